@@ -1,0 +1,34 @@
+/* deadline.h -- a lazy wheel of deadlines: setting one later costs a store, not a move.
+ * Slots of 64 ms; a deadline fires at most one slot late and never early.
+ * Nodes are embedded and owned by their holders, who clear them before they go. */
+#pragma once
+#include "base/list.h"
+#include "base/clock.h"
+#include <stdbool.h>
+
+#define DEADLINE_SLOT_NS (64 * NS_PER_MS)
+
+struct deadline {
+	struct list link;
+	uint64_t due_ns, slot; /* the slot where it lies; it may be due later than that */
+	void (*on_due)(struct deadline *d);
+};
+
+struct deadline_wheel {
+	struct list slots[512]; /* 32 s; farther ones wait in the last slot and are moved on */
+	uint64_t swept;         /* slot number up to which all is swept */
+	unsigned armed;
+};
+
+void deadline_wheel_init(struct deadline_wheel *w, uint64_t now_ns);
+void deadline_init(struct deadline *d, void (*on_due)(struct deadline *d));
+
+/* Arms, or moves, to due_ns. */
+void deadline_set(struct deadline_wheel *w, struct deadline *d, uint64_t due_ns);
+void deadline_clear(struct deadline_wheel *w, struct deadline *d);
+
+/* Calls on_due of all that are due; each is disarmed before its call and may be set again within it. */
+void deadline_sweep(struct deadline_wheel *w, uint64_t now_ns);
+
+/* How long a loop may sleep: UINT64_MAX where nothing is armed. */
+uint64_t deadline_next_ns(const struct deadline_wheel *w, uint64_t now_ns);

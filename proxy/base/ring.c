@@ -1,0 +1,63 @@
+#include "base/ring.h"
+#include "base/check.h"
+
+struct ring *ring_init(void *memory, size_t size)
+{
+	struct ring *r = memory;
+
+	check(size && (size & (size - 1)) == 0);
+	r->size = size;
+	return r;
+}
+
+static void copy_in(struct ring *r, uint64_t at, const void *from, size_t len)
+{
+	size_t start = (size_t)(at & (r->size - 1));
+	size_t first = len < r->size - start ? len : (size_t)r->size - start;
+
+	memcpy(r->data + start, from, first);
+	memcpy(r->data, (const char *)from + first, len - first);
+}
+
+static void copy_out(struct ring *r, uint64_t at, void *to, size_t len)
+{
+	size_t start = (size_t)(at & (r->size - 1));
+	size_t first = len < r->size - start ? len : (size_t)r->size - start;
+
+	memcpy(to, r->data + start, first);
+	memcpy((char *)to + first, r->data, len - first);
+}
+
+bool ring_put(struct ring *r, struct slice record)
+{
+	uint64_t head = atomic_load_explicit(&r->head, memory_order_relaxed);
+	uint64_t tail = atomic_load_explicit(&r->tail, memory_order_acquire);
+	uint32_t len = (uint32_t)record.len;
+
+	if (record.len == 0 || record.len > r->size / 2 || r->size - (head - tail) < record.len + sizeof len) {
+		atomic_fetch_add_explicit(&r->dropped, 1, memory_order_relaxed);
+		return false;
+	}
+	copy_in(r, head, &len, sizeof len);
+	copy_in(r, head + sizeof len, record.at, record.len);
+	atomic_store_explicit(&r->head, head + sizeof len + record.len, memory_order_release);
+	return true;
+}
+
+size_t ring_take(struct ring *r, char *to, size_t cap)
+{
+	uint64_t tail = atomic_load_explicit(&r->tail, memory_order_relaxed);
+	uint64_t head = atomic_load_explicit(&r->head, memory_order_acquire);
+	uint32_t len;
+
+	if (head - tail < sizeof len || head - tail > r->size)
+		return 0;
+	copy_out(r, tail, &len, sizeof len);
+	if (len > head - tail - sizeof len) { /* a broken producer: skip all it wrote */
+		atomic_store_explicit(&r->tail, head, memory_order_release);
+		return 0;
+	}
+	copy_out(r, tail + sizeof len, to, len < cap ? len : cap);
+	atomic_store_explicit(&r->tail, tail + sizeof len + len, memory_order_release);
+	return len < cap ? len : cap;
+}

@@ -1,0 +1,30 @@
+/* ring.h -- records from one process to another through shared memory: one producer, one consumer,
+ * never blocks.
+ * A producer killed in the middle of a put leaves the ring as it was before it. */
+#pragma once
+#include "base/slice.h"
+#include <stdatomic.h>
+
+struct ring {
+	_Alignas(64) _Atomic uint64_t head; /* bytes ever put; written by the producer */
+	_Alignas(64) _Atomic uint64_t tail; /* bytes ever taken; written by the consumer */
+	_Atomic uint64_t dropped;           /* records that found no room */
+	uint64_t size;                      /* bytes of data, a power of two */
+	char data[];
+};
+
+/* Bytes of memory that a ring of `size` data bytes takes. */
+static inline size_t ring_memory(size_t size)
+{
+	return (sizeof(struct ring) + size + 63) / 64 * 64;
+}
+
+/* `memory` is zeroed, 64-byte aligned, ring_memory(size) long; size is a power of two. */
+struct ring *ring_init(void *memory, size_t size);
+
+/* The whole record or, where it does not fit, nothing: false, and dropped counts it. */
+bool ring_put(struct ring *r, struct slice record);
+
+/* Copies the oldest record to `to` (at most cap bytes of it) and drops it from the ring; returns its length,
+ * 0 where the ring is empty. A zero-length record is never put. */
+size_t ring_take(struct ring *r, char *to, size_t cap);

@@ -1,0 +1,196 @@
+#include "base/text.h"
+#include <stdarg.h>
+#include <stdio.h>
+
+void text_add(struct text *t, struct slice s)
+{
+	if (t->cut || s.len > t->cap - t->len) {
+		t->cut = true;
+		return;
+	}
+	if (s.len)
+		memcpy(t->at + t->len, s.at, s.len);
+	t->len += s.len;
+}
+
+void text_char(struct text *t, char c)
+{
+	if (t->cut || t->len == t->cap) {
+		t->cut = true;
+		return;
+	}
+	t->at[t->len++] = c;
+}
+
+void text_u64(struct text *t, uint64_t n)
+{
+	char digits[20];
+	size_t at = sizeof digits;
+
+	do {
+		digits[--at] = (char)('0' + n % 10);
+		n /= 10;
+	} while (n);
+	text_add(t, (struct slice){ digits + at, sizeof digits - at });
+}
+
+void text_hex(struct text *t, const void *bytes, size_t len)
+{
+	const unsigned char *b = bytes;
+
+	for (size_t i = 0; i < len; i++) {
+		text_char(t, "0123456789abcdef"[b[i] >> 4]);
+		text_char(t, "0123456789abcdef"[b[i] & 15]);
+	}
+}
+
+void text_printf(struct text *t, const char *format, ...)
+{
+	char piece[1024];
+	va_list args;
+
+	va_start(args, format);
+	int len = vsnprintf(piece, sizeof piece, format, args);
+	va_end(args);
+	if (len < 0 || (size_t)len >= sizeof piece)
+		t->cut = true;
+	else
+		text_add(t, (struct slice){ piece, (size_t)len });
+}
+
+/* Length of the valid UTF-8 sequence at the front of s; 0 where there is none (RFC 3629). */
+static size_t utf8_len(struct slice s)
+{
+	const unsigned char *b = (const unsigned char *)s.at;
+	size_t len = b[0] < 0x80 ? 1 : b[0] < 0xC2 ? 0 : b[0] < 0xE0 ? 2 : b[0] < 0xF0 ? 3 : b[0] < 0xF5 ? 4 : 0;
+
+	if (len == 0 || len > s.len)
+		return 0;
+	for (size_t i = 1; i < len; i++)
+		if ((b[i] & 0xC0) != 0x80)
+			return 0;
+	if ((b[0] == 0xE0 && b[1] < 0xA0) || (b[0] == 0xED && b[1] > 0x9F) ||
+	    (b[0] == 0xF0 && b[1] < 0x90) || (b[0] == 0xF4 && b[1] > 0x8F))
+		return 0;
+	return len;
+}
+
+static bool plain_json(unsigned char c)
+{
+	return c >= 0x20 && c < 0x7F && c != '"' && c != '\\';
+}
+
+static void json_escape(struct text *t, unsigned char c)
+{
+	static const char hex[] = "0123456789abcdef";
+
+	if (c == '"' || c == '\\') {
+		text_char(t, '\\');
+		text_char(t, (char)c);
+		return;
+	}
+	text_add(t, S("\\u00"));
+	text_char(t, hex[c >> 4]);
+	text_char(t, hex[c & 15]);
+}
+
+void text_json(struct text *t, struct slice s)
+{
+	while (s.len) {
+		size_t run = 0;
+		while (run < s.len && plain_json((unsigned char)s.at[run]))
+			run++;
+		text_add(t, slice_head(s, run));
+		s = slice_from(s, run);
+		if (!s.len)
+			break;
+		size_t wide = (unsigned char)s.at[0] >= 0x80 ? utf8_len(s) : 0;
+		if (wide)
+			text_add(t, slice_head(s, wide));
+		else
+			json_escape(t, (unsigned char)s.at[0]);
+		s = slice_from(s, wide ? wide : 1);
+	}
+}
+
+void text_html(struct text *t, struct slice s)
+{
+	for (size_t i = 0; i < s.len; i++) {
+		switch (s.at[i]) {
+		case '&': text_add(t, S("&amp;")); break;
+		case '<': text_add(t, S("&lt;")); break;
+		case '>': text_add(t, S("&gt;")); break;
+		case '"': text_add(t, S("&quot;")); break;
+		case '\'': text_add(t, S("&#39;")); break;
+		default:
+			if ((unsigned char)s.at[i] >= 0x20)
+				text_char(t, s.at[i]);
+		}
+	}
+}
+
+bool text_end(struct text *t)
+{
+	if (t->cut || t->len == t->cap)
+		return false;
+	t->at[t->len] = '\0';
+	return true;
+}
+
+static const char base64url[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_";
+
+void text_base64url(struct text *t, const void *bytes, size_t len)
+{
+	const unsigned char *b = bytes;
+
+	for (size_t i = 0; i < len; i += 3) {
+		uint32_t three = (uint32_t)b[i] << 16;
+		if (i + 1 < len)
+			three |= (uint32_t)b[i + 1] << 8;
+		if (i + 2 < len)
+			three |= b[i + 2];
+		text_char(t, base64url[three >> 18]);
+		text_char(t, base64url[three >> 12 & 63]);
+		if (i + 1 < len)
+			text_char(t, base64url[three >> 6 & 63]);
+		if (i + 2 < len)
+			text_char(t, base64url[three & 63]);
+	}
+}
+
+static int sextet(char c)
+{
+	if (c >= 'A' && c <= 'Z')
+		return c - 'A';
+	if (c >= 'a' && c <= 'z')
+		return c - 'a' + 26;
+	if (c >= '0' && c <= '9')
+		return c - '0' + 52;
+	return c == '-' ? 62 : c == '_' ? 63 : -1;
+}
+
+bool text_base64url_decode(struct slice from, void *to, size_t cap, size_t *len)
+{
+	unsigned char *out = to;
+	uint32_t bits = 0;
+	unsigned held = 0;
+
+	*len = 0;
+	if (from.len % 4 == 1)
+		return false;
+	for (size_t i = 0; i < from.len; i++) {
+		int six = sextet(from.at[i]);
+		if (six < 0)
+			return false;
+		bits = bits << 6 | (uint32_t)six;
+		held += 6;
+		if (held < 8)
+			continue;
+		held -= 8;
+		if (*len == cap)
+			return false;
+		out[(*len)++] = (unsigned char)(bits >> held);
+		bits &= (1u << held) - 1;
+	}
+	return bits == 0;
+}

@@ -1,0 +1,36 @@
+/* text.h -- builds text in a buffer of fixed size. Overflow is sticky: look once, at the end. */
+#pragma once
+#include "base/slice.h"
+
+struct text {
+	char *at;
+	size_t len, cap; /* bytes */
+	bool cut;        /* something did not fit; nothing after it was added */
+};
+
+#define TEXT(buffer) ((struct text){ .at = (buffer), .cap = sizeof(buffer) })
+
+static inline struct slice text_slice(const struct text *t)
+{
+	return (struct slice){ t->at, t->len };
+}
+
+void text_add(struct text *t, struct slice s);
+void text_char(struct text *t, char c);
+void text_u64(struct text *t, uint64_t n);
+void text_hex(struct text *t, const void *bytes, size_t len);
+void text_printf(struct text *t, const char *format, ...) __attribute__((format(printf, 2, 3)));
+
+/* The inside of a JSON string: quotes, backslashes, controls and invalid UTF-8 escaped (as \u00XX). */
+void text_json(struct text *t, struct slice s);
+
+/* & < > " ' as entities, control characters dropped. */
+void text_html(struct text *t, struct slice s);
+
+/* A NUL after the end, not counted in len. False where there is no room or something was cut. */
+bool text_end(struct text *t);
+
+/* base64url without padding (RFC 4648 section 5). Decoding refuses padding, other alphabets, a length of 1
+ * mod 4 and non-zero trailing bits; returns false then. `to` needs len*3/4+1 bytes of room in cap. */
+void text_base64url(struct text *t, const void *bytes, size_t len);
+bool text_base64url_decode(struct slice from, void *to, size_t cap, size_t *len);

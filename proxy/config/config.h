@@ -1,0 +1,75 @@
+/* config.h -- the configuration: read, checked, explained. Everything comes from options.def.
+ *
+ * Owner: a struct config owns all it points at; config_free frees it. It never changes after the load.
+ * All reading of files goes through a bundle: in the child that validates, the bundle reads the disk and
+ * remembers every byte; written to a sealed memory file, it is all that a worker needs to make the same
+ * configuration again. What can go wrong: the operator's mistakes, each a full sentence with
+ * file:line:column, up to 20 a run. */
+#pragma once
+#include "config/types.h"
+
+/* ---- the structures: one per SCOPE of options.def, fields named by its rows ---- */
+#define SCOPE(name, where, text) struct config_##name {
+#define OPTION(name, type, def, min, max, when, text) CONFIG_##type name;
+#define WORDS(name, words, def, when, text) int name; /* index into words */
+#define GROUP(name, scope, text) struct config_##scope name;
+#define PART(name, scope, text) struct config_##scope *name; /* NULL where absent */
+#define LIST(name, scope, text) struct config_##scope *name; size_t name##_len;
+#define MAP(name, scope, text) struct config_##scope *name; size_t name##_len; /* each has .id, its name */
+#define END(name) struct slice id; struct config_place place; };
+#include "config/options.def"
+#undef SCOPE
+#undef OPTION
+#undef WORDS
+#undef GROUP
+#undef PART
+#undef LIST
+#undef MAP
+#undef END
+
+struct config {
+	struct config_root root; /* first, so that the table's offsets hold */
+	void *memory;            /* private to config/ */
+};
+
+/* ---- the bundle ---- */
+struct bundle;
+
+struct bundle *bundle_record(void);            /* reads the disk and the environment, remembers */
+struct bundle *bundle_open(int fd); /* from a sealed memory file; NULL where it is not one of ours */
+void bundle_close(struct bundle *b);
+int bundle_seal(const struct bundle *b);       /* a new sealed memfd, or -1 */
+
+/* A file's bytes, NUL-terminated behind the end. Relative paths are the caller's matter. False: *why is a
+ * static or bundle-owned sentence part ("no such file"). The slice lives as long as the bundle. */
+bool bundle_file(struct bundle *b, const char *path, struct slice *bytes, const char **why);
+/* A file made from nothing (dev mode's embedded defaults): bundle_file finds it under this name. */
+void bundle_put(struct bundle *b, const char *path, struct slice bytes);
+/* An environment variable by name, recorded likewise. */
+bool bundle_env(struct bundle *b, const char *name, struct slice *value);
+
+/* ---- loading ---- */
+struct config_errors {
+	char *text;     /* what to print, complete lines; owned by whoever calls config_errors_free */
+	unsigned count; /* all found, at most 20 of them in text */
+};
+
+/* Reads `path` through the bundle and checks everything that can be known without opening a socket: names
+ * that refer, files that must be readable, ranges. NULL: *errors says why. */
+struct config *config_load(struct bundle *b, const char *path, struct config_errors *errors)
+	__attribute__((warn_unused_result));
+void config_free(struct config *c);
+void config_errors_free(struct config_errors *e);
+/* One more mistake, at a place of the configuration (rooms that check their part: tls, classify). */
+void config_complain(struct config_errors *e, struct config_place place, const char *format, ...)
+	__attribute__((format(printf, 3, 4)));
+
+/* ---- telling: each writes to a stream and is generated from options.def ---- */
+#include <stdio.h>
+bool config_explain(FILE *to, const char *key,
+                    bool json); /* "routes.verify.issuer"; false: no such key, suggestion printed */
+void config_print(FILE *to, const struct config *c,
+                  bool json); /* the effective configuration, secrets as "***" */
+void config_write_options_md(FILE *to);
+void config_write_schema(FILE *to);
+void config_write_man(FILE *to); /* the OPTIONS part of sallyport.conf(5) */

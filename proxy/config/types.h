@@ -1,0 +1,54 @@
+/* types.h -- the types an option can have. Part of config's door. */
+#pragma once
+#include "base/clock.h"
+#include "base/secret.h"
+#include "base/slice.h"
+#include <netinet/in.h>
+
+struct rate {
+	uint64_t count;  /* events */
+	uint64_t per_ns; /* in this time; 10/s is {10, 1e9} */
+};
+
+struct cidr {
+	struct in6_addr net; /* IPv4 as ::ffff:a.b.c.d */
+	uint8_t bits;        /* of 128 */
+};
+
+struct config_place { /* where something was written; for messages */
+	const char *file;
+	unsigned line, column; /* from 1; 0 where it was not written (a default) */
+};
+
+struct config_cidrs { struct cidr *at; size_t len; };
+struct config_texts { struct slice *at; size_t len; };
+struct config_pair { struct slice name, value; };
+struct config_pairs { struct config_pair *at; size_t len; };
+struct config_secrets { struct secret *at; size_t len; };
+
+/* Every slice of a configuration is also NUL-terminated behind its end, for C libraries. An absent text has
+ * at == NULL. */
+typedef bool CONFIG_BOOL;
+typedef uint64_t CONFIG_COUNT;
+typedef uint64_t CONFIG_SIZE;      /* bytes: 64KiB, 1MiB, 500B */
+typedef uint64_t CONFIG_DURATION;  /* ns: 10ms, 30s, 5m, 24h */
+typedef struct rate CONFIG_RATE;   /* 10/s, 5/m, 100/h */
+typedef uint64_t CONFIG_BYTERATE;  /* bytes per second: 500B/s */
+typedef uint32_t CONFIG_PERCENT;   /* 0..100 */
+typedef struct slice CONFIG_TEXT;
+typedef struct slice CONFIG_NAME;  /* [a-z0-9][a-z0-9._-]{0,62} */
+typedef struct slice CONFIG_HOST;  /* exact, *.wildcard; lower case */
+typedef struct slice CONFIG_PATH;  /* "/login/*" or "/login"; normalised */
+typedef struct slice CONFIG_FILE;  /* relative ones are made absolute by the configuration's directory */
+typedef struct slice CONFIG_URL;
+typedef struct slice CONFIG_ADDRESS; /* 0.0.0.0:443, [::]:443 */
+typedef struct config_cidrs CONFIG_CIDRS;
+typedef struct config_texts CONFIG_TEXTS;
+typedef struct config_texts CONFIG_NAMES;
+typedef struct config_texts CONFIG_URLS;
+typedef struct config_texts CONFIG_FILES;
+typedef struct config_pairs CONFIG_PAIRS;
+typedef struct config_secrets CONFIG_SECRETS; /* never printed; at least 32 bytes each */
+
+/* Is the address (IPv4 mapped) in one of the networks? */
+bool cidrs_have(const struct config_cidrs *nets, const struct in6_addr *address);

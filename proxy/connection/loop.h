@@ -1,0 +1,45 @@
+/* loop.h -- one worker's turn: wait, read the clock, deliver, sweep deadlines, let the owner walk, flush,
+ * bury. Part of connection's door. Callbacks of libevent only set flags; everything else happens inside
+ * loop_turn. */
+#pragma once
+#include "base/deadline.h"
+#include "base/slice.h"
+#include <event2/event.h>
+#include <event2/event_struct.h>
+
+#define BLOCK_SIZE 16384         /* bytes of a pooled block */
+#define SCRATCH_SIZE (64 * 1024) /* bytes of each scratch buffer */
+
+struct block { struct block *next; uint32_t from, to; char bytes[BLOCK_SIZE]; };
+
+struct loop {
+	struct event_base *base;
+	uint64_t now_ns;              /* read once per turn */
+	uint64_t wall_ns;             /* the same moment on the wall */
+	uint64_t turns;
+	struct deadline_wheel wheel;
+	struct list ready;            /* wires whose flags changed */
+	struct list graveyard;        /* things freed at the end of the turn */
+	struct block *blocks;         /* free ones */
+	size_t blocks_free, blocks_used;
+	char *scratch_in, *scratch_out,
+	    *scratch_head;            /* SCRATCH_SIZE each; contents live until the callee returns */
+	uint64_t (*clock)(void);      /* a scene gives its own; wall = clock + wall_offset then */
+	uint64_t (*wall)(void);
+	void (*on_turn)(void *with);  /* the owner's work after delivery: walk the woken, flush */
+	bool (*is_idle)(void *with);  /* false: do not sleep */
+	void *with;
+	bool stopping;
+};
+
+struct loop *loop_open(void);
+void loop_close(struct loop *l);
+/* One turn; sleeps at most `most_ns` for events. */
+void loop_turn(struct loop *l, uint64_t most_ns);
+
+struct block *block_take(struct loop *l);
+void block_give(struct loop *l, struct block *b);
+
+/* Something to be freed when nothing of this turn can refer to it any more. */
+struct grave { struct list link; void (*bury)(struct grave *g); };
+void loop_bury(struct loop *l, struct grave *g, void (*bury)(struct grave *g));

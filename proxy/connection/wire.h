@@ -1,0 +1,70 @@
+/* wire.h -- one non-blocking socket, perhaps with TLS on it. Part of connection's door.
+ *
+ * Registered once, edge-triggered. "Readable" is remembered: a read that comes back short clears it, but
+ * after the peer's FIN only a read of 0 does. A write never blocks: what the kernel does not take is queued,
+ * and the owner watches wire_backlog() and stops reading the other side above WIRE_HIGH. The owner sets
+ * on_ready and owner; on_ready is called once per turn in which anything changed. */
+#pragma once
+#include "connection/loop.h"
+#include <sys/types.h>
+
+#define WIRE_HIGH (64 * 1024) /* bytes queued over which nothing more should be written */
+
+enum { WIRE_LATER = 0, WIRE_END = -1, WIRE_FAILED = -2 };
+
+struct wire;
+
+/* What TLS puts between the socket and the wire's user. */
+struct wire_layer {
+	ssize_t (*read)(struct wire *w, void *to, size_t cap);          /* as wire_read */
+	bool (*write)(struct wire *w, const void *from, size_t len);    /* as wire_write */
+	bool (*pending)(const struct wire *w);                          /* decrypted bytes are waiting */
+	void (*shut)(struct wire *w);                                   /* say goodbye (close_notify) */
+	void (*free)(struct wire *w);
+};
+
+struct wire {
+	struct loop *loop;
+	int fd;
+	struct event event;
+	struct list ready_link;
+	struct grave grave;
+	const struct wire_layer *layer; /* NULL: plain */
+	void *layered;
+	void (*on_ready)(struct wire *w);
+	void *owner;
+	bool readable, writable, hung_up, ended, failed, shut, closed;
+	bool drained;                 /* the backlog became empty in this turn */
+	int error;                    /* errno of the failure */
+	struct block *out, *out_last; /* queued bytes */
+	size_t out_len;
+	uint64_t moved_ns;            /* when the peer last took or gave anything */
+	uint64_t bytes_in, bytes_out;
+	struct block *ahead;          /* bytes read before their reader was known (PROXY header, ClientHello) */
+};
+
+/* Takes the descriptor over (it is made non-blocking). NULL: out of memory, fd closed. */
+struct wire *wire_open(struct loop *l, int fd, bool connecting);
+
+/* Bytes into `to`: their count, WIRE_LATER, WIRE_END (orderly end), or WIRE_FAILED. */
+ssize_t wire_read(struct wire *w, void *to, size_t cap);
+/* False where the wire has failed. */
+bool wire_write(struct wire *w, struct slice bytes);
+static inline size_t wire_backlog(const struct wire *w) { return w->out_len; }
+/* Something may be read now without a new edge. */
+bool wire_is_readable(const struct wire *w);
+/* Calls on_ready in this or the next turn even without an edge. */
+void wire_nudge(struct wire *w);
+
+/* No more from us: close_notify and FIN once the backlog is out. */
+void wire_shut(struct wire *w);
+/* The end: no callback after this; the memory goes at the end of the turn. Unsent bytes are lost. */
+void wire_close(struct wire *w);
+
+/* Under a layer: the socket itself, and the bytes ahead of it. */
+ssize_t wire_raw_read(struct wire *w, void *to, size_t cap);
+bool wire_raw_write(struct wire *w, const void *from, size_t len);
+/* Reads more into w->ahead without consuming; returns what lies there. *state is 1, or WIRE_LATER, WIRE_END,
+ * WIRE_FAILED of this attempt. Consume with wire_skip. */
+struct slice wire_peek(struct wire *w, int *state);
+void wire_skip(struct wire *w, size_t len);

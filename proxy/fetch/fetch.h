@@ -1,0 +1,31 @@
+/* fetch.h -- HTTP GETs by libcurl on libevent, for the keeper alone. Never used by a worker.
+ *
+ * Bounded: 64 under way, 1 MiB of body, http and https only, redirects followed to https only (at most 3;
+ * none for probes). Verification is on. No proxy from the environment unless asked. */
+#pragma once
+#include "base/slice.h"
+#include <event2/event.h>
+
+struct fetcher;
+struct fetcher *fetcher_open(struct event_base *base);
+void fetcher_close(struct fetcher *f); /* unfinished fetches are called back with status 0 */
+
+struct fetch_ask {
+	const char *url;
+	const char *unix_socket;   /* NULL, or a path to connect to instead */
+	const char *host;          /* Host field to send; NULL: the URL's */
+	const char *ca;            /* PEM file; NULL: the system's */
+	const char *server_name;   /* name to verify instead of the URL's host; NULL: the URL's */
+	uint64_t timeout_ns;
+	size_t body_max;           /* 0: the body is dropped */
+	bool follow;
+};
+struct fetch_answer {
+	int status;                /* 0: no HTTP answer */
+	struct slice body;
+	uint64_t max_age_s;        /* of Cache-Control; UINT64_MAX where not said */
+	uint64_t took_ns;
+	const char *failure;       /* a sentence part where status is 0 */
+};
+void fetch(struct fetcher *f, const struct fetch_ask *ask,
+           void (*done)(void *with, const struct fetch_answer *a), void *with);

@@ -1,0 +1,66 @@
+/* forward.h -- the way on: endpoints, pools, health, balance, retry, and the pumping of bodies both ways.
+ *
+ * A worker keeps its own pools. Health and resolved addresses come from the keeper, in memory that workers
+ * map read-only; passive ejection is the worker's own knowledge. Balance: power of two choices on in-flight
+ * and latency. FORWARD sends the head (and what of the body is at hand) and waits for the response head;
+ * RESPOND pumps. */
+#pragma once
+#include "http/http.h"
+#include "tls/tls.h"
+
+/* ---- what the keeper publishes ---- */
+enum health_state { HEALTH_UNKNOWN, HEALTH_UP, HEALTH_DOWN };
+struct endpoint_published {     /* found by name: "upstream endpoint-url" hashed, full text kept */
+	char name[256];
+	_Atomic uint32_t copy;      /* which of the two is valid; flipped last */
+	struct endpoint_state {
+		uint64_t checked_ns;    /* monotonic; older than three intervals: unknown */
+		uint32_t health;        /* enum health_state */
+		uint32_t addresses_len;
+		struct sockaddr_storage addresses[8];
+	} state[2];
+};
+struct forward_published {
+	_Atomic uint64_t generation;
+	uint32_t len;
+	struct endpoint_published endpoint[1024];
+};
+
+/* ---- the worker's side ---- */
+struct forward;
+struct forward *forward_open(const struct config *c, struct bundle *b, struct loop *loop,
+	const struct forward_published *p, struct config_errors *errors);
+void forward_close(struct forward *f);
+/* FORWARD: WAIT until the response head is there; GO_ON then; ANSWER with an UPSTREAM_* fault. */
+enum pace forward_enter(struct forward *f, struct request *r);
+void forward_leave(struct forward *f, struct request *r);
+/* When the driver's patience with FORWARD or RESPOND ends (ns, monotonic), and with which fault. */
+uint64_t forward_deadline(struct forward *f, const struct request *r, enum fault *why);
+/* The response head, after GO_ON; fields may be dropped or added by respond/. */
+struct answer_head *forward_head(struct request *r);
+/* RESPOND: moves both bodies; WAIT, GO_ON when both have ended, HANG_UP where the answer ended in the middle.
+ */
+enum pace forward_pump(struct forward *f, struct request *r);
+/* Undo of everything: connection kept or closed, gauges lowered. Called once, at SETTLE. */
+void forward_settle(struct forward *f, struct request *r);
+/* Once a second: ages pools, ejections and latency, metrics. */
+void forward_tick(struct forward *f);
+/* Jittered end of tunnels at drain. */
+void forward_drain(struct forward *f);
+
+/* ---- the keeper's side ---- */
+struct forward_keeper;
+struct forward_world {
+	void *with;
+	void (*probe)(void *with, const char *url, const char *unix_socket, const char *host, const char *ca,
+		const char *server_name, uint64_t timeout_ns,
+		void (*done)(void *for_whom, int status, const char *failure), void *for_whom);
+	/* Looks a name up in a helper process; done is called later, exactly once. len 0: failed. */
+	void (*resolve)(void *with, const char *host, uint16_t port,
+		void (*done)(void *for_whom, const struct sockaddr_storage *found, size_t len), void *for_whom);
+	uint64_t (*now_ns)(void *with);
+};
+struct forward_keeper *forward_keeper_open(const struct config *c, struct forward_published *p,
+                                           struct forward_world w);
+void forward_keeper_close(struct forward_keeper *k);
+uint64_t forward_keeper_tick(struct forward_keeper *k); /* when next, ns monotonic */

@@ -1,0 +1,53 @@
+/* codec.h -- HTTP/1.1 messages as bytes (RFC 9112): strict readers that touch no socket. Part of http's door.
+ * Whatever two parsers could read differently is refused, not repaired. */
+#pragma once
+#include "request/request.h"
+
+enum head_result { HEAD_MORE, HEAD_DONE, HEAD_BAD };
+
+struct head_bounds { size_t head_max, target_max; uint16_t fields_max; };
+
+/* A request head from the first byte. HEAD_DONE: *len bytes were it, incl. the blank line; method, target,
+ * version and headers are set as slices INTO `bytes` (which the caller made stable, normally in r->arena);
+ * r->headers.at must have room for fields_max. Sets has_body, chunked, content_length, expects_continue,
+ * upgrade_websocket, client_close. One empty line before the request line is allowed. HEAD_BAD: *why.
+ * Resumable cheaply: *seen (start 0) remembers how far the search for the blank line got. */
+enum head_result head_read_request(struct slice bytes, const struct head_bounds *b, size_t *seen,
+	struct request *r, size_t *len, enum fault *why);
+
+struct answer_head {             /* an upstream's response head */
+	uint16_t status;
+	uint8_t version;             /* 10, 11 */
+	struct headers headers;      /* at: room given by the caller */
+	bool chunked, has_length, keep; /* keep: the connection may be used again */
+	bool no_body;                /* by method or status */
+	uint64_t length;
+};
+enum head_result head_read_answer(struct slice bytes, const struct head_bounds *b, size_t *seen,
+                                  bool to_head_request, struct answer_head *to, size_t *len);
+
+/* Message bodies. */
+enum body_kind { BODY_NONE, BODY_LENGTH, BODY_CHUNKED, BODY_UNTIL_CLOSE };
+struct body {
+	enum body_kind kind;
+	uint64_t left;               /* of the length, or of this chunk */
+	uint8_t state;
+	uint32_t extension_len;      /* bytes of extensions seen in this message; bounded (1 KiB) */
+	bool ended;
+	char trailer[1024]; /* the trailer section, gathered; over that it is bad. Freed with its holder */
+	uint16_t trailer_len;
+};
+void body_init(struct body *b, enum body_kind kind, uint64_t length);
+/* Takes framing off: looks at *from, advances it past what it consumed, and returns the next run of content
+ * (may be empty). False: malformed. When b->ended, *from is at the next message. Content slices lie inside
+ * *from. */
+bool body_decode(struct body *b, struct slice *from, struct slice *content);
+/* The trailer fields after b->ended, as slices into b->trailer. Forbidden ones (framing, routing,
+ * authentication; RFC 9110 section 6.5.1) are refused by body_decode already. */
+bool body_trailers(const struct body *b, struct headers *to);
+
+/* A chunk's header "1a2b\r\n" into to (18 bytes); returns its length. */
+size_t chunk_head(size_t len, char to[static 18]);
+
+/* "HTTP/1.1 200 OK\r\n" reason phrase; empty for unknown. */
+struct slice status_phrase(unsigned status);

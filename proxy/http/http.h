@@ -1,0 +1,84 @@
+/* http.h -- HTTP/1.1 and HTTP/2 on wires. Both make the same struct request; nothing past this door knows
+ * which.
+ *
+ * Towards clients: http_serve takes a wire whose TLS is done (or that has none) and reports each request
+ * whose head is whole and well formed. Bodies are pulled (ops->body_read), answers are pushed within room()
+ * bytes; whenever either may go on, or the client leaves, the request is woken. After SETTLE the journey
+ * calls ops->finish, which frees the request. Towards upstreams: head_read_answer, body_decode and
+ * body_encode are the codec that forward/ uses. */
+#pragma once
+#include "connection/connection.h"
+#include "http/codec.h"
+#include "request/request.h"
+
+enum { BODY_LATER = 0, BODY_END = -1, BODY_BROKEN = -2, BODY_TOO_LONG = -3 };
+
+struct response {               /* the head of an answer */
+	uint16_t status;
+	struct headers *fields;     /* without framing and connection fields: those are ours to set */
+	bool has_length;
+	uint64_t length;            /* meaningful where has_length */
+	bool no_body;               /* HEAD, 204, 304: ends with the head */
+	bool close;                 /* HTTP/1: close after this */
+};
+
+struct client_ops {
+	/* Body bytes into `to`: count, or BODY_LATER, BODY_END (trailers are whole), BODY_BROKEN, BODY_TOO_LONG
+	 * (over r->body limit set by body_limit). After BODY_LATER the request is woken when there is more. */
+	ssize_t (*body_read)(struct request *r, void *to, size_t cap);
+	void (*body_limit)(struct request *r, uint64_t bytes);
+	/* From FORWARD on an HTTP/2 stream's window may grow beyond 16 KiB. */
+	void (*body_open)(struct request *r);
+	void (*say_continue)(struct request *r);            /* 100, once */
+	bool (*head)(struct request *r, const struct response *head); /* false: the client is gone */
+	bool (*early)(struct request *r, const struct response *head); /* a 103 or other 1xx, not 101 */
+	size_t (*room)(const struct request *r);            /* body bytes it takes now */
+	bool (*body)(struct request *r, struct slice bytes);
+	bool (*end)(struct request *r, const struct headers *trailers); /* trailers may be NULL */
+	void (*abort)(struct request *r); /* the answer cannot be completed: close or RST_STREAM */
+	bool (*is_gone)(const struct request *r);           /* the client has left */
+	bool (*is_flushed)(const struct request *r);        /* all of the answer is with the kernel */
+	uint64_t (*taken_ns)(const struct request *r);      /* when the client last took or gave anything */
+	/* After a 101: hands over the raw wire and unread bytes. NULL for HTTP/2. The http connection keeps
+	 * owning the wire; it calls request_wake on its edges. */
+	struct wire *(*tunnel)(struct request *r, struct slice *unread);
+	void (*finish)(struct request *r);                  /* SETTLE is done: frees the request */
+};
+
+struct http_server {            /* one per worker: what all its connections share */
+	struct loop *loop;
+	const struct config *config;
+	void (*on_request)(void *with,
+	                   struct request *r); /* a whole head; r->fault set where it is bad already */
+	void (*on_closed)(void *with, struct visitor *v);   /* the connection is gone; no request refers to v */
+	void *with;
+	bool draining;              /* close each connection after the request in hand */
+	struct list connections;    /* of struct http_connection.link, for drain */
+	size_t connections_len;
+	struct request_pool *pool;
+};
+
+/* A request with its arena, zeroed facts, id and span made; NULL where out of memory or over
+ * http.requests_in_flight_max. */
+struct request *http_request_take(struct http_server *s, struct visitor *v);
+void http_request_give(struct http_server *s, struct request *r);
+void http_pool_free(struct http_server *s);
+
+/* The common front of both protocols; h1.c and h2.c embed it first. */
+struct http_connection {
+	struct list link;
+	struct http_server *server;
+	struct wire *wire;
+	struct visitor *visitor;
+	struct deadline deadline;
+	void (*drain)(struct http_connection *c);  /* say GOAWAY, or close when idle */
+	void (*kill)(struct http_connection *c);   /* now; requests are cut */
+};
+
+/* Takes wire and visitor over; on_closed gives the visitor back. */
+void http_serve(struct http_server *s, struct wire *w, struct visitor *v);
+void http_serve_h1(struct http_server *s, struct wire *w, struct visitor *v);
+void http_serve_h2(struct http_server *s, struct wire *w, struct visitor *v);
+/* Polite end of all connections; idle ones close at once. */
+void http_drain(struct http_server *s);
+void http_kill(struct http_server *s);

@@ -1,0 +1,42 @@
+/* journey.h -- a worker's data plane: the life of connections (arrival.c) and of requests (journey.c).
+ * The only room that knows every other. process/ gives it sockets and shared memory, tests give it socket
+ * pairs. */
+#pragma once
+#include "forward/forward.h"
+#include "limit/limit.h"
+#include "verify/verify.h"
+
+struct journey_world {
+	const struct config *config;
+	struct bundle *bundle;
+	struct loop *loop;
+	struct limit_table *limits;
+	const struct verify_published *keys;
+	const struct forward_published *endpoints;
+	const struct ticket_keys *tickets;
+	struct verify_ask ask;
+	void (*log)(void *with, struct slice line); /* an access log line with its newline; never blocks */
+	void *log_with;
+	/* Whether a new connection of this address is to be closed at once (crash suspects). May be NULL. */
+	bool (*is_barred)(void *with, const struct in6_addr *address);
+	/* Told before a request's first byte is read and after its end, so that a crash can name its suspects.
+	 * May be NULL. */
+	void (*suspect)(void *with, const struct in6_addr *address, bool begins);
+	void *barred_with;
+};
+
+struct journey;
+/* NULL: *errors says why (certificates, rules, CA files). */
+struct journey *journey_open(const struct journey_world *w, struct config_errors *errors);
+void journey_close(struct journey *j);
+
+/* A connection on the i-th listener of the configuration; takes fd over. */
+void journey_accept(struct journey *j, size_t listener, int fd, const struct sockaddr_storage *peer);
+/* The owner of the loop calls it once per turn, after delivery. */
+void journey_turn(struct journey *j);
+bool journey_is_idle(const struct journey *j);
+/* Polite end: requests in hand are finished, idle connections closed, tunnels ended with jitter. */
+void journey_drain(struct journey *j);
+bool journey_is_drained(const struct journey *j);
+/* What is left is cut. */
+void journey_kill(struct journey *j);

@@ -1,0 +1,49 @@
+/* headers.h -- header fields as slices into somebody's memory. Part of request's door. */
+#pragma once
+#include "base/arena.h"
+
+/* Fields that the proxy itself looks at. HEADER(id, "lower-case name") in headers.def. */
+enum header_id {
+	HEADER_OTHER,
+#define HEADER(id, name) HEADER_##id,
+#include "request/headers.def"
+#undef HEADER
+	HEADER_IDS
+};
+
+struct header {
+	struct slice name, value; /* name as received (HTTP/2: lower case), value trimmed */
+	uint16_t id;              /* enum header_id */
+	bool dropped;             /* not sent on */
+};
+
+struct headers {
+	struct header *at; /* room for `cap`, in an arena */
+	uint16_t len, cap;
+};
+
+/* By name, any case. */
+enum header_id header_id(struct slice name);
+extern const struct slice header_names[HEADER_IDS];
+
+/* Adds; false where full. */
+bool headers_add(struct headers *h, struct slice name, struct slice value);
+
+/* The first one that is not dropped; NULL where there is none. Of a name that is in headers.def. */
+struct header *headers_find(const struct headers *h, enum header_id id);
+/* By any name, any case. */
+struct header *headers_find_name(const struct headers *h, struct slice name);
+size_t headers_count(const struct headers *h, enum header_id id);
+
+/* A valid field name (RFC 9110 token) / value (no control but tab; RFC 9110 section 5.5). */
+bool header_is_name(struct slice s);
+bool header_is_value(struct slice s);
+
+/* Does a comma-separated list hold the word (any case)? */
+bool header_list_has(struct slice list, struct slice word);
+
+/* Normalises a path: dot segments, percent-encoding of unreserved bytes, double slashes; upper-case hex.
+ * Refuses NUL, encoded slash and backslash, backslash, control bytes, bad escapes, climbing over the root,
+ * and path parameters
+ * (';') beside dots. to: room for from.len bytes. RFC 3986 section 6.2.2. */
+bool path_normalise(struct slice from, char *to, size_t *len);

@@ -1,0 +1,132 @@
+/* request.h -- one request from first byte to log line, as every room sees it.
+ *
+ * Made by http/ (HTTP/1.1 and HTTP/2 alike), walked by journey/, freed by http/ after SETTLE. All slices lie
+ * in its arena or in the configuration. Deciders read it and set their own part; none of them sees a socket.
+ */
+#pragma once
+#include "base/clock.h"
+#include "base/deadline.h"
+#include "config/config.h"
+#include "request/fault.h"
+#include "request/headers.h"
+
+/* What a station tells the driver. */
+enum pace {
+	GO_ON,   /* done: enter the next station */
+	WAIT,    /* parked: request_wake() will re-enter this station */
+	ANSWER,  /* r->fault, or r->answer, is set: go straight to RESPOND */
+	HANG_UP, /* nothing more can be said: to SETTLE */
+};
+
+/* Facts of the connection, computed once; several requests share them. Owned by the connection. */
+struct visitor {
+	struct in6_addr peer;         /* who connected (or the PROXY header says so); IPv4 mapped */
+	uint16_t peer_port, local_port;
+	bool tls, resumed, http2;
+	struct slice listener;        /* its address as configured */
+	struct slice server_name;     /* SNI, lower case; empty where none */
+	uint64_t policy; /* hash of listener, SNI policy and client CA: a Host under another one gets 421 */
+	struct slice tls_version;     /* "1.3" */
+	char ja4[37];                 /* as published; NUL-terminated, empty on plain listeners */
+	char ja4_key[37]; /* the same without what changes on resumption: for keys of limits and actors */
+	struct slice certificate;     /* subject of the verified client certificate, RFC 4514; empty where none */
+	uint64_t accepted_ns;
+};
+
+enum verdict { VERDICT_NONE, VERDICT_VALID, VERDICT_INVALID, VERDICT_UNKNOWN };
+enum class_of { CLASS_HUMAN, CLASS_DECLARED, CLASSES };
+extern const struct slice class_names[CLASSES];
+
+struct identity {                 /* set by VERIFY; slices in the request's arena */
+	enum verdict verdict;
+	struct slice issuer;          /* its name in the configuration */
+	struct slice subject, client, tenant, scope;
+	uint64_t expires_s;           /* wall clock seconds; 0 where none */
+};
+
+struct answer {                   /* an answer of our own that is no fault: redirect, CORS preflight */
+	uint16_t status;              /* 0: none */
+	struct headers fields;
+};
+
+struct refusal {                  /* what a limit says of itself */
+	const struct config_limit *limit; /* the one violated; NULL where none */
+	uint64_t retry_after_ns;
+};
+
+enum mark { MARK_BEGAN, MARK_ROUTED, MARK_LIMITED, MARK_VERIFIED, MARK_SENT, MARK_HEAD, MARK_ENDED, MARKS };
+
+struct client;       /* http/: the way back, see http/http.h */
+struct client_ops;
+struct passage;      /* forward/: the way on */
+
+struct request {
+	/* the walk */
+	uint8_t at, was;              /* station; the one it went to RESPOND or SETTLE from */
+	uint8_t fault;                /* enum fault */
+	bool walking, woken, over;
+	struct list wake_link;
+	struct deadline patience;     /* journey/ alone sets it */
+	struct journey *journey;
+
+	struct arena arena;
+	const struct config *config;
+	struct visitor *visitor;
+	const struct client_ops *ops; /* how to read its body and to answer it */
+	struct client *client;
+
+	/* as received */
+	struct slice method, target;
+	uint8_t version;              /* 10, 11 or 20 */
+	bool has_body, chunked, expects_continue, upgrade_websocket, client_close;
+	uint64_t content_length;      /* meaningful where has_body and not chunked */
+	struct headers headers;
+
+	/* as processed */
+	struct slice scheme, host;    /* host: lower case, without port; empty where HTTP/1.0 sent none */
+	struct slice authority;       /* as received, with port */
+	struct slice path, query;     /* path normalised once; query without '?', as received */
+	bool has_query;
+	struct in6_addr address;      /* of the client, behind trusted proxies */
+	struct slice forwarded_for;   /* the trusted part of X-Forwarded-For to continue; may be empty */
+	char id[33];                  /* trace id, 32 hex digits, NUL */
+	char span[17];                /* our span id */
+
+	/* what the stations found */
+	const struct config_route *route;
+	const void *route_facts;      /* journey/: series and resolved references of the route */
+	enum class_of class;
+	struct slice rule;            /* name of the rule that decided the class; empty where none */
+	struct identity identity;
+	struct refusal refusal;
+	struct slice rate_limit, rate_limit_policy; /* header values for the answer; empty where none */
+	struct answer answer;
+	struct slice stash;           /* the first bytes of the body, where a station asked for them */
+	void *waits;                  /* private to the station that said WAIT */
+	struct passage *passage;      /* private to forward/ */
+
+	/* for the log line */
+	uint64_t marks_ns[MARKS];
+	uint16_t status;              /* sent */
+	uint64_t body_in, body_out;   /* bytes, without framing */
+	struct slice upstream, endpoint;
+	bool retried;
+	uint8_t said;                 /* respond/: head sent, end sent */
+};
+
+/* Queues the request to be walked at the end of this turn. Callable from any callback; harmless when over. */
+void request_wake(struct request *r);
+/* Set once by journey/: where request_wake reports to. */
+extern void (*request_on_wake)(struct request *r);
+
+/* Ends in a fault: returns ANSWER, or HANG_UP where nothing can be answered. */
+enum pace request_fail(struct request *r, enum fault why);
+
+/* The head is whole: checks Host, framing-relevant fields, target, body headers; splits and normalises the
+ * target into scheme, authority, host, path and query. FAULT_NONE, or what is wrong. Both protocols call it.
+ */
+enum fault request_check(struct request *r);
+
+/* Address behind trusted proxies (X-Forwarded-For, or Forwarded, from the right). FAULT_NONE, or
+ * BAD_FORWARDED. */
+enum fault request_address(struct request *r);

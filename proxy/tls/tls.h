@@ -1,0 +1,79 @@
+/* tls.h -- TLS on a wire, by OpenSSL: contexts, SNI, tickets, client certificates, the ClientHello and its
+ * fingerprint.
+ *
+ * Contexts are made once per worker and configuration. A wire gets a TLS layer by tls_accept or tls_connect;
+ * from then on wire_read and wire_write speak plaintext. OpenSSL's error queue is cleared after every failed
+ * operation. The ClientHello is read by our own parser from the wire's raw bytes before an SSL object exists.
+ */
+#pragma once
+#include "config/config.h"
+#include "connection/connection.h"
+
+/* ---- the ClientHello (RFC 8446 section 4.1.2) ---- */
+enum hello_result { HELLO_MORE, HELLO_DONE, HELLO_BAD, HELLO_NOT_TLS };
+struct hello {
+	struct slice server_name;   /* as sent, inside the bytes; empty where none */
+	char server_name_lower[256];
+	char ja4[37], ja4_key[37];  /* see struct visitor */
+	bool offers_h2, offers_h1, offers_tls13, has_ticket;
+};
+/* From the first byte of the first record; HELLO_MORE until all of it is there (at most 16 KiB + records). */
+enum hello_result hello_read(struct slice bytes, struct hello *to);
+
+/* ---- keys of session tickets, shared by the workers ---- */
+struct ticket_keys {            /* in memory that only the keeper or supervisor writes; newest first */
+	_Atomic uint64_t generation;
+	struct { unsigned char name[16], aes[32], mac[32]; } key[3];
+	uint32_t len;
+};
+/* Fills from the fleet secret (HKDF by label and period) or at random where there is none. period_s: 12 h
+ * slices of wall time; the newest key encrypts, the others still decrypt. */
+void ticket_keys_make(struct ticket_keys *to, const struct config *c, uint64_t wall_s);
+
+/* ---- the server's side ---- */
+struct tls_server;              /* one per listener that has tls: */
+
+/* Checks everything (keys match, chains parse, CA loads) and complains by place; NULL then. Files come from
+ * the bundle. */
+struct tls_server *tls_server_open(const struct config_listener *l, const struct config *c, struct bundle *b,
+	const struct ticket_keys *tickets, struct config_errors *errors);
+void tls_server_close(struct tls_server *s);
+
+/* Hash of listener, SNI policy and client CA under which this host name is served: equal for hosts that may
+ * share a connection. It is also part of the session id context. */
+uint64_t tls_policy(const struct tls_server *s, struct slice host);
+
+/* Puts TLS on the wire; the ClientHello may lie in wire->ahead. False: out of memory. */
+bool tls_accept(struct wire *w, struct tls_server *s, const struct hello *hello);
+
+/* ---- the client's side ---- */
+struct tls_client;
+struct tls_client *tls_client_open(const struct config_upstream *u, struct bundle *b,
+                                   struct config_errors *errors);
+void tls_client_close(struct tls_client *c);
+/* name: to send as SNI and to verify (a host name or an IP address). */
+bool tls_connect(struct wire *w, struct tls_client *c, struct slice name);
+
+/* ---- both ---- */
+enum tls_step { TLS_WAIT, TLS_READY, TLS_FAILED };
+enum tls_step tls_handshake(struct wire *w);
+/* After TLS_FAILED: one word for metrics ("alert", "protocol", "certificate", "closed") and one sentence. */
+const char *tls_failure(const struct wire *w, struct slice *sentence);
+
+struct tls_facts {
+	struct slice version;       /* "1.3", "1.2" */
+	bool resumed, h2;
+	struct slice certificate;   /* verified client certificate's subject (RFC 4514), owned by the wire */
+	uint64_t policy;
+};
+void tls_facts(const struct wire *w, struct tls_facts *to);
+
+/* Refuse on the ClientHello: an alert record (RFC 8446 section 6) to write raw before shutting. */
+enum tls_alert {
+	TLS_ALERT_UNRECOGNIZED_NAME = 112,
+	TLS_ALERT_INTERNAL_ERROR = 80,
+	TLS_ALERT_DECODE_ERROR = 50,
+	TLS_ALERT_PROTOCOL_VERSION = 70,
+	TLS_ALERT_ACCESS_DENIED = 49
+};
+void tls_refuse(struct wire *w, enum tls_alert alert);

@@ -1,0 +1,66 @@
+/* verify.h -- is the credential real, and may it pass here? (RFC 6750, 7515, 7517, 7518, 7519, 8725, 9068)
+ *
+ * Worker's side: the token from Authorization: Bearer is judged against the keys that the keeper published;
+ * signatures are remembered in a verdict cache keyed by SHA-256 of token, issuer, key and key generation.
+ * Time, audience, azp, scopes are judged per request and route, never cached. Where the keys lack the token's
+ * kid the keeper is asked (one fetch per machine) and the request WAITs at most verification.wait. Keeper's
+ * side: fetches discovery and key sets through a function given to it, keeps soft and hard ages, backoff,
+ * jitter, snapshots in the state directory (HMAC), and publishes into memory that workers map read-only.
+ * An answer claims no more than is known: 401 proven invalid, 403 valid but not allowed, 503 cannot know. */
+#pragma once
+#include "request/request.h"
+
+/* ---- what the keeper publishes ---- */
+struct verify_published; /* per issuer name: two copies of the key set (JWKS text), an index flipped last */
+size_t verify_published_memory(void);        /* 32 issuers of 64 KiB key sets */
+struct verify_published *verify_published_attach(void *memory);
+
+/* ---- the worker's side ---- */
+struct verify;
+struct verify_ask { /* to the keeper; false: the ring is full or the keeper silent ("cannot know") */
+	bool (*key_unknown)(void *with, struct slice issuer, struct slice kid, uint64_t token_iat_s);
+	void *with;
+};
+struct verify *verify_open(const struct config *c, const struct verify_published *p, struct verify_ask ask,
+	struct config_errors *errors);
+void verify_close(struct verify *v);
+/* GO_ON with r->identity; ANSWER with a TOKEN_* fault or ISSUER_UNKNOWN; WAIT while the keeper is asked.
+ * wall_s: seconds since 1970. */
+enum pace verify_enter(struct verify *v, struct request *r, uint64_t now_ns, uint64_t wall_s);
+void verify_leave(struct verify *v, struct request *r);
+/* The published generation moved, or the keeper answered: wakes those who wait. Called once per turn; cheap.
+ */
+void verify_turn(struct verify *v);
+
+/* ---- the keeper's side ---- */
+struct verify_keeper;
+struct verify_world {           /* given by process/: time, fetching, disk */
+	void *with;
+	/* Starts a GET; done is called later, exactly once. ca: PEM file or empty. */
+	void (*fetch)(void *with, struct slice url, struct slice ca,
+		void (*done)(void *for_whom, int status, struct slice body, uint64_t max_age_s, const char *failure),
+		void *for_whom);
+	uint64_t (*now_ns)(void *with);
+	uint64_t (*wall_s)(void *with);
+};
+struct verify_keeper *verify_keeper_open(const struct config *c, struct bundle *b, struct verify_published *p,
+	struct verify_world world, struct slice machine_secret);
+void verify_keeper_close(struct verify_keeper *k);
+/* Does what is due; returns when it wants to be called next (ns, monotonic). */
+uint64_t verify_keeper_tick(struct verify_keeper *k);
+/* A worker met a kid that the keys lack. */
+void verify_keeper_unknown(struct verify_keeper *k, struct slice issuer, struct slice kid, uint64_t iat_s);
+/* One line per issuer for `status`: name, state, age, last failure; JSON objects separated by commas. */
+void verify_keeper_tell(const struct verify_keeper *k, void (*write)(void *with, struct slice piece),
+                        void *with);
+
+/* ---- for the built-in issuer of dev mode and for tests ---- */
+struct signer;                  /* an RSA-2048 key with its kid */
+struct signer *signer_make(void);
+struct signer *signer_read(const char *pem_path);
+bool signer_write(const struct signer *s, const char *pem_path); /* mode 0600 */
+void signer_free(struct signer *s);
+/* {"keys":[...]}; a compact RS256 JWS of a JSON payload. Owned by the caller (free). NULL: OpenSSL refused.
+ */
+char *signer_jwks(const struct signer *s);
+char *signer_sign(const struct signer *s, const char *payload_json);
