@@ -3,7 +3,7 @@
  * Rules are read at load from lua-free-rules/ (or the files named by rules:). This first language knows
  *     list NAME : words "a", "b", ...              -- case-folded substrings, one automaton for all
  *     rule NAME
- *         when ua in LIST [and not ua in LIST] [and path "/x/*"] [and verified] ...
+ *         when ua in LIST [and not ua in LIST] [and path "/x"] [and verified] ...
  *         class declared
  *     expect "sentence" request ua="curl/8" -> declared
  * The first matching rule decides; none: human. A set with a failing `expect` is refused whole. Errors carry

@@ -24,7 +24,7 @@ struct config_cidrs { struct cidr *at; size_t len; };
 struct config_texts { struct slice *at; size_t len; };
 struct config_pair { struct slice name, value; };
 struct config_pairs { struct config_pair *at; size_t len; };
-struct config_secrets { struct secret *at; size_t len; };
+struct config_secret_list { struct secret *at; size_t len; };
 
 /* Every slice of a configuration is also NUL-terminated behind its end, for C libraries. An absent text has
  * at == NULL. */
@@ -38,7 +38,7 @@ typedef uint32_t CONFIG_PERCENT;   /* 0..100 */
 typedef struct slice CONFIG_TEXT;
 typedef struct slice CONFIG_NAME;  /* [a-z0-9][a-z0-9._-]{0,62} */
 typedef struct slice CONFIG_HOST;  /* exact, *.wildcard; lower case */
-typedef struct slice CONFIG_PATH;  /* "/login/*" or "/login"; normalised */
+typedef struct slice CONFIG_PATH;  /* exact, or a prefix ending in a slash and a star; normalised */
 typedef struct slice CONFIG_FILE;  /* relative ones are made absolute by the configuration's directory */
 typedef struct slice CONFIG_URL;
 typedef struct slice CONFIG_ADDRESS; /* 0.0.0.0:443, [::]:443 */
@@ -48,7 +48,7 @@ typedef struct config_texts CONFIG_NAMES;
 typedef struct config_texts CONFIG_URLS;
 typedef struct config_texts CONFIG_FILES;
 typedef struct config_pairs CONFIG_PAIRS;
-typedef struct config_secrets CONFIG_SECRETS; /* never printed; at least 32 bytes each */
+typedef struct config_secret_list CONFIG_SECRETS; /* never printed; at least 32 bytes each */
 
 /* Is the address (IPv4 mapped) in one of the networks? */
 bool cidrs_have(const struct config_cidrs *nets, const struct in6_addr *address);
