@@ -1,6 +1,7 @@
 #include "forward/endpoint.h"
 #include "base/text.h"
 #include <arpa/inet.h>
+#include <stdatomic.h>
 #include <sys/un.h>
 
 static bool parse_unix(struct slice path, struct endpoint_url *to)
