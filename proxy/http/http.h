@@ -37,6 +37,7 @@ struct client_ops {
 	bool (*body)(struct request *r, struct slice bytes);
 	bool (*end)(struct request *r, const struct headers *trailers); /* trailers may be NULL */
 	void (*abort)(struct request *r); /* the answer cannot be completed: close or RST_STREAM */
+	void (*flush)(struct request *r);                   /* what head and body gathered goes out now */
 	bool (*is_gone)(const struct request *r);           /* the client has left */
 	bool (*is_flushed)(const struct request *r);        /* all of the answer is with the kernel */
 	uint64_t (*taken_ns)(const struct request *r);      /* when the client last took or gave anything */
@@ -63,7 +64,8 @@ struct http_server {            /* one per worker: what all its connections shar
  * http.requests_in_flight_max. */
 struct request *http_request_take(struct http_server *s, struct visitor *v);
 void http_request_give(struct http_server *s, struct request *r);
-void http_pool_free(struct http_server *s);
+void http_server_init(struct http_server *s, struct loop *loop, const struct config *c);
+void http_server_free(struct http_server *s); /* after all connections are gone */
 
 /* The common front of both protocols; h1.c and h2.c embed it first. */
 struct http_connection {
