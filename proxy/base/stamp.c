@@ -13,8 +13,9 @@ static struct civil civil_of(uint64_t wall_ns)
 	unsigned of_era = (unsigned)(days - era * 146097), of_day = (unsigned)(s % 86400);
 	unsigned year = (of_era - of_era / 1460 + of_era / 36524 - of_era / 146096) / 365;
 	unsigned of_year = of_era - (365 * year + year / 4 - year / 100), month = (5 * of_year + 2) / 153;
-	struct civil c = { .day = of_year - (153 * month + 2) / 5 + 1, .weekday = (unsigned)((s / 86400 + 4) % 7) };
+	struct civil c = { .day = of_year - (153 * month + 2) / 5 + 1 };
 
+	c.weekday = (unsigned)((s / 86400 + 4) % 7); /* 1 January 1970 was a Thursday */
 	c.month = month < 10 ? month + 3 : month - 9;
 	c.year = year + (unsigned)era * 400 + (c.month <= 2);
 	c.hour = of_day / 3600;
