@@ -1,4 +1,5 @@
-/* claims.h -- the access tokens of the dev issuer (claims of RFC 9068 as Auth0 names them). Private to dev/. */
+/* claims.h -- the access tokens of the dev issuer: claims of RFC 9068, as Auth0 names them. Private to dev/.
+ */
 #pragma once
 #include "base/slice.h"
 #include "verify/verify.h"

@@ -132,7 +132,8 @@ int place_listen(const struct place *p, unsigned which)
 	int fd = bound(p, which);
 
 	if (fd >= 0 && listen(fd, 1024) != 0) {
-		fprintf(stderr, "sallyport: cannot listen on port %u of 127.0.0.1: %s\n", p->port[which], strerror(errno));
+		fprintf(stderr, "sallyport: cannot listen on port %u of 127.0.0.1: %s\n", p->port[which],
+			strerror(errno));
 		close(fd);
 		return -1;
 	}

@@ -10,8 +10,8 @@
 
 static const char usage[] =
 	"usage: sallyport token mint [options]\n"
-	"Prints an access token (RS256) of the issuer that `sallyport dev` runs. Of no other: this signs with a key\n"
-	"that only the local example configuration trusts.\n"
+	"Prints an access token (RS256) of the issuer that `sallyport dev` runs. Of no other: this signs with a\n"
+	"key that only the local example configuration trusts.\n"
 	"  --sub TEXT      subject (default dev-user)\n"
 	"  --scope TEXT    scopes, separated by spaces (default read)\n"
 	"  --aud TEXT      audience (default " DEV_AUDIENCE ")\n"
@@ -108,8 +108,8 @@ static struct signer *find_key(const struct place *p)
 	}
 	struct signer *key = signer_read(path);
 	if (!key)
-		fprintf(stderr, "sallyport: %s is not a key of the dev issuer; remove it and run `%s dev` again\n", path,
-			p->binary);
+		fprintf(stderr, "sallyport: %s is not a key of the dev issuer; remove it and run `%s dev` again\n",
+			path, p->binary);
 	return key;
 }
 
@@ -136,6 +136,7 @@ int dev_token(int argc, char **argv)
 	else if (key)
 		fprintf(stderr, "sallyport: no token can be made of these values; are they UTF-8?\n");
 	free(token);
-	signer_free(key);
+	if (key)
+		signer_free(key);
 	return token ? 0 : 1;
 }
