@@ -115,10 +115,29 @@ static size_t json_unit(struct text *t, struct slice s)
 	return wide ? wide : 1;
 }
 
+/* Bytes of w that are zero, marked in their highest bits; exact for the lowest one, which is all we ask. */
+static uint64_t zeros(uint64_t w)
+{
+	return (w - UINT64_C(0x0101010101010101)) & ~w & UINT64_C(0x8080808080808080);
+}
+
+/* Are eight bytes all plain_json? */
+static bool plain_eight(const char *at)
+{
+	const uint64_t ones = UINT64_C(0x0101010101010101), highs = UINT64_C(0x8080808080808080);
+	uint64_t w;
+
+	memcpy(&w, at, sizeof w);
+	return !(((w & highs) | ((w - ones * 0x20) & ~w & highs)) | zeros(w ^ ones * 0x7F) | zeros(w ^ ones * '"') |
+	         zeros(w ^ ones * '\\'));
+}
+
 static size_t plain_run(struct slice s)
 {
 	size_t run = 0;
 
+	while (s.len - run >= 8 && plain_eight(s.at + run))
+		run += 8;
 	while (run < s.len && plain_json((unsigned char)s.at[run]))
 		run++;
 	return run;
