@@ -34,6 +34,7 @@ void http_server_init(struct http_server *s, struct loop *loop, const struct con
 {
 	*s = (struct http_server){ .loop = loop, .config = c };
 	list_init(&s->connections);
+	list_init(&s->dirty);
 	s->pool = calloc(1, sizeof *s->pool);
 	check(s->pool);
 	s->pool->store_len = store_len(c);

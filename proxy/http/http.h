@@ -60,6 +60,7 @@ struct http_server {            /* one per worker: what all its connections shar
 	bool draining;              /* close each connection after the request in hand */
 	struct list connections;    /* of struct http_connection.link, for drain */
 	size_t connections_len;
+	struct list dirty;          /* HTTP/2 connections to be settled by http_flush */
 	struct request_pool *pool;
 };
 
@@ -92,6 +93,8 @@ struct http_connection {
 void http_serve(struct http_server *s, struct wire *w, struct visitor *v);
 void http_serve_h1(struct http_server *s, struct wire *w, struct visitor *v);
 void http_serve_h2(struct http_server *s, struct wire *w, struct visitor *v);
+/* The end of a turn: what HTTP/2 streams have to say leaves now, gathered by connection. After the walk. */
+void http_flush(struct http_server *s);
 /* Polite end of all connections; idle ones close at once. */
 void http_drain(struct http_server *s);
 void http_kill(struct http_server *s);
