@@ -32,7 +32,8 @@ static void on_ask(void *with, struct little_ask *ask)
 		return;
 	}
 	text_printf(&t, "%.*s %.*s ?%.*s body=%zu/%llu[%.*s]", SLICE(ask->method), SLICE(ask->path),
-		SLICE(ask->query), ask->body.len, (unsigned long long)ask->body_len, SLICE(slice_head(ask->body, 100)));
+		SLICE(ask->query), ask->body.len, (unsigned long long)ask->body_len,
+		SLICE(slice_head(ask->body, 100)));
 	const struct header *agent = headers_find(ask->headers, HEADER_USER_AGENT);
 	if (agent)
 		text_printf(&t, " agent=%.*s", SLICE(agent->value));
@@ -214,7 +215,7 @@ static void a_streamed_answer_is_whole_and_the_next_follows_it(void **state)
 	close(fd);
 }
 
-static void close_is_honoured_and_half_closed_clients_get_their_answer(void **state)
+static void close_is_honoured_and_half_closed_clients_are_answered(void **state)
 {
 	int fd = dial();
 
@@ -301,7 +302,7 @@ int main(void)
 		cmocka_unit_test_setup_teardown(an_overlong_head_is_431_and_an_overlong_body_413, begin, end),
 		cmocka_unit_test_setup_teardown(counted_bodies_may_be_of_any_length, begin, end),
 		cmocka_unit_test_setup_teardown(a_streamed_answer_is_whole_and_the_next_follows_it, begin, end),
-		cmocka_unit_test_setup_teardown(close_is_honoured_and_half_closed_clients_get_their_answer, begin, end),
+		cmocka_unit_test_setup_teardown(close_is_honoured_and_half_closed_clients_are_answered, begin, end),
 		cmocka_unit_test_setup_teardown(a_callback_that_says_nothing_is_500, begin, end),
 		cmocka_unit_test_setup_teardown(past_the_bound_the_longest_idle_connection_gives_way, begin, end),
 		cmocka_unit_test_setup_teardown(an_idle_connection_is_closed, begin, end),
