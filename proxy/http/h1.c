@@ -222,6 +222,7 @@ static void on_ready(struct wire *w)
 {
 	struct h1 *h = w->owner;
 
+	h->c.server->on_touch(h->c.server->with, h->c.visitor);
 	switch ((enum h1_state)h->state) {
 	case H1_IDLE:
 	case H1_HEAD:

@@ -104,6 +104,13 @@ static ssize_t body_read(struct request *r, void *to, size_t cap)
 	return count_in(r, x, read_framed(h, x, to, cap));
 }
 
+static bool trailers(const struct request *r, struct headers *to)
+{
+	const struct body *b = &of(r)->exchange->body;
+
+	return b->ended && b->trailer_len && body_trailers(b, to) && to->len;
+}
+
 static void body_limit(struct request *r, uint64_t bytes)
 {
 	of(r)->exchange->limit = bytes;
@@ -313,7 +320,7 @@ static bool is_gone(const struct request *r)
 {
 	const struct h1 *h = of(r);
 
-	return h->c.wire->failed || h->c.wire->ended || h->exchange->broken ||
+	return h->c.wire->failed || h->c.wire->write_failed || h->c.wire->ended || h->exchange->broken ||
 		(h->c.wire->hung_up && h->state != H1_TUNNEL);
 }
 
@@ -341,20 +348,21 @@ static void finish(struct request *r)
 }
 
 const struct client_ops h1_ops = {
-    .body_read = body_read,
-    .body_limit = body_limit,
-    .body_open = body_open,
-    .say_continue = say_continue,
-    .head = head,
-    .early = early,
-    .room = room,
-    .body = body,
-    .end = end,
-    .flush = flush,
-    .abort = abort_answer,
-    .is_gone = is_gone,
-    .is_flushed = is_flushed,
-    .taken_ns = taken_ns,
-    .tunnel = tunnel,
-    .finish = finish,
+	.body_read = body_read,
+	.trailers = trailers,
+	.body_limit = body_limit,
+	.body_open = body_open,
+	.say_continue = say_continue,
+	.head = head,
+	.early = early,
+	.room = room,
+	.body = body,
+	.end = end,
+	.flush = flush,
+	.abort = abort_answer,
+	.is_gone = is_gone,
+	.is_flushed = is_flushed,
+	.taken_ns = taken_ns,
+	.tunnel = tunnel,
+	.finish = finish,
 };

@@ -34,6 +34,7 @@ void http_server_init(struct http_server *s, struct loop *loop, const struct con
 {
 	*s = (struct http_server){ .loop = loop, .config = c };
 	list_init(&s->connections);
+	list_init(&s->dirty);
 	s->pool = calloc(1, sizeof *s->pool);
 	check(s->pool);
 	s->pool->store_len = store_len(c);
@@ -90,9 +91,10 @@ struct request *http_request_take(struct http_server *s, struct visitor *v)
 	memset(r, 0, sizeof *r);
 	arena_init(&r->arena, p->store, s->pool->store_len);
 	r->config = s->config;
+	r->loop = s->loop;
 	r->visitor = v;
 	r->headers.cap = (uint16_t)s->config->root.http.headers_max;
-	r->headers.at = arena_take(&r->arena, r->headers.cap * sizeof(struct header));
+	r->headers.at = arena_room(&r->arena, r->headers.cap * sizeof(struct header));
 	check(r->headers.at);
 	list_init(&r->wake_link);
 	r->marks_ns[MARK_BEGAN] = s->loop->now_ns;
@@ -105,6 +107,8 @@ void http_request_give(struct http_server *s, struct request *r)
 	struct pooled *p = list_entry(r, struct pooled, request);
 
 	check(list_is_empty(&r->wake_link));
+	if (r->stash_block)
+		block_give(s->loop, r->stash_block);
 	arena_reset(&r->arena);
 	s->pool->used--;
 	if (s->pool->kept >= KEPT) {
@@ -114,6 +118,41 @@ void http_request_give(struct http_server *s, struct request *r)
 	p->next = s->pool->free;
 	s->pool->free = p;
 	s->pool->kept++;
+}
+
+enum pace http_stash(struct request *r)
+{
+	struct block *b = r->stash_block;
+
+	if (!r->has_body)
+		r->stash_ended = true;
+	while (!r->stash_ended && r->stash.len < BLOCK_SIZE) {
+		if (!b)
+			r->stash_block = b = block_take(r->loop);
+		ssize_t got = r->ops->body_read(r, b->bytes + r->stash.len, BLOCK_SIZE - r->stash.len);
+		if (got == BODY_LATER) {
+			r->ops->say_continue(r);
+			return WAIT;
+		}
+		if (got == BODY_BROKEN || got == BODY_TOO_LONG)
+			return request_fail(r, got == BODY_BROKEN ? FAULT_BAD_FRAMING : FAULT_BODY_TOO_BIG);
+		r->stash_ended = got == BODY_END;
+		r->stash = (struct slice){ b->bytes, r->stash.len + (got > 0 ? (size_t)got : 0) };
+	}
+	return GO_ON;
+}
+
+ssize_t http_body_read(struct request *r, size_t *stash_used, void *to, size_t cap)
+{
+	struct slice left = slice_from(r->stash, *stash_used);
+
+	if (left.len) {
+		size_t len = left.len < cap ? left.len : cap;
+		memcpy(to, left.at, len);
+		*stash_used += len;
+		return (ssize_t)len;
+	}
+	return r->stash_ended ? BODY_END : r->ops->body_read(r, to, cap);
 }
 
 void http_serve(struct http_server *s, struct wire *w, struct visitor *v)
