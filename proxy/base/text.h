@@ -23,6 +23,8 @@ void text_printf(struct text *t, const char *format, ...) __attribute__((format(
 
 /* The inside of a JSON string: quotes, backslashes, controls and invalid UTF-8 escaped (as \u00XX). */
 void text_json(struct text *t, struct slice s);
+/* The same, at most `most` (3 or more) bytes of it: whole characters, and an ellipsis where it was longer. */
+void text_json_most(struct text *t, struct slice s, size_t most);
 
 /* & < > " ' as entities, control characters dropped. */
 void text_html(struct text *t, struct slice s);

@@ -49,7 +49,8 @@ static void fail(struct wire *w, int error)
 	if (w->failed)
 		return;
 	w->failed = true;
-	w->error = error;
+	if (!w->write_failed)
+		w->error = error;
 	wire_nudge(w);
 }
 
@@ -99,7 +100,9 @@ static ssize_t send_some(struct wire *w, const void *from, size_t len)
 		return 0;
 	}
 	if (sent < 0) {
-		fail(w, errno);
+		w->write_failed = w->readable = true; /* its last words may still lie in the socket */
+		w->error = errno;
+		wire_nudge(w);
 		return -1;
 	}
 	if ((size_t)sent < len)
@@ -133,7 +136,7 @@ static void queue(struct wire *w, const char *from, size_t len)
 
 bool wire_raw_write(struct wire *w, const void *from, size_t len)
 {
-	if (w->failed || w->closed)
+	if (w->failed || w->write_failed || w->closed)
 		return false;
 	if (w->out_len == 0 && w->writable) {
 		ssize_t sent = send_some(w, from, len);
@@ -151,7 +154,7 @@ static void flush(struct wire *w)
 {
 	bool had = w->out_len > 0;
 
-	while (w->out && w->writable && !w->failed) {
+	while (w->out && w->writable && !w->failed && !w->write_failed) {
 		struct block *b = w->out;
 		ssize_t sent = send_some(w, b->bytes + b->from, b->to - b->from);
 		if (sent <= 0)
@@ -203,7 +206,7 @@ ssize_t wire_read(struct wire *w, void *to, size_t cap)
 bool wire_write(struct wire *w, struct slice bytes)
 {
 	if (bytes.len == 0)
-		return !w->failed;
+		return !w->failed && !w->write_failed;
 	return w->layer ? w->layer->write(w, bytes.at, bytes.len) : wire_raw_write(w, bytes.at, bytes.len);
 }
 

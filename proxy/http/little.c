@@ -1,7 +1,7 @@
 #include "http/codec.h"
 #include "http/little.h"
 #include "base/check.h"
-#include "base/text.h"
+#include "base/stamp.h"
 #include <stdlib.h>
 #include <unistd.h>
 
@@ -68,18 +68,6 @@ static void patience(struct guest *g, uint64_t ns)
 
 /* ---- answers ---- */
 
-static void add_date(struct text *t, uint64_t wall_ns)
-{
-	static const char days[] = "SunMonTueWedThuFriSat", months[] = "JanFebMarAprMayJunJulAugSepOctNovDec";
-	time_t now = (time_t)(wall_ns / NS_PER_S);
-	struct tm at;
-
-	if (!gmtime_r(&now, &at))
-		return;
-	text_printf(t, "Date: %.3s, %02d %.3s %04d %02d:%02d:%02d GMT\r\n", days + 3 * at.tm_wday, at.tm_mday,
-		months + 3 * at.tm_mon, at.tm_year + 1900, at.tm_hour, at.tm_min, at.tm_sec);
-}
-
 static bool write_head(struct guest *g, unsigned status, struct slice type, struct slice extra, uint64_t len)
 {
 	char store[4096];
@@ -90,7 +78,9 @@ static bool write_head(struct guest *g, unsigned status, struct slice type, stru
 	text_char(&t, ' ');
 	text_add(&t, status_phrase(status));
 	text_add(&t, S("\r\n"));
-	add_date(&t, g->server->loop->wall_ns);
+	text_add(&t, S("Date: "));
+	stamp_http(&t, g->server->loop->wall_ns);
+	text_add(&t, S("\r\n"));
 	if (type.len) {
 		text_add(&t, S("Content-Type: "));
 		text_add(&t, type);

@@ -58,6 +58,7 @@ enum mark { MARK_BEGAN, MARK_ROUTED, MARK_LIMITED, MARK_VERIFIED, MARK_SENT, MAR
 
 struct client;       /* http/: the way back, see http/http.h */
 struct client_ops;
+struct loop;         /* connection/ */
 struct passage;      /* forward/: the way on */
 
 struct request {
@@ -68,6 +69,7 @@ struct request {
 	struct list wake_link;
 	struct deadline patience;     /* journey/ alone sets it */
 	struct journey *journey;
+	struct loop *loop;            /* for http/ and the carriers */
 
 	struct arena arena;
 	const struct config *config;
@@ -102,6 +104,8 @@ struct request {
 	struct slice rate_limit, rate_limit_policy; /* header values for the answer; empty where none */
 	struct answer answer;
 	struct slice stash;           /* the first bytes of the body, where a station asked for them */
+	void *stash_block;            /* private to http/ */
+	bool stash_ended;             /* the stash is all of the body */
 	void *waits;                  /* private to the station that said WAIT */
 	struct passage *passage;      /* private to forward/ */
 
