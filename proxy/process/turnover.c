@@ -12,7 +12,7 @@
 
 /* ---- the outcome ---- */
 
-static void publish(struct supervisor *s, bool applied, const char *text)
+static void publish(struct supervisor *s, int status, const char *text)
 {
 	struct shared_head *h = s->shared.head;
 	struct outcome *o = &h->outcomes[s->asked % 2];
@@ -21,20 +21,20 @@ static void publish(struct supervisor *s, bool applied, const char *text)
 
 	o->number = s->asked;
 	o->wall_ns = clock_wall_ns();
-	o->applied = applied;
+	o->status = (uint32_t)status;
 	o->generation = s->crew.now ? s->crew.now->number : 0;
 	o->len = (uint32_t)(len < sizeof o->text ? len : sizeof o->text);
 	memcpy(o->text, text, o->len);
 	atomic_store(&h->reload_running, 0);
 	atomic_store_explicit(&h->reloads_done, s->asked, memory_order_release);
-	metrics_add(metrics_series(METRIC_reloads_total, applied ? S("applied") : S("refused"), none, none, none), 1);
+	metrics_add(metrics_series(METRIC_reloads_total, status == 0 ? S("applied") : S("refused"), none, none, none), 1);
 	shared_ring(s->shared.keeper_bell);
 	for (unsigned i = SEAT_KEEPERS; i < SEAT_WORKERS; i++)
 		shared_ring(s->shared.pokes[i]);
 	notify_say(S("READY=1"));
 }
 
-static void refuse(struct supervisor *s, char *text)
+static void refuse(struct supervisor *s, int status, char *text)
 {
 	const char *why = text ? text : "out of memory\n";
 
@@ -49,7 +49,7 @@ static void refuse(struct supervisor *s, char *text)
 	}
 	s->next = NULL;
 	s->stage = STAGE_IDLE;
-	publish(s, false, why);
+	publish(s, status, why);
 	free(text);
 }
 
@@ -108,7 +108,7 @@ static void begin(struct supervisor *s)
 	s->reading = reload_begin(&s->plan);
 	enter(s, STAGE_READING, UINT64_MAX);
 	if (!s->reading)
-		refuse(s, strdup("no child can be forked to read the configuration\n"));
+		refuse(s, 1, strdup("no child can be forked to read the configuration\n"));
 }
 
 static bool start_workers(struct supervisor *s, struct generation *g)
@@ -146,7 +146,7 @@ static void step_reading(struct supervisor *s, uint64_t now_ns)
 	reload_free(s->reading);
 	s->reading = NULL;
 	if (sealed < 0) {
-		refuse(s, text);
+		refuse(s, 78, text);
 		return;
 	}
 	free(text);
@@ -156,9 +156,9 @@ static void step_reading(struct supervisor *s, uint64_t now_ns)
 	if (s->next && !text)
 		text = prepare(s, s->next);
 	if (text || !s->next)
-		refuse(s, text);
+		refuse(s, 78, text);
 	else if (!start_workers(s, s->next))
-		refuse(s, strdup("its workers cannot be forked\n"));
+		refuse(s, 1, strdup("its workers cannot be forked\n"));
 	else
 		enter(s, STAGE_LOADING, now_ns + LOAD_NS);
 }
@@ -180,9 +180,9 @@ static bool replace_lost(struct supervisor *s)
 static void step_loading(struct supervisor *s, uint64_t now_ns)
 {
 	if (!replace_lost(s)) {
-		refuse(s, strdup("the workers of the new configuration died while loading; the log says how\n"));
+		refuse(s, 1, strdup("the workers of the new configuration died while loading; the log says how\n"));
 	} else if (now_ns > s->stage_until_ns) {
-		refuse(s, strdup("the workers of the new configuration did not load within a minute\n"));
+		refuse(s, 1, strdup("the workers of the new configuration did not load within a minute\n"));
 	} else if (crew_all_at_least(&s->crew, s->next, SEAT_LOADED)) {
 		for (unsigned i = SEAT_KEEPERS; i < SEAT_WORKERS; i++)
 			crew_order(&s->crew, i, ORDER_DRAIN);
@@ -266,6 +266,7 @@ static void drain_old(struct supervisor *s, uint64_t now_ns)
 			crew_order(&s->crew, i, ORDER_STOP);
 	crew_end_by(&s->crew, ROLE_KEEPER, now_ns + 10 * NS_PER_S);
 	crew_order(&s->crew, SEAT_WRITER, ORDER_STOP); /* its successor opens the new configuration's log */
+	crew_end_by(&s->crew, ROLE_WRITER, now_ns + 10 * NS_PER_S);
 	s->old = NULL;
 }
 
@@ -289,7 +290,7 @@ static void step_serving(struct supervisor *s, uint64_t now_ns)
 		s->crew.now->workers, s->crew.now->workers == 1 ? "" : "s");
 	log_info("%.*s", (int)strlen(text) - 1, text);
 	if (reload)
-		publish(s, true, text);
+		publish(s, 0, text);
 }
 
 bool turnover_first(struct supervisor *s, struct generation *g, char **text)
@@ -336,7 +337,7 @@ void turnover_cancel(struct supervisor *s, const char *why)
 	reload_free(s->reading);
 	s->reading = NULL;
 	if (s->stage == STAGE_READING || s->stage == STAGE_LOADING)
-		refuse(s, strdup(why));
+		refuse(s, 1, strdup(why));
 	s->stage = STAGE_IDLE;
 	s->next = s->old = NULL;
 }
