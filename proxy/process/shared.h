@@ -14,6 +14,7 @@
 #include "verify/verify.h"
 
 enum { SLOTS_MAX = 128, SEAT_SUPERVISOR = 0, SEAT_WRITER = 1, SEAT_KEEPERS = 2, SEAT_WORKERS = 4 };
+enum { GONE_MAX = 256 };
 enum { GENERATIONS_MAX = 3 }; /* alive at once: one in force and two that drain */
 enum { SEATS_MAX = SEAT_WORKERS + GENERATIONS_MAX * SLOTS_MAX };
 
@@ -50,6 +51,7 @@ struct shared_head {
 	_Atomic uint64_t restarts;
 	_Atomic uint64_t slots_version;   /* moves with adopters */
 	_Atomic uint32_t adopters[SLOTS_MAX]; /* slot whose worker accepts on this slot's sockets */
+	_Atomic uint32_t gone[GONE_MAX];  /* listeners of the generation that drains now, whose address is no more */
 	struct outcome outcomes[2];
 	struct barred barred;
 };

@@ -8,6 +8,7 @@
 #define RETIRE_NS (5 * NS_PER_S)  /* a keeper that does not let go in this time is killed */
 #define SETTLE_NS (2 * NS_PER_S)  /* names and first health checks may take this long; then it goes on without */
 #define ACCEPT_NS (10 * NS_PER_S)
+#define WRITER_NS (10 * NS_PER_S) /* a disk may hold it up */
 #define LOSSES_MAX 3              /* workers of the new configuration that may die while loading */
 
 /* ---- the outcome ---- */
@@ -31,7 +32,6 @@ static void publish(struct supervisor *s, int status, const char *text)
 	shared_ring(s->shared.keeper_bell);
 	for (unsigned i = SEAT_KEEPERS; i < SEAT_WORKERS; i++)
 		shared_ring(s->shared.pokes[i]);
-	notify_say(S("READY=1"));
 }
 
 static void refuse(struct supervisor *s, int status, char *text)
@@ -50,6 +50,7 @@ static void refuse(struct supervisor *s, int status, char *text)
 	s->next = NULL;
 	s->stage = STAGE_IDLE;
 	publish(s, status, why);
+	notify_say(S("READY=1"));
 	free(text);
 }
 
@@ -252,45 +253,75 @@ static void tell_ready(struct supervisor *s)
 		s->options->on_ready(s->options->with);
 }
 
-/* The earlier generation goes; what it has open is finished. */
-static void drain_old(struct supervisor *s, uint64_t now_ns)
+/* Which addresses nobody will accept from any more: its workers take what queues there before they close. */
+static void tell_gone(struct supervisor *s)
 {
-	if (!s->old)
-		return;
-	s->old->draining = true;
-	s->old->drain_until_ns = now_ns + s->old->config->root.drain.timeout;
-	crew_order_workers(&s->crew, s->old, ORDER_DRAIN);
-	crew_end_by(&s->crew, ROLE_WORKER, s->old->drain_until_ns + 5 * NS_PER_S);
-	for (unsigned i = SEAT_KEEPERS; i < SEAT_WORKERS; i++)
-		if (s->crew.child[i].generation != s->crew.now)
-			crew_order(&s->crew, i, ORDER_STOP);
-	crew_end_by(&s->crew, ROLE_KEEPER, now_ns + 10 * NS_PER_S);
-	crew_order(&s->crew, SEAT_WRITER, ORDER_STOP); /* its successor opens the new configuration's log */
-	crew_end_by(&s->crew, ROLE_WRITER, now_ns + 10 * NS_PER_S);
-	s->old = NULL;
+	const struct config_root *old = &s->old->config->root, *now = &s->next->config->root;
+
+	for (size_t i = 0; i < old->listeners_len && i < GONE_MAX; i++) {
+		bool stays = false;
+		for (size_t j = 0; j < now->listeners_len; j++)
+			stays |= slice_same(old->listeners[i].address, now->listeners[j].address);
+		atomic_store(&s->shared.head->gone[i], !stays);
+	}
 }
 
 static void step_serving(struct supervisor *s, uint64_t now_ns)
 {
-	struct shared_head *h = s->shared.head;
+	if (!crew_all_at_least(&s->crew, s->next, SEAT_SERVING) && now_ns < s->stage_until_ns)
+		return;
+	atomic_store(&s->shared.head->generation, s->next->number);
+	atomic_store(&s->shared.head->workers, s->next->workers);
+	atomic_store(&s->shared.head->phase, PHASE_SERVING);
+	metrics_set(metrics_series(METRIC_generation, S(""), S(""), S(""), S("")), s->next->number);
+	if (s->old) {
+		tell_gone(s);
+		s->old->draining = true;
+		crew_order_workers(&s->crew, s->old, ORDER_DRAIN);
+		crew_end_by(&s->crew, ROLE_WORKER, now_ns + s->old->config->root.drain.timeout + 5 * NS_PER_S);
+	}
+	enter(s, STAGE_HANDING, now_ns + RETIRE_NS);
+}
+
+/* The earlier generation's workers have closed their listeners, or will never: what they have open is finished
+ * by them, what comes now meets the new configuration. */
+static bool is_handed_over(const struct supervisor *s)
+{
+	for (unsigned i = SEAT_WORKERS; s->old && i < SEATS_MAX; i++)
+		if (s->crew.child[i].pid && s->crew.child[i].generation == s->old &&
+			atomic_load(&s->shared.seats[i].state) < SEAT_DRAINING)
+			return false;
+	return true;
+}
+
+/* The keeper that waits to tell the outcome, and the writer, whose successor opens the new configuration's log. */
+static void end_old(struct supervisor *s, uint64_t now_ns)
+{
+	for (unsigned i = SEAT_KEEPERS; i < SEAT_WORKERS; i++)
+		if (s->crew.child[i].generation != s->crew.now)
+			crew_order(&s->crew, i, ORDER_STOP);
+	crew_end_by(&s->crew, ROLE_KEEPER, now_ns + RETIRE_NS);
+	crew_order(&s->crew, SEAT_WRITER, ORDER_STOP);
+	crew_end_by(&s->crew, ROLE_WRITER, now_ns + WRITER_NS);
+}
+
+static void step_handing(struct supervisor *s, uint64_t now_ns)
+{
 	bool reload = s->old != NULL;
 	char text[96];
 
-	if (!crew_all_at_least(&s->crew, s->next, SEAT_SERVING) && now_ns < s->stage_until_ns)
+	if (!is_handed_over(s) && now_ns < s->stage_until_ns)
 		return;
-	atomic_store(&h->generation, s->next->number);
-	atomic_store(&h->workers, s->next->workers);
-	atomic_store(&h->phase, PHASE_SERVING);
-	metrics_set(metrics_series(METRIC_generation, S(""), S(""), S(""), S("")), s->next->number);
-	drain_old(s, now_ns);
-	s->next = NULL;
-	s->stage = STAGE_IDLE;
-	tell_ready(s);
 	snprintf(text, sizeof text, "generation %u is in force with %u worker%s\n", s->crew.now->number,
 		s->crew.now->workers, s->crew.now->workers == 1 ? "" : "s");
 	log_info("%.*s", (int)strlen(text) - 1, text);
-	if (reload)
+	s->next = s->old = NULL;
+	s->stage = STAGE_IDLE;
+	if (reload) {
 		publish(s, 0, text);
+		end_old(s, now_ns);
+	}
+	tell_ready(s);
 }
 
 bool turnover_first(struct supervisor *s, struct generation *g, char **text)
@@ -321,12 +352,11 @@ void turnover_step(struct supervisor *s, uint64_t now_ns)
 		case STAGE_LOADING: step_loading(s, now_ns); break;
 		case STAGE_RETIRING: step_retiring(s, now_ns); break;
 		case STAGE_KEEPING: step_keeping(s, now_ns); break;
-		case STAGE_SERVING: break;
+		case STAGE_SERVING: step_serving(s, now_ns); break;
+		case STAGE_HANDING: step_handing(s, now_ns); break;
 		}
-		if (s->stage == STAGE_SERVING) {
+		if (s->stage == STAGE_SERVING)
 			crew_order_workers(&s->crew, s->next, ORDER_SERVE);
-			step_serving(s, now_ns);
-		}
 	} while (s->stage != before && s->stage != STAGE_IDLE);
 	if (s->stage == STAGE_IDLE && s->crew.now && s->told_ready)
 		crew_order_workers(&s->crew, s->crew.now, ORDER_SERVE); /* those that were restarted */

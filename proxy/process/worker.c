@@ -128,7 +128,8 @@ static void stop_listening(struct worker *w)
 		struct worker_listener *l = &w->listeners[i];
 		if (l->listener)
 			listener_close(l->listener);
-		if (l->listener && !heirs)
+		bool gone = l->index < GONE_MAX && atomic_load(&w->shared->head->gone[l->index]);
+		if (l->listener && (!heirs || gone))
 			accept_rest(l);
 		close(l->fd);
 	}
