@@ -197,6 +197,21 @@ static void counted_bodies_may_be_of_any_length(void **state)
 	close(fd);
 }
 
+static void a_body_may_have_any_number_of_chunks(void **state)
+{
+	int fd = dial();
+
+	(void)state;
+	forget();
+	little_count_bodies(server);
+	say(fd, S("POST /many HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n"));
+	for (int i = 0; i < 3000; i++)
+		say(fd, S("a\r\n0123456789\r\n"));
+	say(fd, S("0\r\n\r\n"));
+	assert_true(hear(fd, "POST /many ? body=30000/30000[0123"));
+	close(fd);
+}
+
 static void a_streamed_answer_is_whole_and_the_next_follows_it(void **state)
 {
 	int fd = dial();
@@ -300,6 +315,7 @@ int main(void)
 		cmocka_unit_test_setup_teardown(what_is_malformed_is_refused_and_closed, begin, end),
 		cmocka_unit_test_setup_teardown(an_overlong_head_is_431_and_an_overlong_body_413, begin, end),
 		cmocka_unit_test_setup_teardown(counted_bodies_may_be_of_any_length, begin, end),
+		cmocka_unit_test_setup_teardown(a_body_may_have_any_number_of_chunks, begin, end),
 		cmocka_unit_test_setup_teardown(a_streamed_answer_is_whole_and_the_next_follows_it, begin, end),
 		cmocka_unit_test_setup_teardown(close_is_honoured_and_half_closed_clients_are_answered, begin, end),
 		cmocka_unit_test_setup_teardown(a_callback_that_says_nothing_is_500, begin, end),
