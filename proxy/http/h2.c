@@ -28,6 +28,11 @@ static bool is_speaking(const struct h2 *h)
 	return h->phase <= H2_OPEN;
 }
 
+static bool is_dead(const struct h2 *h)
+{
+	return h->c.wire->failed || h->c.wire->write_failed;
+}
+
 void h2_touch(struct h2 *h)
 {
 	if (list_is_empty(&h->dirty))
@@ -151,7 +156,7 @@ static void send_frames(struct h2 *h)
 	const uint8_t *frame;
 	ssize_t len = 1;
 
-	while (len > 0 && !h->calm && !h->c.wire->failed && wire_backlog(h->c.wire) < WIRE_HIGH) {
+	while (len > 0 && !h->calm && !is_dead(h) && wire_backlog(h->c.wire) < WIRE_HIGH) {
 		len = nghttp2_session_mem_send(h->session, &frame);
 		if (len > 0)
 			h2_gather(h, frame, (size_t)len);
@@ -231,7 +236,8 @@ static void on_ready(struct wire *w)
 {
 	struct h2 *h = w->owner;
 
-	if (w->failed)
+	h->c.server->on_touch(h->c.server->with, h->c.visitor);
+	if (is_dead(h))
 		lose(h);
 	else if (is_speaking(h))
 		receive(h);
@@ -350,7 +356,7 @@ static void settle(struct h2 *h)
 		else if (!nghttp2_session_want_read(h->session) && !nghttp2_session_want_write(h->session))
 			linger(h);
 	}
-	if (w->failed)
+	if (is_dead(h))
 		lose(h);
 	if (wire_backlog(w) == 0)
 		h->stuck_ns = 0;
