@@ -2,26 +2,6 @@
 #include <stdarg.h>
 #include <stdio.h>
 
-void text_add(struct text *t, struct slice s)
-{
-	if (t->cut || s.len > t->cap - t->len) {
-		t->cut = true;
-		return;
-	}
-	if (s.len)
-		memcpy(t->at + t->len, s.at, s.len);
-	t->len += s.len;
-}
-
-void text_char(struct text *t, char c)
-{
-	if (t->cut || t->len == t->cap) {
-		t->cut = true;
-		return;
-	}
-	t->at[t->len++] = c;
-}
-
 void text_u64(struct text *t, uint64_t n)
 {
 	char digits[20];
@@ -128,8 +108,8 @@ static bool plain_eight(const char *at)
 	uint64_t w;
 
 	memcpy(&w, at, sizeof w);
-	return !(((w & highs) | ((w - ones * 0x20) & ~w & highs)) | zeros(w ^ ones * 0x7F) | zeros(w ^ ones * '"') |
-	         zeros(w ^ ones * '\\'));
+	return !((w & highs) | ((w - ones * 0x20) & ~w & highs) | zeros(w ^ ones * 0x7F) |
+	         zeros(w ^ ones * '"') | zeros(w ^ ones * '\\'));
 }
 
 static size_t plain_run(struct slice s)

@@ -10,7 +10,7 @@
  * many keys a stranger makes up. Where all sixteen slots of a key's two neighbourhoods are debtors the
  * newcomer shares one common bucket, of the limit's own rate and burst, with the other newcomers of its part
  * of the table: it gets less than its due while the crowd lasts, never more, and as the common bucket refills
- * it is not refused for ever. Each such decision counts in limit_table_crowded_total: raise limiting.table_size.
+ * it is not refused for ever. limit_table_crowded_total counts such decisions: raise limiting.table_size.
  *
  * A part of the key that a request lacks (no token, no certificate, plain HTTP for ja4; a header that is
  * absent, empty or sent more than once) is replaced by the client's address, so that leaving it out is no way

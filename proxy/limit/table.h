@@ -5,8 +5,8 @@
 #include <stdatomic.h>
 
 /* Slots of a neighbourhood: two cache lines, which processors fetch as a pair. A key may lie in either of two
- * neighbourhoods and is put where there are fewer debtors; in a table half full of debtors one key in a million
- * finds no room. */
+ * neighbourhoods and is put where there are fewer debtors; in a table half full of debtors one key in a
+ * million finds no room. */
 #define NEAR 8
 
 struct slot {

@@ -24,7 +24,7 @@ void respond_log_secret(struct slice secret)
 
 /* ---- pieces: `key` is written with its comma, quotes and colon ---- */
 
-static void put(struct text *t, struct slice key, struct slice value, size_t most)
+static inline void put(struct text *t, struct slice key, struct slice value, size_t most)
 {
 	if (!value.len)
 		return;

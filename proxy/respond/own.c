@@ -125,7 +125,9 @@ static void add_cors(struct own *o)
 {
 	struct cors_grant g = cors_grant(o->r);
 
-	if (g.vary)
+	if (headers_find_name(&o->fields, S("Access-Control-Allow-Origin")))
+		return; /* a preflight's answer speaks for itself */
+	if (g.vary && !headers_find_name(&o->fields, S("Vary")))
 		own_add(o, S("Vary"), S("Origin"));
 	if (!g.origin.len)
 		return;

@@ -12,9 +12,10 @@
 /* Bits of r->said. */
 enum { SAID_HEAD = 1, SAID_END = 2 };
 
-/* Writes r->answer or r->fault as a whole answer, sets r->status and r->said. Only while SAID_HEAD is not
- * set. The body is under RESPOND_OWN_MAX and is given to ops->body at once, whatever room() says: the
- * protocols keep what cannot leave yet. False: the client is gone, or nothing can be answered. */
+/* Writes r->fault, or r->answer (a redirect, a preflight's answer), as a whole answer; sets r->status and
+ * r->said. Only while SAID_HEAD is not set. The body is under RESPOND_OWN_MAX and is given to ops->body at
+ * once, whatever room() says: the protocols keep what cannot leave yet. False: the client is gone, or
+ * nothing can be answered. */
 #define RESPOND_OWN_MAX 4096 /* bytes */
 bool respond_own(struct request *r, uint64_t wall_ns);
 
@@ -22,12 +23,6 @@ bool respond_own(struct request *r, uint64_t wall_ns);
  * Sallyport-* out; Via, ours, rate limits, CORS and the route's changes in. A table without room for them is
  * replaced by a larger one from r->arena. */
 void respond_fields(struct request *r, struct headers *fields);
-
-/* Answers of routes that are no faults; both fill r->answer. False: this is no preflight, or its route has
- * no cors:. */
-bool respond_preflight(struct request *r);
-/* On a route with redirect:. Always ANSWER. */
-enum pace respond_redirect(struct request *r);
 
 /* "no-route", "redirect", "preflight"; empty where the upstream answered and nothing went wrong. */
 struct slice respond_reason(const struct request *r);

@@ -20,8 +20,10 @@ static struct scene {
 	struct visitor visitor;
 	struct request r;
 	struct header headers[8];
-	_Alignas(max_align_t) char store[8192];
+	char *store; /* of the request's arena */
 } s;
+
+#define STORE 8192
 
 static int setup(void **state)
 {
@@ -29,6 +31,7 @@ static int setup(void **state)
 	memset(&s, 0, sizeof s);
 	s.memory = aligned_alloc(64, (limit_table_memory(SLOTS) + 63) / 64 * 64);
 	memset(s.memory, 0, limit_table_memory(SLOTS));
+	s.store = malloc(STORE);
 	s.table = limit_table_attach(s.memory, SLOTS);
 	s.route.name = S("api");
 	s.config.root.routes = &s.route;
@@ -45,6 +48,7 @@ static int teardown(void **state)
 	limits_close(s.l);
 	config_errors_free(&s.errors);
 	free(s.memory);
+	free(s.store);
 	return 0;
 }
 
@@ -69,7 +73,7 @@ static struct request *request_from(uint8_t last_byte)
 	struct request *r = &s.r;
 
 	memset(r, 0, sizeof *r);
-	arena_init(&r->arena, s.store, sizeof s.store);
+	arena_init(&r->arena, s.store, STORE);
 	r->visitor = &s.visitor;
 	r->config = &s.config;
 	r->route = &s.route;
@@ -318,7 +322,7 @@ static void fields_are_left_out_where_the_arena_is_nearly_full(void **state)
 	limit("one", "address", 3);
 	open_limits();
 	struct request *r = request_from(1);
-	arena_take(&r->arena, sizeof s.store - 1024);
+	arena_take(&r->arena, STORE - 1024);
 	assert_int_equal(limit_early(s.l, r, NOW), GO_ON);
 	assert_false(r->arena.overflowed);
 	assert_int_equal(r->rate_limit.len, 0);
