@@ -94,6 +94,8 @@ static void free_connection(struct h2 *h)
 /* A GOAWAY made by hand: whatever state the session is in, frames reach the wire whole or not at all. */
 static void terminate(struct h2 *h, uint32_t code)
 {
+	const uint8_t *settings;
+	ssize_t len = h->spoken ? 0 : nghttp2_session_mem_send(h->session, &settings);
 	uint32_t last = (uint32_t)nghttp2_session_get_last_proc_stream_id(h->session);
 	char frame[17] = { 0, 0, 8, NGHTTP2_GOAWAY };
 
@@ -101,6 +103,8 @@ static void terminate(struct h2 *h, uint32_t code)
 		frame[9 + i] = (char)(last >> (24 - 8 * i));
 		frame[13 + i] = (char)(code >> (24 - 8 * i));
 	}
+	if (len > 0) /* our SETTINGS stand before all else (RFC 9113 section 3.4) */
+		wire_write(h->c.wire, (struct slice){ (const char *)settings, (size_t)len });
 	wire_write(h->c.wire, (struct slice){ frame, sizeof frame });
 	linger(h);
 }
@@ -156,6 +160,7 @@ static void send_frames(struct h2 *h)
 	const uint8_t *frame;
 	ssize_t len = 1;
 
+	h->spoken = true;
 	while (len > 0 && !h->calm && !is_dead(h) && wire_backlog(h->c.wire) < WIRE_HIGH) {
 		len = nghttp2_session_mem_send(h->session, &frame);
 		if (len > 0)

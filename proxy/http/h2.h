@@ -51,6 +51,7 @@ struct h2 {
 	uint32_t opened;           /* streams with the wide window */
 	uint32_t calm;             /* not 0: end the session with this HTTP/2 error code */
 	uint8_t phase, leaving;
+	bool spoken;               /* our SETTINGS were given to the wire */
 	bool choked;               /* some room() was 0 for the wire's backlog */
 };
 

@@ -163,7 +163,7 @@ static void set_body(struct request *r, bool more)
 
 	r->has_body = more || length;
 	r->chunked = r->has_body && !length;
-	if (length && !slice_u64(length->value, &r->content_length))
+	if (length && !header_length(length->value, &r->content_length))
 		r->content_length = 0;
 }
 

@@ -40,15 +40,14 @@ static inline void world_configure(struct config *c)
 {
 	c->root.http = (struct config_http){ .head_max = 16384, .headers_max = 100, .target_max = 8192,
 		.body_max = 1 << 30, .requests_max = 10000, .streams_max = 100,
-		.resets_max = { 100, 10 * NS_PER_S }, .controls_max = { 200, 10 * NS_PER_S },
-		.requests_in_flight_max = 1000 };
+		.resets_max = { 100, 10 * NS_PER_S }, .controls_max = { 200, 10 * NS_PER_S } };
 	c->root.timeouts.header = 10 * NS_PER_S;
 	c->root.timeouts.idle = 60 * NS_PER_S;
 	c->root.timeouts.write_stall = 20 * NS_PER_S;
 }
 
-/* Everything but the connection. */
-static inline void world_open(struct world *w)
+/* Everything but the connection; room for so many requests. */
+static inline void world_open_for(struct world *w, uint64_t in_flight)
 {
 	memset(w, 0, sizeof *w);
 	world = w;
@@ -57,6 +56,7 @@ static inline void world_open(struct world *w)
 	w->big = 1 << 20;
 	list_init(&w->woken);
 	world_configure(&w->config);
+	w->config.root.http.requests_in_flight_max = in_flight;
 	w->loop = loop_open();
 	check(w->loop);
 	w->loop->clock = skewed;
@@ -70,6 +70,11 @@ static inline void world_open(struct world *w)
 	w->server.with = w;
 	w->visitor.http2 = true;
 	request_on_wake = world_wake;
+}
+
+static inline void world_open(struct world *w)
+{
+	world_open_for(w, 1000);
 }
 
 static inline void world_connect(struct world *w)

@@ -117,7 +117,8 @@ static void a_body_over_the_limit_is_told_as_too_long(void **state)
 	struct upload announced = { .len = 101 }, counted = { .len = 101 }, fits = { .len = 100 };
 
 	(void)state;
-	assert_int_equal(client_await(&c, client_ask_with(&c, "POST", "/limited", &announced, more))->status, 413);
+	struct answer_seen *a = client_await(&c, client_ask_with(&c, "POST", "/limited", &announced, more));
+	assert_int_equal(a->status, 413);
 	assert_int_equal(client_await(&c, client_ask(&c, "POST", "/limited", &counted))->status, 413);
 	assert_int_equal(client_await(&c, client_ask(&c, "POST", "/limited", &fits))->status, 200);
 }
@@ -167,6 +168,7 @@ static void a_client_that_does_not_read_holds_the_answer_back(void **state)
 	w.big = 20 << 20;
 	client_turns(&c, 5);
 	int32_t id = client_ask(&c, "GET", "/big", NULL);
+	client_send(&c);
 	nghttp2_session_set_local_window_size(c.session, 0, 0, 32 << 20);
 	nghttp2_session_set_local_window_size(c.session, 0, id, 32 << 20);
 	c.greedless = true;
