@@ -24,6 +24,8 @@ struct h2_stream *h2_stream_open(struct h2 *h, int32_t id)
 	s->taken_ns = h->c.server->loop->now_ns;
 	r->ops = &h2_ops;
 	r->client = (struct client *)(void *)s;
+	if (list_is_empty(&h->streams))
+		h->looked_ns = s->taken_ns;
 	list_push(&h->streams, &s->link);
 	return s;
 }

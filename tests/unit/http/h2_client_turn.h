@@ -21,7 +21,7 @@ static inline bool client_raw(struct client_side *c, const void *bytes, size_t l
 		if (n > 0)
 			at += n, len -= (size_t)n;
 		if (len)
-			loop_turn(c->w->loop, NS_PER_MS);
+			loop_turn(c->w->loop, 0);
 	}
 	return len == 0;
 }
@@ -52,7 +52,7 @@ static inline void client_turns(struct client_side *c, int turns)
 {
 	while (turns-- > 0) {
 		client_send(c);
-		loop_turn(c->w->loop, 100 * NS_PER_US);
+		loop_turn(c->w->loop, 0);
 		client_receive(c);
 	}
 }

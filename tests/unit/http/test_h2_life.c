@@ -149,6 +149,7 @@ static void a_head_that_stops_in_its_middle_ends_the_connection(void **state)
 	(void)state;
 	client_turns(&c, 3);
 	client_raw(&c, part, 10);
+	client_turns(&c, 2);
 	pass(9 * NS_PER_S);
 	assert_false(c.over);
 	pass(2 * NS_PER_S);
