@@ -31,7 +31,7 @@ ROOM := $(filter-out $B/proxy/main.o,$(OBJ))
 UNIT := $(patsubst %.c,$B/%,$(sort $(shell find tests/unit -name 'test_*.c')))
 FUZZ := $(patsubst tests/fuzz/fuzz_%.c,%,$(sort $(wildcard tests/fuzz/fuzz_*.c)))
 
-.PHONY: all build test unit lint clean
+.PHONY: all build test unit scene replay fuzz fuzz-targets e2e dev check targets bench bench-deps lint clean
 .SECONDARY:
 all: build
 build: $B/sallyport
@@ -44,6 +44,9 @@ $B/%.o: %.c Makefile
 	@mkdir -p $(@D); echo "  CC  $<"
 	@$(CC) $(CPPFLAGS) $(CFLAGS) -c $< -o $@
 
+# the assembler reads it into the program, so no compiler tells of the dependency
+$B/proxy/classify/builtin.o: lua-free-rules/declared.rules
+
 # every room in one archive, so that a test links only what it uses
 $B/rooms.a: $(ROOM)
 	@rm -f $@; ar rcs $@ $^
@@ -54,7 +57,73 @@ $B/tests/unit/%: $B/tests/unit/%.o $B/rooms.a
 unit: $(UNIT)
 	@for t in $(UNIT); do $$t || { echo "failed: $$t"; exit 1; }; done
 
-test: unit
+SCENE := $(sort $(wildcard tests/scene/*.c))
+$B/scene: $(SCENE:%.c=$B/%.o) $B/rooms.a
+	@$(CC) $(CFLAGS) $(LDFLAGS) $^ $(LDLIBS) -o $@
+
+scene: $B/scene
+	@$B/scene $(sort $(wildcard tests/scene/*.scene))
+
+# every corpus through its target, without a fuzzer
+$B/replay/%: tests/fuzz/fuzz_%.c tests/fuzz/replay.c $B/rooms.a
+	@mkdir -p $(@D)
+	@$(CC) $(CPPFLAGS) -MF $@.d $(filter-out -Wmissing-prototypes,$(CFLAGS)) $(LDFLAGS) $^ $(LDLIBS) -o $@
+
+replay: $(FUZZ:%=$B/replay/%)
+	@for f in $(FUZZ); do printf '%s: ' $$f; $B/replay/$$f tests/fuzz/corpus/$$f || exit 1; done
+
+test: unit scene replay
+
+# ---- fuzzing: make fuzz [FUZZ_S=60], clang's libFuzzer ----
+FUZZ_S ?= 60
+build/fuzz/fuzz_%: tests/fuzz/fuzz_%.c build/fuzz/rooms.a
+	@clang $(CPPFLAGS) -MF $@.d $(filter-out -Wmissing-prototypes,$(CFLAGS)) -fsanitize=fuzzer $^ $(LDLIBS) -o $@
+
+fuzz-targets: $(FUZZ:%=build/fuzz/fuzz_%)
+fuzz:
+	@./deps.sh check
+	@$(MAKE) -s MODE=fuzz CC=clang fuzz-targets
+	@for f in $(FUZZ); do mkdir -p build/fuzz/found/$$f; echo "== $$f"; \
+		build/fuzz/fuzz_$$f -max_total_time=$(FUZZ_S) -timeout=10 -rss_limit_mb=2048 -print_final_stats=1 \
+		build/fuzz/found/$$f tests/fuzz/corpus/$$f 2>build/fuzz/$$f.log || { tail -40 build/fuzz/$$f.log; exit 1; }; \
+		tail -6 build/fuzz/$$f.log | head -1; done
+
+# ---- end to end: the real binary, real clients ----
+E2E ?=
+e2e: build
+	@SALLYPORT=$(CURDIR)/$B/sallyport /usr/bin/python3 -m pytest -q -x --no-header -p no:cacheprovider tests/e2e $(E2E)
+
+# ---- the two commands ----
+dev:
+	@echo "make dev: installs what is missing, builds build/release/sallyport, runs it with a local issuer and an echo upstream"
+	@./deps.sh build
+	@$(MAKE) -s MODE=release build
+	@exec build/release/sallyport dev $(DEV)
+
+check:
+	@echo "make check: installs what tests need, then lint, unit tests, scenes and fuzz corpora (debug, ASan+UBSan, clang), end to end"
+	@./deps.sh check
+	@$(MAKE) -s lint
+	@$(MAKE) -s -j2 MODE=debug targets && $(MAKE) -s MODE=debug test check-generated
+	@$(MAKE) -s -j2 MODE=asan targets && $(MAKE) -s MODE=asan test
+	@$(MAKE) -s -j2 MODE=debug CC=clang B=build/clang targets
+	@$(MAKE) -s -j2 MODE=release build && $(MAKE) -s MODE=release e2e
+	@$(MAKE) -s MODE=asan e2e E2E='-k "not gigabyte"'
+	@echo "make check: all of it passed"
+
+targets: build $(UNIT) $B/scene $(FUZZ:%=$B/replay/%)
+
+# ---- the bench ----
+build/release/tests/bench/origin: tests/bench/origin.c
+	@mkdir -p $(@D); $(CC) -std=c11 -D_GNU_SOURCE -O2 -Wall -Wextra -Werror $< -o $@
+
+bench-deps:
+	@./deps.sh bench
+
+bench: bench-deps
+	@./deps.sh build
+	@$(MAKE) -s -j2 MODE=release build build/release/tests/bench/origin
+	@/usr/bin/python3 tests/bench/bench.py
 
 lint:
 	@awk -f tests/lint/order.awk proxy/ORDER $(filter %.c %.h,$(SRC) $(HDR))

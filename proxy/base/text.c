@@ -2,26 +2,6 @@
 #include <stdarg.h>
 #include <stdio.h>
 
-void text_add(struct text *t, struct slice s)
-{
-	if (t->cut || s.len > t->cap - t->len) {
-		t->cut = true;
-		return;
-	}
-	if (s.len)
-		memcpy(t->at + t->len, s.at, s.len);
-	t->len += s.len;
-}
-
-void text_char(struct text *t, char c)
-{
-	if (t->cut || t->len == t->cap) {
-		t->cut = true;
-		return;
-	}
-	t->at[t->len++] = c;
-}
-
 void text_u64(struct text *t, uint64_t n)
 {
 	char digits[20];
@@ -94,22 +74,85 @@ static void json_escape(struct text *t, unsigned char c)
 	text_char(t, hex[c & 15]);
 }
 
+/* One character, escaped where it must be; returns how many bytes of s it was. */
+static size_t json_unit(struct text *t, struct slice s)
+{
+	unsigned char c = (unsigned char)s.at[0];
+	size_t wide = c >= 0x80 ? utf8_len(s) : 0;
+
+	if (plain_json(c)) {
+		text_char(t, (char)c);
+		return 1;
+	}
+	if (wide == 2 && c == 0xC2 && (unsigned char)s.at[1] < 0xA0) { /* a C1 control: terminals obey them */
+		json_escape(t, (unsigned char)s.at[1]);
+		return 2;
+	}
+	if (wide)
+		text_add(t, slice_head(s, wide));
+	else
+		json_escape(t, c);
+	return wide ? wide : 1;
+}
+
+/* Bytes of w that are zero, marked in their highest bits; exact for the lowest one, which is all we ask. */
+static uint64_t zeros(uint64_t w)
+{
+	return (w - UINT64_C(0x0101010101010101)) & ~w & UINT64_C(0x8080808080808080);
+}
+
+/* Are eight bytes all plain_json? */
+static bool plain_eight(const char *at)
+{
+	const uint64_t ones = UINT64_C(0x0101010101010101), highs = UINT64_C(0x8080808080808080);
+	uint64_t w;
+
+	memcpy(&w, at, sizeof w);
+	return !((w & highs) | ((w - ones * 0x20) & ~w & highs) | zeros(w ^ ones * 0x7F) |
+	         zeros(w ^ ones * '"') | zeros(w ^ ones * '\\'));
+}
+
+static size_t plain_run(struct slice s)
+{
+	size_t run = 0;
+
+	while (s.len - run >= 8 && plain_eight(s.at + run))
+		run += 8;
+	while (run < s.len && plain_json((unsigned char)s.at[run]))
+		run++;
+	return run;
+}
+
 void text_json(struct text *t, struct slice s)
 {
-	while (s.len) {
-		size_t run = 0;
-		while (run < s.len && plain_json((unsigned char)s.at[run]))
-			run++;
+	for (;;) {
+		size_t run = plain_run(s);
 		text_add(t, slice_head(s, run));
 		s = slice_from(s, run);
 		if (!s.len)
-			break;
-		size_t wide = (unsigned char)s.at[0] >= 0x80 ? utf8_len(s) : 0;
-		if (wide)
-			text_add(t, slice_head(s, wide));
-		else
-			json_escape(t, (unsigned char)s.at[0]);
-		s = slice_from(s, wide ? wide : 1);
+			return;
+		s = slice_from(s, json_unit(t, s));
+	}
+}
+
+void text_json_most(struct text *t, struct slice s, size_t most)
+{
+	const struct slice mark = S("\xE2\x80\xA6");
+	size_t from = t->len, fits = t->len; /* up to `fits` the mark has room behind it */
+
+	if (s.len <= most && plain_run(s) == s.len) {
+		text_add(t, s);
+		return;
+	}
+	while (s.len) {
+		s = slice_from(s, json_unit(t, s));
+		if (t->len - from > most) {
+			t->len = fits;
+			text_add(t, mark);
+			return;
+		}
+		if (t->len - from + mark.len <= most)
+			fits = t->len;
 	}
 }
 

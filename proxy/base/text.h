@@ -15,14 +15,35 @@ static inline struct slice text_slice(const struct text *t)
 	return (struct slice){ t->at, t->len };
 }
 
-void text_add(struct text *t, struct slice s);
-void text_char(struct text *t, char c);
+/* Inline, so that adding a literal is a few stores. */
+static inline void text_add(struct text *t, struct slice s)
+{
+	if (t->cut || s.len > t->cap - t->len) {
+		t->cut = true;
+		return;
+	}
+	if (s.len)
+		memcpy(t->at + t->len, s.at, s.len);
+	t->len += s.len;
+}
+
+static inline void text_char(struct text *t, char c)
+{
+	if (t->cut || t->len == t->cap) {
+		t->cut = true;
+		return;
+	}
+	t->at[t->len++] = c;
+}
+
 void text_u64(struct text *t, uint64_t n);
 void text_hex(struct text *t, const void *bytes, size_t len);
 void text_printf(struct text *t, const char *format, ...) __attribute__((format(printf, 2, 3)));
 
 /* The inside of a JSON string: quotes, backslashes, controls and invalid UTF-8 escaped (as \u00XX). */
 void text_json(struct text *t, struct slice s);
+/* The same, at most `most` (3 or more) bytes of it: whole characters, and an ellipsis where it was longer. */
+void text_json_most(struct text *t, struct slice s, size_t most);
 
 /* & < > " ' as entities, control characters dropped. */
 void text_html(struct text *t, struct slice s);

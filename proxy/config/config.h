@@ -49,9 +49,10 @@ void bundle_put(struct bundle *b, const char *path, struct slice bytes);
 bool bundle_env(struct bundle *b, const char *name, struct slice *value);
 
 /* ---- loading ---- */
-struct config_errors {
+struct config_errors { /* start from { 0 } */
 	char *text;     /* what to print, complete lines; owned by whoever calls config_errors_free */
 	unsigned count; /* all found, at most 20 of them in text */
+	struct config_sources *sources; /* private to config/: where source lines come from. Needs the bundle. */
 };
 
 /* Reads `path` through the bundle and checks everything that can be known without opening a socket: names

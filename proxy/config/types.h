@@ -52,3 +52,6 @@ typedef struct config_secret_list CONFIG_SECRETS; /* never printed; at least 32 
 
 /* Is the address (IPv4 mapped) in one of the networks? */
 bool cidrs_have(const struct config_cidrs *nets, const struct in6_addr *address);
+
+/* A COUNT, SIZE or DURATION with the default "" that was not written. */
+#define CONFIG_ABSENT UINT64_MAX

@@ -19,6 +19,9 @@ struct loop {
 	uint64_t turns;
 	struct deadline_wheel wheel;
 	struct list ready;            /* wires whose flags changed */
+	struct list accepting;        /* listeners with something to accept */
+	struct event timer;           /* wakes the loop for the wheel; moved only when it would be late */
+	uint64_t timer_due_ns;        /* 0: not armed */
 	struct list graveyard;        /* things freed at the end of the turn */
 	struct block *blocks;         /* free ones */
 	size_t blocks_free, blocks_used;
@@ -43,3 +46,8 @@ void block_give(struct loop *l, struct block *b);
 /* Something to be freed when nothing of this turn can refer to it any more. */
 struct grave { struct list link; void (*bury)(struct grave *g); };
 void loop_bury(struct loop *l, struct grave *g, void (*bury)(struct grave *g));
+
+/* Private to connection/: the loop delivers what its callbacks flagged. */
+struct wire;
+void wire_deliver(struct wire *w);
+void listeners_accept(struct loop *l);

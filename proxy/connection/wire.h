@@ -33,7 +33,8 @@ struct wire {
 	void *layered;
 	void (*on_ready)(struct wire *w);
 	void *owner;
-	bool readable, writable, hung_up, ended, failed, shut, closed;
+	bool connecting, readable, writable, hung_up, ended, failed, shut, closed;
+	bool write_failed;            /* the peer takes nothing more; what it sent may still be read */
 	bool drained;                 /* the backlog became empty in this turn */
 	int error;                    /* errno of the failure */
 	struct block *out, *out_last; /* queued bytes */

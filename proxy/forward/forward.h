@@ -43,6 +43,9 @@ struct answer_head *forward_head(struct request *r);
 enum pace forward_pump(struct forward *f, struct request *r);
 /* Undo of everything: connection kept or closed, gauges lowered. Called once, at SETTLE. */
 void forward_settle(struct forward *f, struct request *r);
+/* The driver's patience with FORWARD is out: true where another endpoint is tried instead (walk it again). */
+bool forward_try_another(struct forward *f, struct request *r);
+size_t forward_tunnels(const struct forward *f);
 /* Once a second: ages pools, ejections and latency, metrics. */
 void forward_tick(struct forward *f);
 /* Jittered end of tunnels at drain. */

@@ -9,6 +9,7 @@
 #pragma once
 #include "connection/connection.h"
 #include "http/codec.h"
+#include "http/little.h"
 #include "request/request.h"
 
 enum { BODY_LATER = 0, BODY_END = -1, BODY_BROKEN = -2, BODY_TOO_LONG = -3 };
@@ -26,6 +27,8 @@ struct client_ops {
 	/* Body bytes into `to`: count, or BODY_LATER, BODY_END (trailers are whole), BODY_BROKEN, BODY_TOO_LONG
 	 * (over r->body limit set by body_limit). After BODY_LATER the request is woken when there is more. */
 	ssize_t (*body_read)(struct request *r, void *to, size_t cap);
+	/* The trailer fields, after BODY_END; false where there are none. */
+	bool (*trailers)(const struct request *r, struct headers *to);
 	void (*body_limit)(struct request *r, uint64_t bytes);
 	/* From FORWARD on an HTTP/2 stream's window may grow beyond 16 KiB. */
 	void (*body_open)(struct request *r);
@@ -36,6 +39,7 @@ struct client_ops {
 	bool (*body)(struct request *r, struct slice bytes);
 	bool (*end)(struct request *r, const struct headers *trailers); /* trailers may be NULL */
 	void (*abort)(struct request *r); /* the answer cannot be completed: close or RST_STREAM */
+	void (*flush)(struct request *r);                   /* what head and body gathered goes out now */
 	bool (*is_gone)(const struct request *r);           /* the client has left */
 	bool (*is_flushed)(const struct request *r);        /* all of the answer is with the kernel */
 	uint64_t (*taken_ns)(const struct request *r);      /* when the client last took or gave anything */
@@ -50,19 +54,29 @@ struct http_server {            /* one per worker: what all its connections shar
 	const struct config *config;
 	void (*on_request)(void *with,
 	                   struct request *r); /* a whole head; r->fault set where it is bad already */
+	void (*on_touch)(void *with, const struct visitor *v); /* before this client's bytes are read */
 	void (*on_closed)(void *with, struct visitor *v);   /* the connection is gone; no request refers to v */
 	void *with;
 	bool draining;              /* close each connection after the request in hand */
 	struct list connections;    /* of struct http_connection.link, for drain */
 	size_t connections_len;
+	struct list dirty;          /* HTTP/2 connections to be settled by http_flush */
 	struct request_pool *pool;
 };
+
+/* The first bytes of the body, at most BLOCK_SIZE, into r->stash; read on with http_body_read. GO_ON: the
+ * stash is full or the body has ended; WAIT: more is to come, the request is woken; ANSWER: r->fault says
+ * why. Sends 100-continue. */
+enum pace http_stash(struct request *r);
+/* As ops->body_read, but the stash comes first: *stash_used (start 0) remembers how much of it was read. */
+ssize_t http_body_read(struct request *r, size_t *stash_used, void *to, size_t cap);
 
 /* A request with its arena, zeroed facts, id and span made; NULL where out of memory or over
  * http.requests_in_flight_max. */
 struct request *http_request_take(struct http_server *s, struct visitor *v);
 void http_request_give(struct http_server *s, struct request *r);
-void http_pool_free(struct http_server *s);
+void http_server_init(struct http_server *s, struct loop *loop, const struct config *c);
+void http_server_free(struct http_server *s); /* after all connections are gone */
 
 /* The common front of both protocols; h1.c and h2.c embed it first. */
 struct http_connection {
@@ -79,6 +93,8 @@ struct http_connection {
 void http_serve(struct http_server *s, struct wire *w, struct visitor *v);
 void http_serve_h1(struct http_server *s, struct wire *w, struct visitor *v);
 void http_serve_h2(struct http_server *s, struct wire *w, struct visitor *v);
+/* The end of a turn: what HTTP/2 streams have to say leaves now, gathered by connection. After the walk. */
+void http_flush(struct http_server *s);
 /* Polite end of all connections; idle ones close at once. */
 void http_drain(struct http_server *s);
 void http_kill(struct http_server *s);

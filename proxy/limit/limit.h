@@ -2,37 +2,57 @@
  *
  * A bucket is one 64-bit theoretical arrival time in ns; the table is lock-free, of fixed size, with bounded
  * probing, and outlives workers and reloads. A slot is two 64-bit atomics, key tag and time, each valid by
- * itself. Keys are SipHash of the limit's name and the key's parts under a key that lives in the table's
- * header. Eviction takes slots whose bucket is full again; a crowded neighbourhood of debtors takes the one
- * that owes least, and counts it. All limits of one station are taken all-or-nothing: first every bucket is
- * looked at, then all are charged; where a race refuses one after all, what the others were charged is given
- * back (local buckets only). Owns nothing of the request; r->refusal, r->rate_limit and r->rate_limit_policy
- * lie in its arena. */
+ * itself. A tag is SipHash-2-4 of the limit's name and the key's parts (each with kind and length) under a
+ * random key that lies in the table's header; it alone says where the key lies, so that a table of another
+ * size can import it.
+ *
+ * A slot is given to another key only where its bucket is full again: a debtor is never forgotten, however
+ * many keys a stranger makes up. Where all sixteen slots of a key's two neighbourhoods are debtors the
+ * newcomer shares one common bucket, of the limit's own rate and burst, with the other newcomers of its part
+ * of the table: it gets less than its due while the crowd lasts, never more, and as the common bucket refills
+ * it is not refused for ever. limit_table_crowded_total counts such decisions: raise limiting.table_size.
+ *
+ * A part of the key that a request lacks (no token, no certificate, plain HTTP for ja4; a header that is
+ * absent, empty or sent more than once) is replaced by the client's address, so that leaving it out is no way
+ * round the limit and strangers do not share one bucket. Subject, client and tenant count per issuer. prefix
+ * is /24 of IPv4 and /64 of IPv6, prefix48 is /48 of IPv6 (and /24 of IPv4).
+ *
+ * All limits of one station are taken all-or-nothing: first every bucket is looked at, then all are charged;
+ * where a race refuses one after all, what the others were charged is given back. A limit with shadow: true
+ * decides and counts but refuses nobody and sends no fields. Owns nothing of the request; r->refusal,
+ * r->rate_limit and r->rate_limit_policy lie in its arena; they are left empty where it is nearly full. */
 #pragma once
 #include "request/request.h"
 
 /* ---- one bucket: exact, no floating point ---- */
-struct gcra { uint64_t period_ns, tolerance_ns; }; /* T = ceil(per/count); tau = burst * T */
+/* T = ceil(per/count); tau = burst * T, at most 2^62 (146 years, where the bucket holds less than burst). */
+struct gcra { uint64_t period_ns, tolerance_ns; };
 struct gcra gcra_of(struct rate rate, uint64_t burst);
-/* tat: theoretical arrival time. True: admitted and *tat moved; false: *retry_after_ns says when cost fits.
- */
+/* tat: theoretical arrival time. True: admitted and *tat moved; false: *retry_after_ns says when cost fits
+ * (UINT64_MAX: it never does). Times are below 2^63. */
 bool gcra_take(struct gcra g, uint64_t *tat, uint64_t now_ns, uint64_t cost, uint64_t *retry_after_ns);
 uint64_t gcra_remaining(struct gcra g, uint64_t tat, uint64_t now_ns);
 
 /* ---- the table, in shared memory ---- */
 size_t limit_table_memory(uint64_t slots);
 struct limit_table;
-/* Lays the table out where memory is still zero. */
+/* Lays the table out where memory (64-byte aligned) is still zero; the first attach happens before other
+ * processes know the memory. NULL: it was laid out by another version or for another size. */
 struct limit_table *limit_table_attach(void *memory, uint64_t slots);
-/* Brings the debtors of an older table of another size along. */
+/* Brings the debtors of an older table of another size along, and its hash key: before limits_open, and
+ * before the new table is used. Where the new one is crowded those who owe most stay. */
 void limit_table_import(struct limit_table *to, struct limit_table *from, uint64_t now_ns);
+/* How many buckets are not full, from a sample of at most 65536: for the gauge limit_table_used. */
+uint64_t limit_table_used(const struct limit_table *t, uint64_t now_ns);
 
 /* ---- the room ---- */
 struct limits;
+/* NULL: complained of keys, costs over the burst, unknown classes or limits. Keeps c and table. */
 struct limits *limits_open(const struct config *c, struct limit_table *table, struct config_errors *errors);
 void limits_close(struct limits *l);
 
 /* Stations: GO_ON, or ANSWER with FAULT_LIMITED and r->refusal. Early takes the route's limits whose key
- * needs no token; late those keyed by subject, client or tenant. now_ns: monotonic. */
+ * needs no token; late those keyed by subject, client or tenant. now_ns: monotonic. A request without a route
+ * goes on. */
 enum pace limit_early(struct limits *l, struct request *r, uint64_t now_ns);
 enum pace limit_late(struct limits *l, struct request *r, uint64_t now_ns);

@@ -1,6 +1,7 @@
 /* headers.h -- header fields as slices into somebody's memory. Part of request's door. */
 #pragma once
 #include "base/arena.h"
+#include "request/chars.h"
 
 /* Fields that the proxy itself looks at. HEADER(id, "lower-case name") in headers.def. */
 enum header_id {
@@ -42,8 +43,19 @@ bool header_is_value(struct slice s);
 /* Does a comma-separated list hold the word (any case)? */
 bool header_list_has(struct slice list, struct slice word);
 
-/* Normalises a path: dot segments, percent-encoding of unreserved bytes, double slashes; upper-case hex.
- * Refuses NUL, encoded slash and backslash, backslash, control bytes, bad escapes, climbing over the root,
- * and path parameters
- * (';') beside dots. to: room for from.len bytes. RFC 3986 section 6.2.2. */
+/* A Content-Length: digits only, at most 19 of them, at most 2^63-1; otherwise false. */
+bool header_length(struct slice value, uint64_t *to);
+
+/* Normalises a path (RFC 3986 section 6.2.2) into the one form that is both routed and sent on:
+ *  - escapes of unreserved bytes are decoded, once; all others are kept, with upper-case hex (%25 stays %25,
+ *    so that nothing is ever decoded twice);
+ *  - slashes in a row become one, first; then dot segments (written or escaped) are resolved; what ended in a
+ *    dot segment ends in a slash;
+ *  - other visible bytes stay as they are, so do ';' and what follows it: a parameter is part of its segment.
+ * False, for what servers read in different ways: no '/' at the front, a byte that is not visible ASCII, '?',
+ * '#', a backslash, an escaped slash, backslash, NUL or other control, a broken escape, climbing over the
+ * root, and a dot segment with a parameter ("..;a", "..%3Ba").
+ * The result is its own normal form. `to` has room for from.len bytes and does not overlap. */
 bool path_normalise(struct slice from, char *to, size_t *len);
+/* A quick look: true where the path is in that form. False says nothing. */
+bool path_is_normal(struct slice path);

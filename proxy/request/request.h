@@ -9,6 +9,7 @@
 #include "config/config.h"
 #include "request/fault.h"
 #include "request/headers.h"
+#include "request/strip.h"
 
 /* What a station tells the driver. */
 enum pace {
@@ -58,6 +59,7 @@ enum mark { MARK_BEGAN, MARK_ROUTED, MARK_LIMITED, MARK_VERIFIED, MARK_SENT, MAR
 
 struct client;       /* http/: the way back, see http/http.h */
 struct client_ops;
+struct loop;         /* connection/ */
 struct passage;      /* forward/: the way on */
 
 struct request {
@@ -68,6 +70,7 @@ struct request {
 	struct list wake_link;
 	struct deadline patience;     /* journey/ alone sets it */
 	struct journey *journey;
+	struct loop *loop;            /* for http/ and the carriers */
 
 	struct arena arena;
 	const struct config *config;
@@ -102,6 +105,8 @@ struct request {
 	struct slice rate_limit, rate_limit_policy; /* header values for the answer; empty where none */
 	struct answer answer;
 	struct slice stash;           /* the first bytes of the body, where a station asked for them */
+	void *stash_block;            /* private to http/ */
+	bool stash_ended;             /* the stash is all of the body */
 	void *waits;                  /* private to the station that said WAIT */
 	struct passage *passage;      /* private to forward/ */
 
@@ -122,11 +127,22 @@ extern void (*request_on_wake)(struct request *r);
 /* Ends in a fault: returns ANSWER, or HANG_UP where nothing can be answered. */
 enum pace request_fail(struct request *r, enum fault why);
 
-/* The head is whole: checks Host, framing-relevant fields, target, body headers; splits and normalises the
- * target into scheme, authority, host, path and query. FAULT_NONE, or what is wrong. Both protocols call it.
- */
+/* The head is whole: checks fields and target, and splits the target into scheme, authority, host, path and
+ * query. Both protocols call it, HTTP/2 (version 20) with scheme and authority set from the pseudo-headers.
+ *  - target: origin form, absolute form (HTTP/1, must agree with Host), '*' for OPTIONS. CONNECT: BAD_METHOD.
+ *  - Host: one in HTTP/1.1, at most one elsewhere, equal to :authority in HTTP/2; a name, IPv4 or [IPv6], and
+ *    perhaps a port. host: lower case, without port and trailing dot.
+ *  - scheme: that of the connection; who claims another gets MISDIRECTED (RFC 9110 section 7.4).
+ *  - expects_continue: set where a body is announced and the version is 11 or more.
+ *  - the fields of HTTP/2 are held to what HTTP/1.1 could carry (RFC 9113 section 8.2).
+ * FAULT_NONE, or what is wrong; HEAD_TOO_BIG where the arena is full. */
 enum fault request_check(struct request *r);
 
-/* Address behind trusted proxies (X-Forwarded-For, or Forwarded, from the right). FAULT_NONE, or
- * BAD_FORWARDED. */
+/* The address behind trusted_proxies, and forwarded_for, the list that vouches for it. While a hop is a
+ * trusted proxy, the element that it wrote (from the right) names the next one. Where X-Forwarded-For is
+ * there, Forwarded is not read: nearly every proxy maintains the first and passes the second on as the client
+ * sent it. A trusted proxy that maintains only Forwarded must remove X-Forwarded-For. "unknown" and hidden
+ * names (RFC 7239 section 6) end the walk at the hop that wrote them; so does an element that cannot be read,
+ * but where the peer itself wrote it that is BAD_FORWARDED. A trusted peer's X-Forwarded-Proto, where it is
+ * one word, sets scheme. */
 enum fault request_address(struct request *r);

@@ -9,13 +9,30 @@
 #include "base/text.h"
 #include "http/http.h"
 
-/* Writes r->answer or r->fault as a whole answer. False: the client is gone. retry_s: 0 where not to be said.
- */
+/* Bits of r->said. */
+enum { SAID_HEAD = 1, SAID_END = 2 };
+
+/* Writes r->fault, or r->answer (a redirect, a preflight's answer), as a whole answer; sets r->status and
+ * r->said. Only while SAID_HEAD is not set. The body is under RESPOND_OWN_MAX and is given to ops->body at
+ * once, whatever room() says: the protocols keep what cannot leave yet. False: the client is gone, or
+ * nothing can be answered. */
+#define RESPOND_OWN_MAX 4096 /* bytes */
 bool respond_own(struct request *r, uint64_t wall_ns);
-/* Changes the upstream's head fields into what the client gets (hop-by-hop out, Via, ours, the route's
- * changes). */
+
+/* Changes the upstream's head fields into what the client gets: hop-by-hop and framing fields and foreign
+ * Sallyport-* out; Via, ours, rate limits, CORS and the route's changes in. A table without room for them is
+ * replaced by a larger one from r->arena. */
 void respond_fields(struct request *r, struct headers *fields);
-/* The access log line of a request that has ended, without its newline; cut where it does not fit. */
-void respond_log(const struct request *r, uint64_t wall_ns, uint64_t now_ns, struct text *to);
+
+/* "no-route", "redirect", "preflight"; empty where the upstream answered and nothing went wrong. */
+struct slice respond_reason(const struct request *r);
 /* Retry-After in seconds, 1 to 30 (or what the limit says, rounded up), with 20 % jitter upwards. */
 unsigned respond_retry_after(const struct request *r);
+
+/* The access log line of a request that has ended, without its newline (conf/ACCESS-LOG.md). Long values
+ * are cut with an ellipsis, so that it fits RESPOND_LOG_MAX; `to` must have that much room. */
+#define RESPOND_LOG_MAX 4095 /* bytes */
+void respond_log(const struct request *r, uint64_t wall_ns, uint64_t now_ns, struct text *to);
+/* The secret under which subjects are hashed in the log (the fleet's or the machine's). Without this call
+ * each process takes a random one, and hashes of one subject differ between processes. */
+void respond_log_secret(struct slice secret);

@@ -8,6 +8,7 @@
 #pragma once
 #include "config/config.h"
 #include "connection/connection.h"
+#include "tls/local_ca.h"
 
 /* ---- the ClientHello (RFC 8446 section 4.1.2) ---- */
 enum hello_result { HELLO_MORE, HELLO_DONE, HELLO_BAD, HELLO_NOT_TLS };
@@ -59,6 +60,10 @@ enum tls_step { TLS_WAIT, TLS_READY, TLS_FAILED };
 enum tls_step tls_handshake(struct wire *w);
 /* After TLS_FAILED: one word for metrics ("alert", "protocol", "certificate", "closed") and one sentence. */
 const char *tls_failure(const struct wire *w, struct slice *sentence);
+
+/* Did the peer close without close_notify? Then what ended with the connection may be cut. False on a plain
+ * wire. */
+bool tls_was_truncated(const struct wire *w);
 
 struct tls_facts {
 	struct slice version;       /* "1.3", "1.2" */

@@ -1,0 +1,18 @@
+/* bundle.h -- what of the bundle only the loader uses. */
+#pragma once
+#include "config/config.h"
+#include <limits.h>
+
+#define BUNDLE_FILE_MAX ((size_t)4 << 20)   /* bytes of one file */
+#define BUNDLE_TOTAL_MAX ((size_t)64 << 20) /* bytes of all files, names included */
+
+/* Holds only what is put into it and never touches disk or environment. */
+struct bundle *bundle_empty(void);
+
+/* The absolute form of a path, by the directory where the recording process stood, without doubled slashes
+ * and "." segments. Lies in `to`, NUL-terminated; len 0 where it is too long. */
+struct slice bundle_absolute(const struct bundle *b, struct slice path, char to[static PATH_MAX]);
+
+/* Paths that match, sorted, each ended by a NUL, one after the other; recorded. A pattern without wildcards
+ * stands for itself. False: *why. */
+bool bundle_glob(struct bundle *b, const char *pattern, struct slice *paths, const char **why);

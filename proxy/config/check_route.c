@@ -1,0 +1,183 @@
+#include "config/check.h"
+#include <inttypes.h>
+
+static const uint64_t deny_statuses[] = { 400, 401, 403, 405, 429, 503 };
+
+/* ---- what becomes of a request ---- */
+
+static void check_end(struct check *k, const struct config_route *r)
+{
+	int ends = (r->upstream.at != NULL) + (r->deny != 0) + (r->redirect != NULL);
+	bool known = r->deny == 0;
+
+	if (ends != 1)
+		config_complain(k->load->errors, r->place,
+		                "a route has exactly one of upstream, deny and redirect, and this one has %s",
+		                ends ? "several" : "none");
+	for (size_t i = 0; i < sizeof deny_statuses / sizeof deny_statuses[0]; i++)
+		known |= r->deny == deny_statuses[i];
+	if (r->deny == 404 || r->deny == 410)
+		COMPLAIN(k, &r->deny, r,
+		         "deny: %" PRIu64 " would tell machine clients that something no longer exists; 403 says "
+		         "that it is not theirs",
+		         r->deny);
+	else if (!known)
+		COMPLAIN(k, &r->deny, r, "deny: %" PRIu64 " is none of 400, 401, 403, 405, 429 and 503", r->deny);
+	if (r->redirect)
+		check_redirect(k, r->redirect);
+}
+
+/* Nothing is open by omission. */
+static void check_openness(struct check *k, const struct config_route *r)
+{
+	if (r->verify && r->anonymous)
+		COMPLAIN(k, &r->anonymous, r, "a route has verify or anonymous: true, not both");
+	else if (r->upstream.at && !r->verify && !r->anonymous)
+		config_complain(k->load->errors, r->place,
+		                "a route with an upstream needs verify, or anonymous: true where it is meant "
+		                "to be open to everyone");
+}
+
+static void check_verify(struct check *k, const struct config_route_verify *v)
+{
+	const struct config_issuer *issuer = check_name(k, &k->issuers, &v->issuer, v->place, "issuer");
+
+	if (!issuer || load_is_broken(k->load, &issuer->place))
+		return;
+	for (size_t i = 0; i < v->audiences.len; i++) {
+		bool found = false;
+		for (size_t j = 0; j < issuer->audiences.len; j++)
+			found |= slice_same(v->audiences.at[i], issuer->audiences.at[j]);
+		if (!found)
+			COMPLAIN(k, &v->audiences.at[i], v,
+			         "audiences: \"%.*s\" is not among the audiences of issuer \"%.*s\", which "
+			         "these narrow",
+			         SHOWN(k, &v->audiences.at[i]), SLICE(issuer->id));
+	}
+}
+
+static bool needs_token(const struct config_limit *l)
+{
+	for (size_t i = 0; i < l->key.len; i++)
+		if (slice_same(l->key.at[i], S("subject")) || slice_same(l->key.at[i], S("client")) ||
+		    slice_same(l->key.at[i], S("tenant")))
+			return true;
+	return false;
+}
+
+static void check_route_limits(struct check *k, const struct config_route *r)
+{
+	for (size_t i = 0; i < r->limits.len; i++) {
+		const struct slice *name = &r->limits.at[i];
+		const struct config_limit *limit = check_name(k, &k->limits, name, r->place, "limit");
+		if (limit && needs_token(limit) && !r->verify)
+			COMPLAIN(k, name, r,
+			         "the limit \"%.*s\" counts by what a token says, and this route has no verify",
+			         SHOWN(k, name));
+	}
+	check_distinct(k, &r->limits, r->place, "limit");
+}
+
+static void check_methods(struct check *k, const struct config_route *r)
+{
+	for (size_t i = 0; i < r->methods.len; i++) {
+		const struct slice *m = &r->methods.at[i];
+		bool lower = false;
+		for (size_t j = 0; j < m->len; j++)
+			lower |= m->at[j] >= 'a' && m->at[j] <= 'z';
+		if (!check_is_token(*m))
+			COMPLAIN(k, m, r, "methods: \"%.*s\" is not a valid method", SHOWN(k, m));
+		else if (lower)
+			COMPLAIN(k, m, r, "methods: \"%.*s\" would match no request; methods are written in capitals",
+			         SHOWN(k, m));
+	}
+	check_distinct(k, &r->methods, r->place, "method");
+}
+
+static void check_route(struct check *k, struct config_route *r)
+{
+	check_end(k, r);
+	check_openness(k, r);
+	if (r->upstream.at)
+		check_name(k, &k->upstreams, &r->upstream, r->place, "upstream");
+	if (r->verify)
+		check_verify(k, r->verify);
+	check_route_limits(k, r);
+	check_methods(k, r);
+	if (r->request_headers)
+		check_headers(k, r->request_headers, true);
+	if (r->response_headers)
+		check_headers(k, r->response_headers, false);
+	if (r->cors)
+		check_cors(k, r->cors);
+}
+
+/* ---- routes among each other ---- */
+
+struct place_in_table { /* the routes of one host and path */
+	struct config_route *route;
+	struct place_in_table *next;
+};
+
+static bool share_method(const struct config_route *a, const struct config_route *b)
+{
+	if (a->methods.len == 0 || b->methods.len == 0)
+		return true;
+	for (size_t i = 0; i < a->methods.len; i++)
+		for (size_t j = 0; j < b->methods.len; j++)
+			if (slice_same(a->methods.at[i], b->methods.at[j]))
+				return true;
+	return false;
+}
+
+static void check_overlap(struct check *k, struct index *table, struct config_route *r)
+{
+	struct place_in_table *here = store_take(&k->load->scratch, sizeof *here);
+	struct slice key = store_printf(&k->load->scratch, "%.*s %.*s", SLICE(r->host), SLICE(r->path));
+
+	here->route = r;
+	struct place_in_table *first = index_add(table, key, here);
+	if (!first)
+		return;
+	for (struct place_in_table *old = first; old; old = old->next)
+		if (share_method(old->route, r)) {
+			config_complain(k->load->errors, r->place,
+			                "this route is for the same host, path and method as the one at %s:%u:%u",
+			                old->route->place.file, old->route->place.line, old->route->place.column);
+			return;
+		}
+	here->next = first->next;
+	first->next = here;
+}
+
+/* What a route does not say is what its upstream, or http:, says. */
+static void fill(struct check *k, struct config_route *r)
+{
+	const struct config_upstream *u = r->upstream.at ? index_find(&k->upstreams, r->upstream) : NULL;
+
+	if (!load_is_written(k->load, &r->body_max))
+		r->body_max = k->root->http.body_max;
+	if (!u)
+		return;
+	if (!load_is_written(k->load, &r->header_timeout))
+		r->header_timeout = u->header_timeout;
+	if (!load_is_written(k->load, &r->idle_timeout))
+		r->idle_timeout = u->idle_timeout;
+	if (!load_is_written(k->load, &r->total_timeout))
+		r->total_timeout = u->total_timeout;
+}
+
+void check_routes(struct check *k)
+{
+	struct index table = index_of(&k->load->scratch);
+
+	check_route_names(k);
+	for (size_t i = 0; i < k->root->routes_len; i++) {
+		struct config_route *r = &k->root->routes[i];
+		if (load_is_broken(k->load, &r->place))
+			continue;
+		check_route(k, r);
+		check_overlap(k, &table, r);
+		fill(k, r);
+	}
+}

@@ -1,0 +1,214 @@
+#include "config/complain.h"
+#include "base/check.h"
+#include "base/text.h"
+#include <stdarg.h>
+
+#define SENTENCE 1024 /* bytes */
+#define WIDTH 100     /* characters of a source line that are shown */
+
+struct hidden {
+	char *file;
+	unsigned first, last;
+};
+
+struct config_sources {
+	struct bundle *bundle;
+	struct hidden *hidden;
+	size_t len;
+};
+
+void complain_open(struct config_errors *e, struct bundle *b)
+{
+	*e = (struct config_errors){ .sources = calloc(1, sizeof *e->sources) };
+	check(e->sources);
+	e->sources->bundle = b;
+}
+
+void config_errors_free(struct config_errors *e)
+{
+	if (e->sources) {
+		for (size_t i = 0; i < e->sources->len; i++)
+			free(e->sources->hidden[i].file);
+		free(e->sources->hidden);
+		free(e->sources);
+	}
+	free(e->text);
+	*e = (struct config_errors){ 0 };
+}
+
+void complain_hide(struct config_errors *e, struct config_place first, unsigned last_line)
+{
+	struct config_sources *s = e->sources;
+
+	s->hidden = realloc(s->hidden, (s->len + 1) * sizeof *s->hidden);
+	check(s->hidden);
+	s->hidden[s->len] = (struct hidden){ strdup(first.file), first.line, last_line };
+	check(s->hidden[s->len].file);
+	s->len++;
+}
+
+static bool is_hidden(const struct config_sources *s, struct config_place place)
+{
+	for (size_t i = 0; i < s->len; i++)
+		if (place.line >= s->hidden[i].first && place.line <= s->hidden[i].last &&
+		    strcmp(place.file, s->hidden[i].file) == 0)
+			return true;
+	return false;
+}
+
+/* The text of a line, without its end; false where the file is not at hand or shorter. */
+static bool line_of(struct bundle *b, struct config_place place, struct slice *line)
+{
+	const char *why;
+	struct slice rest;
+
+	if (!b || !place.file || !place.line || !bundle_file(b, place.file, &rest, &why))
+		return false;
+	for (unsigned n = 1; rest.len; n++) {
+		*line = slice_cut(&rest, '\n');
+		if (n == place.line)
+			break;
+		if (!rest.len)
+			return false;
+	}
+	if (slice_ends(*line, S("\r")))
+		line->len--;
+	return line->len > 0;
+}
+
+/* Does the line lie below a top-level key that may hold secrets? For files whose structure is not known. */
+static bool may_be_secret(struct bundle *b, struct config_place place)
+{
+	struct slice line;
+
+	for (; place.line; place.line--) {
+		if (!line_of(b, place, &line))
+			continue;
+		if (memmem(line.at, line.len, "secrets", 7))
+			return true;
+		bool top = strchr(" \t#-]},", line.at[0]) == NULL;
+		if (top && slice_find(line, ':') < line.len)
+			return slice_find(line, '\\') < line.len; /* a key in disguise */
+	}
+	return false;
+}
+
+static bool is_tail(char c)
+{
+	return ((unsigned char)c & 0xC0) == 0x80; /* inside a UTF-8 character */
+}
+
+/* Leaves a window of WIDTH characters that holds the column; *column is then its place in the window. */
+static struct slice window(struct slice line, unsigned *column)
+{
+	unsigned skip = *column > WIDTH - 20 ? *column - (WIDTH - 40) : 0, shown = 0;
+	size_t from = 0, to;
+
+	for (unsigned n = 0; n < skip && from < line.len; n++)
+		do
+			from++;
+		while (from < line.len && is_tail(line.at[from]));
+	*column -= skip;
+	for (to = from; to < line.len && (shown < WIDTH || is_tail(line.at[to])); to++)
+		shown += !is_tail(line.at[to]);
+	return (struct slice){ line.at + from, to - from };
+}
+
+static void show_line(struct text *t, struct slice line, unsigned column)
+{
+	struct slice seen = window(line, &column);
+	unsigned at = 1;
+
+	text_add(t, S("    "));
+	for (size_t i = 0; i < seen.len; i++)
+		text_char(t, (unsigned char)seen.at[i] < 0x20 && seen.at[i] != '\t' ? '?' : seen.at[i]);
+	text_add(t, S("\n    "));
+	for (size_t i = 0; i < seen.len && at < column; i++)
+		if (!is_tail(seen.at[i])) {
+			text_char(t, seen.at[i] == '\t' ? '\t' : ' ');
+			at++;
+		}
+	text_add(t, S("^\n"));
+}
+
+static void append(struct config_errors *e, struct slice piece)
+{
+	size_t len = e->text ? strlen(e->text) : 0;
+	char *text = realloc(e->text, len + piece.len + 1);
+
+	check(text);
+	memcpy(text + len, piece.at, piece.len);
+	text[len + piece.len] = '\0';
+	e->text = text;
+}
+
+static void add_place(struct text *t, struct config_place place)
+{
+	if (place.file)
+		text_add(t, slice_head(slice_of(place.file), SENTENCE));
+	if (place.file && place.line)
+		text_printf(t, ":%u:%u", place.line, place.column);
+	text_add(t, place.file ? S(": error: ") : S("error: "));
+}
+
+static void complain(struct config_errors *e, struct config_place place, bool blind, const char *sentence)
+{
+	char room[2 * SENTENCE + 16 * WIDTH];
+	struct text t = TEXT(room);
+	struct slice line;
+
+	if (e->count++ >= COMPLAIN_MAX)
+		return;
+	add_place(&t, place);
+	for (const char *c = sentence; *c; c++)
+		text_char(&t, (unsigned char)*c < 0x20 || *c == 0x7f ? ' ' : *c);
+	text_char(&t, '\n');
+	struct bundle *b = e->sources ? e->sources->bundle : NULL;
+	if (place.line && e->sources && (is_hidden(e->sources, place) || (blind && may_be_secret(b, place))))
+		text_add(&t, S("    (the line may hold a secret and is not shown)\n"));
+	else if (line_of(b, place, &line))
+		show_line(&t, line, place.column);
+	append(e, text_slice(&t));
+}
+
+void config_complain(struct config_errors *e, struct config_place place, const char *format, ...)
+{
+	char sentence[SENTENCE];
+	va_list args;
+
+	va_start(args, format);
+	vsnprintf(sentence, sizeof sentence, format, args);
+	va_end(args);
+	complain(e, place, false, sentence);
+}
+
+void complain_blind(struct config_errors *e, struct config_place place, const char *format, ...)
+{
+	char sentence[SENTENCE];
+	va_list args;
+
+	va_start(args, format);
+	vsnprintf(sentence, sizeof sentence, format, args);
+	va_end(args);
+	complain(e, place, true, sentence);
+}
+
+void complain_close(struct config_errors *e)
+{
+	char room[96];
+	struct text t = TEXT(room);
+
+	if (e->count <= COMPLAIN_MAX)
+		return;
+	text_printf(&t, "%u more errors are not shown.\n", e->count - COMPLAIN_MAX);
+	append(e, text_slice(&t));
+}
+
+struct slice complain_shown(struct slice value)
+{
+	struct slice seen = slice_head(value, 60);
+
+	while (seen.len && seen.len < value.len && is_tail(value.at[seen.len]))
+		seen.len--;
+	return seen;
+}

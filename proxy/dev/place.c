@@ -1,0 +1,154 @@
+#include "dev/place.h"
+#include <arpa/inet.h>
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+static const char *const roles[] = { "the proxy", "the issuer", "the echo upstream", "probes and metrics" };
+
+static bool find_dir(struct place *p)
+{
+	const char *state = getenv("XDG_STATE_HOME"), *home = getenv("HOME");
+	struct text t = TEXT(p->dir);
+
+	if (state && state[0] == '/') {
+		text_add(&t, slice_of(state));
+	} else if (home && home[0] == '/') {
+		text_add(&t, slice_of(home));
+		text_add(&t, S("/.local/state"));
+	} else {
+		fprintf(stderr, "sallyport: neither XDG_STATE_HOME nor HOME is an absolute path; set one of them\n");
+		return false;
+	}
+	text_add(&t, S("/sallyport/dev"));
+	if (p->port[PLACE_PROXY] != DEV_PORT) {
+		text_char(&t, '-');
+		text_u64(&t, p->port[PLACE_PROXY]);
+	}
+	if (!text_end(&t) || t.len > PATH_MAX - 64) {
+		fprintf(stderr, "sallyport: the state directory's path is too long\n");
+		return false;
+	}
+	return true;
+}
+
+void place_word(struct text *t, struct slice s)
+{
+	bool plain = s.len > 0;
+
+	for (size_t i = 0; i < s.len; i++)
+		if (!strchr("abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789/._+-", s.at[i]))
+			plain = false;
+	text_add(t, plain ? S("") : S("'"));
+	for (size_t i = 0; i < s.len; i++)
+		text_add(t, s.at[i] == '\'' ? S("'\\''") : (struct slice){ s.at + i, 1 });
+	text_add(t, plain ? S("") : S("'"));
+}
+
+static void find_binary(struct place *p)
+{
+	char path[PATH_MAX];
+	ssize_t len = readlink("/proc/self/exe", path, sizeof path);
+	struct text t = TEXT(p->binary);
+
+	place_word(&t, len > 0 ? (struct slice){ path, (size_t)len } : S("sallyport"));
+	if (!text_end(&t))
+		memcpy(p->binary, "sallyport", sizeof "sallyport");
+}
+
+bool place_find(struct place *p, unsigned port)
+{
+	struct text issuer = TEXT(p->issuer);
+
+	if (port < 1 || port > 65535 - PLACE_PORTS) {
+		fprintf(stderr, "sallyport: --port takes a number from 1 to %d\n", 65535 - PLACE_PORTS);
+		return false;
+	}
+	for (unsigned i = 0; i < PLACE_PORTS; i++)
+		p->port[i] = (uint16_t)(port + i);
+	text_printf(&issuer, "http://127.0.0.1:%u/", (unsigned)p->port[PLACE_ISSUER]);
+	find_binary(p);
+	return text_end(&issuer) && find_dir(p);
+}
+
+bool place_make(const struct place *p)
+{
+	char path[PATH_MAX];
+
+	memcpy(path, p->dir, sizeof path);
+	for (char *slash = strchr(path + 1, '/');; slash = strchr(slash + 1, '/')) {
+		if (slash)
+			*slash = '\0';
+		if (mkdir(path, 0700) != 0 && errno != EEXIST) {
+			fprintf(stderr, "sallyport: cannot make the directory %s: %s\n", path, strerror(errno));
+			return false;
+		}
+		if (!slash)
+			break;
+		*slash = '/';
+	}
+	if (chmod(path, 0700) == 0)
+		return true;
+	fprintf(stderr, "sallyport: the directory %s is not ours: %s\n", path, strerror(errno));
+	return false;
+}
+
+bool place_file(const struct place *p, const char *name, char to[static PATH_MAX])
+{
+	struct text t = { .at = to, .cap = PATH_MAX };
+
+	text_add(&t, slice_of(p->dir));
+	text_char(&t, '/');
+	text_add(&t, slice_of(name));
+	if (text_end(&t))
+		return true;
+	fprintf(stderr, "sallyport: the path %s/%s is too long\n", p->dir, name);
+	return false;
+}
+
+static int bound(const struct place *p, unsigned which)
+{
+	struct sockaddr_in at = { .sin_family = AF_INET, .sin_port = htons(p->port[which]),
+		.sin_addr.s_addr = htonl(INADDR_LOOPBACK) };
+	int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0), on = 1;
+
+	/* SO_REUSEADDR for connections of an earlier run that are still waiting to be forgotten */
+	if (fd >= 0 && setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &on, sizeof on) == 0 &&
+	    bind(fd, (struct sockaddr *)&at, sizeof at) == 0)
+		return fd;
+	int why = errno;
+	if (why == EADDRINUSE)
+		fprintf(stderr, "sallyport: port %u of 127.0.0.1, for %s, is taken by another program; "
+			"stop it, or choose four other ports in a row with --port N\n", p->port[which], roles[which]);
+	else
+		fprintf(stderr, "sallyport: cannot use port %u of 127.0.0.1, for %s: %s\n", p->port[which],
+			roles[which], strerror(why));
+	if (fd >= 0)
+		close(fd);
+	return -1;
+}
+
+int place_listen(const struct place *p, unsigned which)
+{
+	int fd = bound(p, which);
+
+	if (fd >= 0 && listen(fd, 1024) != 0) {
+		fprintf(stderr, "sallyport: cannot listen on port %u of 127.0.0.1: %s\n", p->port[which],
+			strerror(errno));
+		close(fd);
+		return -1;
+	}
+	return fd;
+}
+
+bool place_is_free(const struct place *p, unsigned which)
+{
+	int fd = bound(p, which);
+
+	if (fd < 0)
+		return false;
+	close(fd);
+	return true;
+}

@@ -1,0 +1,142 @@
+/* token.c -- `sallyport token mint`. */
+#include "dev/claims.h"
+#include "dev/dev.h"
+#include "dev/place.h"
+#include <errno.h>
+#include <getopt.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <unistd.h>
+
+static const char usage[] =
+	"usage: sallyport token mint [options]\n"
+	"Prints an access token (RS256) of the issuer that `sallyport dev` runs. Of no other: this signs with a\n"
+	"key that only the local example configuration trusts.\n"
+	"  --sub TEXT      subject (default dev-user)\n"
+	"  --scope TEXT    scopes, separated by spaces (default read)\n"
+	"  --aud TEXT      audience (default " DEV_AUDIENCE ")\n"
+	"  --client TEXT   client id (default dev-client)\n"
+	"  --tenant TEXT   tenant, the org_id claim (default none)\n"
+	"  --expires TIME  lifetime: 90, 90s, 15m or 1h (default 1h); -60s makes one that has expired\n"
+	"  --port N        of the `sallyport dev --port N` that it is for (default 8443)\n"
+	"Exit status: 0 printed, 1 failure, 2 usage.\n";
+
+struct wish {
+	struct claims claims;
+	int64_t expires_s;
+	unsigned port;
+};
+
+static bool read_time(const char *text, int64_t *to_s)
+{
+	struct slice s = slice_of(text);
+	bool past = slice_starts(s, S("-"));
+	uint64_t unit = 1, n;
+
+	s = slice_from(s, past);
+	if (slice_ends(s, S("m")))
+		unit = 60;
+	else if (slice_ends(s, S("h")))
+		unit = 3600;
+	if (unit > 1 || slice_ends(s, S("s")))
+		s.len--;
+	if (!slice_u64(s, &n) || n > 10 * 365 * UINT64_C(86400) / unit)
+		return false;
+	*to_s = past ? -(int64_t)(n * unit) : (int64_t)(n * unit);
+	return true;
+}
+
+static bool read_port(const char *text, unsigned *to)
+{
+	uint64_t n;
+
+	if (!slice_u64(slice_of(text), &n) || n > 65535)
+		return false;
+	*to = (unsigned)n;
+	return true;
+}
+
+/* 0: go on; otherwise the exit status plus one. */
+static int read_options(int argc, char **argv, struct wish *w)
+{
+	enum { SUB, SCOPE, AUD, CLIENT, TENANT, EXPIRES, PORT, HELP };
+	static const struct option options[] = {
+		{ "sub", required_argument, NULL, SUB },         { "scope", required_argument, NULL, SCOPE },
+		{ "aud", required_argument, NULL, AUD },         { "client", required_argument, NULL, CLIENT },
+		{ "tenant", required_argument, NULL, TENANT },   { "expires", required_argument, NULL, EXPIRES },
+		{ "port", required_argument, NULL, PORT },       { "help", no_argument, NULL, HELP },
+		{ 0 },
+	};
+	struct claims *c = &w->claims;
+	int o;
+
+	while ((o = getopt_long(argc, argv, "h", options, NULL)) != -1) {
+		bool ok = true;
+		switch (o) {
+		case SUB: c->subject = slice_of(optarg); break;
+		case SCOPE: c->scope = slice_of(optarg); break;
+		case AUD: c->audience = slice_of(optarg); break;
+		case CLIENT: c->client = slice_of(optarg); break;
+		case TENANT: c->tenant = slice_of(optarg); break;
+		case EXPIRES: ok = read_time(optarg, &w->expires_s); break;
+		case PORT: ok = read_port(optarg, &w->port); break;
+		case HELP:
+		case 'h': fputs(usage, stdout); return 1;
+		default: fputs("See `sallyport token mint --help`.\n", stderr); return 3;
+		}
+		if (!ok) {
+			fprintf(stderr, "sallyport: '%s' cannot be read; see `sallyport token mint --help`\n", optarg);
+			return 3;
+		}
+	}
+	if (argc - optind == 1 && slice_same(slice_of(argv[optind]), S("mint")))
+		return 0;
+	fputs(usage, stderr);
+	return 3;
+}
+
+static struct signer *find_key(const struct place *p)
+{
+	char path[PATH_MAX];
+
+	if (!place_file(p, "issuer.key", path))
+		return NULL;
+	if (access(path, R_OK) != 0) {
+		fprintf(stderr, "sallyport: cannot read the dev issuer's key %s: %s; `%s dev` makes one\n", path,
+			strerror(errno), p->binary);
+		return NULL;
+	}
+	struct signer *key = signer_read(path);
+	if (!key)
+		fprintf(stderr, "sallyport: %s is not a key of the dev issuer; remove it and run `%s dev` again\n",
+			path, p->binary);
+	return key;
+}
+
+int dev_token(int argc, char **argv)
+{
+	static struct place place;
+	uint64_t now_s = clock_wall_ns() / NS_PER_S;
+	struct wish w = { .claims = { .subject = S("dev-user"), .client = S("dev-client"), .scope = S("read"),
+		.audience = S(DEV_AUDIENCE) }, .expires_s = 3600, .port = DEV_PORT };
+	int done = read_options(argc, argv, &w);
+
+	if (done)
+		return done - 1;
+	if (!place_find(&place, w.port))
+		return 1;
+	w.claims.issuer = slice_of(place.issuer);
+	/* one that has expired was also issued earlier */
+	w.claims.issued_s = w.expires_s > 0 ? now_s : now_s + (uint64_t)w.expires_s - 3600;
+	w.claims.lasts_s = w.expires_s > 0 ? (uint64_t)w.expires_s : 3600;
+	struct signer *key = find_key(&place);
+	char *token = key ? claims_sign(&w.claims, key) : NULL;
+	if (token)
+		puts(token);
+	else if (key)
+		fprintf(stderr, "sallyport: no token can be made of these values; are they UTF-8?\n");
+	free(token);
+	if (key)
+		signer_free(key);
+	return token ? 0 : 1;
+}

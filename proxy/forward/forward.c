@@ -1,0 +1,401 @@
+/* forward.c -- FORWARD and RESPOND of one request: choose, connect, send, wait for the head, pump, settle. */
+#include "forward/inside.h"
+#include "base/check.h"
+#include "base/log.h"
+#include "metrics/metrics.h"
+#include <errno.h>
+
+#define BODY_GRACE_NS (10 * NS_PER_S) /* before timeouts.body_rate is asked for */
+#define IDEMPOTENT_TRIES 2
+
+static bool is_idempotent(struct slice m) /* RFC 9110 section 9.2.2 */
+{
+	return slice_same(m, S("GET")) || slice_same(m, S("HEAD")) || slice_same(m, S("OPTIONS")) ||
+		slice_same(m, S("TRACE")) || slice_same(m, S("PUT")) || slice_same(m, S("DELETE"));
+}
+
+static struct upstream *upstream_of(struct forward *f, const struct request *r)
+{
+	for (size_t i = 0; i < f->upstreams_len; i++)
+		if (slice_same(f->upstreams[i].config->id, r->route->upstream))
+			return &f->upstreams[i];
+	return NULL;
+}
+
+static void release(struct passage *p, bool keep)
+{
+	struct link *l = p->link;
+
+	if (!l)
+		return;
+	p->link = NULL;
+	l->endpoint->in_flight--;
+	if (keep)
+		link_keep(l);
+	else
+		link_close(l);
+}
+
+/* May it be sent once more? Takes from the budget where it may. */
+static bool may_retry(struct request *r, struct passage *p)
+{
+	if (p->tries >= IDEMPOTENT_TRIES || p->upstream->retry_tenths < 10)
+		return false;
+	p->upstream->retry_tenths -= 10;
+	r->retried = true;
+	metrics_add(p->upstream->series_retries, 1);
+	return true;
+}
+
+static enum pace choose(struct request *r, struct passage *p, bool same);
+
+/* No byte of the request was written: another endpoint may have it. */
+static enum pace connect_failed(struct request *r, struct passage *p, enum link_result how)
+{
+	struct endpoint *e = p->avoid;
+	int outcome = how == LINK_TLS ? CONNECT_TLS : CONNECT_REFUSED;
+
+	metrics_add(p->upstream->series_connect[outcome], 1);
+	balance_failed(e);
+	if (p->upstream->endpoints_len > 1 && may_retry(r, p))
+		return choose(r, p, false);
+	return request_fail(r, how == LINK_TLS ? FAULT_UPSTREAM_TLS : FAULT_UPSTREAM_REFUSED);
+}
+
+static enum pace ready(struct request *r, struct passage *p)
+{
+	p->state = PASSAGE_WAIT_HEAD;
+	p->sent_ns = r->loop->now_ns;
+	r->marks_ns[MARK_SENT] = r->loop->now_ns;
+	r->ops->body_open(r);
+	if (r->expects_continue)
+		r->ops->say_continue(r);
+	head_write(r, p); /* a failure to write shows when the answer is read */
+	return GO_ON;
+}
+
+/* An endpoint and a connection to it; `same`: on the endpoint tried before, by a new connection. */
+static enum pace choose(struct request *r, struct passage *p, bool same)
+{
+	struct endpoint *e = same ? p->avoid : balance_choose(p->upstream, p->avoid);
+	enum link_result how;
+
+	p->tries++;
+	p->tried_ns = r->loop->now_ns;
+	p->avoid = e;
+	r->endpoint = e->text;
+	how = link_take(e, r, same, &p->link);
+	if (p->link)
+		e->in_flight++;
+	switch (how) {
+	case LINK_READY:
+		return ready(r, p);
+	case LINK_WAIT:
+		p->state = PASSAGE_CONNECT;
+		return WAIT;
+	case LINK_FULL:
+		return request_fail(r, FAULT_UPSTREAM_FULL);
+	case LINK_NO_ADDRESS:
+		return request_fail(r, FAULT_NO_UPSTREAM);
+	default:
+		release(p, false);
+		return connect_failed(r, p, how);
+	}
+}
+
+static enum pace connecting(struct request *r, struct passage *p)
+{
+	enum link_result how = link_progress(p->link);
+
+	if (how == LINK_WAIT)
+		return WAIT;
+	if (how == LINK_READY)
+		return ready(r, p);
+	release(p, false);
+	return connect_failed(r, p, how);
+}
+
+/* The connection ended before a response byte. A kept one that the upstream had closed is nobody's fault. */
+static enum pace ended_early(struct request *r, struct passage *p)
+{
+	const struct wire *w = p->link->wire;
+	bool fin = w->ended || w->error == EPIPE, reused = p->link->reused;
+	bool clean = !p->in || p->in->to == 0;
+
+	release(p, false);
+	if (fin && reused && clean && !p->interim && !p->beyond_stash && is_idempotent(r->method) &&
+	    may_retry(r, p)) {
+		p->stash_used = 0;
+		p->up_done = false;
+		return choose(r, p, true);
+	}
+	balance_failed(p->avoid);
+	return request_fail(r, clean ? FAULT_UPSTREAM_RESET : FAULT_UPSTREAM_NONSENSE);
+}
+
+static enum pace got_head(struct request *r, struct passage *p)
+{
+	struct answer_head *h = &p->head;
+	bool tunnel = h->status == 101;
+
+	balance_answered(p->link->endpoint, r->loop->now_ns - p->sent_ns);
+	metrics_add(p->upstream->series_status[h->status / 100 < 6 ? h->status / 100 : 0], 1);
+	r->status = h->status;
+	if (tunnel && !r->upgrade_websocket)
+		return request_fail(r, FAULT_UPSTREAM_NONSENSE);
+	body_init(&p->body, h->no_body ? BODY_NONE : h->chunked ? BODY_CHUNKED : h->has_length ? BODY_LENGTH :
+		BODY_UNTIL_CLOSE, h->length);
+	p->state = tunnel ? PASSAGE_TUNNEL : PASSAGE_BODIES;
+	return GO_ON;
+}
+
+/* 100 and 102 are between the upstream and us; 103 is passed on (RFC 8297). */
+static void interim(struct request *r, struct passage *p)
+{
+	struct response early = { .status = p->head.status, .fields = &p->head.headers, .no_body = true };
+
+	p->interim = true;
+	if (p->head.status == 103)
+		r->ops->early(r, &early);
+}
+
+/* Whole heads among the bytes held; WAIT where none is. */
+static enum pace parse_head(struct request *r, struct passage *p)
+{
+	const struct config_http *o = &r->config->root.http;
+	struct head_bounds bounds = { BLOCK_SIZE, (size_t)o->target_max, (uint16_t)o->headers_max };
+	bool head = slice_same(r->method, S("HEAD"));
+
+	while (p->in->from < p->in->to) {
+		struct slice bytes = { p->in->bytes + p->in->from, p->in->to - p->in->from };
+		size_t len = 0;
+		switch (head_read_answer(bytes, &bounds, &p->seen, head, &p->head, &len)) {
+		case HEAD_MORE:
+			return bytes.len < BLOCK_SIZE ? WAIT : request_fail(r, FAULT_UPSTREAM_NONSENSE);
+		case HEAD_BAD:
+			balance_failed(p->link->endpoint);
+			return request_fail(r, FAULT_UPSTREAM_NONSENSE);
+		case HEAD_DONE:
+			break;
+		}
+		p->in->from += (uint32_t)len;
+		p->seen = 0;
+		if (p->head.status >= 200 || p->head.status == 101)
+			return got_head(r, p);
+		interim(r, p);
+		p->head.headers.len = 0;
+	}
+	return WAIT;
+}
+
+static enum pace read_head(struct request *r, struct passage *p)
+{
+	for (;;) {
+		if (!p->in)
+			p->in = block_take(r->loop);
+		if (p->in->from == p->in->to)
+			p->in->from = p->in->to = 0;
+		if (p->in->to == BLOCK_SIZE)
+			return request_fail(r, FAULT_UPSTREAM_NONSENSE);
+		ssize_t got = wire_read(p->link->wire, p->in->bytes + p->in->to, BLOCK_SIZE - p->in->to);
+		if (got == WIRE_LATER)
+			return WAIT;
+		if (got < 0)
+			return ended_early(r, p);
+		p->in->to += (uint32_t)got;
+		enum pace pace = parse_head(r, p);
+		if (pace != WAIT)
+			return pace;
+	}
+}
+
+static enum pace start(struct forward *f, struct request *r)
+{
+	struct passage *p = arena_take(&r->arena, sizeof *p);
+	size_t fields = r->config->root.http.headers_max;
+
+	if (!p || !(p->head.headers.at = arena_room(&r->arena, (fields + 16) * sizeof(struct header))))
+		return request_fail(r, FAULT_HEAD_TOO_BIG);
+	p->head.headers.cap = (uint16_t)(fields + 16); /* room for what respond/ adds */
+	list_init(&p->tunnel_link);
+	r->passage = p;
+	p->upstream = upstream_of(f, r);
+	check(p->upstream); /* config/ refuses a route to nowhere */
+	r->upstream = p->upstream->config->id;
+	if (p->upstream->retry_tenths < 100)
+		p->upstream->retry_tenths++;
+	request_strip(r);
+	return GO_ON;
+}
+
+enum pace forward_enter(struct forward *f, struct request *r)
+{
+	struct passage *p = r->passage;
+	enum pace pace = GO_ON;
+
+	if (!p) {
+		pace = start(f, r);
+		p = r->passage;
+	}
+	if (pace == GO_ON && p->state == PASSAGE_START) {
+		/* what may be sent again is gathered first */
+		pace = r->has_body && is_idempotent(r->method) ? http_stash(r) : GO_ON;
+		if (pace == GO_ON)
+			pace = choose(r, p, false);
+	} else if (pace == GO_ON && p->state == PASSAGE_CONNECT) {
+		pace = connecting(r, p);
+	}
+	if (pace != GO_ON)
+		return pace;
+	pace = r->upgrade_websocket ? GO_ON : pump_up(r, p); /* a tunnel's bytes wait for the 101 */
+	if (pace == ANSWER || pace == HANG_UP)
+		return pace;
+	return read_head(r, p);
+}
+
+void forward_leave(struct forward *f, struct request *r)
+{
+	(void)f;
+	if (r->passage)
+		release(r->passage, false);
+}
+
+struct answer_head *forward_head(struct request *r)
+{
+	return &r->passage->head;
+}
+
+enum pace forward_pump(struct forward *f, struct request *r)
+{
+	struct passage *p = r->passage;
+
+	if (p->state == PASSAGE_TUNNEL) {
+		if (list_is_empty(&p->tunnel_link)) {
+			list_push(&f->tunnels, &p->tunnel_link);
+			f->tunnels_len++;
+		}
+		return pump_tunnel(r, p);
+	}
+	enum pace up = p->up_done ? GO_ON : pump_up(r, p);
+	if (up == ANSWER || up == HANG_UP)
+		return HANG_UP; /* the answer has begun: it can only be cut */
+	enum pace down = p->down_done ? GO_ON : pump_down(r, p);
+	/* an answer that came before the body's end stands; http/ discards what is left of the body */
+	return down;
+}
+
+static uint64_t soonest(uint64_t a, uint64_t b)
+{
+	return a < b ? a : b;
+}
+
+static uint64_t or_route(CONFIG_DURATION route, CONFIG_DURATION upstream)
+{
+	return route == CONFIG_ABSENT ? upstream : route;
+}
+
+/* Too slow a request body, once its grace is over and we are not what holds it up. */
+static uint64_t body_deadline(const struct request *r, const struct passage *p)
+{
+	uint64_t rate = r->config->root.timeouts.body_rate;
+
+	if (!rate || !r->has_body || p->up_done || (p->link && wire_backlog(p->link->wire) >= WIRE_HIGH))
+		return UINT64_MAX;
+	return r->marks_ns[MARK_BEGAN] + BODY_GRACE_NS + r->body_in * NS_PER_S / rate;
+}
+
+static uint64_t tunnel_deadline(const struct request *r, const struct passage *p, enum fault *why)
+{
+	const struct wire *up = p->link->wire;
+	uint64_t moved = up->moved_ns > r->ops->taken_ns(r) ? up->moved_ns : r->ops->taken_ns(r);
+	uint64_t idle = moved + or_route(r->route->idle_timeout, p->upstream->config->idle_timeout);
+	uint64_t end = p->tunnel_end_ns ? p->tunnel_end_ns : UINT64_MAX, wall_s = r->loop->wall_ns / NS_PER_S;
+
+	*why = FAULT_TUNNEL_EXPIRED;
+	if (r->identity.expires_s) {
+		uint64_t left = r->identity.expires_s > wall_s ? r->identity.expires_s - wall_s : 0;
+		end = soonest(end, r->loop->now_ns + left * NS_PER_S);
+	}
+	return soonest(end, idle);
+}
+
+/* Who holds the bodies up: the client that does not take, or the upstream that does not give. */
+static uint64_t bodies_deadline(const struct request *r, const struct passage *p, enum fault *why)
+{
+	uint64_t given =
+	    p->link->wire->moved_ns + or_route(r->route->idle_timeout, p->upstream->config->idle_timeout);
+
+	if (r->ops->room(r) == 0 || p->down_done) {
+		*why = FAULT_CLIENT_STALLED;
+		return r->ops->taken_ns(r) + r->config->root.timeouts.write_stall;
+	}
+	*why = FAULT_UPSTREAM_CUT;
+	return given;
+}
+
+uint64_t forward_deadline(struct forward *f, const struct request *r, enum fault *why)
+{
+	const struct passage *p = r->passage;
+	uint64_t due, body = body_deadline(r, p);
+	uint64_t total = or_route(r->route->total_timeout, p->upstream->config->total_timeout);
+
+	(void)f;
+	*why = FAULT_UPSTREAM_TIMEOUT;
+	if (p->state == PASSAGE_START)
+		due = UINT64_MAX; /* the stash is being gathered: body_deadline alone counts */
+	else if (p->state == PASSAGE_CONNECT)
+		due = p->tried_ns + p->upstream->config->connect_timeout;
+	else if (p->state == PASSAGE_WAIT_HEAD)
+		due = (p->up_done ? p->sent_ns : p->link->wire->moved_ns) +
+			or_route(r->route->header_timeout, p->upstream->config->header_timeout);
+	else if (p->state == PASSAGE_TUNNEL)
+		due = tunnel_deadline(r, p, why);
+	else
+		due = bodies_deadline(r, p, why);
+	if (body < due) {
+		*why = FAULT_BODY_TIMEOUT;
+		due = body;
+	}
+	if (total && p->state != PASSAGE_TUNNEL && r->marks_ns[MARK_BEGAN] + total < due) {
+		*why = p->state == PASSAGE_BODIES ? FAULT_UPSTREAM_CUT : FAULT_UPSTREAM_TIMEOUT;
+		due = r->marks_ns[MARK_BEGAN] + total;
+	}
+	return due == UINT64_MAX ? r->loop->now_ns + 3600 * NS_PER_S : due;
+}
+
+bool forward_try_another(struct forward *f, struct request *r)
+{
+	struct passage *p = r->passage;
+
+	(void)f;
+	if (p->state == PASSAGE_START || r->ops->is_gone(r))
+		return false;
+	balance_failed(p->avoid);
+	if (p->state != PASSAGE_CONNECT)
+		return false;
+	metrics_add(p->upstream->series_connect[CONNECT_TIMEOUT], 1);
+	if (p->upstream->endpoints_len < 2 || !may_retry(r, p))
+		return false;
+	release(p, false);
+	p->state = PASSAGE_START;
+	return true;
+}
+
+void forward_settle(struct forward *f, struct request *r)
+{
+	struct passage *p = r->passage;
+
+	if (!p)
+		return;
+	if (!list_is_empty(&p->tunnel_link)) {
+		list_remove(&p->tunnel_link);
+		f->tunnels_len--;
+	}
+	bool whole = p->state == PASSAGE_BODIES && p->up_done && p->down_done && p->head.keep &&
+	             !p->unread_sent && p->in->from == p->in->to && p->body.kind != BODY_UNTIL_CLOSE;
+	release(p, whole);
+	if (p->in)
+		block_give(r->loop, p->in);
+	p->in = NULL;
+	p->state = PASSAGE_OVER;
+}

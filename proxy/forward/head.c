@@ -1,0 +1,199 @@
+/* head.c -- the request head as the upstream gets it: hop-by-hop fields out, ours set after (semantics:
+ * nothing that a client sent can pass for ours). */
+#include "forward/inside.h"
+#include "base/text.h"
+
+static void field(struct text *t, struct slice name, struct slice value)
+{
+	text_add(t, name);
+	text_add(t, S(": "));
+	text_add(t, value);
+	text_add(t, S("\r\n"));
+}
+
+static void optional(struct text *t, struct slice name, struct slice value)
+{
+	if (value.len && header_is_value(value))
+		field(t, name, value);
+}
+
+/* Fields that we write ourselves. */
+static bool is_replaced(const struct header *h)
+{
+	switch (h->id) {
+	case HEADER_HOST:
+	case HEADER_CONTENT_LENGTH:
+	case HEADER_TRANSFER_ENCODING:
+	case HEADER_EXPECT:
+	case HEADER_VIA:
+	case HEADER_FORWARDED:
+	case HEADER_X_FORWARDED_FOR:
+	case HEADER_X_FORWARDED_PROTO:
+	case HEADER_X_FORWARDED_HOST:
+	case HEADER_X_FORWARDED_PORT:
+	case HEADER_X_REAL_IP:
+	case HEADER_TRACEPARENT:
+		return true;
+	default:
+		return false;
+	}
+}
+
+static bool is_in(const struct config_texts *names, struct slice name)
+{
+	for (size_t i = 0; i < names->len; i++)
+		if (slice_same_nocase(names->at[i], name))
+			return true;
+	return false;
+}
+
+static bool is_set(const struct config_pairs *pairs, struct slice name)
+{
+	for (size_t i = 0; i < pairs->len; i++)
+		if (slice_same_nocase(pairs->at[i].name, name))
+			return true;
+	return false;
+}
+
+static void clients_fields(struct text *t, const struct request *r)
+{
+	const struct config_headers *change = r->route->request_headers;
+
+	for (uint16_t i = 0; i < r->headers.len; i++) {
+		const struct header *h = &r->headers.at[i];
+		if (h->dropped || is_replaced(h))
+			continue;
+		if (change && (is_in(&change->remove, h->name) || is_set(&change->set, h->name)))
+			continue;
+		field(t, h->name, h->value);
+	}
+	for (size_t i = 0; change && i < change->set.len; i++)
+		field(t, change->set.at[i].name, change->set.at[i].value);
+}
+
+static void via(struct text *t, const struct request *r)
+{
+	text_add(t, S("Via: "));
+	for (uint16_t i = 0; i < r->headers.len; i++) {
+		const struct header *h = &r->headers.at[i];
+		if (h->id != HEADER_VIA || h->dropped)
+			continue;
+		text_add(t, h->value);
+		text_add(t, S(", "));
+	}
+	text_add(t, r->version == 20 ? S("2 sallyport\r\n") : r->version == 10 ? S("1.0 sallyport\r\n") :
+		S("1.1 sallyport\r\n"));
+}
+
+/* X-Forwarded-* and Forwarded (RFC 7239): what trusted proxies said of the chain, then whom we saw. */
+static void forwarded(struct text *t, const struct request *r)
+{
+	char client[46], peer[46];
+	struct slice from = address_text(&r->address, client), saw = address_text(&r->visitor->peer, peer);
+	bool v6 = slice_find(from, ':') < from.len;
+
+	text_add(t, S("X-Forwarded-For: "));
+	if (r->forwarded_for.len) {
+		text_add(t, r->forwarded_for);
+		text_add(t, S(", "));
+	}
+	text_add(t, saw);
+	text_add(t, S("\r\n"));
+	field(t, S("X-Forwarded-Proto"), r->scheme);
+	optional(t, S("X-Forwarded-Host"), r->authority);
+	field(t, S("X-Real-IP"), from);
+	text_add(t, v6 ? S("Forwarded: for=\"[") : S("Forwarded: for="));
+	text_add(t, from);
+	text_add(t, v6 ? S("]\";proto=") : S(";proto="));
+	text_add(t, r->scheme);
+	if (r->authority.len) {
+		text_add(t, S(";host=\""));
+		text_add(t, r->authority);
+		text_char(t, '"');
+	}
+	text_add(t, S("\r\n"));
+}
+
+/* traceparent (W3C Trace Context): the trace goes on, our span is the parent of what comes. */
+static void trace(struct text *t, const struct request *r)
+{
+	const struct header *got = headers_find(&r->headers, HEADER_TRACEPARENT);
+	bool same =
+	    got && got->value.len == 55 && slice_same(slice_head(slice_from(got->value, 3), 32), slice_of(r->id));
+
+	text_add(t, S("traceparent: 00-"));
+	text_add(t, slice_of(r->id));
+	text_char(t, '-');
+	text_add(t, slice_of(r->span));
+	text_char(t, '-');
+	text_add(t, same ? slice_from(got->value, 53) : S("01"));
+	text_add(t, S("\r\n"));
+}
+
+static void identity(struct text *t, const struct request *r)
+{
+	static const struct slice verdicts[] = {{"none", 4}, {"valid", 5}, {"invalid", 7}, {"unknown", 7}};
+
+	optional(t, S("Sallyport-Subject"), r->identity.subject);
+	optional(t, S("Sallyport-Client"), r->identity.client);
+	optional(t, S("Sallyport-Tenant"), r->identity.tenant);
+	optional(t, S("Sallyport-Scope"), r->identity.scope);
+	optional(t, S("Sallyport-Certificate"), r->visitor->certificate);
+	field(t, S("Sallyport-Verdict"), verdicts[r->identity.verdict]);
+	field(t, S("Sallyport-Class"), class_names[r->class]);
+	field(t, S("Sallyport-Request-Id"), slice_of(r->id));
+}
+
+static bool wants_length(struct slice method)
+{
+	return slice_same(method, S("POST")) || slice_same(method, S("PUT")) || slice_same(method, S("PATCH"));
+}
+
+static void framing(struct text *t, const struct request *r, struct passage *p)
+{
+	p->up_chunked = r->has_body && (r->chunked || r->content_length == UINT64_MAX);
+	if (p->up_chunked) {
+		text_add(t, S("Transfer-Encoding: chunked\r\n"));
+	} else if (r->has_body || wants_length(r->method)) {
+		text_add(t, S("Content-Length: "));
+		text_u64(t, r->has_body ? r->content_length : 0);
+		text_add(t, S("\r\n"));
+	}
+	if (r->upgrade_websocket)
+		text_add(t, S("Connection: Upgrade\r\nUpgrade: websocket\r\n"));
+}
+
+static void host(struct text *t, const struct request *r, const struct passage *p)
+{
+	const struct endpoint *e = p->link->endpoint;
+	bool own = e->upstream->config->host_header == 1 || !r->authority.len; /* WORDS: keep|endpoint */
+
+	if (own && e->url.scheme == ENDPOINT_HTTPS && e->url.port != 443) {
+		text_printf(t, "Host: %s:%u\r\n", e->host, e->url.port);
+		return;
+	}
+	field(t, S("Host"), own ? slice_of(e->host) : r->authority);
+}
+
+bool head_write(struct request *r, struct passage *p)
+{
+	struct text t = { .at = r->loop->scratch_out, .cap = SCRATCH_SIZE };
+
+	text_add(&t, r->method);
+	text_char(&t, ' ');
+	text_add(&t, r->path);
+	if (r->has_query) {
+		text_char(&t, '?');
+		text_add(&t, r->query);
+	}
+	text_add(&t, S(" HTTP/1.1\r\n"));
+	host(&t, r, p);
+	clients_fields(&t, r);
+	forwarded(&t, r);
+	via(&t, r);
+	trace(&t, r);
+	identity(&t, r);
+	framing(&t, r, p);
+	text_add(&t, S("\r\n"));
+	return !t.cut && wire_write(p->link->wire, text_slice(&t));
+}

@@ -1,0 +1,102 @@
+/* inside.h -- what the worker's files of forward/ share. Private. */
+#pragma once
+#include "forward/endpoint.h"
+
+struct upstream;
+
+struct endpoint {
+	struct upstream *upstream;
+	struct slice text;              /* as configured */
+	struct endpoint_url url;
+	size_t published;               /* index of its record; the table's len where there is none */
+	struct list idle;               /* of struct link, newest last */
+	size_t idle_len, open_len, in_flight;
+	unsigned next_address;
+	uint64_t latency_ns;            /* EWMA of the time to a response head */
+	unsigned failures;              /* in a row */
+	unsigned ejections;             /* in a row; doubles the time */
+	uint64_t ejected_until_ns, returned_ns;
+	char host[300];                 /* Host field of the endpoint itself; name to verify */
+};
+
+struct upstream {
+	const struct config_upstream *config;
+	struct forward *forward;
+	struct endpoint *endpoints;
+	size_t endpoints_len;
+	struct tls_client *tls;         /* NULL where no endpoint is https */
+	unsigned retry_tenths;          /* budget: a request adds one, a retry takes ten */
+	uint32_t series_status[6], series_reused, series_retries, series_ejected, series_seconds;
+	uint32_t series_connect[4];     /* ok, refused, timeout, tls */
+};
+
+enum { CONNECT_OK, CONNECT_REFUSED, CONNECT_TIMEOUT, CONNECT_TLS };
+
+struct link {                       /* one connection to an endpoint */
+	struct wire *wire;
+	struct endpoint *endpoint;
+	struct request *request;        /* whose it is; NULL while idle */
+	struct list idle_link;
+	uint64_t idle_since_ns;
+	bool secure, ready, reused;
+};
+
+enum passage_state {
+	PASSAGE_START,
+	PASSAGE_CONNECT,
+	PASSAGE_WAIT_HEAD,
+	PASSAGE_BODIES,
+	PASSAGE_TUNNEL,
+	PASSAGE_OVER
+};
+
+struct passage {                    /* one request's way on; in its arena */
+	enum passage_state state;
+	struct upstream *upstream;
+	struct endpoint *avoid;         /* the one that failed us */
+	struct link *link;
+	struct answer_head head;
+	struct body body;               /* of the answer */
+	struct block *in;               /* bytes of the answer: its head stays here while the request lives */
+	size_t seen, stash_used;
+	uint64_t tried_ns, sent_ns;     /* connect begun; head written */
+	uint64_t tunnel_end_ns;         /* 0: none */
+	struct list tunnel_link;
+	uint8_t tries;
+	bool up_chunked, up_done, down_done, interim, beyond_stash, unread_sent;
+};
+
+struct forward {
+	const struct config *config;
+	struct loop *loop;
+	const struct forward_published *published;
+	struct upstream *upstreams;
+	size_t upstreams_len;
+	struct list tunnels;
+	size_t tunnels_len;
+	bool draining;
+};
+
+/* balance.c */
+struct endpoint *balance_choose(struct upstream *u, const struct endpoint *avoid);
+void balance_failed(struct endpoint *e);
+void balance_answered(struct endpoint *e, uint64_t took_ns);
+bool endpoint_is_eligible(const struct endpoint *e);
+/* The next address to connect to; false where none is known. */
+bool endpoint_next_address(struct endpoint *e, struct sockaddr_storage *to, socklen_t *len);
+
+/* link.c */
+enum link_result { LINK_READY, LINK_WAIT, LINK_REFUSED, LINK_TLS, LINK_FULL, LINK_NO_ADDRESS };
+/* An idle connection, or a new one begun. `fresh`: never an idle one. */
+enum link_result link_take(struct endpoint *e, struct request *r, bool fresh, struct link **to);
+enum link_result link_progress(struct link *l); /* of a new one */
+void link_keep(struct link *l);
+void link_close(struct link *l);
+void links_age(struct endpoint *e);
+
+/* head.c */
+bool head_write(struct request *r, struct passage *p);
+/* pump.c */
+enum pace pump_up(struct request *r, struct passage *p);   /* GO_ON: all sent; WAIT; ANSWER with r->fault */
+enum pace pump_down(struct request *r, struct passage *p);
+enum pace pump_tunnel(struct request *r, struct passage *p);

@@ -1,0 +1,142 @@
+/* link.c -- connections to endpoints: begun, made secure, kept newest first, closed. */
+#include "forward/inside.h"
+#include "base/check.h"
+#include "metrics/metrics.h"
+#include <errno.h>
+#include <netinet/tcp.h>
+#include <stdlib.h>
+#include <unistd.h>
+
+static void on_ready(struct wire *w)
+{
+	struct link *l = w->owner;
+
+	if (l->request)
+		request_wake(l->request);
+	else if (wire_is_readable(w) || w->hung_up)
+		link_close(l); /* it said goodbye, or something nobody asked for */
+}
+
+static int connecting_socket(const struct sockaddr_storage *to, socklen_t len)
+{
+	int on = 1, fd = socket(to->ss_family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
+
+	if (fd < 0)
+		return -1;
+	if (to->ss_family != AF_UNIX)
+		setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof on);
+	if (connect(fd, (const struct sockaddr *)to, len) == 0 || errno == EINPROGRESS)
+		return fd;
+	close(fd);
+	return -1;
+}
+
+static enum link_result begin(struct endpoint *e, struct request *r, struct link **to)
+{
+	struct sockaddr_storage address;
+	socklen_t len;
+	struct link *l;
+
+	if (e->open_len >= e->upstream->config->connections_max)
+		return LINK_FULL;
+	if (!endpoint_next_address(e, &address, &len))
+		return LINK_NO_ADDRESS;
+	int fd = connecting_socket(&address, len);
+	if (fd < 0)
+		return LINK_REFUSED;
+	l = calloc(1, sizeof *l);
+	check(l);
+	l->wire = wire_open(e->upstream->forward->loop, fd, address.ss_family != AF_UNIX);
+	if (!l->wire) {
+		free(l);
+		return LINK_REFUSED;
+	}
+	l->wire->owner = l;
+	l->wire->on_ready = on_ready;
+	l->endpoint = e;
+	l->request = r;
+	l->secure = e->url.scheme == ENDPOINT_HTTPS;
+	list_init(&l->idle_link);
+	e->open_len++;
+	*to = l;
+	return link_progress(l);
+}
+
+enum link_result link_take(struct endpoint *e, struct request *r, bool fresh, struct link **to)
+{
+	if (fresh || list_is_empty(&e->idle))
+		return begin(e, r, to);
+	struct link *l =
+	    list_entry(e->idle.prev, struct link, idle_link); /* newest first: the coldest ones die */
+	list_remove(&l->idle_link);
+	e->idle_len--;
+	l->request = r;
+	l->reused = true;
+	metrics_add(e->upstream->series_reused, 1);
+	*to = l;
+	return LINK_READY;
+}
+
+enum link_result link_progress(struct link *l)
+{
+	struct endpoint *e = l->endpoint;
+
+	if (l->ready)
+		return LINK_READY;
+	if (l->wire->failed)
+		return l->wire->layer ? LINK_TLS : LINK_REFUSED;
+	if (l->wire->connecting)
+		return LINK_WAIT;
+	if (l->secure && !l->wire->layer && !tls_connect(l->wire, e->upstream->tls, slice_of(e->host)))
+		return LINK_TLS;
+	if (l->secure) {
+		enum tls_step step = tls_handshake(l->wire);
+		if (step != TLS_READY)
+			return step == TLS_WAIT ? LINK_WAIT : LINK_TLS;
+	}
+	l->ready = true;
+	metrics_add(e->upstream->series_connect[CONNECT_OK], 1);
+	return LINK_READY;
+}
+
+void link_keep(struct link *l)
+{
+	struct endpoint *e = l->endpoint;
+
+	if (e->idle_len >= e->upstream->config->keep || e->upstream->forward->draining ||
+	    wire_is_readable(l->wire) || l->wire->hung_up || l->wire->failed || wire_backlog(l->wire)) {
+		link_close(l);
+		return;
+	}
+	l->request = NULL;
+	l->idle_since_ns = e->upstream->forward->loop->now_ns;
+	list_push(&e->idle, &l->idle_link);
+	e->idle_len++;
+}
+
+void link_close(struct link *l)
+{
+	struct endpoint *e = l->endpoint;
+
+	if (!list_is_empty(&l->idle_link)) {
+		list_remove(&l->idle_link);
+		e->idle_len--;
+	}
+	e->open_len--;
+	if (l->ready && !l->wire->failed)
+		wire_shut(l->wire);
+	wire_close(l->wire);
+	free(l);
+}
+
+void links_age(struct endpoint *e)
+{
+	uint64_t now = e->upstream->forward->loop->now_ns;
+
+	while (!list_is_empty(&e->idle)) {
+		struct link *oldest = list_entry(e->idle.next, struct link, idle_link);
+		if (now - oldest->idle_since_ns < e->upstream->config->keep_idle)
+			return;
+		link_close(oldest);
+	}
+}

@@ -1,0 +1,152 @@
+/* open.c -- a worker's upstreams from the configuration; what is due once a second. */
+#include "forward/inside.h"
+#include "base/check.h"
+#include "base/random.h"
+#include "base/text.h"
+#include "metrics/metrics.h"
+#include <stdlib.h>
+
+static void name_host(struct endpoint *e)
+{
+	struct text t = TEXT(e->host);
+	const struct config_upstream *u = e->upstream->config;
+	bool v6 = slice_find(e->url.host, ':') < e->url.host.len;
+
+	if (e->url.scheme == ENDPOINT_HTTPS) { /* the name to verify */
+		text_add(&t, u->tls.server_name.len ? u->tls.server_name : e->url.host);
+	} else if (e->url.scheme == ENDPOINT_UNIX) {
+		text_add(&t, S("localhost"));
+	} else {
+		text_printf(&t, v6 ? "[%.*s]" : "%.*s", SLICE(e->url.host));
+		if (e->url.port != 80)
+			text_printf(&t, ":%u", e->url.port);
+	}
+	check(text_end(&t));
+}
+
+static void open_endpoint(struct upstream *u, struct endpoint *e, struct slice text)
+{
+	char name[256];
+
+	e->upstream = u;
+	e->text = text;
+	list_init(&e->idle);
+	check(endpoint_parse(text, &e->url)); /* config/ has checked it */
+	e->published = u->forward->published->len;
+	if (endpoint_name(u->config->id, text, name))
+		e->published = endpoint_find(u->forward->published, name);
+	name_host(e);
+}
+
+static void name_series(struct upstream *u)
+{
+	static const char *const classes[] = { "none", "1xx", "2xx", "3xx", "4xx", "5xx" };
+	static const char *const outcomes[] = { "ok", "refused", "timeout", "tls" };
+	struct slice id = u->config->id, no = S("");
+
+	for (size_t i = 0; i < 6; i++)
+		u->series_status[i] =
+		    metrics_series(METRIC_upstream_requests_total, id, slice_of(classes[i]), no, no);
+	for (size_t i = 0; i < 4; i++)
+		u->series_connect[i] =
+		    metrics_series(METRIC_upstream_connects_total, id, slice_of(outcomes[i]), no, no);
+	u->series_reused = metrics_series(METRIC_upstream_reused_total, id, no, no, no);
+	u->series_retries = metrics_series(METRIC_upstream_retries_total, id, no, no, no);
+	u->series_ejected = metrics_series(METRIC_upstream_ejected_total, id, no, no, no);
+	u->series_seconds = metrics_series(METRIC_upstream_seconds, id, no, no, no);
+}
+
+static bool open_upstream(struct upstream *u, const struct config_upstream *config, struct bundle *b,
+	struct config_errors *errors)
+{
+	bool secure = false;
+
+	u->config = config;
+	u->retry_tenths = 30;
+	u->endpoints_len = config->endpoints.len;
+	u->endpoints = calloc(u->endpoints_len + 1, sizeof *u->endpoints);
+	check(u->endpoints);
+	for (size_t i = 0; i < u->endpoints_len; i++) {
+		open_endpoint(u, &u->endpoints[i], config->endpoints.at[i]);
+		secure |= u->endpoints[i].url.scheme == ENDPOINT_HTTPS;
+	}
+	name_series(u);
+	if (secure)
+		u->tls = tls_client_open(config, b, errors);
+	return !secure || u->tls;
+}
+
+struct forward *forward_open(const struct config *c, struct bundle *b, struct loop *loop,
+	const struct forward_published *p, struct config_errors *errors)
+{
+	struct forward *f = calloc(1, sizeof *f);
+
+	check(f);
+	f->config = c;
+	f->loop = loop;
+	f->published = p;
+	list_init(&f->tunnels);
+	f->upstreams_len = c->root.upstreams_len;
+	f->upstreams = calloc(f->upstreams_len + 1, sizeof *f->upstreams);
+	check(f->upstreams);
+	for (size_t i = 0; i < f->upstreams_len; i++)
+		f->upstreams[i].forward = f;
+	for (size_t i = 0; i < f->upstreams_len; i++) {
+		if (!open_upstream(&f->upstreams[i], &c->root.upstreams[i], b, errors)) {
+			forward_close(f);
+			return NULL;
+		}
+	}
+	return f;
+}
+
+void forward_close(struct forward *f)
+{
+	if (!f)
+		return;
+	for (size_t i = 0; i < f->upstreams_len; i++) {
+		struct upstream *u = &f->upstreams[i];
+		for (size_t k = 0; u->endpoints && k < u->endpoints_len; k++) {
+			while (u->endpoints[k].upstream && !list_is_empty(&u->endpoints[k].idle))
+				link_close(list_entry(u->endpoints[k].idle.next, struct link, idle_link));
+		}
+		if (u->tls)
+			tls_client_close(u->tls);
+		free(u->endpoints);
+	}
+	free(f->upstreams);
+	free(f);
+}
+
+void forward_tick(struct forward *f)
+{
+	for (size_t i = 0; i < f->upstreams_len; i++) {
+		struct upstream *u = &f->upstreams[i];
+		for (size_t k = 0; k < u->endpoints_len; k++) {
+			struct endpoint *e = &u->endpoints[k];
+			links_age(e);
+			e->latency_ns -= e->latency_ns / 32; /* an endpoint that is not asked is forgiven */
+			/* a record that the keeper made after we opened */
+			char name[256];
+			if (e->published >= f->published->len && endpoint_name(u->config->id, e->text, name))
+				e->published = endpoint_find(f->published, name);
+		}
+	}
+}
+
+void forward_drain(struct forward *f)
+{
+	uint64_t most = f->config->root.drain.timeout / 5 * 4;
+
+	f->draining = true;
+	for (struct list *n = f->tunnels.next; n != &f->tunnels; n = n->next) {
+		struct passage *p = list_entry(n, struct passage, tunnel_link);
+		p->tunnel_end_ns = f->loop->now_ns + random_u64() % (most + 1);
+		request_wake(p->link->request);
+	}
+}
+
+size_t forward_tunnels(const struct forward *f)
+{
+	return f->tunnels_len;
+}

@@ -1,0 +1,205 @@
+/* pump.c -- bodies both ways with back-pressure: nothing is read from one side while the other does not take.
+ */
+#include "forward/inside.h"
+#include "base/check.h"
+#include "base/text.h"
+
+#define TURN_BYTES                                                                                           \
+	(256 * 1024) /* one request moves this much in a turn each way, then the others have theirs */
+
+/* ---- the request's body ---- */
+
+/* chunk head, content, chunk end in one write; content lies in scratch_in. */
+static bool send_piece(struct request *r, struct passage *p, struct slice content)
+{
+	struct text t = { .at = r->loop->scratch_out, .cap = SCRATCH_SIZE };
+	char size[18];
+
+	if (!p->up_chunked)
+		return wire_write(p->link->wire, content);
+	text_add(&t, (struct slice){ size, chunk_head(content.len, size) });
+	text_add(&t, content);
+	text_add(&t, S("\r\n"));
+	check(!t.cut);
+	return wire_write(p->link->wire, text_slice(&t));
+}
+
+static bool send_last(struct request *r, struct passage *p)
+{
+	struct text t = { .at = r->loop->scratch_out, .cap = SCRATCH_SIZE };
+	struct header fields[32];
+	struct headers trailers = { fields, 0, 32 };
+
+	p->up_done = true;
+	if (!p->up_chunked)
+		return true;
+	text_add(&t, S("0\r\n"));
+	if (r->ops->trailers && r->ops->trailers(r, &trailers)) {
+		for (uint16_t i = 0; i < trailers.len; i++) {
+			if (trailers.at[i].dropped || header_is_ours(trailers.at[i].name))
+				continue;
+			text_add(&t, trailers.at[i].name);
+			text_add(&t, S(": "));
+			text_add(&t, trailers.at[i].value);
+			text_add(&t, S("\r\n"));
+		}
+	}
+	text_add(&t, S("\r\n"));
+	return !t.cut && wire_write(p->link->wire, text_slice(&t));
+}
+
+enum pace pump_up(struct request *r, struct passage *p)
+{
+	const size_t most = SCRATCH_SIZE - 64; /* room for chunk framing in scratch_out */
+	uint64_t until = r->body_in + TURN_BYTES;
+
+	if (!r->has_body)
+		p->up_done = true;
+	while (!p->up_done && wire_backlog(p->link->wire) < WIRE_HIGH) {
+		ssize_t got = http_body_read(r, &p->stash_used, r->loop->scratch_in, most);
+		if (got == BODY_LATER)
+			return WAIT;
+		if (got == BODY_BROKEN)
+			return request_fail(r, r->ops->is_gone(r) ? FAULT_CLIENT_LEFT : FAULT_BAD_FRAMING);
+		if (got == BODY_TOO_LONG)
+			return request_fail(r, FAULT_BODY_TOO_BIG);
+		p->beyond_stash |= p->stash_used == 0 && got > 0;
+		bool sent = got == BODY_END ? send_last(r, p)
+		                            : send_piece(r, p, (struct slice){ r->loop->scratch_in, (size_t)got });
+		if (!sent)
+			return WAIT; /* the answer, or the failure, is seen on the reading side */
+		if (r->body_in >= until) {
+			request_wake(r);
+			return WAIT;
+		}
+	}
+	return p->up_done ? GO_ON : WAIT;
+}
+
+/* ---- the answer's body ---- */
+
+static bool finish_answer(struct request *r, struct passage *p)
+{
+	struct header fields[32];
+	struct headers trailers = { fields, 0, 32 };
+
+	p->down_done = true;
+	bool any = p->body.kind == BODY_CHUNKED && p->body.trailer_len && body_trailers(&p->body, &trailers);
+	return r->ops->end(r, any ? &trailers : NULL);
+}
+
+/* Takes framing off and hands content on; false where the answer is broken. */
+static bool pass_on(struct request *r, struct passage *p, struct slice *bytes)
+{
+	struct slice content;
+
+	while (bytes->len && !p->body.ended) {
+		size_t before = bytes->len;
+		if (!body_decode(&p->body, bytes, &content))
+			return false;
+		if (content.len && !r->ops->body(r, content))
+			return false;
+		if (bytes->len == before && !content.len)
+			break;
+	}
+	return true;
+}
+
+/* Bytes of the answer that came with its head. */
+static bool pass_held(struct request *r, struct passage *p)
+{
+	struct block *b = p->in;
+
+	if (!b || b->from == b->to)
+		return true;
+	struct slice bytes = { b->bytes + b->from, b->to - b->from };
+	bool ok = pass_on(r, p, &bytes);
+	b->from = b->to - (uint32_t)bytes.len;
+	return ok;
+}
+
+static enum pace cut(struct request *r)
+{
+	r->fault = FAULT_UPSTREAM_CUT;
+	return HANG_UP;
+}
+
+/* The upstream has closed; whole only where the close is what ends the body. */
+static enum pace closed(struct request *r, struct passage *p)
+{
+	if (p->body.kind != BODY_UNTIL_CLOSE || tls_was_truncated(p->link->wire))
+		return cut(r);
+	p->body.ended = true;
+	return finish_answer(r, p) ? GO_ON : HANG_UP;
+}
+
+enum pace pump_down(struct request *r, struct passage *p)
+{
+	struct wire *w = p->link->wire;
+	uint64_t until = r->body_out + TURN_BYTES;
+
+	if (!pass_held(r, p))
+		return cut(r);
+	while (!p->down_done) {
+		if (p->body.ended)
+			return finish_answer(r, p) ? GO_ON : HANG_UP;
+		size_t room = r->ops->room(r);
+		if (room == 0)
+			return WAIT;
+		if (r->body_out >= until) {
+			request_wake(r);
+			return WAIT;
+		}
+		ssize_t got = wire_read(w, r->loop->scratch_in, room < SCRATCH_SIZE / 2 ? room : SCRATCH_SIZE / 2);
+		if (got == WIRE_LATER)
+			return WAIT;
+		if (got == WIRE_END)
+			return closed(r, p);
+		if (got == WIRE_FAILED)
+			return cut(r);
+		struct slice bytes = { r->loop->scratch_in, (size_t)got };
+		if (!pass_on(r, p, &bytes))
+			return cut(r);
+		p->unread_sent |= bytes.len > 0; /* more than the answer: this connection is not used again */
+	}
+	return GO_ON;
+}
+
+/* ---- a WebSocket: bytes are bytes ---- */
+
+/* True while the way from -> to may go on. */
+static bool stream(struct loop *l, struct wire *from, struct wire *to, uint64_t *count)
+{
+	for (uint64_t until = *count + TURN_BYTES; wire_backlog(to) < WIRE_HIGH;) {
+		if (*count >= until) {
+			wire_nudge(from);
+			return true;
+		}
+		ssize_t got = wire_read(from, l->scratch_in, SCRATCH_SIZE / 2);
+		if (got == WIRE_LATER)
+			return true;
+		if (got < 0 || !wire_write(to, (struct slice){ l->scratch_in, (size_t)got }))
+			return false;
+		*count += (uint64_t)got;
+	}
+	return true;
+}
+
+enum pace pump_tunnel(struct request *r, struct passage *p)
+{
+	struct slice early;
+	struct wire *client = r->ops->tunnel(r, &early), *up = p->link->wire;
+
+	if (!p->up_done) { /* what the client sent before it saw the 101, and the upstream right behind it */
+		p->up_done = true;
+		struct slice held = { p->in->bytes + p->in->from, p->in->to - p->in->from };
+		p->in->from = p->in->to;
+		if (!wire_write(up, early) || !wire_write(client, held))
+			return HANG_UP;
+		r->body_in += early.len;
+		r->body_out += held.len;
+	}
+	bool out = stream(r->loop, up, client, &r->body_out);
+	bool in = stream(r->loop, client, up, &r->body_in);
+	return out && in ? WAIT : GO_ON;
+}

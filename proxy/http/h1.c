@@ -1,0 +1,315 @@
+/* h1.c -- a connection's states: reading heads, lingering, leaving. The exchange itself is in h1_exchange.c.
+ */
+#include "http/h1.h"
+#include "base/check.h"
+#include "base/log.h"
+#include <stdlib.h>
+
+void h1_move(struct h1 *h, enum h1_state to)
+{
+	static const uint8_t legal[] = {
+		[H1_IDLE] = 1 << H1_HEAD | 1 << H1_REQUEST | 1 << H1_LINGER | 1 << H1_GONE,
+		[H1_HEAD] = 1 << H1_REQUEST | 1 << H1_LINGER | 1 << H1_GONE,
+		[H1_REQUEST] = 1 << H1_IDLE | 1 << H1_TUNNEL | 1 << H1_LINGER | 1 << H1_GONE,
+		[H1_TUNNEL] = 1 << H1_LINGER | 1 << H1_GONE,
+		[H1_LINGER] = 1 << H1_GONE,
+		[H1_GONE] = 0,
+	};
+
+	check(legal[h->state] & 1 << to);
+	h->state = (uint8_t)to;
+}
+
+static void patience(struct h1 *h, uint64_t ns)
+{
+	struct loop *l = h->c.server->loop;
+
+	deadline_set(&l->wheel, &h->c.deadline, l->now_ns + ns);
+}
+
+void h1_close(struct h1 *h)
+{
+	struct http_server *s = h->c.server;
+
+	check(!h->request);
+	h1_move(h, H1_GONE);
+	deadline_clear(&s->loop->wheel, &h->c.deadline);
+	if (h->in)
+		block_give(s->loop, h->in);
+	list_remove(&h->c.link);
+	s->connections_len--;
+	wire_close(h->c.wire);
+	s->on_closed(s->with, h->c.visitor);
+	free(h);
+}
+
+static void linger(struct h1 *h)
+{
+	h1_move(h, H1_LINGER);
+	wire_shut(h->c.wire);
+	patience(h,
+	         H1_LINGER_NS + (wire_backlog(h->c.wire) ? h->c.server->config->root.timeouts.write_stall : 0));
+}
+
+static void discard(struct h1 *h)
+{
+	struct loop *l = h->c.server->loop;
+
+	for (;;) {
+		ssize_t got = wire_read(h->c.wire, l->scratch_in, SCRATCH_SIZE);
+		if (got == WIRE_LATER)
+			return;
+		if (got < 0 || (h->lingered += (size_t)got) > H1_LINGER_BYTES) {
+			h1_close(h);
+			return;
+		}
+	}
+}
+
+/* Nothing can be taken for this request: say so without one. */
+static void refuse_unborn(struct h1 *h)
+{
+	wire_write(h->c.wire, S("HTTP/1.1 503 Service Unavailable\r\nContent-Type: application/problem+json\r\n"
+		"Content-Length: 71\r\nRetry-After: 2\r\nSallyport-Reason: overloaded\r\nCache-Control: no-store\r\n"
+		"Connection: close\r\n\r\n"
+		"{\"title\":\"too many requests are in flight\",\"status\":503,\"retry_after\":2}"));
+	linger(h);
+}
+
+/* The head lies in memory that will be used again: moves it, and all slices into it, to the request's arena.
+ */
+static bool settle_head(struct request *r, struct slice head)
+{
+	struct slice to = arena_copy(&r->arena, head);
+
+	if (!to.at)
+		return false;
+	r->method.at = to.at + (r->method.at - head.at);
+	r->target.at = to.at + (r->target.at - head.at);
+	for (uint16_t i = 0; i < r->headers.len; i++) {
+		struct header *f = &r->headers.at[i];
+		f->name.at = to.at + (f->name.at - head.at);
+		f->value.at = to.at + (f->value.at - head.at);
+	}
+	return true;
+}
+
+static void begin(struct h1 *h, struct request *r)
+{
+	struct h1_exchange *x = arena_take(&r->arena, sizeof *x);
+
+	check(x); /* the arena is sized for it */
+	h->request = r;
+	h->exchange = x;
+	h->requests++;
+	r->ops = &h1_ops;
+	r->client = (struct client *)h;
+	x->limit = UINT64_MAX;
+	body_init(&x->body,
+	          !r->has_body ? BODY_NONE
+	          : r->chunked ? BODY_CHUNKED
+	                       : BODY_LENGTH,
+	          r->content_length);
+	h1_move(h, H1_REQUEST);
+	deadline_clear(&h->c.server->loop->wheel, &h->c.deadline);
+	h->c.server->on_request(h->c.server->with, r);
+}
+
+/* Keeps what was not used of `bytes`, which lie in the scratch buffer or in h->in. */
+static void keep_rest(struct h1 *h, struct slice bytes, size_t used)
+{
+	if (h->in) {
+		h->in->from += (uint32_t)used;
+		if (h->in->from == h->in->to) {
+			block_give(h->c.server->loop, h->in);
+			h->in = NULL;
+		}
+		return;
+	}
+	if (bytes.len == used)
+		return;
+	h->in = block_take(h->c.server->loop);
+	h->in->to = (uint32_t)(bytes.len - used);
+	memcpy(h->in->bytes, bytes.at + used, bytes.len - used);
+}
+
+static void head_is_bad(struct h1 *h, struct request *r, enum fault why)
+{
+	r->fault = (uint8_t)why;
+	r->has_body = false;
+	r->client_close = true;
+	if (!r->method.at || !r->target.at) /* nothing readable: the log says so with empty fields */
+		r->method = r->target = S("");
+	if (h->in)
+		block_give(h->c.server->loop, h->in);
+	h->in = NULL;
+	begin(h, r);
+}
+
+static void parse(struct h1 *h, struct slice bytes)
+{
+	const struct config_http *o = &h->c.server->config->root.http;
+	struct head_bounds bounds = { (size_t)o->head_max, (size_t)o->target_max, (uint16_t)o->headers_max };
+	struct request *r = http_request_take(h->c.server, h->c.visitor);
+	enum fault why = FAULT_NONE;
+	size_t len = 0;
+
+	if (!r) {
+		refuse_unborn(h);
+		return;
+	}
+	enum head_result result = head_read_request(bytes, &bounds, &h->seen, r, &len, &why);
+	if (result == HEAD_MORE) {
+		http_request_give(h->c.server, r);
+		keep_rest(h, bytes, 0);
+		if (h->state == H1_IDLE) {
+			h1_move(h, H1_HEAD);
+			patience(h, h->c.server->config->root.timeouts.header);
+		}
+		return;
+	}
+	h->seen = 0;
+	if (!settle_head(r, slice_head(bytes, result == HEAD_DONE ? len : bytes.len)))
+		why = FAULT_HEAD_TOO_BIG;
+	if (result == HEAD_BAD || why != FAULT_NONE) {
+		head_is_bad(h, r, why);
+		return;
+	}
+	keep_rest(h, bytes, len);
+	r->fault = (uint8_t)request_check(r);
+	begin(h, r);
+}
+
+/* More bytes behind those held; false where there are none to parse anew. */
+static bool read_more(struct h1 *h, struct slice *bytes)
+{
+	struct loop *l = h->c.server->loop;
+	char *to = h->in ? h->in->bytes : l->scratch_in;
+	size_t have = 0;
+
+	if (h->in) {
+		have = h->in->to - h->in->from;
+		memmove(to, h->in->bytes + h->in->from, have);
+		h->in->from = 0;
+		h->in->to = (uint32_t)have;
+	}
+	ssize_t got = have < BLOCK_SIZE ? wire_read(h->c.wire, to + have, BLOCK_SIZE - have) : WIRE_LATER;
+	if (got < 0) {
+		h1_close(h);
+		return false;
+	}
+	if (h->in)
+		h->in->to += (uint32_t)got;
+	*bytes = (struct slice){ to, have + (size_t)got };
+	return got > 0;
+}
+
+static void read_head(struct h1 *h)
+{
+	struct slice bytes;
+
+	if (h->state == H1_IDLE && h->in) { /* pipelined: try what is here before asking for more */
+		struct slice held = { h->in->bytes + h->in->from, h->in->to - h->in->from };
+		parse(h, held);
+		if (h->state != H1_HEAD)
+			return;
+	}
+	if (read_more(h, &bytes))
+		parse(h, bytes);
+}
+
+static void on_ready(struct wire *w)
+{
+	struct h1 *h = w->owner;
+
+	h->c.server->on_touch(h->c.server->with, h->c.visitor);
+	switch ((enum h1_state)h->state) {
+	case H1_IDLE:
+	case H1_HEAD:
+		read_head(h);
+		break;
+	case H1_REQUEST:
+	case H1_TUNNEL:
+		request_wake(h->request);
+		break;
+	case H1_LINGER:
+		discard(h);
+		break;
+	case H1_GONE:
+		break;
+	}
+}
+
+static void on_due(struct deadline *d)
+{
+	struct h1 *h = list_entry(d, struct h1, c.deadline);
+	struct request *r;
+
+	if (h->state == H1_IDLE)
+		linger(h);
+	else if (h->state == H1_HEAD && (r = http_request_take(h->c.server, h->c.visitor)))
+		head_is_bad(h, r, FAULT_HEADER_TIMEOUT);
+	else
+		h1_close(h);
+}
+
+void h1_next(struct h1 *h)
+{
+	struct http_server *s = h->c.server;
+	struct h1_exchange *x = h->exchange;
+	bool tunnel = h->state == H1_TUNNEL, whole = x->answered && x->ended && !x->broken;
+	bool stay = whole && !tunnel && !x->close && h1_swallow(h, x);
+
+	http_request_give(s, h->request);
+	h->request = NULL;
+	h->exchange = NULL;
+	if (h->c.wire->failed || (!whole && !tunnel)) {
+		h1_close(h);
+		return;
+	}
+	if (!stay) {
+		linger(h);
+		wire_nudge(h->c.wire);
+		return;
+	}
+	h1_move(h, H1_IDLE);
+	patience(h, s->draining ? H1_DRAIN_NS : s->config->root.timeouts.idle);
+	if (h->in || wire_is_readable(h->c.wire))
+		wire_nudge(h->c.wire);
+}
+
+static void drain(struct http_connection *c)
+{
+	struct h1 *h = (struct h1 *)c;
+
+	if (h->state == H1_IDLE)
+		patience(h, H1_DRAIN_NS);
+}
+
+static void kill(struct http_connection *c)
+{
+	struct h1 *h = (struct h1 *)c;
+
+	if (h->request) {
+		h->exchange->broken = true;
+		request_wake(h->request);
+		return;
+	}
+	h1_close(h);
+}
+
+void http_serve_h1(struct http_server *s, struct wire *w, struct visitor *v)
+{
+	struct h1 *h = calloc(1, sizeof *h);
+
+	check(h);
+	h->c = (struct http_connection){ .server = s, .wire = w, .visitor = v, .drain = drain, .kill = kill };
+	deadline_init(&h->c.deadline, on_due);
+	list_push(&s->connections, &h->c.link);
+	s->connections_len++;
+	w->owner = h;
+	w->on_ready = on_ready;
+	patience(h, s->config->root.timeouts.idle);
+	if (wire_is_readable(w))
+		wire_nudge(w);
+}

@@ -1,0 +1,142 @@
+/* h2.h -- one HTTP/2 connection of a client (RFC 9113), spoken by nghttp2. Private to http/.
+ *
+ * GREETING (our settings are not acknowledged yet) -> OPEN -> LINGER (the session is over, our side is shut,
+ * what still comes is discarded so that the last GOAWAY is not lost) -> LOST (the wire is useless) -> gone,
+ * as soon as no request refers to the connection. Requests are served from the first frame on.
+ *
+ * Nothing is written when it is said: a connection that has something to say, or to look at, is put on
+ * server->dirty and settled once, at the end of the turn, by http_flush(). It is freed nowhere else, but for
+ * http_kill() of a connection without requests. */
+#pragma once
+#include "http/http.h"
+#include <nghttp2/nghttp2.h>
+
+#define H2_WINDOW (16 * 1024)         /* of a stream, before its body is wanted */
+#define H2_WINDOW_OPEN (64 * 1024)    /* of a stream whose body is being forwarded */
+#define H2_WINDOW_ALL (1024 * 1024)   /* of a connection; credited on receipt */
+#define H2_OPENED_MOST 16             /* streams of one connection that may have the wide window */
+#define H2_OUT_MOST (64 * 1024)       /* bytes of an answer queued in a stream */
+#define H2_OUT_LEAST (16 * 1024)      /* the same where the connection's streams hold more than this: */
+#define H2_OUT_ALL (256 * 1024)
+#define H2_GATHER (16 * 1024)         /* bytes of one write: a TLS record */
+#define H2_READ_MOST (256 * 1024)     /* bytes read in one turn before others have theirs */
+#define H2_LINGER_NS (2 * NS_PER_S)
+#define H2_LINGER_BYTES (64 * 1024)
+#define H2_NOTICE_NS NS_PER_S         /* from the shutdown notice to the last GOAWAY, at most */
+#define H2_CREDIT_MOST 200            /* control frames that may be earned in advance by useful ones */
+#define H2_TRAILERS_MOST 16           /* trailer fields of a request, and bytes of them */
+#define H2_TRAILER_BYTES 1024
+#define H2_ABSURD 8                   /* heads over http.head_max times this are not read to their end */
+
+enum h2_phase { H2_GREETING, H2_OPEN, H2_LINGER, H2_LOST, H2_GONE };
+enum h2_leaving { H2_STAYS, H2_NOTICED, H2_LEFT }; /* what the peer knows of our going */
+
+struct h2 {
+	struct http_connection c;  /* first */
+	nghttp2_session *session;
+	struct list dirty;         /* in server->dirty */
+	struct list streams;       /* struct h2_stream.link: all whose request is not given back */
+	uint64_t requests;
+	uint64_t since_ns;         /* this phase began */
+	uint64_t idle_ns;          /* the last stream ended */
+	uint64_t head_ns;          /* a request head began and is not whole yet; 0: none */
+	uint64_t stuck_ns;         /* the wire's backlog began; 0: there is none */
+	uint64_t looked_ns;        /* streams were last searched for stalled ones */
+	uint64_t notice_ns;        /* the shutdown notice was given */
+	uint64_t resets_ns, controls_ns; /* how far the peer has drawn on its allowances (GCRA) */
+	size_t out_len;            /* bytes of answers queued in all streams */
+	size_t gathered;           /* bytes waiting in the loop's scratch_out, within a flush */
+	size_t lingered;
+	uint32_t credit;           /* control frames earned */
+	uint32_t opened;           /* streams with the wide window */
+	uint32_t calm;             /* not 0: end the session with this HTTP/2 error code */
+	uint8_t phase, leaving;
+	bool spoken;               /* our SETTINGS were given to the wire */
+	bool choked;               /* some room() was 0 for the wire's backlog */
+};
+
+struct h2_crumb { struct h2_crumb *next; struct slice bytes; };
+
+struct h2_stream {             /* in its request's arena */
+	struct list link;
+	struct h2 *h;
+	struct request *request;
+	int32_t id;
+	uint8_t fault;             /* enum fault: what the head turned out to be */
+	bool told;                 /* the request was reported; it is the journey's until finish */
+	bool finished;             /* by the journey; given back when the rest is out */
+	bool closed;               /* the stream is no more, or its connection */
+
+	size_t head_len, fields_mark; /* of the head so far; arena use before its first field */
+	struct h2_crumb *crumbs, *crumbs_last; /* of Cookie */
+
+	struct block *in, *in_last; /* body received and not read yet */
+	uint64_t got, limit;       /* bytes read; how many may be */
+	struct headers in_trailers;
+	bool in_ended, hungry;     /* END_STREAM is here; body_read had nothing to give */
+	bool opened;               /* counted in h->opened */
+
+	struct block *out, *out_last; /* answer not sent yet */
+	size_t out_len;
+	struct headers trailers;
+	bool continued, answered;  /* a 100, the final head was submitted */
+	bool bare;                 /* that head ends the answer */
+	bool ended;                /* the answer is whole here */
+	bool sent;                 /* and its last frame was given to the wire */
+	bool deferred, starved;    /* nghttp2 waits for bytes; the journey waits for room */
+	bool aborted;              /* reset by us for no fault of the peer's */
+	uint64_t taken_ns;
+};
+
+/* ---- h2.c: the connection ---- */
+void h2_touch(struct h2 *h); /* settle it at the end of this turn */
+/* Two GOAWAYs, a round trip or a second apart, so that nothing under way is lost (RFC 9113 section 6.8). */
+void h2_leave(struct h2 *h);
+void h2_leave_now(struct h2 *h); /* the second of them */
+void h2_greeted(struct h2 *h);   /* our settings are acknowledged */
+/* Bytes that leave in one write with what else was gathered; make_room keeps a frame together. */
+void h2_make_room(struct h2 *h, size_t len);
+void h2_gather(struct h2 *h, const void *from, size_t len);
+
+/* ---- h2_frames.c: what nghttp2 reports ---- */
+/* NULL: out of memory. Settings and window are submitted. */
+nghttp2_session *h2_session(struct h2 *h);
+
+/* ---- h2_head.c: a request's head, field by field ---- */
+/* 0, or NGHTTP2_ERR_TEMPORAL_CALLBACK_FAILURE where the stream is reset. */
+int h2_field(struct h2_stream *s, struct slice name, struct slice value);
+/* The head is whole: sets all that request.h calls "as received", or s->fault. more: DATA follows. */
+void h2_head_ends(struct h2_stream *s, bool more);
+/* As h2_field, of the section behind the body. */
+int h2_trailer(struct h2_stream *s, struct slice name, struct slice value);
+
+/* ---- h2_stream.c: a stream's life, and its body in ---- */
+struct h2_stream *h2_stream_open(struct h2 *h, int32_t id); /* NULL: too many requests in flight */
+void h2_tell(struct h2_stream *s);
+void h2_take_in(struct h2_stream *s, struct slice bytes);
+void h2_in_ends(struct h2_stream *s);
+void h2_stream_closes(struct h2_stream *s);
+/* Reset that says nothing against the peer. */
+void h2_reset(struct h2_stream *s, uint32_t code);
+/* Its last frame is out: gives the request back where the journey is done with it. */
+void h2_stream_sent(struct h2_stream *s);
+extern const struct client_ops h2_ops;
+
+/* ---- h2_answer.c: the answer out ---- */
+bool h2_head(struct request *r, const struct response *a);
+bool h2_early(struct request *r, const struct response *a);
+void h2_say_continue(struct request *r);
+size_t h2_room(const struct request *r);
+bool h2_body(struct request *r, struct slice bytes);
+bool h2_end(struct request *r, const struct headers *trailers);
+/* A 503 for a stream for which no request could be taken. */
+void h2_refuse_unborn(struct h2 *h, int32_t id);
+ssize_t h2_data_len(struct h2_stream *s, size_t most, uint32_t *flags);
+void h2_data_send(struct h2_stream *s, size_t len);
+extern const nghttp2_data_provider h2_answer_source;
+void h2_drop(struct h2 *h, struct block *first); /* gives a chain of blocks back */
+
+static inline struct h2_stream *h2_of(const struct request *r)
+{
+	return (struct h2_stream *)(void *)r->client;
+}

@@ -1,0 +1,188 @@
+/* http.c -- what both protocols share: the pool of requests, the way in, the way out. */
+#include "http/http.h"
+#include "base/check.h"
+#include "base/random.h"
+#include "base/text.h"
+#include "metrics/metrics.h"
+#include <stdlib.h>
+
+/* A request and its arena are one piece of memory, taken newest first. Beyond KEPT free ones they go back to
+ * malloc. */
+#define KEPT 1024
+
+struct pooled {
+	struct pooled *next;
+	struct request request;
+	_Alignas(max_align_t) char store[];
+};
+
+struct request_pool {
+	struct pooled *free;
+	size_t kept, used, most, store_len;
+};
+
+/* Room for both heads, their field tables, the normalised target, the answer's own fields. */
+static size_t store_len(const struct config *c)
+{
+	size_t fields = (size_t)c->root.http.headers_max * sizeof(struct header);
+	size_t len = 3 * (size_t)c->root.http.head_max + 3 * fields + 16 * 1024;
+
+	return (len + 63) / 64 * 64;
+}
+
+void http_server_init(struct http_server *s, struct loop *loop, const struct config *c)
+{
+	*s = (struct http_server){ .loop = loop, .config = c };
+	list_init(&s->connections);
+	list_init(&s->dirty);
+	s->pool = calloc(1, sizeof *s->pool);
+	check(s->pool);
+	s->pool->store_len = store_len(c);
+	s->pool->most = (size_t)c->root.http.requests_in_flight_max;
+}
+
+void http_server_free(struct http_server *s)
+{
+	check(s->pool->used == 0);
+	while (s->pool->free) {
+		struct pooled *p = s->pool->free;
+		s->pool->free = p->next;
+		free(p);
+	}
+	free(s->pool);
+	s->pool = NULL;
+}
+
+static struct pooled *take(struct request_pool *pool)
+{
+	struct pooled *p = pool->free;
+
+	if (pool->used >= pool->most)
+		return NULL;
+	if (p) {
+		pool->free = p->next;
+		pool->kept--;
+	} else {
+		p = malloc(sizeof *p + pool->store_len);
+	}
+	if (p)
+		pool->used++;
+	return p;
+}
+
+static void name(struct request *r)
+{
+	uint64_t random[3];
+	struct text id = TEXT(r->id), span = TEXT(r->span);
+
+	random_bytes(random, sizeof random);
+	text_hex(&id, random, 16);
+	text_hex(&span, random + 2, 8);
+	check(text_end(&id) && text_end(&span));
+}
+
+struct request *http_request_take(struct http_server *s, struct visitor *v)
+{
+	struct pooled *p = take(s->pool);
+
+	if (!p)
+		return NULL;
+	struct request *r = &p->request;
+	memset(r, 0, sizeof *r);
+	arena_init(&r->arena, p->store, s->pool->store_len);
+	r->config = s->config;
+	r->loop = s->loop;
+	r->visitor = v;
+	r->headers.cap = (uint16_t)s->config->root.http.headers_max;
+	r->headers.at = arena_room(&r->arena, r->headers.cap * sizeof(struct header));
+	check(r->headers.at);
+	list_init(&r->wake_link);
+	r->marks_ns[MARK_BEGAN] = s->loop->now_ns;
+	name(r);
+	return r;
+}
+
+void http_request_give(struct http_server *s, struct request *r)
+{
+	struct pooled *p = list_entry(r, struct pooled, request);
+
+	check(list_is_empty(&r->wake_link));
+	if (r->stash_block)
+		block_give(s->loop, r->stash_block);
+	arena_reset(&r->arena);
+	s->pool->used--;
+	if (s->pool->kept >= KEPT) {
+		free(p);
+		return;
+	}
+	p->next = s->pool->free;
+	s->pool->free = p;
+	s->pool->kept++;
+}
+
+enum pace http_stash(struct request *r)
+{
+	struct block *b = r->stash_block;
+
+	if (!r->has_body)
+		r->stash_ended = true;
+	while (!r->stash_ended && r->stash.len < BLOCK_SIZE) {
+		if (!b)
+			r->stash_block = b = block_take(r->loop);
+		ssize_t got = r->ops->body_read(r, b->bytes + r->stash.len, BLOCK_SIZE - r->stash.len);
+		if (got == BODY_LATER) {
+			r->ops->say_continue(r);
+			return WAIT;
+		}
+		if (got == BODY_BROKEN || got == BODY_TOO_LONG)
+			return request_fail(r, got == BODY_BROKEN ? FAULT_BAD_FRAMING : FAULT_BODY_TOO_BIG);
+		r->stash_ended = got == BODY_END;
+		r->stash = (struct slice){ b->bytes, r->stash.len + (got > 0 ? (size_t)got : 0) };
+	}
+	return GO_ON;
+}
+
+ssize_t http_body_read(struct request *r, size_t *stash_used, void *to, size_t cap)
+{
+	struct slice left = slice_from(r->stash, *stash_used);
+
+	if (left.len) {
+		size_t len = left.len < cap ? left.len : cap;
+		memcpy(to, left.at, len);
+		*stash_used += len;
+		return (ssize_t)len;
+	}
+	return r->stash_ended ? BODY_END : r->ops->body_read(r, to, cap);
+}
+
+void http_serve(struct http_server *s, struct wire *w, struct visitor *v)
+{
+	if (v->http2)
+		http_serve_h2(s, w, v);
+	else
+		http_serve_h1(s, w, v);
+}
+
+void http_drain(struct http_server *s)
+{
+	struct list *node, *next;
+
+	s->draining = true;
+	for (node = s->connections.next; node != &s->connections; node = next) {
+		struct http_connection *c = list_entry(node, struct http_connection, link);
+		next = node->next;
+		c->drain(c);
+	}
+}
+
+void http_kill(struct http_server *s)
+{
+	struct list *node, *next;
+
+	s->draining = true;
+	for (node = s->connections.next; node != &s->connections; node = next) {
+		struct http_connection *c = list_entry(node, struct http_connection, link);
+		next = node->next;
+		c->kill(c);
+	}
+}

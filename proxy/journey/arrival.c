@@ -1,0 +1,345 @@
+/* arrival.c -- the life of a connection before its first request: ACCEPT, HELLO, HANDSHAKE, then http/ SERVEs
+ * it. The ClientHello is judged on raw bytes before an SSL object exists; handshakes are taken a few steps
+ * per turn, so that a flood of them does not starve the requests in hand. */
+#include "journey/inside.h"
+#include "base/check.h"
+#include "base/log.h"
+#include "metrics/metrics.h"
+#include <stdlib.h>
+#include <unistd.h>
+
+enum { PROXY, HELLO, HANDSHAKE, SERVE, LEAVE, GONE };
+
+#define HANDSHAKE_STEPS 8 /* per turn */
+#define LEAVE_NS NS_PER_S
+
+static void move(struct guest *g, unsigned to)
+{
+	static const uint8_t legal[] = {
+		[PROXY] = 1 << HELLO | 1 << SERVE | 1 << GONE,
+		[HELLO] = 1 << HANDSHAKE | 1 << LEAVE | 1 << GONE,
+		[HANDSHAKE] = 1 << SERVE | 1 << LEAVE | 1 << GONE,
+		[SERVE] = 1 << GONE,
+		[LEAVE] = 1 << GONE,
+		[GONE] = 0,
+	};
+
+	check(legal[g->state] & 1 << to);
+	g->state = (uint8_t)to;
+}
+
+static const struct config_listener *listener_of(const struct guest *g)
+{
+	return &g->journey->world.config->root.listeners[g->listener];
+}
+
+static void gone(struct guest *g)
+{
+	struct journey *j = g->journey;
+
+	move(g, GONE);
+	list_remove(&g->link);
+	list_remove(&g->handshake_link);
+	deadline_clear(&j->world.loop->wheel, &g->deadline);
+	if (g->wire)
+		wire_close(g->wire);
+	j->connections--;
+	free(g);
+}
+
+static void refused(const char *why)
+{
+	metrics_add(metrics_series(METRIC_connections_refused_total, slice_of(why), S(""), S(""), S("")), 1);
+}
+
+/* Our last word is on its way; what the client still sends is discarded, so that it is not lost to a reset.
+ */
+static void leave(struct guest *g)
+{
+	struct loop *l = g->journey->world.loop;
+
+	move(g, LEAVE);
+	list_remove(&g->handshake_link);
+	wire_shut(g->wire);
+	deadline_set(&l->wheel, &g->deadline, l->now_ns + LEAVE_NS);
+	wire_nudge(g->wire);
+}
+
+static void discard(struct guest *g)
+{
+	char *to = g->journey->world.loop->scratch_in;
+	ssize_t got;
+
+	while ((got = wire_raw_read(g->wire, to, SCRATCH_SIZE)) > 0)
+		;
+	if (got != WIRE_LATER)
+		gone(g);
+}
+
+static void serve(struct guest *g)
+{
+	struct journey *j = g->journey;
+	struct wire *w = g->wire;
+
+	move(g, SERVE);
+	list_remove(&g->link);
+	list_remove(&g->handshake_link);
+	deadline_clear(&j->world.loop->wheel, &g->deadline);
+	g->wire = NULL;
+	http_serve(&j->http, w, &g->visitor);
+}
+
+static void count_handshake(const struct tls_facts *f)
+{
+	metrics_add(
+	    metrics_series(METRIC_handshakes_total, f->version, f->resumed ? S("yes") : S("no"), S(""), S("")),
+	    1);
+}
+
+static void handshake(struct guest *g)
+{
+	struct tls_facts facts;
+	struct slice why;
+
+	switch (tls_handshake(g->wire)) {
+	case TLS_WAIT:
+		return;
+	case TLS_FAILED:
+		metrics_add(metrics_series(METRIC_handshakes_failed_total, slice_of(tls_failure(g->wire, &why)),
+		                           S(""), S(""), S("")),
+		            1);
+		log_debug("TLS handshake failed: %.*s", SLICE(why));
+		leave(g);
+		return;
+	case TLS_READY:
+		break;
+	}
+	tls_facts(g->wire, &facts);
+	count_handshake(&facts);
+	g->visitor.tls_version = facts.version;
+	g->visitor.resumed = facts.resumed;
+	g->visitor.http2 = facts.h2;
+	g->visitor.policy = facts.policy;
+	size_t len =
+	    facts.certificate.len < sizeof g->certificate ? facts.certificate.len : sizeof g->certificate;
+	if (len)
+		memcpy(g->certificate, facts.certificate.at, len);
+	g->visitor.certificate = (struct slice){ g->certificate, len };
+	serve(g);
+}
+
+static void refuse_hello(struct guest *g, const char *why)
+{
+	refused(why);
+	tls_refuse(g->wire, TLS_ALERT_DECODE_ERROR);
+	leave(g);
+}
+
+static void admit(struct guest *g, const struct hello *hello)
+{
+	struct journey *j = g->journey;
+	struct slice name = slice_of(hello->server_name_lower);
+
+	memcpy(g->visitor.ja4, hello->ja4, sizeof g->visitor.ja4);
+	memcpy(g->visitor.ja4_key, hello->ja4_key, sizeof g->visitor.ja4_key);
+	memcpy(g->server_name, name.at, name.len);
+	g->visitor.server_name = (struct slice){ g->server_name, name.len };
+	if (!tls_accept(g->wire, j->tls[g->listener], hello)) {
+		refused("memory");
+		gone(g);
+		return;
+	}
+	move(g, HANDSHAKE);
+	list_push(&j->handshakes, &g->handshake_link);
+}
+
+static void hello(struct guest *g)
+{
+	struct hello hello;
+	int state;
+	struct slice bytes = wire_peek(g->wire, &state);
+
+	if (state == WIRE_END || state == WIRE_FAILED) {
+		refused(bytes.len ? "hello-cut" : "no-hello");
+		gone(g);
+		return;
+	}
+	switch (hello_read(bytes, &hello)) {
+	case HELLO_MORE:
+		if (bytes.len == BLOCK_SIZE)
+			refuse_hello(g, "hello-too-long");
+		break;
+	case HELLO_BAD:
+		refuse_hello(g, "hello-malformed");
+		break;
+	case HELLO_NOT_TLS:
+		refuse_hello(g, "not-tls");
+		break;
+	case HELLO_DONE:
+		admit(g, &hello);
+		break;
+	}
+}
+
+static void greet(struct guest *g)
+{
+	if (!g->journey->tls[g->listener]) {
+		serve(g);
+		return;
+	}
+	move(g, HELLO);
+	hello(g);
+}
+
+static void proxy_header(struct guest *g)
+{
+	static const int accepted[] = { PROXY_V1, PROXY_V2, PROXY_V1 | PROXY_V2 };
+	struct proxy_header h;
+	int state;
+	struct slice bytes = wire_peek(g->wire, &state);
+	enum proxy_result result = proxy_read(bytes, accepted[listener_of(g)->proxy_protocol->accept], &h);
+
+	if (result == PROXY_MORE && state != WIRE_END && state != WIRE_FAILED && bytes.len < BLOCK_SIZE)
+		return;
+	if (result != PROXY_DONE) {
+		refused(bytes.len ? "proxy-header-malformed" : "no-proxy-header");
+		gone(g);
+		return;
+	}
+	wire_skip(g->wire, h.len);
+	if (!h.local) {
+		g->visitor.peer = h.source;
+		g->visitor.peer_port = h.source_port;
+		g->visitor.local_port = h.destination_port;
+	}
+	greet(g);
+}
+
+static void on_ready(struct wire *w)
+{
+	struct guest *g = w->owner;
+
+	arrival_on_touch(g->journey, &g->visitor);
+	switch (g->state) {
+	case PROXY:
+		proxy_header(g);
+		break;
+	case HELLO:
+		hello(g);
+		break;
+	case HANDSHAKE:
+		if (list_is_empty(&g->handshake_link))
+			list_push(&g->journey->handshakes, &g->handshake_link);
+		break;
+	case LEAVE:
+		discard(g);
+		break;
+	default:
+		break;
+	}
+}
+
+static void on_due(struct deadline *d)
+{
+	struct guest *g = list_entry(d, struct guest, deadline);
+
+	if (g->state != LEAVE)
+		refused("handshake-timeout");
+	gone(g);
+}
+
+void arrival_turn(struct journey *j)
+{
+	struct list *node;
+
+	for (int step = 0; step < HANDSHAKE_STEPS && (node = list_shift(&j->handshakes)); step++) {
+		struct guest *g = list_entry(node, struct guest, handshake_link);
+		arrival_on_touch(j, &g->visitor);
+		handshake(g);
+	}
+}
+
+void arrival_kill(struct journey *j)
+{
+	while (!list_is_empty(&j->guests))
+		gone(list_entry(j->guests.next, struct guest, link));
+}
+
+void arrival_on_closed(void *with, struct visitor *v)
+{
+	(void)with;
+	gone((struct guest *)(void *)v);
+}
+
+void arrival_on_touch(void *with, const struct visitor *v)
+{
+	struct journey *j = with;
+
+	if (j->world.suspect)
+		j->world.suspect(j->world.barred_with, &v->peer, true);
+}
+
+static struct guest *new_guest(struct journey *j, size_t listener, const struct sockaddr_storage *peer)
+{
+	struct guest *g = calloc(1, sizeof *g);
+
+	if (!g)
+		return NULL;
+	g->journey = j;
+	g->listener = listener;
+	g->visitor.peer = address_of(peer, &g->visitor.peer_port);
+	g->visitor.listener = listener_of(g)->address;
+	g->visitor.tls = j->tls[listener] != NULL;
+	g->visitor.accepted_ns = j->world.loop->now_ns;
+	list_init(&g->link);
+	list_init(&g->handshake_link);
+	deadline_init(&g->deadline, on_due);
+	return g;
+}
+
+static const char *why_not(const struct journey *j, const struct config_listener *l,
+                           const struct sockaddr_storage *peer)
+{
+	uint16_t port;
+	struct in6_addr address = address_of(peer, &port);
+
+	if (j->connections >= j->world.config->root.http.connections_max)
+		return "too-many";
+	if (j->world.is_barred && j->world.is_barred(j->world.barred_with, &address))
+		return "barred";
+	if (l->proxy_protocol && !cidrs_have(&l->proxy_protocol->from, &address))
+		return "no-proxy-peer";
+	return NULL;
+}
+
+void journey_accept(struct journey *j, size_t listener, int fd, const struct sockaddr_storage *peer)
+{
+	struct loop *l = j->world.loop;
+	const struct config_listener *config = &j->world.config->root.listeners[listener];
+	const char *why = why_not(j, config, peer);
+	struct guest *g = why ? NULL : new_guest(j, listener, peer);
+
+	metrics_add(j->accepted[listener], 1);
+	if (!g) {
+		refused(why ? why : "memory");
+		close(fd);
+		return;
+	}
+	j->connections++;
+	list_push(&j->guests, &g->link);
+	g->wire = wire_open(l, fd, false);
+	if (!g->wire) {
+		refused("memory");
+		gone(g);
+		return;
+	}
+	g->wire->owner = g;
+	g->wire->on_ready = on_ready;
+	deadline_set(&l->wheel, &g->deadline, l->now_ns + j->world.config->root.timeouts.handshake);
+	if (config->proxy_protocol)
+		return;
+	if (g->visitor.tls)
+		move(g, HELLO);
+	else
+		serve(g);
+}

@@ -1,0 +1,63 @@
+/* inside.h -- what the files of journey/ share. Private. */
+#pragma once
+#include "classify/classify.h"
+#include "journey/journey.h"
+#include "respond/respond.h"
+
+struct route_facts {
+	const struct config_route *route;
+	uint32_t seconds;              /* series: duration */
+	uint32_t counts[CLASSES][600]; /* series by class and status; METRICS_LOST - 1: not registered yet */
+};
+
+struct routes;                     /* routes.c: the table in order of precedence */
+struct routes *routes_open(const struct config *c);
+void routes_close(struct routes *t);
+/* The route that speaks for it; NULL with *why NO_ROUTE or METHOD_DENIED (then *denied is the one whose
+ * methods did). */
+struct route_facts *routes_find(struct routes *t, const struct request *r, enum fault *why,
+	struct route_facts **denied);
+bool routes_know_host(const struct routes *t, struct slice host);
+
+struct guest {                     /* a connection from accept to close */
+	struct visitor visitor;        /* first */
+	struct journey *journey;
+	size_t listener;
+	struct wire *wire;             /* NULL once http/ has it */
+	struct deadline deadline;
+	struct list link, handshake_link;
+	uint8_t state;
+	char server_name[256], certificate[512];
+};
+
+struct journey {
+	struct journey_world world;
+	struct http_server http;
+	struct classify *classify;
+	struct limits *limits;
+	struct verify *verify;
+	struct forward *forward;
+	struct routes *routes;
+	struct tls_server **tls;       /* by listener; NULL where plain */
+	uint32_t *accepted;            /* series by listener */
+	struct list woken;             /* requests to be walked in this turn */
+	struct list guests;            /* connections before their first request */
+	struct list handshakes;        /* guests whose next handshake step is due */
+	size_t connections, in_flight;
+	uint64_t ticked_ns;
+	bool draining;
+};
+
+/* journey.c */
+void journey_on_request(void *with, struct request *r);
+void journey_on_wake(struct request *r);
+void journey_walk(struct request *r);
+void journey_cut(struct request *r, enum fault why);
+/* arrival.c */
+void arrival_turn(struct journey *j);  /* some steps of waiting handshakes */
+void arrival_kill(struct journey *j);
+void arrival_on_closed(void *with, struct visitor *v);
+void arrival_on_touch(void *with, const struct visitor *v);
+/* stations.c: those that are the journey's own */
+enum pace route_enter(struct request *r);
+enum pace settle_enter(struct request *r);

@@ -1,0 +1,294 @@
+/* journey.c -- the life of one request, top to bottom. Rooms do not know each other; this file knows them
+ * all. */
+#include "journey/inside.h"
+#include "base/check.h"
+#include "metrics/metrics.h"
+
+enum station { ROUTE, CLASSIFY, LIMIT, VERIFY, IDENTIFY, LIMIT_LATE, FORWARD, RESPOND, SETTLE, END };
+
+/* ---- the rooms' stations, given their room and the time ---- */
+
+static enum pace classify_first(struct request *r)
+{
+	return classify_enter(r->journey->classify, r);
+}
+
+static enum pace limit_first(struct request *r)
+{
+	return limit_early(r->journey->limits, r, r->loop->now_ns);
+}
+
+static enum pace verify_walk(struct request *r)
+{
+	return verify_enter(r->journey->verify, r, r->loop->now_ns, r->loop->wall_ns / NS_PER_S);
+}
+
+static void verify_undo(struct request *r)
+{
+	verify_leave(r->journey->verify, r);
+}
+
+static enum pace classify_second(struct request *r)
+{
+	return classify_identified(r->journey->classify, r);
+}
+
+static enum pace limit_second(struct request *r)
+{
+	return limit_late(r->journey->limits, r, r->loop->now_ns);
+}
+
+static enum pace forward_walk(struct request *r)
+{
+	return forward_enter(r->journey->forward, r);
+}
+
+static void forward_undo(struct request *r)
+{
+	forward_leave(r->journey->forward, r);
+}
+
+/* The upstream's head, changed into what the client gets. */
+static bool say_head(struct request *r)
+{
+	struct answer_head *h = forward_head(r);
+	struct response a = { .status = h->status, .fields = &h->headers, .has_length = h->has_length,
+		.length = h->length, .no_body = h->no_body };
+
+	r->said = 1;
+	respond_fields(r, &h->headers);
+	return r->ops->head(r, &a);
+}
+
+static enum pace respond_walk(struct request *r)
+{
+	if (r->fault || r->answer.status) {
+		r->status = r->answer.status ? r->answer.status : fault_info[r->fault].status;
+		return respond_own(r, r->loop->wall_ns) ? GO_ON : HANG_UP;
+	}
+	if (!r->said && !say_head(r))
+		return HANG_UP;
+	enum pace pace = forward_pump(r->journey->forward, r);
+	if (pace == WAIT)
+		r->ops->flush(r);
+	return pace;
+}
+
+static void respond_undo(struct request *r)
+{
+	r->ops->abort(r); /* what was begun cannot be completed */
+}
+
+/* ---- the walk ---- */
+
+static const struct {
+	enum pace (*enter)(struct request *); /* again after each wake */
+	void (*leave)(struct request *);      /* undoes a WAIT */
+	enum mark mark;                       /* stamped when it is done */
+} route[END] = {
+	[ROUTE]      = { route_enter,     NULL,         MARK_ROUTED },   /* which route speaks for it? */
+	[CLASSIFY]   = { classify_first,  NULL,         MARK_BEGAN },    /* who does it seem to be? */
+	[LIMIT]      = { limit_first,     NULL,         MARK_LIMITED },  /* may this caller try? */
+	[VERIFY]     = { verify_walk,     verify_undo,  MARK_VERIFIED }, /* is the credential real? */
+	[IDENTIFY]   = { classify_second, NULL,         MARK_BEGAN },    /* who is it? */
+	[LIMIT_LATE] = { limit_second,    NULL,         MARK_BEGAN },    /* may this subject try? */
+	[FORWARD]    = { forward_walk,    forward_undo, MARK_HEAD },     /* the upstream's response head */
+	[RESPOND]    = { respond_walk,    respond_undo, MARK_ENDED },    /* its body, or our own answer */
+	[SETTLE]     = { settle_enter,    NULL,         MARK_BEGAN },    /* every end passes here once */
+};
+
+static void stamp(struct request *r)
+{
+	if (route[r->at].mark != MARK_BEGAN)
+		r->marks_ns[route[r->at].mark] = r->loop->now_ns;
+}
+
+static void go(struct request *r, enum station to)
+{
+	check(to > r->at); /* a request only ever goes forward */
+	if (to >= RESPOND && r->at < RESPOND)
+		r->was = r->at;
+	r->at = (uint8_t)to;
+}
+
+/* When the driver's patience with the station it waits in ends, and as what. */
+static uint64_t patience(const struct request *r, enum fault *why)
+{
+	uint64_t now = r->loop->now_ns;
+
+	switch ((enum station)r->at) {
+	case VERIFY:
+		*why = FAULT_ISSUER_UNKNOWN;
+		return now + r->config->root.verification.wait;
+	case FORWARD:
+	case RESPOND:
+		return forward_deadline(r->journey->forward, r, why);
+	default:
+		*why = FAULT_SHUT_DOWN;
+		return now + NS_PER_S;
+	}
+}
+
+static void on_due(struct deadline *d)
+{
+	struct request *r = list_entry(d, struct request, patience);
+	enum fault why = FAULT_NONE;
+
+	if (r->at == VERIFY) {
+		journey_cut(r, FAULT_ISSUER_UNKNOWN);
+		return;
+	}
+	uint64_t due = patience(r, &why);
+	if (due > r->loop->now_ns) /* it has moved meanwhile */
+		deadline_set(&r->loop->wheel, d, due);
+	else if (r->at == FORWARD && why == FAULT_UPSTREAM_TIMEOUT && forward_try_another(r->journey->forward, r))
+		journey_walk(r);
+	else
+		journey_cut(r, why);
+}
+
+static void park(struct request *r)
+{
+	enum fault why;
+
+	check(route[r->at].leave);
+	if (r->at == VERIFY && !list_is_empty(&r->patience.link))
+		return; /* its patience runs from the first WAIT */
+	deadline_set(&r->loop->wheel, &r->patience, patience(r, &why));
+}
+
+/* SETTLE is done: nothing refers to the request any more but its connection, which frees it. */
+static void end(struct request *r)
+{
+	r->over = true;
+	list_remove(&r->wake_link);
+	deadline_clear(&r->loop->wheel, &r->patience);
+	r->journey->in_flight--;
+	r->ops->finish(r);
+}
+
+void journey_walk(struct request *r)
+{
+	while (r->at != END) {
+		switch (route[r->at].enter(r)) {
+		case GO_ON:
+			stamp(r);
+			go(r, (enum station)(r->at + 1));
+			break;
+		case ANSWER:
+			check(r->at < RESPOND);
+			stamp(r);
+			go(r, RESPOND);
+			break;
+		case WAIT:
+			park(r);
+			return;
+		case HANG_UP:
+			check(r->at < SETTLE);
+			r->ops->abort(r);
+			go(r, SETTLE);
+			break;
+		}
+	}
+	end(r);
+}
+
+/* The client left, or the station's patience ran out. */
+void journey_cut(struct request *r, enum fault why)
+{
+	if (route[r->at].leave)
+		route[r->at].leave(r);
+	r->fault = (uint8_t)why;
+	if (fault_info[why].status && r->at < RESPOND) {
+		go(r, RESPOND);
+	} else {
+		r->ops->abort(r);
+		go(r, SETTLE);
+	}
+	journey_walk(r);
+}
+
+void journey_on_wake(struct request *r)
+{
+	if (list_is_empty(&r->wake_link))
+		list_push(&r->journey->woken, &r->wake_link);
+}
+
+/* A trace that the client began goes on under its id (W3C Trace Context, version 00). */
+static void adopt_trace(struct request *r)
+{
+	const struct header *h = headers_find(&r->headers, HEADER_TRACEPARENT);
+	bool any = false;
+
+	if (!h || h->value.len != 55 || !slice_starts(h->value, S("00-")) || h->value.at[35] != '-' ||
+	    h->value.at[52] != '-')
+		return;
+	for (size_t i = 3; i < 55; i++) {
+		char c = h->value.at[i];
+		if (i != 35 && i != 52 && !((c >= '0' && c <= '9') || (c >= 'a' && c <= 'f')))
+			return;
+		any |= i < 35 && c != '0';
+	}
+	if (any)
+		memcpy(r->id, h->value.at + 3, 32);
+}
+
+void journey_on_request(void *with, struct request *r)
+{
+	struct journey *j = with;
+
+	r->journey = j;
+	j->in_flight++;
+	adopt_trace(r);
+	deadline_init(&r->patience, on_due);
+	r->at = r->fault ? RESPOND : ROUTE;
+	journey_on_wake(r);
+}
+
+static void walk_woken(struct journey *j)
+{
+	struct list batch, *node;
+
+	list_init(&batch);
+	while ((node = list_shift(&j->woken)))
+		list_push(&batch, node);
+	while ((node = list_shift(&batch))) {
+		struct request *r = list_entry(node, struct request, wake_link);
+		arrival_on_touch(j, r->visitor);
+		if (r->at < SETTLE && r->ops->is_gone(r))
+			journey_cut(r, FAULT_CLIENT_LEFT);
+		else
+			journey_walk(r);
+	}
+}
+
+static void tell(const struct journey *j)
+{
+	static const struct slice no = { "", 0 };
+
+	metrics_set(metrics_series(METRIC_requests_in_flight, no, no, no, no), (int64_t)j->in_flight);
+	metrics_set(metrics_series(METRIC_connections_open, no, no, no, no), (int64_t)j->connections);
+	metrics_set(metrics_series(METRIC_tunnels_open, no, no, no, no), (int64_t)forward_tunnels(j->forward));
+}
+
+void journey_turn(struct journey *j)
+{
+	struct loop *l = j->world.loop;
+
+	verify_turn(j->verify);
+	arrival_turn(j);
+	walk_woken(j);
+	http_flush(&j->http);
+	if (l->now_ns - j->ticked_ns >= NS_PER_S) {
+		j->ticked_ns = l->now_ns;
+		forward_tick(j->forward);
+		tell(j);
+	}
+	if (j->world.suspect)
+		j->world.suspect(j->world.barred_with, NULL, false);
+}
+
+bool journey_is_idle(const struct journey *j)
+{
+	return list_is_empty(&j->woken) && list_is_empty(&j->handshakes);
+}

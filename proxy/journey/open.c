@@ -1,0 +1,87 @@
+/* open.c -- making a worker's data plane from a configuration, and taking it apart. */
+#include "journey/inside.h"
+#include "base/check.h"
+#include "metrics/metrics.h"
+#include <stdlib.h>
+
+static bool open_listeners(struct journey *j, struct config_errors *errors)
+{
+	const struct config *c = j->world.config;
+	size_t len = c->root.listeners_len;
+
+	j->tls = calloc(len + 1, sizeof *j->tls);
+	j->accepted = calloc(len + 1, sizeof *j->accepted);
+	check(j->tls && j->accepted);
+	for (size_t i = 0; i < len; i++) {
+		const struct config_listener *l = &c->root.listeners[i];
+		j->accepted[i] = metrics_series(METRIC_connections_total, l->address, S(""), S(""), S(""));
+		if (!l->tls)
+			continue;
+		j->tls[i] = tls_server_open(l, c, j->world.bundle, j->world.tickets, errors);
+		if (!j->tls[i])
+			return false;
+	}
+	return true;
+}
+
+struct journey *journey_open(const struct journey_world *w, struct config_errors *errors)
+{
+	struct journey *j = calloc(1, sizeof *j);
+
+	check(j);
+	j->world = *w;
+	list_init(&j->woken);
+	list_init(&j->guests);
+	list_init(&j->handshakes);
+	http_server_init(&j->http, w->loop, w->config);
+	j->http.on_request = journey_on_request;
+	j->http.on_closed = arrival_on_closed;
+	j->http.on_touch = arrival_on_touch;
+	j->http.with = j;
+	request_on_wake = journey_on_wake;
+	j->routes = routes_open(w->config);
+	if (open_listeners(j, errors) &&
+	    (j->classify = classify_open(w->config, w->bundle, errors)) &&
+	    (j->limits = limits_open(w->config, w->limits, errors)) &&
+	    (j->verify = verify_open(w->config, w->keys, w->ask, errors)) &&
+	    (j->forward = forward_open(w->config, w->bundle, w->loop, w->endpoints, errors)))
+		return j;
+	journey_close(j);
+	return NULL;
+}
+
+void journey_close(struct journey *j)
+{
+	if (!j)
+		return;
+	check(j->connections == 0 && j->in_flight == 0);
+	forward_close(j->forward);
+	verify_close(j->verify);
+	limits_close(j->limits);
+	classify_close(j->classify);
+	routes_close(j->routes);
+	for (size_t i = 0; j->tls && i < j->world.config->root.listeners_len; i++)
+		tls_server_close(j->tls[i]);
+	free(j->tls);
+	free(j->accepted);
+	http_server_free(&j->http);
+	free(j);
+}
+
+void journey_drain(struct journey *j)
+{
+	j->draining = true;
+	http_drain(&j->http);
+	forward_drain(j->forward);
+}
+
+bool journey_is_drained(const struct journey *j)
+{
+	return j->connections == 0 && j->in_flight == 0;
+}
+
+void journey_kill(struct journey *j)
+{
+	arrival_kill(j);
+	http_kill(&j->http);
+}

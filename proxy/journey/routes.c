@@ -1,0 +1,135 @@
+/* routes.c -- which route speaks for a request: exact host before wildcard before none, then the longest
+ * path, an exact path before a prefix of its length. A route whose methods do not match lets the next one
+ * speak. */
+#include "journey/inside.h"
+#include "base/check.h"
+#include "metrics/metrics.h"
+#include <stdlib.h>
+
+struct row {
+	struct route_facts *facts;
+	struct slice host;     /* wildcard: ".example.com" */
+	struct slice path;     /* prefix: without its star, with the slash */
+	uint8_t rank;          /* 0 exact host, 1 wildcard, 2 none */
+	bool prefix;
+};
+
+struct routes {
+	struct row *rows;
+	struct route_facts *facts;
+	size_t len;
+};
+
+static int compare(const void *a, const void *b)
+{
+	const struct row *x = a, *y = b;
+
+	if (x->rank != y->rank)
+		return x->rank < y->rank ? -1 : 1;
+	if (x->rank == 1 && x->host.len != y->host.len) /* the narrower wildcard first */
+		return x->host.len > y->host.len ? -1 : 1;
+	if (x->path.len != y->path.len)
+		return x->path.len > y->path.len ? -1 : 1;
+	if (x->prefix != y->prefix)
+		return x->prefix ? 1 : -1;
+	return x->facts < y->facts ? -1 : 1; /* as written */
+}
+
+static struct row row_of(const struct config_route *route, struct route_facts *facts)
+{
+	struct row row = { .facts = facts, .host = route->host, .path = route->path, .rank = 0 };
+
+	if (!route->host.len)
+		row.rank = 2;
+	if (slice_starts(route->host, S("*."))) {
+		row.rank = 1;
+		row.host = slice_from(route->host, 1);
+	}
+	if (slice_ends(route->path, S("/*"))) {
+		row.prefix = true;
+		row.path.len--;
+	}
+	return row;
+}
+
+struct routes *routes_open(const struct config *c)
+{
+	struct routes *t = calloc(1, sizeof *t);
+
+	check(t);
+	t->len = c->root.routes_len;
+	t->rows = calloc(t->len + 1, sizeof *t->rows);
+	t->facts = calloc(t->len + 1, sizeof *t->facts);
+	check(t->rows && t->facts);
+	for (size_t i = 0; i < t->len; i++) {
+		struct route_facts *f = &t->facts[i];
+		f->route = &c->root.routes[i];
+		f->seconds = metrics_series(METRIC_request_seconds, f->route->name, S(""), S(""), S(""));
+		memset(f->counts, 0xff, sizeof f->counts);
+		t->rows[i] = row_of(f->route, f);
+	}
+	qsort(t->rows, t->len, sizeof *t->rows, compare);
+	return t;
+}
+
+void routes_close(struct routes *t)
+{
+	if (!t)
+		return;
+	free(t->rows);
+	free(t->facts);
+	free(t);
+}
+
+static bool host_fits(const struct row *row, struct slice host)
+{
+	if (row->rank == 2)
+		return true;
+	if (row->rank == 0)
+		return slice_same(row->host, host);
+	return host.len > row->host.len && slice_ends(host, row->host);
+}
+
+static bool path_fits(const struct row *row, struct slice path)
+{
+	if (!row->prefix)
+		return slice_same(row->path, path);
+	return slice_starts(path, row->path) || slice_same(path, slice_head(row->path, row->path.len - 1));
+}
+
+static bool method_fits(const struct config_route *route, const struct request *r)
+{
+	if (!route->methods.len)
+		return true;
+	for (size_t i = 0; i < route->methods.len; i++)
+		if (slice_same(route->methods.at[i], r->method))
+			return true;
+	return route->cors && slice_same(r->method, S("OPTIONS")) &&
+		headers_find(&r->headers, HEADER_ACCESS_CONTROL_REQUEST_METHOD);
+}
+
+struct route_facts *routes_find(struct routes *t, const struct request *r, enum fault *why,
+	struct route_facts **denied)
+{
+	*why = FAULT_NO_ROUTE;
+	*denied = NULL;
+	for (size_t i = 0; i < t->len; i++) {
+		const struct row *row = &t->rows[i];
+		if (!host_fits(row, r->host) || !path_fits(row, r->path))
+			continue;
+		if (method_fits(row->facts->route, r))
+			return row->facts;
+		if (!*denied)
+			*denied = row->facts;
+		*why = FAULT_METHOD_DENIED;
+	}
+	return NULL;
+}
+
+bool routes_know_host(const struct routes *t, struct slice host)
+{
+	for (size_t i = 0; i < t->len; i++)
+		if (host_fits(&t->rows[i], host))
+			return true;
+	return false;
+}

@@ -1,0 +1,194 @@
+/* stations.c -- the two stations that are the journey's own: ROUTE and SETTLE. */
+#include "journey/inside.h"
+#include "base/check.h"
+#include "metrics/metrics.h"
+
+/* May this connection speak for that host? (RFC 9110 section 7.4, RFC 9113 section 9.1.2) */
+static bool is_misdirected(const struct journey *j, const struct request *r)
+{
+	const struct guest *g = (const struct guest *)(const void *)r->visitor;
+	const struct tls_server *tls = j->tls[g->listener];
+
+	if (!tls || !r->host.len || slice_same(r->host, r->visitor->server_name))
+		return false;
+	return tls_policy(tls, r->host) != r->visitor->policy ||
+		(r->version == 20 && !routes_know_host(j->routes, r->host));
+}
+
+static bool add(struct request *r, struct slice name, struct slice value)
+{
+	struct headers *h = &r->answer.fields;
+
+	if (!h->at) {
+		h->cap = 16;
+		h->at = arena_take(&r->arena, h->cap * sizeof *h->at);
+	}
+	return h->at && headers_add(h, name, value);
+}
+
+static struct slice joined(struct request *r, const struct config_texts *list)
+{
+	struct text t = { .at = r->loop->scratch_head, .cap = SCRATCH_SIZE };
+
+	for (size_t i = 0; i < list->len; i++) {
+		text_add(&t, i ? S(", ") : S(""));
+		text_add(&t, list->at[i]);
+	}
+	return arena_copy(&r->arena, text_slice(&t));
+}
+
+/* The origin as it may be echoed; empty where it is not allowed. */
+static struct slice allowed_origin(const struct config_cors *cors, struct slice origin)
+{
+	for (size_t i = 0; i < cors->origins.len; i++) {
+		if (slice_same(cors->origins.at[i], origin))
+			return origin;
+		if (slice_same(cors->origins.at[i], S("*")))
+			return cors->credentials ? origin : S("*");
+	}
+	return S("");
+}
+
+/* A CORS preflight carries no credential, so it is answered before any is asked for (Fetch standard, 4.8). */
+static bool is_preflight(const struct request *r, const struct config_cors *cors)
+{
+	return cors && slice_same(r->method, S("OPTIONS")) && headers_find(&r->headers, HEADER_ORIGIN) &&
+		headers_find(&r->headers, HEADER_ACCESS_CONTROL_REQUEST_METHOD);
+}
+
+static enum pace preflight(struct request *r, const struct config_cors *cors)
+{
+	struct slice origin = allowed_origin(cors, headers_find(&r->headers, HEADER_ORIGIN)->value);
+	char number[24];
+	struct text age = TEXT(number);
+
+	r->answer.status = 204;
+	add(r, S("Vary"), S("Origin, Access-Control-Request-Method, Access-Control-Request-Headers"));
+	if (!origin.len)
+		return ANSWER; /* without the fields, the browser refuses */
+	text_u64(&age, cors->max_age / NS_PER_S);
+	add(r, S("Access-Control-Allow-Origin"), origin);
+	add(r, S("Access-Control-Allow-Methods"), joined(r, &cors->methods));
+	add(r, S("Access-Control-Allow-Headers"), joined(r, &cors->headers));
+	add(r, S("Access-Control-Max-Age"), arena_copy(&r->arena, text_slice(&age)));
+	if (cors->credentials)
+		add(r, S("Access-Control-Allow-Credentials"), S("true"));
+	return ANSWER;
+}
+
+static enum pace redirect(struct request *r, const struct config_redirect *to)
+{
+	struct text t = { .at = r->loop->scratch_head, .cap = SCRATCH_SIZE };
+	struct slice rest = to->to;
+
+	while (rest.len) {
+		text_add(&t, slice_cut(&rest, '{'));
+		if (!rest.len)
+			break;
+		struct slice word = slice_cut(&rest, '}');
+		if (slice_same(word, S("path")))
+			text_add(&t, r->path);
+		else if (slice_same(word, S("host")))
+			text_add(&t, r->host);
+		else if (slice_same(word, S("query")) && r->has_query) {
+			text_char(&t, '?');
+			text_add(&t, r->query);
+		}
+	}
+	struct slice location = arena_copy(&r->arena, text_slice(&t));
+	if (t.cut || !location.at)
+		return request_fail(r, FAULT_HEAD_TOO_BIG);
+	r->answer.status = (uint16_t)to->status;
+	add(r, S("Location"), location);
+	return ANSWER;
+}
+
+static enum pace found(struct request *r, struct route_facts *facts)
+{
+	const struct config_route *route = facts->route;
+	bool upgrade = r->upgrade_websocket;
+
+	r->route = route;
+	r->route_facts = facts;
+	r->upgrade_websocket = upgrade && route->websocket;
+	if (route->deny)
+		return request_fail(r, FAULT_DENIED);
+	if (route->redirect)
+		return redirect(r, route->redirect);
+	if (is_preflight(r, route->cors))
+		return preflight(r, route->cors);
+	if (r->upgrade_websocket && forward_tunnels(r->journey->forward) >= r->config->root.http.tunnels_max)
+		return request_fail(r, FAULT_TUNNELS_FULL);
+	uint64_t most = route->body_max != CONFIG_ABSENT ? route->body_max : r->config->root.http.body_max;
+	r->ops->body_limit(r, most);
+	if (r->has_body && !r->chunked && r->content_length != UINT64_MAX && r->content_length > most)
+		return request_fail(r, FAULT_BODY_TOO_BIG);
+	return GO_ON;
+}
+
+enum pace route_enter(struct request *r)
+{
+	struct journey *j = r->journey;
+	struct route_facts *facts, *denied;
+	enum fault why = request_address(r);
+
+	if (why != FAULT_NONE)
+		return request_fail(r, why);
+	if (is_misdirected(j, r))
+		return request_fail(r, FAULT_MISDIRECTED);
+	facts = routes_find(j->routes, r, &why, &denied);
+	if (facts)
+		return found(r, facts);
+	if (denied) {
+		r->route = denied->route;
+		r->route_facts = denied;
+	}
+	return request_fail(r, why);
+}
+
+static void count(struct request *r)
+{
+	static const struct slice none = { "-", 1 };
+	struct route_facts *f = (struct route_facts *)(uintptr_t)r->route_facts;
+	char digits[8];
+	struct text status = TEXT(digits);
+
+	text_u64(&status, r->status);
+	if (!f) {
+		metrics_add(
+		    metrics_series(METRIC_requests_total, none, text_slice(&status), class_names[r->class], S("")),
+		    1);
+		return;
+	}
+	uint32_t *series = &f->counts[r->class][r->status < 600 ? r->status : 0];
+	if (*series == METRICS_LOST)
+		*series = metrics_series(METRIC_requests_total, f->route->name, text_slice(&status),
+		                         class_names[r->class], S(""));
+	metrics_add(*series, 1);
+	metrics_observe(f->seconds, r->loop->now_ns - r->marks_ns[MARK_BEGAN]);
+}
+
+static void count_fault(const struct request *r)
+{
+	if (r->fault)
+		metrics_add(
+		    metrics_series(METRIC_faults_total, slice_of(fault_info[r->fault].code), S(""), S(""), S("")), 1);
+}
+
+enum pace settle_enter(struct request *r)
+{
+	struct journey *j = r->journey;
+	struct text line = { .at = r->loop->scratch_head, .cap = 8 * 1024 };
+
+	r->marks_ns[MARK_ENDED] = r->loop->now_ns;
+	forward_settle(j->forward, r);
+	count(r);
+	count_fault(r);
+	if (j->world.log) {
+		respond_log(r, r->loop->wall_ns, r->loop->now_ns, &line);
+		text_char(&line, '\n');
+		if (!line.cut)
+			j->world.log(j->world.log_with, text_slice(&line));
+	}
+	return GO_ON;
+}

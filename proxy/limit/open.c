@@ -1,0 +1,138 @@
+#include "limit/room.h"
+#include "base/check.h"
+#include <stdlib.h>
+
+static bool classes_read(struct plan *plan, struct config_errors *errors)
+{
+	const struct config_texts *named = &plan->limit->classes;
+
+	plan->classes = named->len ? 0 : (1u << CLASSES) - 1;
+	for (size_t i = 0; i < named->len; i++) {
+		unsigned c = 0;
+		while (c < CLASSES && !slice_same(named->at[i], class_names[c]))
+			c++;
+		if (c == CLASSES) {
+			config_complain(errors, plan->limit->place, "limit %.*s: there is no class \"%.*s\"",
+			                SLICE(plan->limit->id), SLICE(named->at[i]));
+			return false;
+		}
+		plan->classes |= 1u << c;
+	}
+	return true;
+}
+
+static bool plan_read(struct limits *l, struct plan *plan, const struct config_limit *limit,
+                      struct config_errors *errors)
+{
+	static const char *const outcomes[OUTCOMES] = { "admitted", "refused", "shadowed" };
+	struct slice none = { 0 }, id = limit->id;
+
+	*plan = (struct plan){ .limit = limit, .gcra = gcra_of(limit->rate, limit->burst) };
+	if (limit->rate.count == 0 || limit->rate.per_ns == 0) {
+		config_complain(errors, limit->place,
+		                "limit %.*s: a rate of 0 admits nothing; deny the route instead", SLICE(limit->id));
+		return false;
+	}
+	if (limit->cost == 0 || limit->cost > limit->burst) {
+		config_complain(errors, limit->place,
+		                "limit %.*s: cost must be 1 to burst (%llu), or nothing ever fits", SLICE(limit->id),
+		                (unsigned long long)limit->burst);
+		return false;
+	}
+	if (!parts_read(plan, errors) || !classes_read(plan, errors))
+		return false;
+	plan->name_hash = siphash(l->table->key, limit->id);
+	for (unsigned o = 0; o < OUTCOMES; o++)
+		plan->series[o] =
+			metrics_series(METRIC_limit_decisions_total, id, slice_of(outcomes[o]), none, none);
+	fields_prepare(plan, l->config->root.limiting.headers);
+	return true;
+}
+
+static const struct plan *plan_named(const struct limits *l, struct slice id)
+{
+	for (size_t i = 0; i < l->plans_len; i++)
+		if (slice_same(l->plans[i].limit->id, id))
+			return &l->plans[i];
+	return NULL;
+}
+
+/* Adds the route's limits of one station to the lists. */
+static struct station station_of(const struct limits *l, const struct config_route *route, bool late,
+                                 const struct plan ***next)
+{
+	struct station s = { *next, 0 };
+
+	for (size_t i = 0; i < route->limits.len; i++) {
+		const struct plan *plan = plan_named(l, route->limits.at[i]);
+		if (plan && plan->late == late)
+			s.plans[s.len++] = plan;
+	}
+	*next += s.len;
+	return s;
+}
+
+static bool routes_read(struct limits *l, struct config_errors *errors)
+{
+	const struct config_root *root = &l->config->root;
+	const struct plan **next = l->lists;
+	bool good = true;
+
+	for (size_t i = 0; i < root->routes_len; i++) {
+		const struct config_route *route = &root->routes[i];
+		if (route->limits.len > STATION_MAX) {
+			config_complain(errors, route->place, "route %.*s: more than %d limits", SLICE(route->name),
+			                STATION_MAX);
+			good = false;
+		}
+		for (size_t k = 0; k < route->limits.len; k++)
+			if (!plan_named(l, route->limits.at[k])) {
+				config_complain(errors, route->place, "route %.*s: there is no limit \"%.*s\"",
+				                SLICE(route->name), SLICE(route->limits.at[k]));
+				good = false;
+			}
+		l->routes[i].early = station_of(l, route, false, &next);
+		l->routes[i].late = station_of(l, route, true, &next);
+	}
+	return good;
+}
+
+static void *zeroed(size_t n, size_t size)
+{
+	void *memory = calloc(n ? n : 1, size);
+
+	check(memory != NULL);
+	return memory;
+}
+
+struct limits *limits_open(const struct config *c, struct limit_table *table, struct config_errors *errors)
+{
+	struct limits *l = zeroed(1, sizeof *l);
+	const struct config_root *root = &c->root;
+	size_t listed = 0;
+	bool good = true;
+
+	for (size_t i = 0; i < root->routes_len; i++)
+		listed += root->routes[i].limits.len;
+	*l = (struct limits){ .config = c, .table = table, .plans_len = root->limits_len };
+	l->plans = zeroed(root->limits_len, sizeof *l->plans);
+	l->routes = zeroed(root->routes_len, sizeof *l->routes);
+	l->lists = zeroed(listed, sizeof *l->lists);
+	for (size_t i = 0; i < root->limits_len; i++)
+		good &= plan_read(l, &l->plans[i], &root->limits[i], errors);
+	good &= routes_read(l, errors);
+	if (good)
+		return l;
+	limits_close(l);
+	return NULL;
+}
+
+void limits_close(struct limits *l)
+{
+	if (!l)
+		return;
+	free(l->plans);
+	free(l->routes);
+	free(l->lists);
+	free(l);
+}

@@ -1,0 +1,270 @@
+/* A slot changes in two ways only, each one compare-and-swap: its time moves (a charge, or the charge given
+ * back), or its tag changes. A process killed between any two instructions leaves valid slots.
+ *
+ * A tag changes only where the slot's time has passed, which is what a full bucket looks like for every key:
+ * the newcomer needs no second write to begin. What races can do:
+ * - A charge lands on a slot that was given to another key since it was found. The charger looks at the tag
+ *   again after its swap and, where it moved, charges its own bucket too: the other key is a token short.
+ * - A slot is given away between its old key's charge and the taker's swap of the tag (the taker saw the time
+ *   from before the charge). The old key, whose bucket was full, is forgiven that charge: at most one request
+ *   per worker, in a window of nanoseconds, for a key that was idle.
+ * - Two workers bring the same new key. Both choose the same slot, so one swap fails and its
+ *   worker finds the other's slot. Where the neighbourhood changed between their choices each finds the other
+ *   when it looks again before charging, gives its slot up and starts over.
+ * - Workers' stamps differ by e (a turn of the loop). A bucket that is full by one's stamp is in debt by the
+ *   other's: at most e * rate tokens more.
+ * So a key is never refused more than its due by more than a token per race, and admitted beyond burst +
+ * rate * t by no more than the above. */
+#include "limit/table.h"
+#include "base/check.h"
+#include "base/random.h"
+
+#define LAYOUT UINT64_C(0x534c595f4c494d01) /* "SLY_LIM", version 1 */
+#define TRIES 8
+#define SAMPLE 65536
+
+static uint64_t hoods_for(uint64_t slots)
+{
+	return slots < NEAR ? 1 : (slots + NEAR - 1) / NEAR;
+}
+
+static uint64_t common_for(uint64_t slots)
+{
+	return hoods_for(hoods_for(slots));
+}
+
+size_t limit_table_memory(uint64_t slots)
+{
+	return sizeof(struct limit_table) + (hoods_for(slots) + common_for(slots)) * NEAR * sizeof(struct slot);
+}
+
+struct limit_table *limit_table_attach(void *memory, uint64_t slots)
+{
+	struct limit_table *t = memory;
+
+	check((uintptr_t)memory % 64 == 0 && slots > 0 && slots <= UINT64_C(1) << 32);
+	if (atomic_load(&t->layout) == 0) {
+		t->slots = slots;
+		t->hoods = hoods_for(slots);
+		t->common = common_for(slots);
+		random_bytes(&t->key, sizeof t->key);
+		atomic_store(&t->layout, LAYOUT);
+	}
+	return atomic_load(&t->layout) == LAYOUT && t->slots == slots ? t : NULL;
+}
+
+uint64_t table_tag(const struct limit_table *t, struct slice key)
+{
+	uint64_t tag = siphash(t->key, key);
+
+	return tag ? tag : 1;
+}
+
+/* The tag's upper half spread over n neighbourhoods, n <= 2^32. */
+static uint64_t spread(uint64_t tag, uint64_t n)
+{
+	return (tag >> 32) * n >> 32;
+}
+
+/* The two neighbourhoods in which a key may lie. */
+struct near { struct slot *hood[2]; };
+
+static struct near near_of(struct limit_table *t, uint64_t tag)
+{
+	return (struct near){ { t->slot + spread(tag, t->hoods) * NEAR,
+	                        t->slot + spread(tag << 32, t->hoods) * NEAR } };
+}
+
+static struct near common_near_of(struct limit_table *t, uint64_t tag)
+{
+	struct slot *common = t->slot + t->hoods * NEAR;
+
+	return (struct near){ { common + spread(tag, t->common) * NEAR,
+	                        common + spread(tag << 32, t->common) * NEAR } };
+}
+
+/* Common buckets are told apart by limit and by the neighbourhood that was crowded, eight neighbourhoods to
+ * one: four limits fill half of their region. */
+static uint64_t common_tag(const struct limit_table *t, const struct ask *a)
+{
+	uint64_t key[2] = { a->limit, spread(a->tag, t->hoods) / NEAR };
+
+	return table_tag(t, (struct slice){ (const char *)key, sizeof key });
+}
+
+static struct slot *find(const struct near *n, uint64_t tag)
+{
+	for (size_t i = 0; i < 2 * NEAR; i++) {
+		struct slot *s = &n->hood[i / NEAR][i % NEAR];
+		if (atomic_load_explicit(&s->tag, memory_order_acquire) == tag)
+			return s;
+	}
+	return NULL;
+}
+
+/* The slot with the oldest time in the neighbourhood with fewer debtors: the same one for whoever looks at
+ * the same moment. */
+static struct slot *choose(const struct near *n, uint64_t now_ns, uint64_t *tat)
+{
+	struct slot *best[2] = { n->hood[0], n->hood[1] };
+	uint64_t oldest[2] = { UINT64_MAX, UINT64_MAX };
+	unsigned debtors[2] = { 0, 0 };
+
+	for (size_t i = 0; i < 2 * NEAR; i++) {
+		struct slot *s = &n->hood[i / NEAR][i % NEAR];
+		uint64_t there = atomic_load_explicit(&s->tat, memory_order_acquire);
+		debtors[i / NEAR] += there > now_ns;
+		if (there < oldest[i / NEAR]) {
+			oldest[i / NEAR] = there;
+			best[i / NEAR] = s;
+		}
+	}
+	size_t hood = debtors[0] == debtors[1] ? oldest[1] < oldest[0] : debtors[1] < debtors[0];
+	*tat = oldest[hood];
+	return best[hood];
+}
+
+static bool is_alone(const struct near *n, const struct slot *mine, uint64_t tag)
+{
+	for (size_t i = 0; i < 2 * NEAR; i++) {
+		const struct slot *s = &n->hood[i / NEAR][i % NEAR];
+		if (s != mine && atomic_load(&s->tag) == tag)
+			return false;
+	}
+	return true;
+}
+
+/* The key's slot, made where there is none. NULL: all slots are debtors (or the race was lost TRIES times).
+ * force: then the least debtor goes, and its debt with it; in the common region only. */
+static struct slot *claim(const struct near *n, uint64_t tag, uint64_t now_ns, bool force)
+{
+	for (int i = 0; i < TRIES; i++) {
+		struct slot *s = find(n, tag);
+		uint64_t tat, old;
+		if (s)
+			return s;
+		s = choose(n, now_ns, &tat);
+		if (tat > now_ns && !force)
+			return NULL;
+		old = atomic_load(&s->tag);
+		if (atomic_load(&s->tat) != tat || !atomic_compare_exchange_strong(&s->tag, &old, tag))
+			continue;
+		if (tat > now_ns)
+			atomic_compare_exchange_strong(&s->tat, &tat, now_ns);
+		if (is_alone(n, s, tag))
+			return s;
+		uint64_t mine = tag;
+		atomic_compare_exchange_strong(&s->tag, &mine, 0);
+	}
+	return NULL;
+}
+
+enum charge { CHARGED, REFUSED, MOVED };
+
+static enum charge charge(struct slot *s, const struct ask *a, uint64_t tag, uint64_t now_ns,
+                          struct answered *to)
+{
+	bool admitted;
+
+	to->slot = s;
+	to->tag = tag;
+	to->before = atomic_load_explicit(&s->tat, memory_order_acquire);
+	do {
+		to->tat = to->before;
+		admitted = gcra_take(a->gcra, &to->tat, now_ns, a->cost, &to->retry_after_ns);
+	} while (admitted && !atomic_compare_exchange_weak(&s->tat, &to->before, to->tat));
+	if (atomic_load(&s->tag) != tag)
+		return MOVED;
+	return admitted ? CHARGED : REFUSED;
+}
+
+bool table_take(struct limit_table *t, const struct ask *a, uint64_t now_ns, struct answered *to)
+{
+	struct near near = near_of(t, a->tag);
+	enum charge done = MOVED;
+	struct slot *s;
+
+	to->crowded = false;
+	for (int i = 0; i < TRIES && done == MOVED; i++) {
+		s = claim(&near, a->tag, now_ns, false);
+		if (!s)
+			break;
+		done = charge(s, a, a->tag, now_ns, to);
+	}
+	if (done != MOVED)
+		return done == CHARGED;
+	to->crowded = true;
+	uint64_t tag = common_tag(t, a);
+	near = common_near_of(t, tag);
+	for (int i = 0; i < TRIES && done == MOVED; i++) {
+		s = claim(&near, tag, now_ns, true);
+		if (!s)
+			break;
+		done = charge(s, a, tag, now_ns, to);
+	}
+	if (done == MOVED) /* every race was lost: the wait is short */
+		to->retry_after_ns = a->gcra.period_ns;
+	return done == CHARGED;
+}
+
+bool table_look(struct limit_table *t, const struct ask *a, uint64_t now_ns, struct answered *to)
+{
+	struct near near = near_of(t, a->tag);
+	struct slot *s = find(&near, a->tag);
+	uint64_t tat = 0;
+
+	to->slot = NULL;
+	to->crowded = false;
+	if (!s && (choose(&near, now_ns, &tat), tat > now_ns)) {
+		uint64_t tag = common_tag(t, a);
+		to->crowded = true;
+		near = common_near_of(t, tag);
+		s = find(&near, tag);
+	}
+	to->tat = s ? atomic_load_explicit(&s->tat, memory_order_acquire) : 0;
+	tat = to->tat;
+	return gcra_take(a->gcra, &tat, now_ns, a->cost, &to->retry_after_ns);
+}
+
+/* The time is set back only where it is still the one written: a charge since then may have counted on time
+ * that had passed, and taking ours out from under it would give those tokens twice. */
+void table_give_back(struct answered *a)
+{
+	uint64_t written = a->tat;
+
+	if (atomic_load(&a->slot->tag) == a->tag &&
+	    atomic_compare_exchange_strong(&a->slot->tat, &written, a->before))
+		a->tat = a->before;
+}
+
+static void import(struct limit_table *to, uint64_t tag, uint64_t tat, uint64_t now_ns)
+{
+	struct near near = near_of(to, tag);
+	uint64_t least;
+	struct slot *s = choose(&near, now_ns, &least);
+
+	if (least >= tat)
+		return;
+	atomic_store(&s->tag, tag);
+	atomic_store(&s->tat, tat);
+}
+
+void limit_table_import(struct limit_table *to, struct limit_table *from, uint64_t now_ns)
+{
+	to->key = from->key;
+	for (uint64_t i = 0; i < from->hoods * NEAR; i++) {
+		uint64_t tag = atomic_load(&from->slot[i].tag), tat = atomic_load(&from->slot[i].tat);
+		if (tag && tat > now_ns)
+			import(to, tag, tat, now_ns);
+	}
+}
+
+uint64_t limit_table_used(const struct limit_table *t, uint64_t now_ns)
+{
+	uint64_t all = t->hoods * NEAR, looked = all < SAMPLE ? all : SAMPLE, used = 0;
+	uint64_t start = looked < all ? random_u64() % all : 0; /* tags are spread evenly: any run will do */
+
+	for (uint64_t i = 0; i < looked; i++)
+		used += atomic_load_explicit(&t->slot[(start + i) % all].tat, memory_order_relaxed) > now_ns;
+	return used * all / looked;
+}

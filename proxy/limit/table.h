@@ -1,0 +1,54 @@
+/* table.h -- buckets by tag in shared memory. Private to limit/. */
+#pragma once
+#include "base/siphash.h"
+#include "limit/limit.h"
+#include <stdatomic.h>
+
+/* Slots of a neighbourhood: two cache lines, which processors fetch as a pair. A key may lie in either of two
+ * neighbourhoods and is put where there are fewer debtors; in a table half full of debtors one key in a
+ * million finds no room. */
+#define NEAR 8
+
+struct slot {
+	_Atomic uint64_t tag; /* 0: no key */
+	_Atomic uint64_t tat; /* ns, monotonic */
+};
+
+/* Two regions of neighbourhoods follow the header: the keys' and, an eighth of it, that of the common buckets
+ * of newcomers in crowded neighbourhoods. */
+struct limit_table {
+	_Atomic uint64_t layout;
+	uint64_t slots;         /* as asked for */
+	uint64_t hoods, common; /* neighbourhoods of each region */
+	struct siphash_key key;
+	_Alignas(64) struct slot slot[];
+};
+
+/* What is asked of one bucket. */
+struct ask {
+	struct gcra gcra;
+	uint64_t tag;   /* of the key */
+	uint64_t limit; /* hash of the limit's name: common buckets are per limit */
+	uint64_t cost;
+};
+
+/* What was found or done. */
+struct answered {
+	struct slot *slot;   /* that was charged */
+	uint64_t tag;
+	uint64_t before, tat; /* its time before and after the charge; a look gives the present one in tat */
+	uint64_t retry_after_ns; /* where refused */
+	bool crowded;        /* the common bucket decided */
+};
+
+/* Never 0. */
+uint64_t table_tag(const struct limit_table *t, struct slice key);
+
+/* Would it be admitted? Changes nothing. */
+bool table_look(struct limit_table *t, const struct ask *a, uint64_t now_ns, struct answered *to);
+
+/* Admits and charges, or refuses and charges nothing. */
+bool table_take(struct limit_table *t, const struct ask *a, uint64_t now_ns, struct answered *to);
+
+/* Undoes a charge that nobody has built on yet; otherwise it stays spent. */
+void table_give_back(struct answered *a);

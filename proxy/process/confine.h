@@ -1,0 +1,42 @@
+/* confine.h -- what a process may still do: who it runs as, which descriptors it holds, which system calls it
+ * makes.
+ *
+ * Everything but the supervisor gives up root, every capability, core dumps and tracing by others; workers also
+ * enter a seccomp filter. The filter is a deny list with EPERM: what a data plane never does (start programs or
+ * processes, write or create files, trace, mount, load code into the kernel, change identity) is refused, while
+ * a C library's next version may use new harmless calls. Under AddressSanitizer, whose leak check starts and
+ * traces a process, dumping and the calls it needs stay allowed. */
+#pragma once
+#include "base/slice.h"
+#include <sys/types.h>
+
+#if !defined(__has_feature)
+#define __has_feature(x) 0
+#endif
+#if defined(__SANITIZE_ADDRESS__) || __has_feature(address_sanitizer)
+#define TRACED 1 /* its leak check traces the process at its end */
+#else
+#define TRACED 0
+#endif
+
+struct account {
+	bool change;      /* started by root: become this user */
+	uid_t uid;
+	gid_t gid;
+	char name[64];
+};
+
+/* The user to run as; `name` may be empty: sallyport where there is one, else nobody. Not root: nothing to
+ * change. False: *why is a sentence. */
+bool account_find(struct account *a, struct slice name, char *why, size_t why_cap);
+
+/* Closes all descriptors but 0, 1, 2 and those given; changes the order of `keep`. */
+void confine_descriptors(int *keep, size_t len);
+/* Gives up everything for good. False: errno says why, and the process must end. */
+bool confine_identity(const struct account *a);
+/* The supervisor keeps only what a reload needs: ports below 1024, files that root may read, its children. */
+bool confine_supervisor(void);
+/* After all files are open and everything is loaded. False: errno says why. */
+bool confine_calls(void);
+/* As many descriptors as the hard limit allows. */
+void confine_raise_descriptors(void);

@@ -1,0 +1,109 @@
+/* shared.h -- the memory that all processes of one Sallyport share, laid out once by the supervisor before it
+ * forks.
+ *
+ * Two memory files. The first is everyone's: seats, rings, metrics, token buckets. The second is what the
+ * keeper publishes (keys, health, ticket keys): workers map it from a descriptor that was opened for reading, so
+ * that not even mprotect makes it writable to them. A seat belongs to one live process at a time; what lies in
+ * it outlives the process. Words are atomics, each valid by itself; what has several words has one writer. */
+#pragma once
+#include "base/ring.h"
+#include "forward/forward.h"
+#include "limit/limit.h"
+#include "metrics/metrics.h"
+#include "process/suspects.h"
+#include "verify/verify.h"
+
+enum { SLOTS_MAX = 128, SEAT_SUPERVISOR = 0, SEAT_WRITER = 1, SEAT_KEEPERS = 2, SEAT_WORKERS = 4 };
+enum { GONE_MAX = 256 };
+enum { GENERATIONS_MAX = 3 }; /* alive at once: one in force and two that drain */
+enum { SEATS_MAX = SEAT_WORKERS + GENERATIONS_MAX * SLOTS_MAX };
+
+enum role { ROLE_NONE, ROLE_SUPERVISOR, ROLE_WRITER, ROLE_KEEPER, ROLE_WORKER };
+/* What a process says of itself ... */
+enum seat_state { SEAT_FREE, SEAT_STARTING, SEAT_LOADED, SEAT_SERVING, SEAT_DRAINING, SEAT_DRAINED };
+/* ... and what the supervisor wants of it: never takes an order back. */
+enum order { ORDER_WAIT, ORDER_SERVE, ORDER_DRAIN, ORDER_STOP };
+enum phase { PHASE_STARTING, PHASE_SERVING, PHASE_LEAVING, PHASE_DRAINING };
+
+struct seat {
+	_Alignas(64) _Atomic int32_t pid;
+	_Atomic uint32_t role, slot, generation;
+	_Atomic uint32_t state;       /* written by its process, except FREE and STARTING */
+	_Atomic uint32_t order;       /* written by the supervisor */
+	_Atomic uint64_t beats;       /* turns of its loop */
+	_Atomic uint64_t since_ns;    /* monotonic, when its process was started */
+};
+
+struct outcome {                  /* of the last reload; one writer, two copies */
+	uint64_t number, wall_ns;
+	uint32_t generation;          /* in force afterwards */
+	uint32_t status;              /* exit status for whoever asked: 0 applied, 78 refused, 1 failed */
+	uint32_t len;
+	char text[16384];
+};
+
+struct shared_head {
+	_Atomic uint32_t phase, generation, workers;
+	_Atomic uint32_t reload_running;
+	_Atomic uint64_t started_wall_ns;
+	_Atomic uint64_t reloads_asked;   /* counted up by the keeper; the supervisor takes them */
+	_Atomic uint64_t reloads_done;    /* number of the last outcome, at outcomes[number % 2] */
+	_Atomic uint64_t restarts;
+	_Atomic uint64_t slots_version;   /* moves with adopters */
+	_Atomic uint32_t adopters[SLOTS_MAX]; /* slot whose worker accepts on this slot's sockets */
+	_Atomic uint32_t gone[GONE_MAX];  /* listeners of the generation that drains now, whose address is no more */
+	struct outcome outcomes[2];
+	struct barred barred;
+};
+
+struct published {
+	_Atomic uint64_t tickets_made_s;  /* wall clock; 0: never */
+	struct ticket_keys tickets;
+	struct forward_published endpoints;
+	_Alignas(64) char keys[];         /* struct verify_published */
+};
+
+struct shared {                   /* one process's view; inherited by fork */
+	struct shared_head *head;
+	struct seat *seats;
+	unsigned seats_len, slots;    /* slots: most workers of one generation */
+	char *memory, *rings;
+	size_t memory_len, log_ring, ring_stride;
+	struct limit_table *limits;
+	struct published *published;  /* NULL until mapped */
+	int published_write, published_read; /* descriptors; -1 where closed */
+	size_t published_len;
+	int bell;                     /* eventfd: the supervisor is wanted */
+	int keeper_bell;              /* eventfd: the keeper is wanted */
+	int pokes[SEATS_MAX];         /* eventfd of each seat: its process is wanted */
+};
+
+/* What of the configuration decides the layout; it cannot change while running. */
+struct shared_sizes { unsigned slots; uint64_t log_ring, table_size; };
+
+/* False: errno says why. */
+bool shared_open(struct shared *s, const struct shared_sizes *sizes);
+void shared_close(struct shared *s);
+
+/* The keeper maps it writable, all others read-only; both descriptors are closed. False: errno says why. */
+bool shared_publish(struct shared *s, bool writable);
+const struct verify_published *shared_keys(const struct shared *s);
+
+/* A seat's rings: access log lines and messages to the writer (of every seat), asks to the keeper, and the
+ * addresses whose requests are in flight (workers only). */
+struct ring *shared_access(const struct shared *s, unsigned seat);
+struct ring *shared_messages(const struct shared *s, unsigned seat);
+struct ring *shared_asks(const struct shared *s, unsigned seat);
+struct suspects *shared_suspects(const struct shared *s, unsigned seat);
+
+/* A free seat of that role; -1 where there is none. */
+int shared_seat(const struct shared *s, enum role role);
+/* A process says what it has become, and rings the supervisor's bell. */
+void shared_say(struct shared *s, unsigned seat, enum seat_state state);
+void shared_ring(int eventfd);
+void shared_hush(int eventfd); /* takes all rings so far */
+
+static inline uint32_t shared_order(const struct shared *s, unsigned seat)
+{
+	return atomic_load_explicit(&s->seats[seat].order, memory_order_acquire);
+}

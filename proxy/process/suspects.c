@@ -1,0 +1,136 @@
+#include "process/suspects.h"
+#include "base/clock.h"
+
+static bool same(const struct in6_addr *a, const struct in6_addr *b)
+{
+	return memcmp(a, b, sizeof *a) == 0;
+}
+
+void suspects_reset(struct suspects *s, struct siphash_key key)
+{
+	memset(s->at, 0, sizeof s->at);
+	s->key = key;
+}
+
+void suspects_note(struct suspects *s, const struct in6_addr *address, bool begins)
+{
+	uint64_t hash = siphash(s->key, (struct slice){ (const char *)address, sizeof *address });
+	struct suspect *room = NULL;
+
+	for (unsigned i = 0; i < SUSPECTS_PROBES; i++) {
+		struct suspect *at = &s->at[(hash + i) % SUSPECTS_MAX];
+		if (at->in_flight && same(&at->address, address)) {
+			at->in_flight += begins ? 1u : -1u;
+			return;
+		}
+		if (!at->in_flight && !room)
+			room = at;
+	}
+	if (!begins || !room)
+		return; /* it found no room when it began */
+	room->address = *address;
+	room->in_flight = 1;
+}
+
+/* The two halves of an address as the atomics hold them. */
+static void halves(const struct in6_addr *address, uint64_t half[2])
+{
+	memcpy(half, address, sizeof *address);
+}
+
+bool barred_has(const struct barred *b, const struct in6_addr *address, uint64_t now_ns)
+{
+	uint32_t len = atomic_load_explicit(&b->len, memory_order_acquire);
+	uint64_t half[2];
+
+	if (len == 0)
+		return false;
+	halves(address, half);
+	for (uint32_t i = 0; i < len && i < BARRED_MAX; i++) {
+		const struct bar *at = &b->at[i];
+		uint64_t until_ns = atomic_load(&at->until_ns);
+		/* an entry being rewritten has no end, or another one when looked at again */
+		if (until_ns > now_ns && atomic_load(&at->high) == half[0] && atomic_load(&at->low) == half[1] &&
+			atomic_load(&at->until_ns) == until_ns)
+			return true;
+	}
+	return false;
+}
+
+static struct bar *choose(struct barred *b, const uint64_t half[2])
+{
+	uint32_t len = atomic_load(&b->len);
+	struct bar *first = &b->at[0];
+
+	for (uint32_t i = 0; i < len; i++) {
+		struct bar *at = &b->at[i];
+		if (atomic_load(&at->high) == half[0] && atomic_load(&at->low) == half[1])
+			return at;
+		if (atomic_load(&at->until_ns) < atomic_load(&first->until_ns))
+			first = at;
+	}
+	return len < BARRED_MAX ? &b->at[len] : first;
+}
+
+void barred_add(struct barred *b, const struct in6_addr *address, uint64_t until_ns)
+{
+	uint64_t half[2];
+
+	halves(address, half);
+	struct bar *at = choose(b, half);
+	atomic_store(&at->until_ns, 0);
+	atomic_store(&at->high, half[0]);
+	atomic_store(&at->low, half[1]);
+	atomic_store(&at->until_ns, until_ns);
+	uint32_t used = (uint32_t)(at - b->at) + 1;
+	if (used > atomic_load(&b->len))
+		atomic_store(&b->len, used);
+}
+
+static void forget_old(struct blame *b, uint64_t now_ns)
+{
+	size_t kept = 0;
+
+	for (size_t i = 0; i < b->len; i++)
+		if (now_ns - b->at[i].at_ns < BLAME_NS)
+			b->at[kept++] = b->at[i];
+	b->len = kept;
+}
+
+static struct blamed *find(struct blame *b, const struct in6_addr *address)
+{
+	for (size_t i = 0; i < b->len; i++)
+		if (same(&b->at[i].address, address))
+			return &b->at[i];
+	return NULL;
+}
+
+static void remember(struct blame *b, const struct in6_addr *address, uint64_t now_ns)
+{
+	if (b->len == BLAMED_MAX) /* the oldest gives way */
+		memmove(b->at, b->at + 1, --b->len * sizeof b->at[0]);
+	b->at[b->len++] = (struct blamed){ *address, now_ns };
+}
+
+unsigned blame_crash(struct blame *b, const struct suspects *s, struct barred *bars, uint64_t now_ns)
+{
+	unsigned bars_set = 0;
+
+	forget_old(b, now_ns);
+	for (size_t i = 0; i < SUSPECTS_MAX; i++) {
+		if (!s->at[i].in_flight)
+			continue;
+		struct in6_addr address = s->at[i].address;
+		struct blamed *before = find(b, &address);
+		if (!before) {
+			remember(b, &address, now_ns);
+			continue;
+		}
+		if (before->at_ns == now_ns)
+			continue; /* a torn table may name it twice */
+		before->at_ns = now_ns;
+		barred_add(bars, &address, now_ns + BLAME_NS);
+		bars_set++;
+	}
+	return bars_set;
+}

@@ -1,0 +1,241 @@
+#include "reload/reload.h"
+#include "base/log.h"
+#include "base/text.h"
+#include <errno.h>
+#include <fcntl.h>
+#include <signal.h>
+#include <stdlib.h>
+#include <sys/socket.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#define TEXT_MAX ((size_t)64 * 1024) /* of what is wrong with a configuration */
+
+static char *line_of(const char *format, const char *what)
+{
+	char line[2048];
+	int len = snprintf(line, sizeof line, format, what);
+
+	return len < 0 ? NULL : strdup(line);
+}
+
+struct config *reload_here(const struct reload_plan *plan, struct bundle **bundle, char **text)
+{
+	struct bundle *b = bundle_record();
+	struct config_errors errors = { 0 };
+	char said[2048];
+	struct text why = TEXT(said);
+
+	*text = NULL;
+	*bundle = b;
+	if (!b)
+		return NULL;
+	for (size_t i = 0; i < plan->files_len; i++)
+		bundle_put(b, plan->files[i].path, plan->files[i].bytes);
+	struct config *c = config_load(b, plan->path, &errors);
+	/* the pin before all else: another environment's files are not even looked at */
+	bool ok = c && (plan->free_of_pin || reload_pin_allows(plan, c->root.environment, &why));
+	if (c && !ok)
+		*text = line_of("%s\n", text_end(&why) ? said : "the environment pin does not allow this configuration");
+	if (ok && plan->prove)
+		ok = plan->prove(plan->with, c, b, &errors) && errors.count == 0;
+	if (errors.text && errors.count)
+		*text = strdup(errors.text);
+	config_errors_free(&errors);
+	if (ok)
+		return c;
+	if (c)
+		config_free(c);
+	return NULL;
+}
+
+/* ---- the child ---- */
+
+static void send_verdict(int to, int sealed, const char *text)
+{
+	char ok = sealed >= 0;
+	struct iovec one = { &ok, 1 };
+	union { struct cmsghdr head; char room[CMSG_SPACE(sizeof(int))]; } control = { 0 };
+	struct msghdr m = { .msg_iov = &one, .msg_iovlen = 1 };
+
+	if (ok) {
+		m.msg_control = control.room;
+		m.msg_controllen = sizeof control.room;
+		struct cmsghdr *c = CMSG_FIRSTHDR(&m);
+		c->cmsg_level = SOL_SOCKET;
+		c->cmsg_type = SCM_RIGHTS;
+		c->cmsg_len = CMSG_LEN(sizeof sealed);
+		memcpy(CMSG_DATA(c), &sealed, sizeof sealed);
+	}
+	if (sendmsg(to, &m, MSG_NOSIGNAL) != 1 || !text)
+		return;
+	size_t len = strlen(text);
+	for (size_t at = 0; at < len && at < TEXT_MAX;) {
+		ssize_t n = send(to, text + at, len - at, MSG_NOSIGNAL);
+		if (n <= 0)
+			return;
+		at += (size_t)n;
+	}
+}
+
+_Noreturn static void be_child(const struct reload_plan *plan, int to)
+{
+	struct bundle *b = NULL;
+	char *text = NULL;
+	sigset_t none;
+
+	sigemptyset(&none);
+	sigprocmask(SIG_SETMASK, &none, NULL);
+	signal(SIGTERM, SIG_DFL);
+	log_role("configuration");
+	struct config *c = reload_here(plan, &b, &text);
+	int sealed = c ? bundle_seal(b) : -1;
+	if (c && sealed < 0)
+		text = line_of("the configuration cannot be put into a memory file: %s\n", strerror(errno));
+	send_verdict(to, sealed, text);
+	_exit(0); /* the parent's buffers and handlers are not ours to run */
+}
+
+/* ---- the parent ---- */
+
+struct reload {
+	pid_t pid;
+	int fd, sealed, status;
+	bool said, ok, reaped;
+	uint64_t until_ns;
+	size_t len;
+	char text[TEXT_MAX + 1];
+};
+
+struct reload *reload_begin(const struct reload_plan *plan)
+{
+	struct reload *r = calloc(1, sizeof *r);
+	int pair[2];
+
+	if (!r)
+		return NULL;
+	r->sealed = -1;
+	if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, pair) != 0) {
+		free(r);
+		return NULL;
+	}
+	fflush(NULL);
+	r->pid = fork();
+	if (r->pid == 0) {
+		close(pair[0]);
+		be_child(plan, pair[1]);
+	}
+	int why = errno;
+	close(pair[1]);
+	r->fd = pair[0];
+	r->until_ns = clock_ns() + RELOAD_PATIENCE_NS;
+	if (r->pid > 0 && fcntl(r->fd, F_SETFL, O_NONBLOCK) == 0)
+		return r;
+	reload_free(r);
+	errno = why;
+	return NULL;
+}
+
+int reload_fd(const struct reload *r)
+{
+	return r->fd;
+}
+
+pid_t reload_pid(const struct reload *r)
+{
+	return r->pid;
+}
+
+void reload_reaped(struct reload *r, int status)
+{
+	r->reaped = true;
+	r->status = status;
+}
+
+/* The first byte, with the descriptor where all is well. */
+static ssize_t receive_verdict(struct reload *r)
+{
+	char ok = 0;
+	struct iovec one = { &ok, 1 };
+	union { struct cmsghdr head; char room[CMSG_SPACE(sizeof(int))]; } control;
+	struct msghdr m = { .msg_iov = &one, .msg_iovlen = 1, .msg_control = control.room,
+		.msg_controllen = sizeof control.room };
+	ssize_t n = recvmsg(r->fd, &m, MSG_CMSG_CLOEXEC);
+
+	if (n <= 0)
+		return n;
+	r->said = true;
+	r->ok = ok;
+	struct cmsghdr *c = CMSG_FIRSTHDR(&m);
+	if (c && c->cmsg_level == SOL_SOCKET && c->cmsg_type == SCM_RIGHTS)
+		memcpy(&r->sealed, CMSG_DATA(c), sizeof r->sealed);
+	return n;
+}
+
+static ssize_t receive_text(struct reload *r)
+{
+	char rest[512];
+	size_t room = TEXT_MAX - r->len;
+	ssize_t n = room ? recv(r->fd, r->text + r->len, room, 0) : recv(r->fd, rest, sizeof rest, 0);
+
+	if (room && n > 0)
+		r->len += (size_t)n;
+	return n;
+}
+
+/* Why there is no verdict. */
+static char *tell_death(const struct reload *r)
+{
+	char line[200];
+
+	if (r->reaped && WIFSIGNALED(r->status))
+		snprintf(line, sizeof line, "the child that reads the configuration died by signal %d (%s)\n",
+			WTERMSIG(r->status), strsignal(WTERMSIG(r->status)));
+	else
+		snprintf(line, sizeof line, "the child that reads the configuration ended without a verdict\n");
+	return strdup(line);
+}
+
+static void conclude(struct reload *r, int *sealed, char **text)
+{
+	r->text[r->len] = '\0';
+	*sealed = r->ok ? r->sealed : -1;
+	r->sealed = -1;
+	*text = r->len ? strdup(r->text) : NULL;
+	if (!r->said || (r->ok && *sealed < 0)) {
+		free(*text);
+		*text = tell_death(r);
+	}
+}
+
+bool reload_step(struct reload *r, uint64_t now_ns, int *sealed, char **text)
+{
+	ssize_t n;
+
+	do
+		n = r->said ? receive_text(r) : receive_verdict(r);
+	while (n > 0 || (n < 0 && errno == EINTR));
+	if (n < 0 && (errno == EAGAIN || errno == EWOULDBLOCK)) {
+		if (now_ns < r->until_ns)
+			return false;
+		*sealed = -1;
+		*text = strdup("reading the configuration took longer than a minute and was given up\n");
+		return true;
+	}
+	conclude(r, sealed, text);
+	return true;
+}
+
+void reload_free(struct reload *r)
+{
+	if (!r)
+		return;
+	if (r->pid > 0 && !r->reaped) {
+		kill(r->pid, SIGKILL);
+		waitpid(r->pid, NULL, 0);
+	}
+	if (r->sealed >= 0)
+		close(r->sealed);
+	close(r->fd);
+	free(r);
+}

@@ -1,0 +1,134 @@
+#include "request/request.h"
+
+#define SPELLING_MAX 40 /* bytes; longer names are not in headers.def */
+
+/* The name in lower case, with '-' for '_' and '.' (*odd: one was there); only the beginning of a long
+ * one. */
+static struct slice spell(struct slice name, char to[SPELLING_MAX], bool *odd)
+{
+	size_t len = name.len < SPELLING_MAX ? name.len : SPELLING_MAX;
+
+	*odd = false;
+	for (size_t i = 0; i < name.len; i++) {
+		bool other = name.at[i] == '_' || name.at[i] == '.';
+		*odd |= other;
+		if (i < len)
+			to[i] = other ? '-' : slice_lower(name.at[i]);
+	}
+	return (struct slice){ to, len };
+}
+
+bool header_is_ours(struct slice name)
+{
+	char store[SPELLING_MAX];
+	bool odd;
+	struct slice plain = spell(name, store, &odd);
+
+	if (slice_starts(plain, S("sallyport-")))
+		return true;
+	if (!odd)
+		return false;
+	return slice_starts(plain, S("x-forwarded-")) ||
+	       (name.len == plain.len && header_id(plain) != HEADER_OTHER);
+}
+
+static bool is_forwarded_kin(struct slice name)
+{
+	return slice_same_nocase(slice_head(name, 12), S("x-forwarded-"));
+}
+
+static bool can_be_named_away(struct slice name, enum header_id id)
+{
+	switch (id) {
+	case HEADER_AUTHORIZATION:
+	case HEADER_COOKIE:
+	case HEADER_HOST:
+	case HEADER_CONTENT_LENGTH:
+	case HEADER_FORWARDED:
+	case HEADER_X_REAL_IP:
+		return false;
+	default:
+		return !is_forwarded_kin(name) && !slice_same_nocase(slice_head(name, 10), S("sallyport-"));
+	}
+}
+
+static void drop_named(struct headers *h, struct slice name)
+{
+	enum header_id id = header_id(name);
+
+	if (name.len == 0 || !can_be_named_away(name, id))
+		return;
+	for (uint16_t i = 0; i < h->len; i++)
+		if (h->at[i].id == id && (id != HEADER_OTHER || slice_same_nocase(h->at[i].name, name)))
+			h->at[i].dropped = true;
+}
+
+void headers_drop_hop(struct headers *h)
+{
+	for (uint16_t i = 0; i < h->len; i++) {
+		struct slice names = h->at[i].value;
+		switch (h->at[i].id) {
+		case HEADER_CONNECTION:
+			while (names.len)
+				drop_named(h, slice_trim(slice_cut(&names, ',')));
+			h->at[i].dropped = true;
+			break;
+		case HEADER_KEEP_ALIVE:
+		case HEADER_PROXY_CONNECTION:
+		case HEADER_TE:
+		case HEADER_TRANSFER_ENCODING:
+		case HEADER_UPGRADE:
+		case HEADER_HTTP2_SETTINGS:
+		case HEADER_PROXY_AUTHORIZATION:
+		case HEADER_PROXY_AUTHENTICATE:
+			h->at[i].dropped = true;
+			break;
+		default:
+			break;
+		}
+	}
+}
+
+static bool ends_here(const struct header *f, bool trusted, bool trailers)
+{
+	switch (f->id) {
+	case HEADER_PROXY:
+	case HEADER_X_FORWARDED_FOR:
+	case HEADER_FORWARDED:
+		return true;
+	case HEADER_X_FORWARDED_PROTO:
+	case HEADER_X_FORWARDED_HOST:
+	case HEADER_X_FORWARDED_PORT:
+	case HEADER_X_REAL_IP:
+		return !trusted;
+	case HEADER_TRAILER:
+		return !trailers;
+	case HEADER_OTHER:
+		return header_is_ours(f->name) || (!trusted && is_forwarded_kin(f->name));
+	default:
+		return slice_lower(f->name.at[0]) == 's' && header_is_ours(f->name);
+	}
+}
+
+void request_strip(struct request *r)
+{
+	bool trusted = cidrs_have(&r->config->root.trusted_proxies, &r->visitor->peer);
+	bool trailers = r->has_body && (r->chunked || r->version == 20);
+
+	headers_drop_hop(&r->headers);
+	for (uint16_t i = 0; i < r->headers.len; i++)
+		if (ends_here(&r->headers.at[i], trusted, trailers))
+			r->headers.at[i].dropped = true;
+}
+
+bool header_is_trailer(struct slice name)
+{
+	static const char barred[] =
+		"content-length,transfer-encoding,trailer,te,connection,keep-alive,upgrade,host,forwarded,"
+		"authorization,proxy-authorization,proxy-authenticate,www-authenticate,authentication-info,"
+		"proxy-authentication-info,cookie,set-cookie,cache-control,expect,max-forwards,pragma,range,"
+		"if-match,if-none-match,if-modified-since,if-unmodified-since,if-range,proxy-connection,"
+		"content-encoding,content-type,content-range,age,date,expires,location,retry-after,vary,warning";
+
+	return !header_list_has(slice_of(barred), name);
+}

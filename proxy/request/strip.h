@@ -1,0 +1,29 @@
+/* strip.h -- what of a message's fields ends here. Part of request's door. */
+#pragma once
+#include "request/headers.h"
+
+struct request;
+
+/* Marks as dropped what belongs to this hop alone (RFC 9110 section 7.6.1): Connection, Keep-Alive,
+ * Proxy-Connection, TE, Transfer-Encoding, Upgrade, HTTP2-Settings, Proxy-Auth*, and what Connection names.
+ * Authorization, Cookie, Host, Content-Length, Forwarded, X-Forwarded-* and Sallyport-* cannot be named away.
+ * For requests and answers. */
+void headers_drop_hop(struct headers *h);
+
+/* Marks as dropped the request fields that must not reach an upstream as the client sent them:
+ *  - those of headers_drop_hop, and Trailer where no trailers can follow;
+ *  - those of header_is_ours, and Proxy, which CGI would take for a setting (CVE-2016-5385);
+ *  - X-Forwarded-For and Forwarded always (r->forwarded_for is what of them is to be continued); the other
+ *    X-Forwarded-* and X-Real-IP unless the peer is a trusted proxy.
+ * Called once, after request_address, before the proxy's own fields are set. Where r->upgrade_websocket is to
+ * be honoured, whoever sends the head writes Connection and Upgrade anew. */
+void request_strip(struct request *r);
+
+/* Is the name ours alone, or another spelling of a name that the proxy vouches for? Sallyport-* with '-', '_'
+ * and '.' in any mix and case; X-Forwarded-* and every name of headers.def with '_' or '.' for a '-', which
+ * CGI and its kin cannot tell from the real one. */
+bool header_is_ours(struct slice name);
+
+/* May a field of this name stand in a trailer section? Not framing, routing, authentication, request
+ * modifiers or content format (RFC 9110 section 6.5.1). */
+bool header_is_trailer(struct slice name);

@@ -1,0 +1,227 @@
+/* own.c -- answers that Sallyport writes itself. */
+#include "respond/answer.h"
+#include "base/check.h"
+#include "base/random.h"
+#include "base/stamp.h"
+
+/* ---- what is said ---- */
+
+struct slice respond_reason(const struct request *r)
+{
+	if (r->fault)
+		return slice_of(fault_info[r->fault].code);
+	if (r->answer.status)
+		return r->answer.status < 300 ? S("preflight") : S("redirect");
+	return S("");
+}
+
+/* A status that a deny route may have; anything else would claim what nobody knows. */
+static bool may_deny_with(uint64_t status)
+{
+	return status == 400 || status == 401 || status == 403 || status == 405 || status == 429 || status == 503;
+}
+
+static unsigned status_of(const struct request *r)
+{
+	if (r->fault == FAULT_DENIED && r->route && may_deny_with(r->route->deny))
+		return (unsigned)r->route->deny;
+	return r->fault ? fault_info[r->fault].status : r->answer.status;
+}
+
+/* Where no limit says when to come back: how soon things of this kind have changed, in seconds. */
+static uint64_t patience_s(enum fault why)
+{
+	switch (why) {
+	case FAULT_SHUT_DOWN:
+		return 1;
+	case FAULT_OVERLOADED:
+	case FAULT_UPSTREAM_FULL:
+		return 2;
+	case FAULT_NO_ROUTE:
+	case FAULT_DENIED:
+		return 25;
+	default:
+		return 5;
+	}
+}
+
+unsigned respond_retry_after(const struct request *r)
+{
+	uint64_t ns = r->refusal.retry_after_ns, most_s = r->refusal.limit ? 7 * 86400 : 30;
+
+	if (ns == 0)
+		ns = patience_s(r->fault) * NS_PER_S;
+	ns = ns < most_s * NS_PER_S ? ns : most_s * NS_PER_S;
+	ns += random_u64() % (ns / 5 + 1);
+
+	uint64_t s = (ns + NS_PER_S - 1) / NS_PER_S;
+	return (unsigned)(s < most_s ? s : most_s);
+}
+
+/* ---- fields ---- */
+
+void own_add(struct own *o, struct slice name, struct slice value)
+{
+	headers_add(&o->fields, name, value);
+}
+
+void own_end(struct own *o, struct slice name, size_t from)
+{
+	struct text *t = &o->values;
+
+	if (t->cut || t->len == from) {
+		t->cut = false;
+		t->len = from;
+		return;
+	}
+	own_add(o, name, (struct slice){ t->at + from, t->len - from });
+}
+
+static void add_date(struct own *o, uint64_t wall_ns)
+{
+	size_t from = own_begin(o);
+
+	stamp_http(&o->values, wall_ns);
+	own_end(o, S("Date"), from);
+}
+
+static void add_retry_after(struct own *o)
+{
+	size_t from = own_begin(o);
+
+	if (o->status != 429 && o->status != 503)
+		return;
+	o->retry_s = respond_retry_after(o->r);
+	text_u64(&o->values, o->retry_s);
+	own_end(o, S("Retry-After"), from);
+}
+
+/* RFC 9110 section 15.5.6 demands it; empty says that no method is taken. */
+static void add_allow(struct own *o)
+{
+	const struct config_route *route = o->r->route;
+	size_t from = own_begin(o);
+
+	if (o->status != 405)
+		return;
+	for (size_t i = 0; route && route->deny == 0 && i < route->methods.len; i++) {
+		text_add(&o->values, i ? S(", ") : S(""));
+		text_add(&o->values, route->methods.at[i]);
+	}
+	if (o->values.len == from)
+		own_add(o, S("Allow"), S(""));
+	own_end(o, S("Allow"), from);
+}
+
+static void add_rate_limit(struct own *o)
+{
+	if (o->r->rate_limit_policy.len)
+		own_add(o, S("RateLimit-Policy"), o->r->rate_limit_policy);
+	if (o->r->rate_limit.len)
+		own_add(o, S("RateLimit"), o->r->rate_limit);
+}
+
+static void add_cors(struct own *o)
+{
+	struct cors_grant g = cors_grant(o->r);
+
+	if (headers_find_name(&o->fields, S("Access-Control-Allow-Origin")))
+		return; /* a preflight's answer speaks for itself */
+	if (g.vary && !headers_find_name(&o->fields, S("Vary")))
+		own_add(o, S("Vary"), S("Origin"));
+	if (!g.origin.len)
+		return;
+	own_add(o, S("Access-Control-Allow-Origin"), g.origin);
+	if (g.credentials)
+		own_add(o, S("Access-Control-Allow-Credentials"), S("true"));
+	if (o->r->fault)
+		own_add(o, S("Access-Control-Expose-Headers"),
+			S("Retry-After, WWW-Authenticate, RateLimit, RateLimit-Policy, "
+			  "Sallyport-Reason, Sallyport-Request-Id"));
+}
+
+/* What the operator adds to every answer of the route (Strict-Transport-Security, say) also stands on ours,
+ * but changes nothing that we say. */
+static void add_configured(struct own *o)
+{
+	const struct config_route *route = o->r->route;
+	const struct config_headers *changes = route ? route->response_headers : NULL;
+
+	for (size_t i = 0; changes && i < changes->set.len; i++) {
+		const struct config_pair *p = &changes->set.at[i];
+		bool of_body = slice_same_nocase(slice_head(p->name, 8), S("content-"));
+		if (!of_body && !headers_find_name(&o->fields, p->name))
+			own_add(o, p->name, p->value);
+	}
+}
+
+static void add_fault_fields(struct own *o)
+{
+	own_add(o, S("Content-Type"), o->page ? S("text/html; charset=utf-8") : S("application/problem+json"));
+	own_add(o, S("Cache-Control"), S("no-store"));
+	own_add(o, S("X-Content-Type-Options"), S("nosniff"));
+	if (o->page)
+		own_add(o, S("Content-Security-Policy"), page_policy());
+	add_retry_after(o);
+	challenge_add(o);
+	add_allow(o);
+}
+
+static void add_fields(struct own *o, uint64_t wall_ns)
+{
+	const struct headers *answer = &o->r->answer.fields;
+
+	add_date(o, wall_ns);
+	own_add(o, S("Sallyport-Reason"), respond_reason(o->r));
+	own_add(o, S("Sallyport-Request-Id"), slice_of(o->r->id));
+	if (o->r->fault)
+		add_fault_fields(o);
+	for (uint16_t i = 0; !o->r->fault && i < answer->len; i++)
+		own_add(o, answer->at[i].name, answer->at[i].value);
+	add_rate_limit(o);
+	add_cors(o);
+	add_configured(o);
+}
+
+/* ---- the answer ---- */
+
+static bool tell(struct request *r, const struct own *o, struct slice body)
+{
+	bool no_body = o->status == 204 || slice_same(r->method, S("HEAD"));
+	struct headers fields = o->fields;
+	struct response head = {
+		.status = (uint16_t)o->status,
+		.fields = &fields,
+		.has_length = o->status != 204,
+		.length = body.len,
+		.no_body = no_body,
+		.close = r->fault && fault_info[r->fault].close,
+	};
+
+	r->status = head.status;
+	r->said |= SAID_HEAD;
+	if (!r->ops->head(r, &head) || (!no_body && body.len && !r->ops->body(r, body)))
+		return false;
+	r->said |= SAID_END;
+	return r->ops->end(r, NULL);
+}
+
+bool respond_own(struct request *r, uint64_t wall_ns)
+{
+	char store[RESPOND_OWN_MAX];
+	struct text body = TEXT(store);
+	struct own o = { .r = r, .status = status_of(r) };
+
+	check(!(r->said & SAID_HEAD));
+	check(o.status != 404 && o.status != 410);
+	if (o.status == 0)
+		return false;
+	o.fields = (struct headers){ o.room, 0, sizeof o.room / sizeof o.room[0] };
+	o.values = TEXT(o.store);
+	o.page = accept_prefers_page(&r->headers);
+	add_fields(&o, wall_ns);
+	if (r->fault)
+		page_write(&o, &body);
+	check(!body.cut);
+	return tell(r, &o, text_slice(&body));
+}

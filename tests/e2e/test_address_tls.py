@@ -1,0 +1,145 @@
+import json, os, socket, ssl, subprocess, time
+import pytest
+from house import BINARY, connect, exchange, free_port, header, read_answer, run, tls_context
+
+
+def seen(a):
+    return {k.lower(): v for k, v in json.loads(a[2])["headers"]}
+
+
+@pytest.fixture(scope="module")
+def edge(authority, issuer):
+    import shutil, tempfile
+    from conftest import World
+    authority.issue("other", ["DNS:other.test"])
+    authority.issue("secure", ["DNS:secure.test"])
+    authority.issue("robot", [], "clientAuth")
+    where = tempfile.mkdtemp(prefix="sp-")
+    proxy, mutual = free_port(), free_port()
+    w = World(where, authority, issuer, workers=1, listeners=f"""
+  - address: 127.0.0.1:{proxy}
+    tls: {{certificates: [{{chain: {authority.where}/server.pem, key: {authority.where}/server.key}}]}}
+    proxy_protocol: {{accept: any, from: [127.0.0.1/32]}}
+  - address: 127.0.0.1:{mutual}
+    tls:
+      certificates:
+        - {{chain: {authority.where}/server.pem, key: {authority.where}/server.key}}
+        - {{chain: {authority.where}/other.pem, key: {authority.where}/other.key}}
+        - {{chain: {authority.where}/secure.pem, key: {authority.where}/secure.key}}
+      client_ca: {authority.ca}
+      client_certificate: required
+      client_hosts: [secure.test]
+trusted_proxies: [127.0.0.2/32, 10.0.0.0/8]
+""")
+    w.proxy_port, w.mutual = proxy, mutual
+    yield w
+    w.close()
+    shutil.rmtree(where, ignore_errors=True)
+
+
+def after_proxy_header(w, head, name="localhost"):
+    raw = socket.create_connection(("127.0.0.1", w.proxy_port), 5)
+    raw.settimeout(5)
+    raw.sendall(head)
+    return tls_context(w.ca).wrap_socket(raw, server_hostname=name)
+
+
+def test_proxy_protocol_v1_and_v2_name_the_client(edge):
+    s = after_proxy_header(edge, b"PROXY TCP4 203.0.113.9 192.0.2.1 5555 443\r\n")
+    assert seen(exchange(s, "GET", "/open/x"))["x-forwarded-for"] == "203.0.113.9"
+    v2 = b"\r\n\r\n\0\r\nQUIT\n\x21\x11\0\x0c" + bytes([203, 0, 113, 8, 192, 0, 2, 1]) + b"\x15\xb3\x01\xbb"
+    s = after_proxy_header(edge, v2)
+    assert seen(exchange(s, "GET", "/open/x"))["x-forwarded-for"] == "203.0.113.8"
+
+
+def test_a_peer_that_must_send_the_proxy_header_and_does_not_is_closed(edge):
+    with pytest.raises((OSError, ssl.SSLError)):
+        connect(edge.proxy_port, edge.ca)
+
+
+def test_forwarded_addresses_are_believed_from_trusted_proxies_only(edge):
+    s = connect(edge.port, edge.ca)
+    assert seen(exchange(s, "GET", "/open/x", [("X-Forwarded-For", "198.51.100.7")]))["x-real-ip"] == "127.0.0.1"
+    s = connect(edge.port, edge.ca, source=("127.0.0.2", 0))
+    got = seen(exchange(s, "GET", "/open/x", [("X-Forwarded-For", "6.6.6.6, 198.51.100.7, 10.1.1.1")]))
+    assert got["x-real-ip"] == "198.51.100.7"
+    assert "6.6.6.6" not in got["x-forwarded-for"]
+
+
+def test_certificates_are_chosen_by_name(edge):
+    for name, expect in (("localhost", "localhost"), ("other.test", "other.test"), ("sub.example.com", "*.example.com")):
+        s = connect(edge.mutual, edge.ca, name=name)
+        assert expect in {v for k, v in s.getpeercert()["subjectAltName"]}
+
+
+def test_client_certificates_are_demanded_where_the_policy_says(edge, authority):
+    assert exchange(connect(edge.mutual, edge.ca, "localhost"), "GET", "/open/hello")[0] == 200
+    with pytest.raises((OSError, ssl.SSLError, AssertionError, TypeError)):
+        s = connect(edge.mutual, edge.ca, "secure.test")
+        assert exchange(s, "GET", "/open/hello", host="secure.test")[0] == 200
+    context = tls_context(edge.ca)
+    context.load_cert_chain(authority.where / "robot.pem", authority.where / "robot.key")
+    s = context.wrap_socket(socket.create_connection(("127.0.0.1", edge.mutual)), server_hostname="secure.test")
+    a = exchange(s, "GET", "/open/x", host="secure.test")
+    assert a[0] == 200 and "robot" in seen(a)["sallyport-certificate"]
+
+
+def test_a_host_under_another_client_policy_gets_421(edge):
+    s = connect(edge.mutual, edge.ca, "localhost")
+    a = exchange(s, "GET", "/open/hello", host="secure.test")
+    assert a[0] == 421 and header(a, "sallyport-reason") == "misdirected"
+
+
+def test_a_ticket_of_one_host_does_not_skip_anothers_demand(edge):
+    context = tls_context(edge.ca)
+    s = context.wrap_socket(socket.create_connection(("127.0.0.1", edge.mutual)), server_hostname="localhost")
+    assert exchange(s, "GET", "/open/hello")[0] == 200
+    session = s.session
+    s.close()
+    again = context.wrap_socket(socket.create_connection(("127.0.0.1", edge.mutual)), server_hostname="localhost",
+                                session=session)
+    assert exchange(again, "GET", "/open/hello")[0] == 200
+    assert again.session_reused
+    raw = socket.create_connection(("127.0.0.1", edge.mutual))
+    raw.settimeout(5)
+    try:
+        s = context.wrap_socket(raw, server_hostname="secure.test", session=session)
+        s.sendall(b"GET /open/hello HTTP/1.1\r\nHost: secure.test\r\n\r\n")
+        answer = read_answer(s)
+    except (OSError, ssl.SSLError):
+        answer = None
+    assert answer is None or answer[0] != 200
+
+
+def test_resumption_works_across_workers(make_world):
+    w = make_world(workers=2)
+    context = tls_context(w.ca)
+    session, reused = None, 0
+    for _ in range(20):
+        s = context.wrap_socket(socket.create_connection(("127.0.0.1", w.port)), server_hostname="localhost",
+                                session=session)
+        assert exchange(s, "GET", "/open/hello")[0] == 200
+        reused += s.session_reused
+        session = s.session
+        s.close()
+    assert reused == 19
+
+
+def test_old_protocols_and_garbage_get_an_alert(edge):
+    raw = socket.create_connection(("127.0.0.1", edge.port), 5)
+    raw.sendall(b"GET / HTTP/1.1\r\nHost: x\r\n\r\n")
+    data = b""
+    while piece := raw.recv(100):
+        data += piece
+    assert data[:1] == b"\x15"
+    done = run("openssl", "s_client", "-connect", f"127.0.0.1:{edge.port}", "-tls1_1", "-cipher", "DEFAULT@SECLEVEL=0",
+               stdin=subprocess.DEVNULL)
+    assert "Cipher is (NONE)" in done.stdout
+
+
+def test_thousands_of_silent_connections_do_not_stop_others(make_world):
+    w = make_world(workers=1)
+    silent = [socket.create_connection(("127.0.0.1", w.port)) for _ in range(800)]
+    assert exchange(connect(w.port, w.ca), "GET", "/open/hello")[0] == 200
+    for s in silent:
+        s.close()

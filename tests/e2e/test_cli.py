@@ -1,0 +1,110 @@
+import json, os, subprocess
+import pytest
+from house import BINARY, ROOT, free_port, run
+
+MINIMAL = """environment: dev
+listeners: [{address: "127.0.0.1:8080"}]
+upstreams: {app: {endpoints: ["http://127.0.0.1:9000"]}}
+routes: [{path: /*, upstream: app, anonymous: true}]
+"""
+
+
+@pytest.mark.parametrize("command", [[], ["run"], ["check"], ["dev"], ["reload"], ["status"], ["version"], ["config"],
+                                     ["token"]])
+def test_every_command_has_help_on_stdout(command):
+    done = run(BINARY, *command, "--help")
+    assert done.returncode == 0 and "sallyport" in done.stdout and done.stderr == ""
+
+
+def test_exit_codes(tmp_path):
+    good, bad = tmp_path / "good.yaml", tmp_path / "bad.yaml"
+    good.write_text(MINIMAL)
+    bad.write_text(MINIMAL.replace("upstream: app", "upstream: ap"))
+    assert run(BINARY, "check", "-c", good).returncode == 0
+    assert run(BINARY, "check", "-c", bad).returncode == 78
+    assert run(BINARY, "check", "-c", tmp_path / "none.yaml").returncode == 78
+    assert run(BINARY, "run", "-c", bad).returncode == 78
+    assert run(BINARY, "frobnicate").returncode == 2
+    assert run(BINARY, "run").returncode in (2, 78)
+    assert run(BINARY, "status", "-s", tmp_path / "no.sock").returncode == 3
+    assert run(BINARY, "reload", "-s", tmp_path / "no.sock").returncode == 3
+    assert run(BINARY, "version").returncode == 0
+    assert run(BINARY, "config", "explain", "no.such.option").returncode != 0
+
+
+def test_a_mistake_is_shown_with_its_place_and_a_suggestion(tmp_path):
+    bad = tmp_path / "bad.yaml"
+    bad.write_text(MINIMAL.replace("upstream: app", "upstream: ap") + "timeoutz: {idle: 5x}\nlimits: {a: {key: [adress], rate: fast}}\n")
+    done = run(BINARY, "check", "-c", bad)
+    assert done.stdout == ""
+    assert "bad.yaml:4:" in done.stderr and 'did you mean "app"' in done.stderr
+    assert 'did you mean "timeouts"' in done.stderr and "^" in done.stderr
+    assert done.stderr.count("error") >= 3
+    assert "\033[" not in done.stderr
+
+
+@pytest.mark.parametrize("text,word", [
+    ("a: &x 1\nb: *x\n", "anchor"), ("a: !!str 1\n", "tag"), ("environment: dev\nenvironment: dev\n", "environment"),
+    ("---\nenvironment: dev\n---\nenvironment: dev\n", "document"), ("a: [" * 40, ""), ("environment: [dev\n", ""),
+    ("environment: dev\n\tlisteners: []\n", ""), ("\xff\xfe", ""), ("", "")])
+def test_yaml_beyond_the_subset_is_refused(tmp_path, text, word):
+    file = tmp_path / "x.yaml"
+    file.write_bytes(text.encode("latin-1"))
+    done = run(BINARY, "check", "-c", file)
+    assert done.returncode == 78 and word in done.stderr and "x.yaml" in done.stderr
+
+
+def test_nothing_is_open_by_omission(tmp_path):
+    file = tmp_path / "x.yaml"
+    file.write_text(MINIMAL.replace(", anonymous: true", ""))
+    done = run(BINARY, "check", "-c", file)
+    assert done.returncode == 78 and "anonymous" in done.stderr
+
+
+def test_secrets_are_never_printed(tmp_path):
+    key = tmp_path / "fleet.key"
+    key.write_text("0123456789abcdef0123456789abcdefSECRET\n")
+    file = tmp_path / "x.yaml"
+    file.write_text(MINIMAL + 'secrets: {fleet: ["${file:%s}"]}\n' % key)
+    for more in ([], ["-o", "json"]):
+        done = run(BINARY, "config", "print", "-c", file, *more)
+        assert done.returncode == 0 and "SECRET" not in done.stdout + done.stderr and "***" in done.stdout
+    file.write_text(MINIMAL + 'secrets: {fleet: ["${env:SHORT}"]}\n')
+    done = run(BINARY, "check", "-c", file, env=dict(os.environ, SHORT="tooshort"))
+    assert done.returncode == 78 and "tooshort" not in done.stderr
+
+
+def test_explain_and_print_as_json():
+    done = run(BINARY, "config", "explain", "limits.rate", "-o", "json")
+    assert done.returncode == 0 and json.loads(done.stdout)
+    done = run(BINARY, "config", "explain", "routes.verify.issuer")
+    assert done.returncode == 0 and "issuer" in done.stdout
+
+
+def test_the_example_is_accepted_by_the_schema_and_the_reader():
+    assert run(BINARY, "check", "-c", ROOT / "conf/sallyport.example.yaml").returncode in (0, 78)
+    json.loads((ROOT / "conf/sallyport.schema.json").read_text())
+
+
+def test_includes_are_merged_and_named_in_errors(tmp_path):
+    (tmp_path / "routes.d").mkdir()
+    (tmp_path / "routes.d/a.yaml").write_text("routes: [{name: more, path: /more/*, upstream: app, anonymous: true}]\n")
+    file = tmp_path / "x.yaml"
+    file.write_text(MINIMAL + "include: [routes.d/*.yaml]\n")
+    done = run(BINARY, "config", "print", "-c", file)
+    assert done.returncode == 0 and "more" in done.stdout
+    (tmp_path / "routes.d/b.yaml").write_text("routes: [{name: more, path: /x/*, upstream: app, anonymous: true}]\n")
+    done = run(BINARY, "check", "-c", file)
+    assert done.returncode == 78 and "b.yaml:1:" in done.stderr
+
+
+def test_a_busy_port_is_said_in_a_sentence(tmp_path):
+    import socket
+    with socket.socket() as s:
+        s.bind(("127.0.0.1", 0))
+        s.listen()
+        file = tmp_path / "x.yaml"
+        file.write_text(MINIMAL.replace("8080", str(s.getsockname()[1])) +
+                        f"state: {tmp_path}/state\nadmin: {{socket: {tmp_path}/a.sock}}\n")
+        done = run(BINARY, "run", "-c", file, env=dict(os.environ, XDG_STATE_HOME=str(tmp_path)))
+        assert done.returncode != 0 and str(s.getsockname()[1]) in done.stderr and "in use" in done.stderr
