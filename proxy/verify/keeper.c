@@ -267,7 +267,8 @@ static bool tell_one(const struct source *s, struct text *t)
 	return !t->cut;
 }
 
-void verify_keeper_tell(const struct verify_keeper *k, void (*write)(void *with, struct slice piece), void *with)
+void verify_keeper_tell(const struct verify_keeper *k, void (*write)(void *with, struct slice piece),
+                        void *with)
 {
 	for (size_t i = 0; i < k->len; i++) {
 		char line[2048];
