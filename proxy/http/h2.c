@@ -300,7 +300,7 @@ static void set_deadline(struct h2 *h)
 		due = sooner(due, h->stuck_ns ? UINT64_MAX : h->since_ns + H2_LINGER_NS);
 	else
 		due = sooner(sooner(sooner(due, greeting_until(h)), sooner(head_until(h), idle_until(h))),
-		             notice_until(h));
+		             sooner(notice_until(h), h2_rest_until(h)));
 	if (is_speaking(h) && !list_is_empty(&h->streams))
 		due = sooner(due, h->looked_ns + h->c.server->config->root.timeouts.write_stall);
 	if (due == UINT64_MAX)
@@ -345,6 +345,7 @@ static void on_due(struct deadline *d)
 		h2_leave(h);
 	else if (now >= notice_until(h))
 		h2_leave_now(h);
+	h2_rest_sweep(h);
 	reset_stalled(h);
 }
 

@@ -8,6 +8,7 @@
  * server->dirty and settled once, at the end of the turn, by http_flush(). It is freed nowhere else, but for
  * http_kill() of a connection without requests. */
 #pragma once
+#include "http/h2_rest.h"
 #include "http/http.h"
 #include <nghttp2/nghttp2.h>
 
@@ -50,6 +51,8 @@ struct h2 {
 	uint32_t credit;           /* control frames earned */
 	uint32_t opened;           /* streams with the wide window */
 	uint32_t calm;             /* not 0: end the session with this HTTP/2 error code */
+	struct h2_rest rests[H2_RESTS_MOST]; /* oldest first */
+	uint8_t rests_len;
 	uint8_t phase, leaving;
 	bool spoken;               /* our SETTINGS were given to the wire */
 	bool choked;               /* some room() was 0 for the wire's backlog */

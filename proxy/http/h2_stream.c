@@ -89,6 +89,14 @@ void h2_stream_closes(struct h2_stream *s)
 		request_wake(s->request);
 }
 
+/* The answer is whole, the rest of the body is not wanted: the stream goes on without its request. */
+static void part(struct h2_stream *s)
+{
+	nghttp2_session_set_stream_user_data(s->h->session, s->id, NULL);
+	h2_rest_add(s->h, s->id);
+	release(s);
+}
+
 void h2_reset(struct h2_stream *s, uint32_t code)
 {
 	if (s->closed || s->aborted)
@@ -102,10 +110,10 @@ void h2_stream_sent(struct h2_stream *s)
 {
 	s->sent = true;
 	s->taken_ns = loop_of(s)->now_ns;
-	if (s->finished && !s->in_ended)
-		h2_reset(s, NGHTTP2_NO_ERROR); /* the answer is whole, the rest of the body is not wanted */
 	if (!s->finished)
 		request_wake(s->request);
+	else if (!s->in_ended)
+		part(s);
 }
 
 static void finish(struct request *r)
@@ -119,8 +127,8 @@ static void finish(struct request *r)
 	}
 	h2_drop(s->h, s->in);
 	s->in = s->in_last = NULL;
-	if (s->sent && !s->in_ended)
-		h2_reset(s, NGHTTP2_NO_ERROR);
+	if (s->sent && !s->in_ended && !s->aborted)
+		part(s);
 	else if (!s->sent && !s->ended)
 		h2_reset(s, NGHTTP2_INTERNAL_ERROR); /* nobody will complete it */
 }
