@@ -47,14 +47,14 @@ void h2_greeted(struct h2 *h)
 /* ---- the end ---- */
 
 /* Nothing can be read or written for these any more; the journey is woken to see it. */
-static void close_streams(struct h2 *h)
+static void close_streams(struct h2 *h, enum fault why)
 {
 	struct list *node, *next;
 
 	for (node = h->streams.next; node != &h->streams; node = next) {
 		struct h2_stream *s = list_entry(node, struct h2_stream, link);
 		next = node->next;
-		h2_stream_closes(s);
+		h2_stream_closes(s, why);
 	}
 }
 
@@ -63,15 +63,20 @@ static void lose(struct h2 *h)
 	if (h->phase == H2_LOST)
 		return;
 	move(h, H2_LOST);
-	close_streams(h);
+	close_streams(h, FAULT_CLIENT_LEFT);
 	h2_touch(h);
+}
+
+static uint64_t head_until(const struct h2 *h)
+{
+	return h->head_ns ? h->head_ns + h->c.server->config->root.timeouts.header : UINT64_MAX;
 }
 
 static void linger(struct h2 *h)
 {
 	move(h, H2_LINGER);
 	wire_shut(h->c.wire);
-	close_streams(h);
+	close_streams(h, now_ns(h) >= head_until(h) ? FAULT_HEADER_TIMEOUT : FAULT_BAD_REQUEST);
 	wire_nudge(h->c.wire);
 }
 
@@ -270,11 +275,6 @@ static uint64_t stuck_until(const struct h2 *h)
 static uint64_t greeting_until(const struct h2 *h)
 {
 	return h->phase == H2_GREETING ? h->since_ns + h->c.server->config->root.timeouts.header : UINT64_MAX;
-}
-
-static uint64_t head_until(const struct h2 *h)
-{
-	return h->head_ns ? h->head_ns + h->c.server->config->root.timeouts.header : UINT64_MAX;
 }
 
 static uint64_t idle_until(const struct h2 *h)

@@ -69,6 +69,7 @@ struct h2_stream {             /* in its request's arena */
 	bool told;                 /* the request was reported; it is the journey's until finish */
 	bool finished;             /* by the journey; given back when the rest is out */
 	bool closed;               /* the stream is no more, or its connection */
+	bool stillborn;            /* it was closed before its head was whole */
 
 	size_t head_len, fields_mark; /* of the head so far; arena use before its first field */
 	struct h2_crumb *crumbs, *crumbs_last; /* of Cookie */
@@ -118,7 +119,7 @@ struct h2_stream *h2_stream_open(struct h2 *h, int32_t id); /* NULL: too many re
 void h2_tell(struct h2_stream *s);
 void h2_take_in(struct h2_stream *s, struct slice bytes);
 void h2_in_ends(struct h2_stream *s);
-void h2_stream_closes(struct h2_stream *s);
+void h2_stream_closes(struct h2_stream *s, enum fault why); /* why: for one whose head is not whole */
 /* Reset that says nothing against the peer. */
 void h2_reset(struct h2_stream *s, uint32_t code);
 /* Its last frame is out: gives the request back where the journey is done with it. */

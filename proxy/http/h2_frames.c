@@ -218,7 +218,7 @@ static int on_stream_close(nghttp2_session *session, int32_t id, uint32_t code, 
 	}
 	if (!s->told)
 		h->head_ns = 0;
-	h2_stream_closes(s);
+	h2_stream_closes(s, FAULT_BAD_REQUEST);
 	return 0;
 }
 
