@@ -1,6 +1,7 @@
 /* h2.c -- an HTTP/2 connection: bytes in, bytes out once a turn, deadlines, leaving. */
 #include "http/h2.h"
 #include "base/check.h"
+#include "metrics/metrics.h"
 #include <stdlib.h>
 
 static uint64_t now_ns(const struct h2 *h)
@@ -96,6 +97,13 @@ static void free_connection(struct h2 *h)
 	free(h);
 }
 
+void h2_count_cut(uint32_t code)
+{
+	struct slice reason = slice_of(nghttp2_http2_strerror(code));
+
+	metrics_add(metrics_series(METRIC_http2_cut_total, reason, S(""), S(""), S("")), 1);
+}
+
 /* A GOAWAY made by hand: whatever state the session is in, frames reach the wire whole or not at all. */
 static void terminate(struct h2 *h, uint32_t code)
 {
@@ -108,6 +116,7 @@ static void terminate(struct h2 *h, uint32_t code)
 		frame[9 + i] = (char)(last >> (24 - 8 * i));
 		frame[13 + i] = (char)(code >> (24 - 8 * i));
 	}
+	h2_count_cut(code);
 	if (len > 0) /* our SETTINGS stand before all else (RFC 9113 section 3.4) */
 		wire_write(h->c.wire, (struct slice){ (const char *)settings, (size_t)len });
 	wire_write(h->c.wire, (struct slice){ frame, sizeof frame });

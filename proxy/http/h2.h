@@ -98,6 +98,7 @@ void h2_touch(struct h2 *h); /* settle it at the end of this turn */
 void h2_leave(struct h2 *h);
 void h2_leave_now(struct h2 *h); /* the second of them */
 void h2_greeted(struct h2 *h);   /* our settings are acknowledged */
+void h2_count_cut(uint32_t code); /* the connection is ended for its peer's fault */
 /* Bytes that leave in one write with what else was gathered; make_room keeps a frame together. */
 void h2_make_room(struct h2 *h, size_t len);
 void h2_gather(struct h2 *h, const void *from, size_t len);

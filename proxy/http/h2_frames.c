@@ -244,6 +244,8 @@ static int on_sent(nghttp2_session *session, const nghttp2_frame *frame, void *w
 			count_reset(h); /* provoked by the peer; h->calm is looked at after the call */
 		return 0;
 	}
+	if (frame->hd.type == NGHTTP2_GOAWAY && frame->goaway.error_code != NGHTTP2_NO_ERROR)
+		h2_count_cut(frame->goaway.error_code);
 	if (frame->hd.type == NGHTTP2_DATA && frame->hd.length >= 1024)
 		earn(h);
 	if (frame->hd.type == NGHTTP2_DATA || frame->hd.type == NGHTTP2_HEADERS)
