@@ -63,7 +63,8 @@ static void version_2_is_read(void **state)
 	assert_int_equal(h.destination_port, 443);
 	assert_false(h.local);
 	whole(S(SIGNATURE "\x21\x11\0\x0f\xc0\0\2\1\xc0\0\2\2\x12\x34\x01\xbb\4\0\0")); /* a TLV */
-	whole(S(SIGNATURE "\x21\x21\0\x24" "\x20\1\xd\xb8\0\0\0\0\0\0\0\0\0\0\0\1" "\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\1"
+	whole(S(SIGNATURE "\x21\x21\0\x24" "\x20\1\xd\xb8\0\0\0\0\0\0\0\0\0\0\0\1"
+		"\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\1"
 	        "\0\x50\1\xbb"));
 	address_is(&h.source, "2001:db8::1");
 	address_is(&h.destination, "::1");
@@ -98,7 +99,8 @@ static const struct slice bad_lines[] = {
 	V1("PROXY TCP4 192.0.2.1 192.0.2 1 2\r\n"), V1("PROXY TCP4 ::1 ::1 1 2\r\n"),
 	V1("PROXY TCP6 192.0.2.1 192.0.2.2 1 2\r\n"), V1("PROXY TCP4 192.0.2.1\0 192.0.2.2 1 2\r\n"),
 	V1("PROXY UDP4 192.0.2.1 192.0.2.2 1 2\r\n"), V1("PROXY TCP 192.0.2.1 192.0.2.2 1 2\r\n"),
-	V1("PROXY \r\n"), V1("PROXY  TCP4 192.0.2.1 192.0.2.2 1 2\r\n"), V1("PROXY UNKNOWNX\r\n"), V1("PROXY unknown\r\n"), V1("PROXY UNKNOWN \rX\r\n"),
+	V1("PROXY \r\n"), V1("PROXY  TCP4 192.0.2.1 192.0.2.2 1 2\r\n"), V1("PROXY UNKNOWNX\r\n"),
+		V1("PROXY unknown\r\n"), V1("PROXY UNKNOWN \rX\r\n"),
 	V1("PROXY TCP6 fe80::1%lo ::1 1 2\r\n"),
 };
 static const struct slice bad_binaries[] = {

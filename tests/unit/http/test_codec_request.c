@@ -63,10 +63,12 @@ static void lengths_and_codings_announce_a_body(void **state)
 	enum fault why;
 
 	(void)state;
-	assert_int_equal(read_head(S("PUT / HTTP/1.1\r\nHost: a\r\nContent-Length: 0042\r\n\r\n"), &why), HEAD_DONE);
+	assert_int_equal(read_head(S("PUT / HTTP/1.1\r\nHost: a\r\nContent-Length: 0042\r\n\r\n"), &why),
+		HEAD_DONE);
 	assert_true(s.r.has_body && !s.r.chunked);
 	assert_int_equal(s.r.content_length, 42);
-	assert_int_equal(read_head(S("PUT / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: Chunked\r\n\r\n"), &why), HEAD_DONE);
+	assert_int_equal(read_head(S("PUT / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: Chunked\r\n\r\n"),
+		&why), HEAD_DONE);
 	assert_true(s.r.has_body && s.r.chunked);
 	assert_int_equal(read_head(S("POST / HTTP/1.0\r\nContent-Length: 0\r\n\r\n"), &why), HEAD_DONE);
 	assert_true(s.r.has_body && s.r.content_length == 0);
@@ -81,11 +83,15 @@ static void the_connection_stays_as_the_version_and_its_words_say(void **state)
 	assert_true(s.r.client_close);
 	assert_int_equal(read_head(S("GET / HTTP/1.0\r\nConnection: Keep-Alive\r\n\r\n"), &why), HEAD_DONE);
 	assert_false(s.r.client_close);
-	assert_int_equal(read_head(S("GET / HTTP/1.1\r\nConnection: a\r\nConnection: b,CLOSE\r\n\r\n"), &why), HEAD_DONE);
+	assert_int_equal(read_head(S("GET / HTTP/1.1\r\nConnection: a\r\nConnection: b,CLOSE\r\n\r\n"), &why),
+		HEAD_DONE);
 	assert_true(s.r.client_close);
 	assert_int_equal(read_head(S("GET / HTTP/1.1\r\nConnection: closed\r\n\r\n"), &why), HEAD_DONE);
 	assert_false(s.r.client_close);
 }
+
+#define UPGRADE(method, version, connection, upgrade) \
+	method " / HTTP/" version "\r\nConnection: " connection "\r\nUpgrade: " upgrade "\r\n"
 
 static bool upgrades(struct slice head)
 {
@@ -98,15 +104,14 @@ static bool upgrades(struct slice head)
 static void only_a_plain_websocket_upgrade_counts(void **state)
 {
 	(void)state;
-	assert_true(upgrades(S("GET / HTTP/1.1\r\nConnection: keep-alive, Upgrade\r\nUpgrade: WebSocket\r\n\r\n")));
+	assert_true(upgrades(S(UPGRADE("GET", "1.1", "keep-alive, Upgrade", "WebSocket") "\r\n")));
 	assert_false(upgrades(S("GET / HTTP/1.1\r\nUpgrade: websocket\r\n\r\n")));
-	assert_false(upgrades(S("GET / HTTP/1.1\r\nConnection: upgrade\r\nUpgrade: h2c\r\n\r\n")));
-	assert_false(upgrades(S("GET / HTTP/1.1\r\nConnection: upgrade\r\nUpgrade: h2c, websocket\r\n\r\n")));
-	assert_false(upgrades(S("GET / HTTP/1.1\r\nConnection: upgrade\r\nUpgrade: websocket\r\nUpgrade: h2c\r\n\r\n")));
-	assert_false(upgrades(S("GET / HTTP/1.0\r\nConnection: upgrade\r\nUpgrade: websocket\r\n\r\n")));
-	assert_false(upgrades(S("POST / HTTP/1.1\r\nConnection: upgrade\r\nUpgrade: websocket\r\n\r\n")));
-	assert_false(upgrades(
-		S("GET / HTTP/1.1\r\nConnection: upgrade\r\nUpgrade: websocket\r\nContent-Length: 1\r\n\r\n")));
+	assert_false(upgrades(S(UPGRADE("GET", "1.1", "upgrade", "h2c") "\r\n")));
+	assert_false(upgrades(S(UPGRADE("GET", "1.1", "upgrade", "h2c, websocket") "\r\n")));
+	assert_false(upgrades(S(UPGRADE("GET", "1.1", "upgrade", "websocket") "Upgrade: h2c\r\n\r\n")));
+	assert_false(upgrades(S(UPGRADE("GET", "1.0", "upgrade", "websocket") "\r\n")));
+	assert_false(upgrades(S(UPGRADE("POST", "1.1", "upgrade", "websocket") "\r\n")));
+	assert_false(upgrades(S(UPGRADE("GET", "1.1", "upgrade", "websocket") "Content-Length: 1\r\n\r\n")));
 }
 
 static void one_empty_line_before_a_request_is_forgiven(void **state)

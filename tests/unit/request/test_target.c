@@ -23,7 +23,8 @@ static void same(struct slice got, const char *wanted)
 static void an_origin_form_is_split(void **state)
 {
 	(void)state;
-	assert_int_equal(read_text("GET /a/%7Eb//c?x=1?%zz HTTP/1.1\r\nHost: Example.COM:8443\r\n\r\n"), FAULT_NONE);
+	assert_int_equal(read_text("GET /a/%7Eb//c?x=1?%zz HTTP/1.1\r\nHost: Example.COM:8443\r\n\r\n"),
+		FAULT_NONE);
 	same(s.r.scheme, "http");
 	same(s.r.authority, "Example.COM:8443");
 	same(s.r.host, "example.com");
@@ -80,12 +81,15 @@ static const struct { const char *host; enum fault why; } hosts[] = {
 	{ "a", FAULT_NONE }, { "a.b-c_d.example", FAULT_NONE }, { "192.0.2.1:80", FAULT_NONE },
 	{ "[2001:db8::1]", FAULT_NONE }, { "[::1]:65535", FAULT_NONE }, { "a:1", FAULT_NONE },
 	{ "", FAULT_BAD_HOST }, { ".", FAULT_BAD_HOST }, { ".a", FAULT_BAD_HOST }, { "a..b", FAULT_BAD_HOST },
-	{ "a..", FAULT_BAD_HOST }, { "a:", FAULT_BAD_HOST }, { "a:0", FAULT_BAD_HOST }, { "a:65536", FAULT_BAD_HOST },
+	{ "a..", FAULT_BAD_HOST }, { "a:", FAULT_BAD_HOST }, { "a:0", FAULT_BAD_HOST }, { "a:65536",
+		FAULT_BAD_HOST },
 	{ "a:+80", FAULT_BAD_HOST }, { "a:80:80", FAULT_BAD_HOST }, { "a:http", FAULT_BAD_HOST },
-	{ "a b", FAULT_BAD_HOST }, { "a,b", FAULT_BAD_HOST }, { "a/b", FAULT_BAD_HOST }, { "a?b", FAULT_BAD_HOST },
+	{ "a b", FAULT_BAD_HOST }, { "a,b", FAULT_BAD_HOST }, { "a/b", FAULT_BAD_HOST }, { "a?b",
+		FAULT_BAD_HOST },
 	{ "user@a", FAULT_BAD_HOST }, { "user:pass@a", FAULT_BAD_HOST }, { "a%00", FAULT_BAD_HOST },
 	{ "a\xc3\xa9", FAULT_BAD_HOST }, { "a\\b", FAULT_BAD_HOST }, { "*.a", FAULT_BAD_HOST },
-	{ "[::1", FAULT_BAD_HOST }, { "::1", FAULT_BAD_HOST }, { "[::1]a", FAULT_BAD_HOST }, { "[]", FAULT_BAD_HOST },
+	{ "[::1", FAULT_BAD_HOST }, { "::1", FAULT_BAD_HOST }, { "[::1]a", FAULT_BAD_HOST }, { "[]",
+		FAULT_BAD_HOST },
 	{ "[::g]", FAULT_BAD_HOST }, { "[fe80::1%25eth0]", FAULT_BAD_HOST }, { "[192.0.2.1]", FAULT_BAD_HOST },
 	{ "[::1]:", FAULT_BAD_HOST }, { "[::1]80", FAULT_BAD_HOST }, { "\"a\"", FAULT_BAD_HOST },
 	{ "http://a", FAULT_BAD_HOST },
@@ -147,9 +151,10 @@ static void what_contradicts_itself_is_refused(void **state)
 static void a_continue_is_expected_only_with_a_body_and_a_version_that_knows_it(void **state)
 {
 	(void)state;
-	assert_int_equal(read_text("PUT / HTTP/1.1\r\nHost: a\r\nExpect: 100-Continue\r\nContent-Length: 1\r\n\r\n"), 0);
+	assert_int_equal(read_text("PUT / HTTP/1.1\r\nHost: a\r\nExpect: 100-Continue\r\n"
+		"Content-Length: 1\r\n\r\n"), 0);
 	assert_true(s.r.expects_continue);
-	assert_int_equal(read_text("PUT / HTTP/1.0\r\nHost: a\r\nExpect: 100-continue\r\nContent-Length: 1\r\n\r\n"), 0);
+	assert_int_equal(read_text("PUT / HTTP/1.0\r\nExpect: 100-continue\r\nContent-Length: 1\r\n\r\n"), 0);
 	assert_false(s.r.expects_continue);
 	assert_int_equal(read_text("GET / HTTP/1.1\r\nHost: a\r\nExpect: 100-continue\r\n\r\n"), 0);
 	assert_false(s.r.expects_continue);
