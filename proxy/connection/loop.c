@@ -113,7 +113,8 @@ static void wait_for_events(struct loop *l, uint64_t most_ns)
 	uint64_t ns = sleep_ns(l, most_ns);
 
 	if (ns == 0) {
-		event_base_loop(l->base, EVLOOP_NONBLOCK);
+		/* ONCE as well: without it a level-triggered listener, read only after this, keeps libevent here */
+		event_base_loop(l->base, EVLOOP_ONCE | EVLOOP_NONBLOCK);
 		return;
 	}
 	arm_timer(l, ns);

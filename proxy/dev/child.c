@@ -40,7 +40,14 @@ static struct signer *find_key(const struct place *p)
 static bool serve(const struct place *p, int tell)
 {
 	const char *why = "out of memory";
-	struct signer *key = find_key(p);
+	struct signer *key;
+
+	if (!tls_local_ca(p->dir, &why)) {
+		fprintf(stderr, "sallyport: %s\n", why);
+		return false;
+	}
+	why = "out of memory";
+	key = find_key(p);
 	struct loop *loop = key ? loop_open() : NULL;
 	int issuer = loop ? place_listen(p, PLACE_ISSUER) : -1;
 	int echo = issuer >= 0 ? place_listen(p, PLACE_ECHO) : -1;

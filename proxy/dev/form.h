@@ -9,7 +9,8 @@ struct form {
 	struct { struct slice name, value; } at[FORM_MAX];
 	size_t len;
 	struct arena arena;
-	char store[LITTLE_BODY];     /* decoded text is never longer than what it was decoded from */
+	/* decoded text is never longer than what it was decoded from */
+	_Alignas(max_align_t) char store[LITTLE_BODY];
 };
 
 /* application/x-www-form-urlencoded, or a JSON object whose members are strings. False: malformed, too many,

@@ -27,7 +27,9 @@ static struct slice take(struct slice *from, uint64_t most)
 
 static bool add_digit(struct body *b, char c)
 {
-	if (b->left > INT64_MAX >> 4 || (b->left == 0 && ++b->extension_len > EXTENSIONS_MAX))
+	bool padding = b->left == 0 && c == '0';
+
+	if (b->left > INT64_MAX >> 4 || (padding && ++b->extension_len > EXTENSIONS_MAX))
 		return false;
 	b->left = b->left << 4 | char_hex(c);
 	b->state = SIZE;

@@ -28,6 +28,11 @@ static bool is_speaking(const struct h2 *h)
 	return h->phase <= H2_OPEN;
 }
 
+static bool is_dead(const struct h2 *h)
+{
+	return h->c.wire->failed || h->c.wire->write_failed;
+}
+
 void h2_touch(struct h2 *h)
 {
 	if (list_is_empty(&h->dirty))
@@ -89,6 +94,8 @@ static void free_connection(struct h2 *h)
 /* A GOAWAY made by hand: whatever state the session is in, frames reach the wire whole or not at all. */
 static void terminate(struct h2 *h, uint32_t code)
 {
+	const uint8_t *settings;
+	ssize_t len = h->spoken ? 0 : nghttp2_session_mem_send(h->session, &settings);
 	uint32_t last = (uint32_t)nghttp2_session_get_last_proc_stream_id(h->session);
 	char frame[17] = { 0, 0, 8, NGHTTP2_GOAWAY };
 
@@ -96,6 +103,8 @@ static void terminate(struct h2 *h, uint32_t code)
 		frame[9 + i] = (char)(last >> (24 - 8 * i));
 		frame[13 + i] = (char)(code >> (24 - 8 * i));
 	}
+	if (len > 0) /* our SETTINGS stand before all else (RFC 9113 section 3.4) */
+		wire_write(h->c.wire, (struct slice){ (const char *)settings, (size_t)len });
 	wire_write(h->c.wire, (struct slice){ frame, sizeof frame });
 	linger(h);
 }
@@ -151,7 +160,8 @@ static void send_frames(struct h2 *h)
 	const uint8_t *frame;
 	ssize_t len = 1;
 
-	while (len > 0 && !h->calm && !h->c.wire->failed && wire_backlog(h->c.wire) < WIRE_HIGH) {
+	h->spoken = true;
+	while (len > 0 && !h->calm && !is_dead(h) && wire_backlog(h->c.wire) < WIRE_HIGH) {
 		len = nghttp2_session_mem_send(h->session, &frame);
 		if (len > 0)
 			h2_gather(h, frame, (size_t)len);
@@ -231,7 +241,8 @@ static void on_ready(struct wire *w)
 {
 	struct h2 *h = w->owner;
 
-	if (w->failed)
+	h->c.server->on_touch(h->c.server->with, h->c.visitor);
+	if (is_dead(h))
 		lose(h);
 	else if (is_speaking(h))
 		receive(h);
@@ -350,7 +361,7 @@ static void settle(struct h2 *h)
 		else if (!nghttp2_session_want_read(h->session) && !nghttp2_session_want_write(h->session))
 			linger(h);
 	}
-	if (w->failed)
+	if (is_dead(h))
 		lose(h);
 	if (wire_backlog(w) == 0)
 		h->stuck_ns = 0;

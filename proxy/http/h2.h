@@ -24,6 +24,8 @@
 #define H2_LINGER_BYTES (64 * 1024)
 #define H2_NOTICE_NS NS_PER_S         /* from the shutdown notice to the last GOAWAY, at most */
 #define H2_CREDIT_MOST 200            /* control frames that may be earned in advance by useful ones */
+#define H2_TRAILERS_MOST 16           /* trailer fields of a request, and bytes of them */
+#define H2_TRAILER_BYTES 1024
 #define H2_ABSURD 8                   /* heads over http.head_max times this are not read to their end */
 
 enum h2_phase { H2_GREETING, H2_OPEN, H2_LINGER, H2_LOST, H2_GONE };
@@ -49,6 +51,7 @@ struct h2 {
 	uint32_t opened;           /* streams with the wide window */
 	uint32_t calm;             /* not 0: end the session with this HTTP/2 error code */
 	uint8_t phase, leaving;
+	bool spoken;               /* our SETTINGS were given to the wire */
 	bool choked;               /* some room() was 0 for the wire's backlog */
 };
 
@@ -66,10 +69,10 @@ struct h2_stream {             /* in its request's arena */
 
 	size_t head_len, fields_mark; /* of the head so far; arena use before its first field */
 	struct h2_crumb *crumbs, *crumbs_last; /* of Cookie */
-	bool has_length;
 
 	struct block *in, *in_last; /* body received and not read yet */
 	uint64_t got, limit;       /* bytes read; how many may be */
+	struct headers in_trailers;
 	bool in_ended, hungry;     /* END_STREAM is here; body_read had nothing to give */
 	bool opened;               /* counted in h->opened */
 
@@ -102,8 +105,10 @@ nghttp2_session *h2_session(struct h2 *h);
 /* ---- h2_head.c: a request's head, field by field ---- */
 /* 0, or NGHTTP2_ERR_TEMPORAL_CALLBACK_FAILURE where the stream is reset. */
 int h2_field(struct h2_stream *s, struct slice name, struct slice value);
-/* The head is whole: sets all that request.h calls "as received", or s->fault. */
-void h2_head_ends(struct h2_stream *s, bool has_body);
+/* The head is whole: sets all that request.h calls "as received", or s->fault. more: DATA follows. */
+void h2_head_ends(struct h2_stream *s, bool more);
+/* As h2_field, of the section behind the body. */
+int h2_trailer(struct h2_stream *s, struct slice name, struct slice value);
 
 /* ---- h2_stream.c: a stream's life, and its body in ---- */
 struct h2_stream *h2_stream_open(struct h2 *h, int32_t id); /* NULL: too many requests in flight */

@@ -76,6 +76,16 @@ static int on_begin_frame(nghttp2_session *session, const nghttp2_frame_hd *hd, 
 	return is_control(h, hd) ? count_control(h) : 0;
 }
 
+/* Frames of types we do not know: counted like the others as they begin, then left out. */
+static int on_unknown(nghttp2_session *session, void **payload, const nghttp2_frame_hd *hd, void *with)
+{
+	(void)session;
+	(void)payload;
+	(void)hd;
+	(void)with;
+	return NGHTTP2_ERR_CANCEL;
+}
+
 /* ---- heads ---- */
 
 static int on_begin_headers(nghttp2_session *session, const nghttp2_frame *frame, void *with)
@@ -104,7 +114,9 @@ static int on_header(nghttp2_session *session, const nghttp2_frame *frame, nghtt
 
 	(void)flags;
 	(void)with;
-	return s ? h2_field(s, view(name), view(value)) : 0;
+	if (!s)
+		return 0;
+	return s->told ? h2_trailer(s, view(name), view(value)) : h2_field(s, view(name), view(value));
 }
 
 /* A field that nghttp2 would leave out: what is malformed is refused, not repaired. */
@@ -288,6 +300,7 @@ static nghttp2_session_callbacks *make_callbacks(void)
 
 	check(nghttp2_session_callbacks_new(&c) == 0);
 	nghttp2_session_callbacks_set_on_begin_frame_callback(c, on_begin_frame);
+	nghttp2_session_callbacks_set_unpack_extension_callback(c, on_unknown);
 	nghttp2_session_callbacks_set_on_begin_headers_callback(c, on_begin_headers);
 	nghttp2_session_callbacks_set_on_header_callback2(c, on_header);
 	nghttp2_session_callbacks_set_on_invalid_header_callback2(c, on_invalid_header);
@@ -309,6 +322,8 @@ static nghttp2_option *make_options(void)
 	nghttp2_option_set_no_closed_streams(o, 1);
 	nghttp2_option_set_max_settings(o, 32);
 	nghttp2_option_set_max_outbound_ack(o, 1000);
+	for (unsigned type = NGHTTP2_CONTINUATION + 1; type <= UINT8_MAX; type++)
+		nghttp2_option_set_user_recv_extension_type(o, (uint8_t)type); /* so that they are counted */
 	return o;
 }
 

@@ -13,6 +13,12 @@ static void refuse(struct h2_stream *s, enum fault why)
 		s->fault = (uint8_t)why;
 }
 
+static int reset(struct h2_stream *s, uint32_t code)
+{
+	nghttp2_submit_rst_stream(s->h->session, NGHTTP2_FLAG_NONE, s->id, code);
+	return NGHTTP2_ERR_TEMPORAL_CALLBACK_FAILURE;
+}
+
 /* Fields are given up, so that the answer has room; what the pseudo-header fields said stays for the log. */
 static void too_big(struct h2_stream *s)
 {
@@ -84,7 +90,7 @@ static bool take_crumb(struct h2_stream *s, struct slice value)
 static bool take_other(struct h2_stream *s, struct slice name, struct slice value)
 {
 	struct request *r = s->request;
-	char *to = arena_take(&r->arena, name.len + value.len);
+	char *to = arena_room(&r->arena, name.len + value.len);
 
 	if (!to)
 		return false;
@@ -113,11 +119,9 @@ static void take_field(struct h2_stream *s, struct slice name, struct slice valu
 int h2_field(struct h2_stream *s, struct slice name, struct slice value)
 {
 	s->head_len += name.len + value.len + 4;
-	if (s->head_len > H2_ABSURD * bounds(s)->head_max) {
-		nghttp2_submit_rst_stream(s->h->session, NGHTTP2_FLAG_NONE, s->id, NGHTTP2_ENHANCE_YOUR_CALM);
-		return NGHTTP2_ERR_TEMPORAL_CALLBACK_FAILURE;
-	}
-	if (s->told || s->fault) /* trailers are counted and left out; of a bad head nothing more is wanted */
+	if (s->head_len > H2_ABSURD * bounds(s)->head_max)
+		return reset(s, NGHTTP2_ENHANCE_YOUR_CALM);
+	if (s->fault) /* of a bad head nothing more is wanted */
 		return 0;
 	if (s->head_len > bounds(s)->head_max)
 		too_big(s);
@@ -139,8 +143,8 @@ static void join_cookie(struct h2_stream *s)
 		len += c->bytes.len + (c->next ? 2 : 0);
 	if (!len)
 		return;
-	char *to = arena_take(&r->arena, len);
-	for (const struct h2_crumb *c = s->crumbs; to && c; c = c->next) {
+	char *to = s->crumbs->next ? arena_room(&r->arena, len) : (char *)(s->crumbs + 1);
+	for (const struct h2_crumb *c = s->crumbs; len > s->crumbs->bytes.len && to && c; c = c->next) {
 		memcpy(to + at, c->bytes.at, c->bytes.len);
 		at += c->bytes.len;
 		if (c->next)
@@ -151,88 +155,19 @@ static void join_cookie(struct h2_stream *s)
 		too_big(s);
 }
 
-static bool is_visible(struct slice s)
+/* Whether the fields say what HTTP/1.1 could say is request_check's to judge, and whether the DATA frames add
+ * up to the length is nghttp2's: it resets the stream. */
+static void set_body(struct request *r, bool more)
 {
-	for (size_t i = 0; i < s.len; i++)
-		if ((unsigned char)s.at[i] <= ' ' || s.at[i] == 0x7f)
-			return false;
-	return s.len > 0;
-}
-
-static enum fault judge_target(const struct request *r)
-{
-	if (slice_same(r->method, S("CONNECT")) || !header_is_name(r->method))
-		return FAULT_BAD_METHOD;
-	if (!slice_same_nocase(r->scheme, S("http")) && !slice_same_nocase(r->scheme, S("https")))
-		return FAULT_BAD_TARGET;
-	if (!is_visible(r->target))
-		return FAULT_BAD_TARGET;
-	if (r->target.at[0] != '/' &&
-	    !(slice_same(r->target, S("*")) && slice_same(r->method, S("OPTIONS"))))
-		return FAULT_BAD_TARGET;
-	return FAULT_NONE;
-}
-
-/* Host may stand beside :authority only where it says the same, and for it where it is missing. */
-static enum fault judge_authority(struct request *r)
-{
-	const struct header *host = headers_find(&r->headers, HEADER_HOST);
-
-	if (headers_count(&r->headers, HEADER_HOST) > 1)
-		return FAULT_BAD_HOST;
-	if (host && r->authority.len && !slice_same_nocase(host->value, r->authority))
-		return FAULT_BAD_HOST;
-	if (host && !r->authority.len)
-		r->authority = host->value;
-	return is_visible(r->authority) ? FAULT_NONE : FAULT_BAD_HOST;
-}
-
-/* Fields that speak of one HTTP/1.1 connection have no meaning here (RFC 9113 section 8.2.2). */
-static enum fault judge_fields(const struct request *r)
-{
-	for (uint16_t i = 0; i < r->headers.len; i++) {
-		const struct header *f = &r->headers.at[i];
-		switch ((enum header_id)f->id) {
-		case HEADER_CONNECTION:
-		case HEADER_KEEP_ALIVE:
-		case HEADER_PROXY_CONNECTION:
-		case HEADER_TRANSFER_ENCODING:
-		case HEADER_UPGRADE:
-		case HEADER_HTTP2_SETTINGS:
-			return FAULT_BAD_REQUEST;
-		case HEADER_TE:
-			if (!slice_same_nocase(f->value, S("trailers")))
-				return FAULT_BAD_REQUEST;
-			break;
-		default:
-			break;
-		}
-	}
-	return FAULT_NONE;
-}
-
-/* That the DATA frames add up to it is nghttp2's to watch: it resets the stream. */
-static enum fault judge_body(struct h2_stream *s, bool has_body)
-{
-	struct request *r = s->request;
 	const struct header *length = headers_find(&r->headers, HEADER_CONTENT_LENGTH);
-	const struct header *expect = headers_find(&r->headers, HEADER_EXPECT);
 
-	r->has_body = has_body || length;
+	r->has_body = more || length;
 	r->chunked = r->has_body && !length;
-	if (headers_count(&r->headers, HEADER_CONTENT_LENGTH) > 1)
-		return FAULT_BAD_FRAMING;
-	if (length && !slice_u64(length->value, &r->content_length))
-		return FAULT_BAD_FRAMING;
-	if (length && !has_body && r->content_length)
-		return FAULT_BAD_FRAMING;
-	if (expect && !slice_same_nocase(expect->value, S("100-continue")))
-		return FAULT_EXPECTATION;
-	r->expects_continue = expect != NULL;
-	return FAULT_NONE;
+	if (length && !header_length(length->value, &r->content_length))
+		r->content_length = 0;
 }
 
-void h2_head_ends(struct h2_stream *s, bool has_body)
+void h2_head_ends(struct h2_stream *s, bool more)
 {
 	struct request *r = s->request;
 
@@ -240,18 +175,38 @@ void h2_head_ends(struct h2_stream *s, bool has_body)
 	s->head_len = 0; /* from here on trailers are counted */
 	if (!s->fault)
 		join_cookie(s);
-	if (!s->fault)
-		refuse(s, judge_fields(r));
-	if (!s->fault)
-		refuse(s, judge_target(r));
-	if (!s->fault)
-		refuse(s, judge_authority(r));
-	if (!s->fault)
-		refuse(s, judge_body(s, has_body));
+	set_body(r, more);
 	if (!s->fault)
 		refuse(s, request_check(r));
-	if (s->fault)
-		r->has_body = has_body;
+	if (!r->method.at)
+		r->method = S("");
 	if (!r->target.at) /* CONNECT has none */
-		r->target = r->authority;
+		r->target = r->authority.at ? r->authority : S("");
+}
+
+/* ---- trailers ---- */
+
+int h2_trailer(struct h2_stream *s, struct slice name, struct slice value)
+{
+	struct headers *t = &s->in_trailers;
+	struct arena *a = &s->request->arena;
+
+	s->head_len += name.len + value.len + 4;
+	if (!is_lower_name(name) || !header_is_value(value) || !header_is_trailer(name))
+		return reset(s, NGHTTP2_PROTOCOL_ERROR);
+	if (s->finished)
+		return 0;
+	if (!t->at) {
+		t->at = arena_room(a, H2_TRAILERS_MOST * sizeof *t->at);
+		t->cap = t->at ? H2_TRAILERS_MOST : 0;
+	}
+	char *to = arena_room(a, name.len + value.len);
+	if (s->head_len > H2_TRAILER_BYTES || !to)
+		return reset(s, NGHTTP2_ENHANCE_YOUR_CALM);
+	memcpy(to, name.at, name.len);
+	if (value.len)
+		memcpy(to + name.len, value.at, value.len);
+	bool fits = headers_add(t, (struct slice){ to, name.len },
+	                        slice_trim((struct slice){ to + name.len, value.len }));
+	return fits ? 0 : reset(s, NGHTTP2_ENHANCE_YOUR_CALM);
 }

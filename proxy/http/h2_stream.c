@@ -24,6 +24,8 @@ struct h2_stream *h2_stream_open(struct h2 *h, int32_t id)
 	s->taken_ns = h->c.server->loop->now_ns;
 	r->ops = &h2_ops;
 	r->client = (struct client *)(void *)s;
+	if (list_is_empty(&h->streams))
+		h->looked_ns = s->taken_ns;
 	list_push(&h->streams, &s->link);
 	return s;
 }
@@ -239,6 +241,16 @@ static ssize_t body_read(struct request *r, void *to, size_t cap)
 	return s->got > s->limit ? BODY_TOO_LONG : (ssize_t)len;
 }
 
+static bool trailers(const struct request *r, struct headers *to)
+{
+	const struct headers *from = &h2_of(r)->in_trailers;
+
+	for (uint16_t i = 0; i < from->len; i++)
+		if (!headers_add(to, from->at[i].name, from->at[i].value))
+			return false;
+	return from->len > 0;
+}
+
 static void body_limit(struct request *r, uint64_t bytes)
 {
 	h2_of(r)->limit = bytes;
@@ -263,20 +275,21 @@ static void flush(struct request *r)
 }
 
 const struct client_ops h2_ops = {
-    .body_read = body_read,
-    .body_limit = body_limit,
-    .body_open = body_open,
-    .say_continue = h2_say_continue,
-    .head = h2_head,
-    .early = h2_early,
-    .room = h2_room,
-    .body = h2_body,
-    .end = h2_end,
-    .flush = flush,
-    .abort = abort_answer,
-    .is_gone = is_gone,
-    .is_flushed = is_flushed,
-    .taken_ns = taken_ns,
-    .tunnel = tunnel,
-    .finish = finish,
+	.body_read = body_read,
+	.trailers = trailers,
+	.body_limit = body_limit,
+	.body_open = body_open,
+	.say_continue = h2_say_continue,
+	.head = h2_head,
+	.early = h2_early,
+	.room = h2_room,
+	.body = h2_body,
+	.end = h2_end,
+	.flush = flush,
+	.abort = abort_answer,
+	.is_gone = is_gone,
+	.is_flushed = is_flushed,
+	.taken_ns = taken_ns,
+	.tunnel = tunnel,
+	.finish = finish,
 };

@@ -174,6 +174,7 @@ static enum step more(struct guest *g)
 static void begin_body(struct guest *g)
 {
 	const struct request *r = &g->request;
+	const struct header *expect = headers_find(&r->headers, HEADER_EXPECT);
 
 	g->is_head = slice_same(r->method, S("HEAD"));
 	g->close_after = r->client_close;
@@ -181,7 +182,7 @@ static void begin_body(struct guest *g)
 	g->body_len = 0;
 	body_init(&g->body, !r->has_body ? BODY_NONE : r->chunked ? BODY_CHUNKED : BODY_LENGTH,
 		r->content_length);
-	if (r->expects_continue && r->has_body)
+	if (r->has_body && expect && slice_same_nocase(expect->value, S("100-continue")))
 		wire_write(g->wire, S("HTTP/1.1 100 Continue\r\n\r\n"));
 	g->doing = READING_BODY;
 }

@@ -104,6 +104,18 @@ static bool lay_out(struct shared *s, const struct shared_sizes *sizes)
 	return s->limits != NULL;
 }
 
+/* The keys' part is laid out by its first attach, which must be able to write. */
+static bool lay_out_published(const struct shared *s)
+{
+	void *memory = mmap(NULL, s->published_len, PROT_READ | PROT_WRITE, MAP_SHARED, s->published_write, 0);
+
+	if (memory == MAP_FAILED)
+		return false;
+	bool ok = verify_published_attach(((struct published *)memory)->keys) != NULL;
+	munmap(memory, s->published_len);
+	return ok;
+}
+
 /* The second file, open for writing and, separately, for reading. */
 static bool open_published(struct shared *s)
 {
@@ -111,7 +123,7 @@ static bool open_published(struct shared *s)
 
 	s->published_len = pages(sizeof(struct published) + verify_published_memory());
 	s->published_write = memory_file("sallyport published", s->published_len);
-	if (s->published_write < 0)
+	if (s->published_write < 0 || !lay_out_published(s))
 		return false;
 	snprintf(path, sizeof path, "/proc/self/fd/%d", s->published_write);
 	s->published_read = open(path, O_RDONLY | O_CLOEXEC);

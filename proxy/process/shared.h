@@ -14,6 +14,7 @@
 #include "verify/verify.h"
 
 enum { SLOTS_MAX = 128, SEAT_SUPERVISOR = 0, SEAT_WRITER = 1, SEAT_KEEPERS = 2, SEAT_WORKERS = 4 };
+enum { GONE_MAX = 256 };
 enum { GENERATIONS_MAX = 3 }; /* alive at once: one in force and two that drain */
 enum { SEATS_MAX = SEAT_WORKERS + GENERATIONS_MAX * SLOTS_MAX };
 
@@ -36,7 +37,7 @@ struct seat {
 struct outcome {                  /* of the last reload; one writer, two copies */
 	uint64_t number, wall_ns;
 	uint32_t generation;          /* in force afterwards */
-	bool applied;
+	uint32_t status;              /* exit status for whoever asked: 0 applied, 78 refused, 1 failed */
 	uint32_t len;
 	char text[16384];
 };
@@ -47,10 +48,10 @@ struct shared_head {
 	_Atomic uint64_t started_wall_ns;
 	_Atomic uint64_t reloads_asked;   /* counted up by the keeper; the supervisor takes them */
 	_Atomic uint64_t reloads_done;    /* number of the last outcome, at outcomes[number % 2] */
-	_Atomic uint64_t reopens;         /* of the logs, asked for */
 	_Atomic uint64_t restarts;
 	_Atomic uint64_t slots_version;   /* moves with adopters */
 	_Atomic uint32_t adopters[SLOTS_MAX]; /* slot whose worker accepts on this slot's sockets */
+	_Atomic uint32_t gone[GONE_MAX];  /* listeners of the generation that drains now, whose address is no more */
 	struct outcome outcomes[2];
 	struct barred barred;
 };

@@ -8,6 +8,8 @@
 #include <sys/signalfd.h>
 #include <unistd.h>
 
+#define WRITER_NS (10 * NS_PER_S) /* a disk may hold it up */
+
 bool supervisor_signals(struct supervisor *s)
 {
 	static const int ours[] = { SIGCHLD, SIGTERM, SIGINT, SIGHUP, SIGUSR1 };
@@ -31,11 +33,12 @@ static void reap_stranger(void *with, pid_t pid, int status)
 		reload_reaped(s->reading, status);
 }
 
+/* By a new writer, since it opens them before it gives up its rights. */
 static void reopen_logs(struct supervisor *s)
 {
 	log_info("reopening the logs");
-	atomic_fetch_add(&s->shared.head->reopens, 1);
-	shared_ring(s->shared.pokes[SEAT_WRITER]);
+	crew_order(&s->crew, SEAT_WRITER, ORDER_STOP);
+	crew_end_by(&s->crew, ROLE_WRITER, clock_ns() + WRITER_NS);
 }
 
 static void take_signals(struct supervisor *s)
@@ -52,7 +55,7 @@ static void take_signals(struct supervisor *s)
 	}
 }
 
-/* A writer that was told to end, because of a reload, has a successor at once. */
+/* A writer that was told to end, to open another log, has a successor at once. */
 static void succeed_writer(struct supervisor *s)
 {
 	struct crew *c = &s->crew;

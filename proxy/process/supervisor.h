@@ -13,6 +13,7 @@ enum stage {
 	STAGE_RETIRING, /* the old keeper lets go of what it publishes */
 	STAGE_KEEPING,  /* the new one publishes for the first time */
 	STAGE_SERVING,  /* the new workers begin to accept */
+	STAGE_HANDING,  /* the old ones stop accepting */
 };
 
 enum leave { LEAVE_NOT, LEAVE_DELAY, LEAVE_DRAIN, LEAVE_CUT, LEAVE_KEEPER, LEAVE_WRITER, LEAVE_DONE };
@@ -28,6 +29,7 @@ struct supervisor {
 	unsigned last_number;
 	int signals;                  /* signalfd */
 	int admin_fd, status_fd;
+	char *admin_path;
 
 	enum stage stage;
 	struct reload *reading;

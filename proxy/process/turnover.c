@@ -8,11 +8,12 @@
 #define RETIRE_NS (5 * NS_PER_S)  /* a keeper that does not let go in this time is killed */
 #define SETTLE_NS (2 * NS_PER_S)  /* names and first health checks may take this long; then it goes on without */
 #define ACCEPT_NS (10 * NS_PER_S)
+#define WRITER_NS (10 * NS_PER_S) /* a disk may hold it up */
 #define LOSSES_MAX 3              /* workers of the new configuration that may die while loading */
 
 /* ---- the outcome ---- */
 
-static void publish(struct supervisor *s, bool applied, const char *text)
+static void publish(struct supervisor *s, int status, const char *text)
 {
 	struct shared_head *h = s->shared.head;
 	struct outcome *o = &h->outcomes[s->asked % 2];
@@ -21,20 +22,19 @@ static void publish(struct supervisor *s, bool applied, const char *text)
 
 	o->number = s->asked;
 	o->wall_ns = clock_wall_ns();
-	o->applied = applied;
+	o->status = (uint32_t)status;
 	o->generation = s->crew.now ? s->crew.now->number : 0;
 	o->len = (uint32_t)(len < sizeof o->text ? len : sizeof o->text);
 	memcpy(o->text, text, o->len);
 	atomic_store(&h->reload_running, 0);
 	atomic_store_explicit(&h->reloads_done, s->asked, memory_order_release);
-	metrics_add(metrics_series(METRIC_reloads_total, applied ? S("applied") : S("refused"), none, none, none), 1);
+	metrics_add(metrics_series(METRIC_reloads_total, status == 0 ? S("applied") : S("refused"), none, none, none), 1);
 	shared_ring(s->shared.keeper_bell);
 	for (unsigned i = SEAT_KEEPERS; i < SEAT_WORKERS; i++)
 		shared_ring(s->shared.pokes[i]);
-	notify_say(S("READY=1"));
 }
 
-static void refuse(struct supervisor *s, char *text)
+static void refuse(struct supervisor *s, int status, char *text)
 {
 	const char *why = text ? text : "out of memory\n";
 
@@ -49,7 +49,8 @@ static void refuse(struct supervisor *s, char *text)
 	}
 	s->next = NULL;
 	s->stage = STAGE_IDLE;
-	publish(s, false, why);
+	publish(s, status, why);
+	notify_say(S("READY=1"));
 	free(text);
 }
 
@@ -108,7 +109,7 @@ static void begin(struct supervisor *s)
 	s->reading = reload_begin(&s->plan);
 	enter(s, STAGE_READING, UINT64_MAX);
 	if (!s->reading)
-		refuse(s, strdup("no child can be forked to read the configuration\n"));
+		refuse(s, 1, strdup("no child can be forked to read the configuration\n"));
 }
 
 static bool start_workers(struct supervisor *s, struct generation *g)
@@ -146,7 +147,7 @@ static void step_reading(struct supervisor *s, uint64_t now_ns)
 	reload_free(s->reading);
 	s->reading = NULL;
 	if (sealed < 0) {
-		refuse(s, text);
+		refuse(s, 78, text);
 		return;
 	}
 	free(text);
@@ -156,9 +157,9 @@ static void step_reading(struct supervisor *s, uint64_t now_ns)
 	if (s->next && !text)
 		text = prepare(s, s->next);
 	if (text || !s->next)
-		refuse(s, text);
+		refuse(s, 78, text);
 	else if (!start_workers(s, s->next))
-		refuse(s, strdup("its workers cannot be forked\n"));
+		refuse(s, 1, strdup("its workers cannot be forked\n"));
 	else
 		enter(s, STAGE_LOADING, now_ns + LOAD_NS);
 }
@@ -180,9 +181,9 @@ static bool replace_lost(struct supervisor *s)
 static void step_loading(struct supervisor *s, uint64_t now_ns)
 {
 	if (!replace_lost(s)) {
-		refuse(s, strdup("the workers of the new configuration died while loading; the log says how\n"));
+		refuse(s, 1, strdup("the workers of the new configuration died while loading; the log says how\n"));
 	} else if (now_ns > s->stage_until_ns) {
-		refuse(s, strdup("the workers of the new configuration did not load within a minute\n"));
+		refuse(s, 1, strdup("the workers of the new configuration did not load within a minute\n"));
 	} else if (crew_all_at_least(&s->crew, s->next, SEAT_LOADED)) {
 		for (unsigned i = SEAT_KEEPERS; i < SEAT_WORKERS; i++)
 			crew_order(&s->crew, i, ORDER_DRAIN);
@@ -252,44 +253,75 @@ static void tell_ready(struct supervisor *s)
 		s->options->on_ready(s->options->with);
 }
 
-/* The earlier generation goes; what it has open is finished. */
-static void drain_old(struct supervisor *s, uint64_t now_ns)
+/* Which addresses nobody will accept from any more: its workers take what queues there before they close. */
+static void tell_gone(struct supervisor *s)
 {
-	if (!s->old)
-		return;
-	s->old->draining = true;
-	s->old->drain_until_ns = now_ns + s->old->config->root.drain.timeout;
-	crew_order_workers(&s->crew, s->old, ORDER_DRAIN);
-	crew_end_by(&s->crew, ROLE_WORKER, s->old->drain_until_ns + 5 * NS_PER_S);
-	for (unsigned i = SEAT_KEEPERS; i < SEAT_WORKERS; i++)
-		if (s->crew.child[i].generation != s->crew.now)
-			crew_order(&s->crew, i, ORDER_STOP);
-	crew_end_by(&s->crew, ROLE_KEEPER, now_ns + 10 * NS_PER_S);
-	crew_order(&s->crew, SEAT_WRITER, ORDER_STOP); /* its successor opens the new configuration's log */
-	s->old = NULL;
+	const struct config_root *old = &s->old->config->root, *now = &s->next->config->root;
+
+	for (size_t i = 0; i < old->listeners_len && i < GONE_MAX; i++) {
+		bool stays = false;
+		for (size_t j = 0; j < now->listeners_len; j++)
+			stays |= slice_same(old->listeners[i].address, now->listeners[j].address);
+		atomic_store(&s->shared.head->gone[i], !stays);
+	}
 }
 
 static void step_serving(struct supervisor *s, uint64_t now_ns)
 {
-	struct shared_head *h = s->shared.head;
+	if (!crew_all_at_least(&s->crew, s->next, SEAT_SERVING) && now_ns < s->stage_until_ns)
+		return;
+	atomic_store(&s->shared.head->generation, s->next->number);
+	atomic_store(&s->shared.head->workers, s->next->workers);
+	atomic_store(&s->shared.head->phase, PHASE_SERVING);
+	metrics_set(metrics_series(METRIC_generation, S(""), S(""), S(""), S("")), s->next->number);
+	if (s->old) {
+		tell_gone(s);
+		s->old->draining = true;
+		crew_order_workers(&s->crew, s->old, ORDER_DRAIN);
+		crew_end_by(&s->crew, ROLE_WORKER, now_ns + s->old->config->root.drain.timeout + 5 * NS_PER_S);
+	}
+	enter(s, STAGE_HANDING, now_ns + RETIRE_NS);
+}
+
+/* The earlier generation's workers have closed their listeners, or will never: what they have open is finished
+ * by them, what comes now meets the new configuration. */
+static bool is_handed_over(const struct supervisor *s)
+{
+	for (unsigned i = SEAT_WORKERS; s->old && i < SEATS_MAX; i++)
+		if (s->crew.child[i].pid && s->crew.child[i].generation == s->old &&
+			atomic_load(&s->shared.seats[i].state) < SEAT_DRAINING)
+			return false;
+	return true;
+}
+
+/* The keeper that waits to tell the outcome, and the writer, whose successor opens the new configuration's log. */
+static void end_old(struct supervisor *s, uint64_t now_ns)
+{
+	for (unsigned i = SEAT_KEEPERS; i < SEAT_WORKERS; i++)
+		if (s->crew.child[i].generation != s->crew.now)
+			crew_order(&s->crew, i, ORDER_STOP);
+	crew_end_by(&s->crew, ROLE_KEEPER, now_ns + RETIRE_NS);
+	crew_order(&s->crew, SEAT_WRITER, ORDER_STOP);
+	crew_end_by(&s->crew, ROLE_WRITER, now_ns + WRITER_NS);
+}
+
+static void step_handing(struct supervisor *s, uint64_t now_ns)
+{
 	bool reload = s->old != NULL;
 	char text[96];
 
-	if (!crew_all_at_least(&s->crew, s->next, SEAT_SERVING) && now_ns < s->stage_until_ns)
+	if (!is_handed_over(s) && now_ns < s->stage_until_ns)
 		return;
-	atomic_store(&h->generation, s->next->number);
-	atomic_store(&h->workers, s->next->workers);
-	atomic_store(&h->phase, PHASE_SERVING);
-	metrics_set(metrics_series(METRIC_generation, S(""), S(""), S(""), S("")), s->next->number);
-	drain_old(s, now_ns);
-	s->next = NULL;
-	s->stage = STAGE_IDLE;
-	tell_ready(s);
 	snprintf(text, sizeof text, "generation %u is in force with %u worker%s\n", s->crew.now->number,
 		s->crew.now->workers, s->crew.now->workers == 1 ? "" : "s");
 	log_info("%.*s", (int)strlen(text) - 1, text);
-	if (reload)
-		publish(s, true, text);
+	s->next = s->old = NULL;
+	s->stage = STAGE_IDLE;
+	if (reload) {
+		publish(s, 0, text);
+		end_old(s, now_ns);
+	}
+	tell_ready(s);
 }
 
 bool turnover_first(struct supervisor *s, struct generation *g, char **text)
@@ -320,12 +352,11 @@ void turnover_step(struct supervisor *s, uint64_t now_ns)
 		case STAGE_LOADING: step_loading(s, now_ns); break;
 		case STAGE_RETIRING: step_retiring(s, now_ns); break;
 		case STAGE_KEEPING: step_keeping(s, now_ns); break;
-		case STAGE_SERVING: break;
+		case STAGE_SERVING: step_serving(s, now_ns); break;
+		case STAGE_HANDING: step_handing(s, now_ns); break;
 		}
-		if (s->stage == STAGE_SERVING) {
+		if (s->stage == STAGE_SERVING)
 			crew_order_workers(&s->crew, s->next, ORDER_SERVE);
-			step_serving(s, now_ns);
-		}
 	} while (s->stage != before && s->stage != STAGE_IDLE);
 	if (s->stage == STAGE_IDLE && s->crew.now && s->told_ready)
 		crew_order_workers(&s->crew, s->crew.now, ORDER_SERVE); /* those that were restarted */
@@ -336,7 +367,7 @@ void turnover_cancel(struct supervisor *s, const char *why)
 	reload_free(s->reading);
 	s->reading = NULL;
 	if (s->stage == STAGE_READING || s->stage == STAGE_LOADING)
-		refuse(s, strdup(why));
+		refuse(s, 1, strdup(why));
 	s->stage = STAGE_IDLE;
 	s->next = s->old = NULL;
 }

@@ -47,10 +47,11 @@ static inline int dial(void)
 	return fd;
 }
 
-/* Turns the loop until `until` was heard (anywhere), the server closed, or some time passed. */
+/* Turns the loop until `until` was heard (anywhere; NULL: never), the server closed, or nothing came for
+ * long. */
 static inline bool hear(int fd, const char *until)
 {
-	for (int quiet = 0; quiet < 60;) {
+	for (int quiet = 0; quiet < 2000;) {
 		loop_turn(loop, 2 * NS_PER_MS);
 		ssize_t n = recv(fd, heard + heard_len, sizeof heard - 1 - heard_len, MSG_DONTWAIT);
 		if (n == 0 || (n < 0 && errno == ECONNRESET)) {

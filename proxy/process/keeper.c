@@ -1,0 +1,251 @@
+/* The keeper: it alone fetches keys, probes endpoints and resolves names; it serves the admin socket, probes and
+ * metrics. What it finds out it publishes into memory that workers only read. Two keepers never publish at once:
+ * one that is told to go closes that part first, and stays only to tell operators how their reload went. */
+#include "process/keeper.h"
+#include "base/log.h"
+#include <errno.h>
+#include <unistd.h>
+
+#define TICKETS_S (12 * 3600)       /* as ticket_keys_make counts periods */
+#define SETTLED_NS (1500 * NS_PER_MS) /* names that take longer are not waited for */
+#define FAREWELL_NS (1 * NS_PER_S)  /* for the last answers to be taken */
+
+/* ---- what workers see ---- */
+
+static void renew_tickets(struct keeper *k, bool at_open)
+{
+	struct published *p = k->shared->published;
+	uint64_t wall_s = clock_wall_ns() / NS_PER_S, made_s = atomic_load(&p->tickets_made_s);
+	bool shared_by_fleet = k->config->root.secrets.fleet.len > 0;
+
+	/* random ones outlive a keeper; those of the fleet follow the configuration */
+	if (made_s && made_s / TICKETS_S == wall_s / TICKETS_S && !(at_open && shared_by_fleet))
+		return;
+	ticket_keys_make(&p->tickets, k->config, wall_s);
+	atomic_store(&p->tickets_made_s, wall_s);
+}
+
+static void poke_workers(struct keeper *k)
+{
+	for (unsigned i = SEAT_WORKERS; i < k->shared->seats_len; i++)
+		if (atomic_load(&k->shared->seats[i].pid))
+			shared_ring(k->shared->pokes[i]);
+}
+
+/* Sleeping workers are woken only for what they may be waiting for. */
+static void tell_workers(struct keeper *k)
+{
+	uint64_t keys = verify_published_moved(shared_keys(k->shared));
+	uint64_t endpoints = atomic_load(&k->shared->published->endpoints.generation);
+
+	if (keys != k->keys_moved || endpoints != k->endpoints_moved)
+		poke_workers(k);
+	k->keys_moved = keys;
+	k->endpoints_moved = endpoints;
+}
+
+static void hear_workers(struct keeper *k)
+{
+	char room[ASK_MAX];
+	struct ask ask;
+
+	for (unsigned i = SEAT_WORKERS; i < k->shared->seats_len; i++)
+		while (ask_take(shared_asks(k->shared, i), room, &ask))
+			verify_keeper_unknown(k->verify, ask.issuer, ask.kid, ask.token_iat_s);
+}
+
+/* ---- its turn ---- */
+
+static void retire(struct keeper *k)
+{
+	k->retired = true;
+	if (k->admin)
+		admin_pause(k->admin);
+	fetcher_close(k->fetcher); /* its last calls still find both keepers */
+	resolver_close(k->resolver);
+	if (k->verify)
+		verify_keeper_close(k->verify);
+	if (k->forward)
+		forward_keeper_close(k->forward);
+	k->fetcher = NULL;
+	k->resolver = NULL;
+	k->verify = NULL;
+	k->forward = NULL;
+	shared_say(k->shared, k->post->seat, SEAT_DRAINING);
+}
+
+static void keep(struct keeper *k)
+{
+	hear_workers(k);
+	k->verify_due_ns = verify_keeper_tick(k->verify);
+	k->forward_due_ns = forward_keeper_tick(k->forward);
+	renew_tickets(k, false);
+	tell_workers(k);
+	if (k->serving)
+		return;
+	/* what is published for the first time is whole once every name has been looked up */
+	if (resolver_pending(k->resolver) == 0 || k->loop->now_ns - k->opened_ns > SETTLED_NS) {
+		k->serving = true;
+		shared_say(k->shared, k->post->seat, SEAT_SERVING);
+	}
+}
+
+static void on_turn(void *with)
+{
+	struct keeper *k = with;
+
+	if (!k->retired)
+		keep(k);
+	keeper_answer_waiting(k, false);
+}
+
+static void on_rung(evutil_socket_t fd, short what, void *with)
+{
+	(void)what;
+	(void)with;
+	shared_hush((int)fd); /* the turn that follows looks at everything */
+}
+
+static bool is_ready(void *with)
+{
+	const struct keeper *k = with;
+
+	return atomic_load(&k->shared->head->phase) == PHASE_SERVING;
+}
+
+static bool is_started(void *with)
+{
+	const struct keeper *k = with;
+
+	return atomic_load(&k->shared->head->phase) != PHASE_STARTING;
+}
+
+/* ---- opening and closing ---- */
+
+static bool confine(struct keeper *k)
+{
+	struct shared *s = k->shared;
+	int keep_fds[SEATS_MAX + 4];
+	size_t len = 0;
+
+	if (!shared_publish(s, true))
+		return false;
+	keep_fds[len++] = s->bell;
+	keep_fds[len++] = s->keeper_bell;
+	for (unsigned i = 0; i < s->seats_len; i++)
+		keep_fds[len++] = s->pokes[i];
+	keep_fds[len++] = k->post->admin_fd;
+	keep_fds[len++] = k->post->status_fd;
+	confine_descriptors(keep_fds, len);
+	return confine_identity(k->post->account);
+}
+
+static bool listen_to(struct keeper *k, struct event **event, int fd)
+{
+	*event = event_new(k->loop->base, fd, EV_READ | EV_PERSIST, on_rung, k);
+	return *event && event_add(*event, NULL) == 0;
+}
+
+static bool open_doors(struct keeper *k)
+{
+	const struct probes_world probes = { is_ready, is_started, k };
+	const struct admin_world admin = { k->post->started_by, keeper_on_ask, keeper_on_gone, k };
+
+	if (k->post->status_fd >= 0 && !(k->probes = probes_open(k->loop, k->post->status_fd, &probes)))
+		return false;
+	if (k->post->admin_fd >= 0 && !(k->admin = admin_open(k->loop, k->post->admin_fd, &admin)))
+		return false;
+	return listen_to(k, &k->poked, k->shared->pokes[k->post->seat]) && listen_to(k, &k->rung, k->shared->keeper_bell);
+}
+
+static bool open_keepers(struct keeper *k)
+{
+	struct published *p = k->shared->published;
+
+	k->fetcher = fetcher_open(k->loop->base);
+	if (!k->fetcher)
+		return false;
+	k->verify = verify_keeper_open(k->config, k->post->generation->bundle, verify_published_attach(p->keys),
+		keeper_verify_world(k), k->post->machine_secret);
+	k->forward = forward_keeper_open(k->config, &p->endpoints, keeper_forward_world(k));
+	return k->verify && k->forward;
+}
+
+static bool open_keeper(struct keeper *k)
+{
+	k->loop = loop_open();
+	if (!k->loop)
+		return false;
+	k->opened_ns = k->loop->now_ns = clock_ns();
+	k->loop->on_turn = on_turn;
+	k->loop->with = k;
+	k->resolver = resolver_open(k->loop); /* forks, hence before libcurl and OpenSSL */
+	if (!k->resolver || !open_keepers(k) || !open_doors(k))
+		return false;
+	renew_tickets(k, true);
+	return true;
+}
+
+static void close_keeper(struct keeper *k)
+{
+	if (!k->retired && k->fetcher)
+		retire(k);
+	admin_close(k->admin);
+	probes_close(k->probes);
+	keeper_files_close(k);
+	if (k->poked)
+		event_free(k->poked);
+	if (k->rung)
+		event_free(k->rung);
+	loop_close(k->loop);
+	libevent_global_shutdown();
+}
+
+/* Orders of a keeper: DRAIN stops publishing, STOP ends. */
+static bool goes_on(struct keeper *k)
+{
+	uint64_t now_ns = k->loop->now_ns;
+	enum order order = post_order(k->post, now_ns, &k->asked_ns);
+
+	if (order >= ORDER_DRAIN && !k->retired)
+		retire(k);
+	bool orphan = order >= ORDER_DRAIN && getppid() != k->post->supervisor;
+	if (order < ORDER_STOP && !orphan)
+		return true;
+	if (!k->leave_ns) {
+		k->leave_ns = now_ns + FAREWELL_NS;
+		keeper_answer_waiting(k, true);
+	}
+	return now_ns < k->leave_ns && k->admin && !admin_is_idle(k->admin);
+}
+
+static uint64_t rest_ns(const struct keeper *k)
+{
+	uint64_t now_ns = k->loop->now_ns;
+	uint64_t due_ns = k->verify_due_ns < k->forward_due_ns ? k->verify_due_ns : k->forward_due_ns;
+
+	if (k->retired || k->leave_ns)
+		return 50 * NS_PER_MS;
+	return due_ns <= now_ns ? 0 : due_ns - now_ns < BEAT_NS ? due_ns - now_ns : BEAT_NS;
+}
+
+int keeper_main(struct post *p)
+{
+	struct keeper k = { .post = p, .config = p->generation->config, .shared = p->shared };
+	int status = 1;
+
+	post_speak(p);
+	if (!confine(&k)) {
+		log_error("the keeper cannot be set up: %s", strerror(errno));
+	} else if (!open_keeper(&k)) {
+		log_error("the keeper cannot be opened");
+	} else {
+		do {
+			loop_turn(k.loop, rest_ns(&k));
+			post_beat(p);
+		} while (goes_on(&k));
+		status = 0;
+	}
+	close_keeper(&k);
+	return status;
+}

@@ -1,0 +1,45 @@
+/* keeper.h -- the keeper's parts. Private to process/. */
+#pragma once
+#include "admin/admin.h"
+#include "fetch/fetch.h"
+#include "process/ask.h"
+#include "process/post.h"
+#include "process/resolve.h"
+
+#define RELOADS_MAX 16 /* operators that may wait for the outcome of a reload */
+
+struct waiting { struct admin_ask *ask; uint64_t number; };
+
+struct keeper {
+	struct post *post;
+	const struct config *config;
+	struct shared *shared;
+	struct loop *loop;
+	struct resolver *resolver;
+	struct fetcher *fetcher;
+	struct verify_keeper *verify;
+	struct forward_keeper *forward;
+	struct admin *admin;
+	struct probes *probes;
+	struct event *poked, *rung;
+	struct keeper_file *files; /* CA files of the bundle, as descriptors */
+	struct waiting waiting[RELOADS_MAX];
+	unsigned waiting_len;
+	uint64_t asked_ns, verify_due_ns, forward_due_ns, opened_ns, leave_ns;
+	uint64_t keys_moved, endpoints_moved;
+	bool serving, retired;
+};
+
+/* What verify/ and forward/ are given. */
+struct verify_world keeper_verify_world(struct keeper *k);
+struct forward_world keeper_forward_world(struct keeper *k);
+/* A path under which libcurl finds a file of the bundle, whoever may read the original; the path itself where the
+ * bundle has it not. NULL for NULL. */
+const char *keeper_file(struct keeper *k, const char *path);
+void keeper_files_close(struct keeper *k);
+
+/* The verbs of the admin socket. */
+void keeper_on_ask(void *with, struct admin_ask *ask, struct slice verb);
+void keeper_on_gone(void *with, struct admin_ask *ask);
+/* Answers those whose reload is over; all of them where this keeper ends. */
+void keeper_answer_waiting(struct keeper *k, bool ending);

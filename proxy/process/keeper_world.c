@@ -1,0 +1,167 @@
+#include "process/keeper.h"
+#include <stdio.h>
+#include <stdlib.h>
+#include <sys/mman.h>
+#include <unistd.h>
+
+#define FETCH_NS (10 * NS_PER_S)
+#define BODY_MAX ((size_t)1024 * 1024)
+
+/* ---- time ---- */
+
+static uint64_t now_ns(void *with)
+{
+	(void)with;
+	return clock_ns();
+}
+
+static uint64_t wall_s(void *with)
+{
+	(void)with;
+	return clock_wall_ns() / NS_PER_S;
+}
+
+/* ---- files of the bundle ---- */
+
+struct keeper_file {
+	struct keeper_file *next;
+	char *path, name[32];
+	int fd;
+};
+
+static bool fill(struct keeper_file *f, struct slice bytes)
+{
+	f->fd = memfd_create("sallyport ca", MFD_CLOEXEC);
+	if (f->fd < 0)
+		return false;
+	snprintf(f->name, sizeof f->name, "/proc/self/fd/%d", f->fd);
+	return write(f->fd, bytes.at, bytes.len) == (ssize_t)bytes.len;
+}
+
+static void free_file(struct keeper_file *f)
+{
+	if (f->fd >= 0)
+		close(f->fd);
+	free(f->path);
+	free(f);
+}
+
+const char *keeper_file(struct keeper *k, const char *path)
+{
+	struct slice bytes;
+	const char *why;
+
+	if (!path || !*path)
+		return NULL;
+	for (struct keeper_file *f = k->files; f; f = f->next)
+		if (strcmp(f->path, path) == 0)
+			return f->name;
+	if (!bundle_file(k->post->generation->bundle, path, &bytes, &why))
+		return path;
+	struct keeper_file *f = calloc(1, sizeof *f);
+	if (!f)
+		return path;
+	f->fd = -1;
+	f->path = strdup(path);
+	if (!f->path || !fill(f, bytes)) {
+		free_file(f);
+		return path;
+	}
+	f->next = k->files;
+	k->files = f;
+	return f->name;
+}
+
+void keeper_files_close(struct keeper *k)
+{
+	while (k->files) {
+		struct keeper_file *f = k->files;
+		k->files = f->next;
+		free_file(f);
+	}
+}
+
+/* ---- fetching for verify/ ---- */
+
+struct fetching {
+	void (*done)(void *for_whom, int status, struct slice body, uint64_t max_age_s, const char *failure);
+	void *for_whom;
+};
+
+static void on_fetched(void *with, const struct fetch_answer *a)
+{
+	struct fetching *f = with;
+
+	f->done(f->for_whom, a->status, a->body, a->max_age_s, a->failure);
+	free(f);
+}
+
+static void fetch_for_verify(void *with, struct slice url, struct slice ca,
+	void (*done)(void *for_whom, int status, struct slice body, uint64_t max_age_s, const char *failure),
+	void *for_whom)
+{
+	struct keeper *k = with;
+	struct fetching *f = malloc(sizeof *f);
+	char *text = strndup(url.at, url.len), *ca_path = ca.len ? strndup(ca.at, ca.len) : NULL;
+	const struct fetch_ask ask = { .url = text, .ca = keeper_file(k, ca_path), .timeout_ns = FETCH_NS,
+		.body_max = BODY_MAX, .follow = true };
+
+	if (f && text) {
+		*f = (struct fetching){ done, for_whom };
+		fetch(k->fetcher, &ask, on_fetched, f);
+	} else {
+		free(f);
+		done(for_whom, 0, (struct slice){ 0 }, UINT64_MAX, "out of memory");
+	}
+	free(text);
+	free(ca_path);
+}
+
+struct verify_world keeper_verify_world(struct keeper *k)
+{
+	return (struct verify_world){ .with = k, .fetch = fetch_for_verify, .now_ns = now_ns, .wall_s = wall_s };
+}
+
+/* ---- probing and resolving for forward/ ---- */
+
+struct probing {
+	void (*done)(void *for_whom, int status, const char *failure);
+	void *for_whom;
+};
+
+static void on_probed(void *with, const struct fetch_answer *a)
+{
+	struct probing *p = with;
+
+	p->done(p->for_whom, a->status, a->failure);
+	free(p);
+}
+
+static void probe(void *with, const char *url, const char *unix_socket, const char *host, const char *ca,
+	const char *server_name, uint64_t timeout_ns,
+	void (*done)(void *for_whom, int status, const char *failure), void *for_whom)
+{
+	struct keeper *k = with;
+	struct probing *p = malloc(sizeof *p);
+	const struct fetch_ask ask = { .url = url, .unix_socket = unix_socket, .host = host,
+		.ca = keeper_file(k, ca), .server_name = server_name, .timeout_ns = timeout_ns };
+
+	if (!p) {
+		done(for_whom, 0, "out of memory");
+		return;
+	}
+	*p = (struct probing){ done, for_whom };
+	fetch(k->fetcher, &ask, on_probed, p);
+}
+
+static void resolve_for_forward(void *with, const char *host, uint16_t port, resolved_f *done, void *for_whom)
+{
+	struct keeper *k = with;
+
+	resolve(k->resolver, host, port, done, for_whom);
+}
+
+struct forward_world keeper_forward_world(struct keeper *k)
+{
+	return (struct forward_world){ .with = k, .probe = probe, .resolve = resolve_for_forward, .now_ns = now_ns };
+}

@@ -1,0 +1,233 @@
+#include "process/process.h"
+#include "base/log.h"
+#include "process/machine.h"
+#include "process/post.h"
+#include "process/prove.h"
+#include "process/supervisor.h"
+#include "process/version.h"
+#include "admin/admin.h"
+#include <errno.h>
+#include <poll.h>
+#include <stdlib.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+enum { BAD_CONFIGURATION = 78 }; /* EX_CONFIG of sysexits.h */
+
+static struct reload_plan plan_of(const struct run_options *o, struct proof *proof)
+{
+	return (struct reload_plan){ .path = o->config, .files = o->files, .files_len = o->files_len,
+		.pin_file = RELOAD_PIN_FILE, .prove = prove, .with = proof };
+}
+
+static void complain(const char *text)
+{
+	for (struct slice rest = slice_of(text); rest.len;) {
+		struct slice line = slice_cut(&rest, '\n');
+		fprintf(stderr, "%.*s\n", SLICE(line));
+	}
+}
+
+/* ---- check ---- */
+
+struct config *process_config(const struct run_options *o, struct bundle **bundle)
+{
+	struct reload_plan plan = plan_of(o, NULL);
+	char *text;
+
+	plan.prove = NULL;
+	plan.free_of_pin = true;
+	struct config *c = reload_here(&plan, bundle, &text);
+	if (text)
+		complain(text);
+	free(text);
+	return c;
+}
+
+const char *process_version(void)
+{
+	return SALLYPORT_VERSION;
+}
+
+int process_check(const struct run_options *o)
+{
+	struct proof proof = { 0 };
+	struct reload_plan plan = plan_of(o, &proof);
+	struct bundle *bundle = NULL;
+	char *text;
+
+	struct config *c = reload_here(&plan, &bundle, &text);
+	if (text)
+		complain(text);
+	free(text);
+	int status = c ? 0 : BAD_CONFIGURATION;
+	if (c)
+		config_free(c);
+	if (bundle)
+		bundle_close(bundle);
+	return status;
+}
+
+/* ---- run ---- */
+
+/* The first configuration: there is nothing to serve meanwhile, so its child is waited for. -1: refused. */
+static int read_first(struct supervisor *s)
+{
+	char *text = NULL;
+	int sealed = -1;
+	struct reload *r = reload_begin(&s->plan);
+
+	if (!r) {
+		log_error("no child can be forked to read the configuration: %s", strerror(errno));
+		return -1;
+	}
+	struct pollfd wait = { reload_fd(r), POLLIN, 0 };
+	while (!reload_step(r, clock_ns(), &sealed, &text))
+		poll(&wait, 1, 1000);
+	reload_free(r);
+	if (text)
+		complain(text);
+	free(text);
+	return sealed;
+}
+
+/* Directories that the configuration names and that only root can make; where they cannot be made, whoever needs
+ * them says so. */
+static void make_directory(const char *path, mode_t mode, const struct account *a, bool theirs)
+{
+	if (mkdir(path, mode) != 0)
+		return;
+	if (theirs && a->change && chown(path, a->uid, a->gid) != 0)
+		log_warn("%s cannot be given to %s: %s", path, a->name, strerror(errno));
+}
+
+static void make_directories(const struct supervisor *s, const struct config *c)
+{
+	char dir[4096];
+
+	if (c->root.state.len)
+		make_directory(c->root.state.at, 0700, &s->account, true);
+	snprintf(dir, sizeof dir, "%.*s", SLICE(c->root.admin.socket));
+	char *slash = strrchr(dir, '/');
+	if (!slash || slash == dir)
+		return;
+	*slash = '\0';
+	make_directory(dir, 0755, &s->account, false);
+}
+
+/* More than enough for a reload that wants twice as many workers. */
+static unsigned slots_for(unsigned workers)
+{
+	long cores = sysconf(_SC_NPROCESSORS_ONLN);
+	unsigned slots = workers * 2;
+
+	if (cores > 0 && (unsigned)cores > slots)
+		slots = (unsigned)cores;
+	return slots < 4 ? 4 : slots > SLOTS_MAX ? SLOTS_MAX : slots;
+}
+
+static bool open_status(struct supervisor *s, const struct config *c)
+{
+	struct sockaddr_storage at;
+	socklen_t len;
+
+	if (!c->root.status.address.len)
+		return true;
+	if (address_parse(c->root.status.address, &at, &len))
+		s->status_fd = listener_bind(&at, len, true);
+	if (s->status_fd < 0)
+		log_error("status.address: %.*s cannot be bound: %s", SLICE(c->root.status.address), strerror(errno));
+	return s->status_fd >= 0;
+}
+
+static bool open_places(struct supervisor *s, const struct generation *g)
+{
+	const struct config *c = g->config;
+	const struct shared_sizes sizes = { slots_for(g->workers), c->root.log.ring, c->root.limiting.table_size };
+	char why[512];
+
+	if (!account_find(&s->account, c->root.user, why, sizeof why)) {
+		log_error("%s", why);
+		return false;
+	}
+	make_directories(s, c);
+	s->admin_fd = admin_bind(c->root.admin.socket.at, why, sizeof why);
+	if (s->admin_fd < 0) {
+		log_error("%s", why);
+		return false;
+	}
+	if (!open_status(s, c))
+		return false;
+	if (shared_open(&s->shared, &sizes))
+		return true;
+	log_error("the shared memory cannot be made: %s", strerror(errno));
+	return false;
+}
+
+static int run(struct supervisor *s, struct generation *g)
+{
+	static unsigned char secret[MACHINE_SECRET];
+	static const enum log_level levels[] = { LOG_LEVEL_DEBUG, LOG_LEVEL_INFO, LOG_LEVEL_WARN, LOG_LEVEL_ERROR };
+	char why[512];
+
+	log_threshold(levels[g->config->root.log.level]);
+	if (!open_places(s, g))
+		return 1;
+	if (!machine_secret(secret, why, sizeof why))
+		log_warn("%s", why);
+	if (s->account.uid != 0 && geteuid() == 0 && s->account.change)
+		log_info("processes that meet the network run as %s", s->account.name);
+	metrics_sit(SEAT_SUPERVISOR);
+	s->crew.bodies = (struct bodies){ worker_main, keeper_main, writer_main };
+	s->crew.post = (struct post){ .sockets = &s->sockets, .account = &s->account, .status_fd = s->status_fd,
+		.admin_fd = s->admin_fd, .machine_secret = { (const char *)secret, sizeof secret },
+		.config_path = s->options->config, .started_by = getuid() };
+	if (!confine_supervisor())
+		log_warn("the supervisor keeps rights that it does not need: %s", strerror(errno));
+	int status = supervisor_run(s, g);
+	if (status == 0)
+		unlink(s->admin_path);
+	secret_wipe(secret, sizeof secret);
+	return status;
+}
+
+int process_run(const struct run_options *o)
+{
+	struct supervisor *s = calloc(1, sizeof *s);
+	struct proof proof = { .bind = true, .alone = true };
+	char *text = NULL;
+	int status = 1;
+
+	if (!s)
+		return 1;
+	log_role("");
+	s->options = o;
+	s->plan = plan_of(o, &proof);
+	s->admin_fd = s->status_fd = s->signals = -1;
+	confine_raise_descriptors();
+	int sealed = read_first(s);
+	proof.alone = false; /* from now on the addresses are ours */
+	if (sealed < 0) {
+		free(s);
+		return BAD_CONFIGURATION;
+	}
+	struct generation *g = generation_open(s, sealed, &text);
+	if (text)
+		complain(text);
+	free(text);
+	if (g && supervisor_signals(s)) {
+		s->admin_path = g->config->root.admin.socket.at ? strdup(g->config->root.admin.socket.at) : NULL;
+		status = run(s, g);
+		shared_close(&s->shared);
+	}
+	if (status != 0)
+		s->crew.now = NULL;
+	generations_sweep(s);
+	if (s->admin_fd >= 0)
+		close(s->admin_fd);
+	if (s->status_fd >= 0)
+		close(s->status_fd);
+	free(s->admin_path);
+	free(s);
+	return status;
+}

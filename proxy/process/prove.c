@@ -1,0 +1,144 @@
+#include "process/prove.h"
+#include "journey/journey.h"
+#include "process/confine.h"
+#include <errno.h>
+#include <fcntl.h>
+#include <stdlib.h>
+#include <sys/mman.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+static void *scratch(size_t len)
+{
+	void *memory = mmap(NULL, len, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+
+	return memory == MAP_FAILED ? NULL : memory;
+}
+
+static bool no_ask(void *with, struct slice issuer, struct slice kid, uint64_t token_iat_s)
+{
+	(void)with, (void)issuer, (void)kid, (void)token_iat_s;
+	return false;
+}
+
+static void no_log(void *with, struct slice line)
+{
+	(void)with, (void)line;
+}
+
+/* Opens and closes a whole data plane on memory of its own: certificates, rules, CAs, limits, routes. */
+static bool open_data_plane(const struct config *c, struct bundle *b, struct config_errors *errors)
+{
+	size_t limits_len = limit_table_memory(c->root.limiting.table_size), keys_len = verify_published_memory();
+	size_t endpoints_len = sizeof(struct forward_published);
+	void *limits = scratch(limits_len), *keys = scratch(keys_len), *endpoints = scratch(endpoints_len);
+	static const struct ticket_keys tickets;
+	struct loop *loop = loop_open();
+	struct journey *j = NULL;
+
+	if (limits && keys && endpoints && loop) {
+		const struct journey_world world = { .config = c, .bundle = b, .loop = loop,
+			.limits = limit_table_attach(limits, c->root.limiting.table_size),
+			.keys = verify_published_attach(keys), .endpoints = endpoints, .tickets = &tickets,
+			.ask = { no_ask, NULL }, .log = no_log };
+		j = journey_open(&world, errors);
+		if (j)
+			journey_close(j);
+	} else {
+		config_complain(errors, c->root.place, "there is not enough memory to try this configuration");
+	}
+	if (loop)
+		loop_close(loop);
+	if (limits)
+		munmap(limits, limits_len);
+	if (keys)
+		munmap(keys, keys_len);
+	if (endpoints)
+		munmap(endpoints, endpoints_len);
+	return j != NULL;
+}
+
+/* Without SO_REUSEPORT, so that another program there, or another Sallyport, is noticed. */
+static int bind_alone(const struct sockaddr_storage *at, socklen_t len)
+{
+	int on = 1, fd = socket(at->ss_family, SOCK_STREAM | SOCK_CLOEXEC, 0);
+
+	if (fd < 0)
+		return -1;
+	if (setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &on, sizeof on) == 0 &&
+		(at->ss_family != AF_INET6 || setsockopt(fd, IPPROTO_IPV6, IPV6_V6ONLY, &on, sizeof on) == 0) &&
+		bind(fd, (const struct sockaddr *)at, len) == 0)
+		return fd;
+	int why = errno;
+	close(fd);
+	errno = why;
+	return -1;
+}
+
+static bool try_address(struct slice address, struct config_place place, bool alone, struct config_errors *errors)
+{
+	struct sockaddr_storage at;
+	socklen_t len;
+
+	if (!address_parse(address, &at, &len) || at.ss_family == AF_UNIX) {
+		config_complain(errors, place, "%.*s is no IP address with a port", SLICE(address));
+		return false;
+	}
+	int fd = alone ? bind_alone(&at, len) : listener_bind(&at, len, false);
+	if (fd < 0) {
+		config_complain(errors, place, "%.*s cannot be bound: %s", SLICE(address), strerror(errno));
+		return false;
+	}
+	close(fd);
+	return true;
+}
+
+static bool try_addresses(const struct config *c, bool alone, struct config_errors *errors)
+{
+	bool ok = true;
+
+	for (size_t i = 0; i < c->root.listeners_len; i++) {
+		const struct config_listener *l = &c->root.listeners[i];
+		ok &= try_address(l->address, l->place, alone, errors);
+	}
+	if (alone && c->root.status.address.len)
+		ok &= try_address(c->root.status.address, c->root.status.place, true, errors);
+	return ok;
+}
+
+/* As the writer will: before it gives up its rights, or after. */
+static bool try_log(const struct config *c, struct config_errors *errors)
+{
+	const char *path = c->root.log.access.at;
+	struct account account;
+	char why[256];
+
+	if (!path || strcmp(path, "-") == 0)
+		return true;
+	int fd = open(path, O_WRONLY | O_APPEND | O_CREAT | O_CLOEXEC | O_NONBLOCK | O_NOCTTY, 0640);
+	int first = errno;
+	if (fd < 0 && account_find(&account, c->root.user, why, sizeof why) && account.change &&
+		setegid(account.gid) == 0 && seteuid(account.uid) == 0) {
+		fd = open(path, O_WRONLY | O_APPEND | O_CREAT | O_CLOEXEC | O_NONBLOCK | O_NOCTTY, 0640);
+		if (seteuid(0) != 0 || setegid(0) != 0)
+			return false;
+	}
+	if (fd >= 0) {
+		close(fd);
+		return true;
+	}
+	config_complain(errors, c->root.log.place, "log.access: %s cannot be written: %s", path, strerror(first));
+	return false;
+}
+
+bool prove(void *with, const struct config *c, struct bundle *b, struct config_errors *errors)
+{
+	const struct proof *p = with;
+	bool ok = open_data_plane(c, b, errors);
+
+	if (p->bind) {
+		ok &= try_addresses(c, p->alone, errors);
+		ok &= try_log(c, errors);
+	}
+	return ok;
+}

@@ -1,0 +1,12 @@
+/* prove.h -- what the child that reads a configuration tries out: everything that a worker would load, every
+ * address, the places that are written to. Private to process/. */
+#pragma once
+#include "process/process.h"
+
+struct proof {
+	bool bind;    /* try the addresses; not for `check`, which may run beside a live Sallyport */
+	bool alone;   /* nobody else may hold the addresses: a first start */
+};
+
+/* For struct reload_plan; `with` is a struct proof. */
+bool prove(void *with, const struct config *c, struct bundle *b, struct config_errors *errors);

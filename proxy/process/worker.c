@@ -1,0 +1,310 @@
+/* A worker: the data plane of one slot. It accepts on its slot's sockets and on those of slots without a worker. */
+#include "base/log.h"
+#include "base/random.h"
+#include "journey/journey.h"
+#include "process/ask.h"
+#include "process/post.h"
+#include <errno.h>
+#include <stdlib.h>
+#include <unistd.h>
+
+struct worker_listener {
+	struct worker *worker;
+	size_t index;          /* in the configuration */
+	unsigned slot;
+	int fd;
+	struct listener *listener; /* NULL: another worker accepts there */
+};
+
+struct worker {
+	struct post *post;
+	const struct config *config;
+	struct shared *shared;
+	struct loop *loop;
+	struct journey *journey;
+	struct event *poked;
+	struct worker_listener *listeners;
+	size_t listeners_len;
+	uint64_t slots_seen, asked_ns, cut_ns;
+	enum order order;      /* the last one obeyed */
+};
+
+/* ---- what journey/ is given ---- */
+
+static void on_log(void *with, struct slice line)
+{
+	struct worker *w = with;
+
+	ring_put(shared_access(w->shared, w->post->seat), line);
+}
+
+/* Proxies that speak for many are never blamed for one of them. */
+static bool is_proxy(const struct config *c, const struct in6_addr *address)
+{
+	if (cidrs_have(&c->root.trusted_proxies, address))
+		return true;
+	for (size_t i = 0; i < c->root.listeners_len; i++)
+		if (c->root.listeners[i].proxy_protocol && cidrs_have(&c->root.listeners[i].proxy_protocol->from, address))
+			return true;
+	return false;
+}
+
+static bool is_barred(void *with, const struct in6_addr *address)
+{
+	struct worker *w = with;
+
+	return barred_has(&w->shared->head->barred, address, w->loop->now_ns) && !is_proxy(w->config, address);
+}
+
+static void suspect(void *with, const struct in6_addr *address, bool begins)
+{
+	struct worker *w = with;
+
+	if (!is_proxy(w->config, address))
+		suspects_note(shared_suspects(w->shared, w->post->seat), address, begins);
+}
+
+static bool ask_keeper(void *with, struct slice issuer, struct slice kid, uint64_t token_iat_s)
+{
+	struct worker *w = with;
+
+	if (!ask_put(shared_asks(w->shared, w->post->seat), issuer, kid, token_iat_s))
+		return false;
+	shared_ring(w->shared->keeper_bell);
+	return true;
+}
+
+/* ---- listeners ---- */
+
+static void on_accept(void *with, int fd, const struct sockaddr_storage *peer)
+{
+	struct worker_listener *l = with;
+
+	journey_accept(l->worker->journey, l->index, fd, peer);
+}
+
+static void listen_where_due(struct worker *w)
+{
+	uint64_t version = atomic_load(&w->shared->head->slots_version);
+
+	w->slots_seen = version;
+	for (size_t i = 0; i < w->listeners_len; i++) {
+		struct worker_listener *l = &w->listeners[i];
+		bool due = l->slot == w->post->slot ||
+			atomic_load(&w->shared->head->adopters[l->slot]) == w->post->slot;
+		if (due && !l->listener) {
+			l->listener = listener_open(w->loop, l->fd, on_accept, l);
+		} else if (!due && l->listener) {
+			listener_close(l->listener);
+			l->listener = NULL;
+		}
+	}
+}
+
+/* Takes what queues: nobody else will, where the address goes or all of us do. */
+static void accept_rest(struct worker_listener *l)
+{
+	struct sockaddr_storage peer;
+	socklen_t len = sizeof peer;
+	int fd;
+
+	while ((fd = accept4(l->fd, (struct sockaddr *)&peer, &len, SOCK_NONBLOCK | SOCK_CLOEXEC)) >= 0) {
+		journey_accept(l->worker->journey, l->index, fd, &peer);
+		len = sizeof peer;
+	}
+}
+
+/* While another generation accepts from the same sockets, what queues there is theirs. */
+static bool has_heirs(const struct worker *w)
+{
+	return atomic_load(&w->shared->head->phase) == PHASE_SERVING && getppid() == w->post->supervisor;
+}
+
+static void stop_listening(struct worker *w)
+{
+	bool heirs = has_heirs(w);
+
+	for (size_t i = 0; i < w->listeners_len; i++) {
+		struct worker_listener *l = &w->listeners[i];
+		if (l->listener)
+			listener_close(l->listener);
+		bool gone = l->index < GONE_MAX && atomic_load(&w->shared->head->gone[l->index]);
+		if (l->listener && (!heirs || gone))
+			accept_rest(l);
+		close(l->fd);
+	}
+	w->listeners_len = 0;
+}
+
+static void add_listener(struct worker *w, size_t index, unsigned slot)
+{
+	int fd = sockets_find(w->post->sockets, w->config->root.listeners[index].address, slot);
+
+	if (fd >= 0)
+		w->listeners[w->listeners_len++] = (struct worker_listener){ w, index, slot, fd, NULL };
+}
+
+static bool find_listeners(struct worker *w)
+{
+	unsigned slots = sockets_slots(w->post->sockets);
+
+	w->listeners = calloc(w->config->root.listeners_len * slots + 1, sizeof *w->listeners);
+	if (!w->listeners)
+		return false;
+	for (size_t i = 0; i < w->config->root.listeners_len; i++)
+		for (unsigned slot = 0; slot < slots; slot++)
+			add_listener(w, i, slot);
+	return true;
+}
+
+/* ---- its life ---- */
+
+static void on_poked(evutil_socket_t fd, short what, void *with)
+{
+	(void)what;
+	(void)with;
+	shared_hush((int)fd); /* the turn that follows looks at everything */
+}
+
+static void on_turn(void *with)
+{
+	struct worker *w = with;
+
+	journey_turn(w->journey);
+}
+
+static bool is_idle(void *with)
+{
+	struct worker *w = with;
+
+	return journey_is_idle(w->journey);
+}
+
+static bool confine(struct worker *w)
+{
+	struct shared *s = w->shared;
+	int *keep = calloc(w->listeners_len + 3, sizeof *keep);
+	size_t len = 0;
+
+	if (!keep || !shared_publish(s, false)) {
+		free(keep);
+		return false;
+	}
+	keep[len++] = s->bell;
+	keep[len++] = s->keeper_bell;
+	keep[len++] = s->pokes[w->post->seat];
+	for (size_t i = 0; i < w->listeners_len; i++)
+		keep[len++] = w->listeners[i].fd;
+	confine_descriptors(keep, len);
+	free(keep);
+	return confine_identity(w->post->account);
+}
+
+static bool open_journey(struct worker *w)
+{
+	struct config_errors errors = { 0 };
+	const struct journey_world world = {
+		.config = w->config, .bundle = w->post->generation->bundle, .loop = w->loop, .limits = w->shared->limits,
+		.keys = shared_keys(w->shared), .endpoints = &w->shared->published->endpoints,
+		.tickets = &w->shared->published->tickets, .ask = { ask_keeper, w }, .log = on_log, .log_with = w,
+		.is_barred = is_barred, .suspect = suspect, .barred_with = w,
+	};
+
+	w->journey = journey_open(&world, &errors);
+	if (!w->journey)
+		log_error("the configuration cannot be loaded: %s", errors.text ? errors.text : "out of memory");
+	config_errors_free(&errors);
+	return w->journey != NULL;
+}
+
+static bool open_worker(struct worker *w)
+{
+	struct siphash_key key = { random_u64(), random_u64() };
+
+	w->loop = loop_open();
+	if (!w->loop || !open_journey(w))
+		return false;
+	w->loop->on_turn = on_turn;
+	w->loop->is_idle = is_idle;
+	w->loop->with = w;
+	w->poked = event_new(w->loop->base, w->shared->pokes[w->post->seat], EV_READ | EV_PERSIST, on_poked, w);
+	if (!w->poked || event_add(w->poked, NULL) != 0)
+		return false;
+	suspects_reset(shared_suspects(w->shared, w->post->seat), key);
+	return true;
+}
+
+static void begin_drain(struct worker *w)
+{
+	stop_listening(w);
+	w->cut_ns = w->loop->now_ns + w->config->root.drain.timeout;
+	journey_drain(w->journey);
+	shared_say(w->shared, w->post->seat, SEAT_DRAINING);
+}
+
+static void obey(struct worker *w)
+{
+	enum order order = post_order(w->post, w->loop->now_ns, &w->asked_ns);
+
+	if (order >= ORDER_SERVE && w->order < ORDER_SERVE && order < ORDER_DRAIN) {
+		listen_where_due(w);
+		shared_say(w->shared, w->post->seat, SEAT_SERVING);
+	}
+	if (order >= ORDER_DRAIN && w->order < ORDER_DRAIN)
+		begin_drain(w);
+	if (order == ORDER_STOP && w->order < ORDER_STOP)
+		w->cut_ns = w->loop->now_ns;
+	w->order = order;
+	if (order == ORDER_SERVE && w->slots_seen != atomic_load(&w->shared->head->slots_version))
+		listen_where_due(w);
+}
+
+static void run(struct worker *w)
+{
+	bool cut = false;
+
+	shared_say(w->shared, w->post->seat, SEAT_LOADED);
+	while (w->order < ORDER_DRAIN || !journey_is_drained(w->journey)) {
+		loop_turn(w->loop, BEAT_NS);
+		post_beat(w->post);
+		obey(w);
+		if (w->order < ORDER_DRAIN || w->loop->now_ns < w->cut_ns)
+			continue;
+		if (cut)
+			break; /* it was killed a turn ago */
+		journey_kill(w->journey);
+		cut = true;
+	}
+}
+
+static void close_worker(struct worker *w)
+{
+	stop_listening(w);
+	if (w->poked)
+		event_free(w->poked);
+	if (w->journey)
+		journey_close(w->journey);
+	loop_close(w->loop);
+	free(w->listeners);
+}
+
+int worker_main(struct post *p)
+{
+	struct worker w = { .post = p, .config = p->generation->config, .shared = p->shared };
+	int status = 1;
+
+	post_speak(p);
+	if (!find_listeners(&w) || !confine(&w))
+		log_error("the worker cannot be set up: %s", strerror(errno));
+	else if (!open_worker(&w))
+		log_error("the worker cannot be opened");
+	else if (!confine_calls())
+		log_error("the system call filter cannot be set: %s", strerror(errno));
+	else
+		status = 0;
+	if (status == 0)
+		run(&w);
+	close_worker(&w);
+	libevent_global_shutdown();
+	return status;
+}
