@@ -54,15 +54,12 @@ bool example_config(const struct place *p, struct text *to)
 
 /* ---- lines to paste ---- */
 
-/* A file's path as a shell word. */
 static void add_word(struct text *t, const struct place *p, const char *name)
 {
-	text_char(t, '\'');
-	for (const char *c = p->dir; *c; c++)
-		text_add(t, *c == '\'' ? S("'\\''") : (struct slice){ c, 1 });
-	text_char(t, '/');
-	text_add(t, slice_of(name));
-	text_char(t, '\'');
+	char path[PATH_MAX];
+
+	if (place_file(p, name, path))
+		place_word(t, slice_of(path));
 }
 
 static void add_curl(struct text *t, const struct place *p, const char *more, const char *path)

@@ -1,5 +1,4 @@
 #include "dev/place.h"
-#include "base/text.h"
 #include <arpa/inet.h>
 #include <errno.h>
 #include <stdio.h>
@@ -35,22 +34,26 @@ static bool find_dir(struct place *p)
 	return true;
 }
 
-/* The path of this binary, quoted for a shell where it needs to be. */
+void place_word(struct text *t, struct slice s)
+{
+	bool plain = s.len > 0;
+
+	for (size_t i = 0; i < s.len; i++)
+		if (!strchr("abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789/._+-", s.at[i]))
+			plain = false;
+	text_add(t, plain ? S("") : S("'"));
+	for (size_t i = 0; i < s.len; i++)
+		text_add(t, s.at[i] == '\'' ? S("'\\''") : (struct slice){ s.at + i, 1 });
+	text_add(t, plain ? S("") : S("'"));
+}
+
 static void find_binary(struct place *p)
 {
 	char path[PATH_MAX];
 	ssize_t len = readlink("/proc/self/exe", path, sizeof path);
-	struct slice from = len > 0 ? (struct slice){ path, (size_t)len } : S("sallyport");
 	struct text t = TEXT(p->binary);
-	bool plain = true;
 
-	for (size_t i = 0; i < from.len; i++)
-		if (!strchr("abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789/._+-", from.at[i]))
-			plain = false;
-	text_add(&t, plain ? S("") : S("'"));
-	for (size_t i = 0; i < from.len; i++)
-		text_add(&t, from.at[i] == '\'' ? S("'\\''") : (struct slice){ from.at + i, 1 });
-	text_add(&t, plain ? S("") : S("'"));
+	place_word(&t, len > 0 ? (struct slice){ path, (size_t)len } : S("sallyport"));
 	if (!text_end(&t))
 		memcpy(p->binary, "sallyport", sizeof "sallyport");
 }

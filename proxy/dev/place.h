@@ -1,6 +1,6 @@
 /* place.h -- where a local Sallyport lives: its ports and its files. Private to dev/. */
 #pragma once
-#include "base/slice.h"
+#include "base/text.h"
 #include <limits.h>
 #include <netinet/in.h>
 
@@ -22,6 +22,8 @@ bool place_find(struct place *p, unsigned port);
 bool place_make(const struct place *p);
 /* A file in it; false where the path is too long (says so). */
 bool place_file(const struct place *p, const char *name, char to[static PATH_MAX]);
+/* s as a word for a shell, quoted where it must be. */
+void place_word(struct text *t, struct slice s);
 /* A listening loopback socket, not shared with anyone; -1: says why. */
 int place_listen(const struct place *p, unsigned which);
 /* Whether nobody listens there yet; says so where somebody does. */

@@ -168,10 +168,13 @@ void endpoint_read(const struct forward_published *p, size_t i, struct endpoint_
 	do {
 		before = atomic_load_explicit(&p->generation, memory_order_acquire);
 		uint32_t copy = atomic_load_explicit(&e->copy, memory_order_acquire) & 1;
-		memcpy(to, &e->state[copy], sizeof *to);
+		to->checked_ns = e->state[copy].checked_ns;
+		to->health = e->state[copy].health;
+		to->addresses_len = e->state[copy].addresses_len;
+		if (to->addresses_len > sizeof to->addresses / sizeof to->addresses[0])
+			to->addresses_len = 0;
+		memcpy(to->addresses, e->state[copy].addresses, to->addresses_len * sizeof to->addresses[0]);
 		atomic_thread_fence(memory_order_acquire);
 		after = atomic_load_explicit(&p->generation, memory_order_relaxed);
 	} while (before != after);
-	if (to->addresses_len > sizeof to->addresses / sizeof to->addresses[0])
-		to->addresses_len = 0;
 }

@@ -27,5 +27,6 @@ bool endpoint_name(struct slice upstream, struct slice url, char to[static 256])
 /* Its record by name; p->len where there is none. */
 size_t endpoint_find(const struct forward_published *p, const char *name);
 
-/* A consistent copy of what the keeper last said of the i-th record. */
+/* A consistent copy of what the keeper last said of the i-th record; only the first addresses_len of the
+ * addresses are written. */
 void endpoint_read(const struct forward_published *p, size_t i, struct endpoint_state *to);

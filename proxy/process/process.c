@@ -4,6 +4,7 @@
 #include "process/post.h"
 #include "process/prove.h"
 #include "process/supervisor.h"
+#include "process/version.h"
 #include "admin/admin.h"
 #include <errno.h>
 #include <poll.h>
@@ -41,6 +42,11 @@ struct config *process_config(const struct run_options *o, struct bundle **bundl
 		complain(text);
 	free(text);
 	return c;
+}
+
+const char *process_version(void)
+{
+	return SALLYPORT_VERSION;
 }
 
 int process_check(const struct run_options *o)

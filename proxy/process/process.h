@@ -26,3 +26,9 @@ int process_check(const struct run_options *o);
 /* The configuration as a start would read it, for commands that need an option of it. NULL: stderr says why.
  * Both are the caller's to close. */
 struct config *process_config(const struct run_options *o, struct bundle **bundle);
+
+/* Where the admin socket of that configuration is, also where the file is wrong in other places than that (it may
+ * have been broken after the start). False: stderr says why. */
+bool process_socket(const char *config, char *to, size_t cap);
+
+const char *process_version(void);

@@ -1,0 +1,37 @@
+/* keeper.h -- what the keeper's files of forward/ share. Private to forward/. */
+#pragma once
+#include "forward/endpoint.h"
+
+/* A question that was asked of the world. It outlives an endpoint that no longer waits for it: then
+ * `endpoint` is NULL, and the answer is dropped. Freed when answered. */
+struct inquiry { struct watched *endpoint; };
+
+struct watched { /* one endpoint */
+	struct forward_keeper *keeper;
+	const struct config_upstream *upstream;
+	struct slice text; /* as configured */
+	struct endpoint_url url;
+	char probe_url[640], host[256], socket[128]; /* NUL-terminated */
+	size_t record;                /* index among the published; RECORDS where there was no room */
+	struct endpoint_state state;  /* as published last */
+	unsigned passed, failed;      /* checks in a row */
+	unsigned lookups_failed;      /* in a row */
+	struct inquiry *probe, *lookup; /* under way; NULL: none */
+	uint64_t probe_due_ns;        /* the next check; while one is under way, when it is given up */
+	uint64_t lookup_due_ns;       /* likewise */
+	uint32_t series;
+};
+
+struct forward_keeper {
+	struct forward_published *published;
+	struct forward_world world;
+	struct watched *watched;
+	size_t len;
+};
+
+#define RECORDS (sizeof((struct forward_published *)0)->endpoint / sizeof(struct endpoint_published))
+
+/* Finds or makes the endpoint's record and takes over what it says. */
+void record_open(struct watched *e, const struct config *c, uint64_t now_ns);
+/* Publishes e->state. */
+void record_publish(struct watched *e);
