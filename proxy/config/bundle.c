@@ -46,7 +46,8 @@ static void keep(struct bundle *b, enum bundle_kind kind, struct slice name, str
 		b->pieces = realloc(b->pieces, b->cap * sizeof *b->pieces);
 		check(b->pieces);
 	}
-	b->pieces[b->len++] = (struct bundle_piece){ kind, name, bytes, siphash((struct siphash_key){ 0, kind }, name) };
+	b->pieces[b->len++] =
+	    (struct bundle_piece){kind, name, bytes, siphash((struct siphash_key){0, kind}, name)};
 	b->total += name.len + bytes.len;
 }
 

@@ -9,8 +9,8 @@ void check_file(struct check *k, const struct slice *file, struct config_place h
 
 	if (!file->at || load_is_broken(k->load, file) || bundle_file(k->load->bundle, file->at, &bytes, &why))
 		return;
-	config_complain(k->load->errors, load_place(k->load, file, holder), "the file \"%.*s\" cannot be read: %s",
-	                SHOWN(k, file), why);
+	config_complain(k->load->errors, load_place(k->load, file, holder),
+	                "the file \"%.*s\" cannot be read: %s", SHOWN(k, file), why);
 }
 
 static void guess_all(const struct index *names, struct guess *g)
@@ -21,8 +21,8 @@ static void guess_all(const struct index *names, struct guess *g)
 		guess_try(g, name);
 }
 
-void *check_name(struct check *k, const struct index *names, const struct slice *at, struct config_place holder,
-                 const char *what)
+void *check_name(struct check *k, const struct index *names, const struct slice *at,
+                 struct config_place holder, const char *what)
 {
 	void *found = index_find(names, *at);
 	char hint[GUESS_MAX];
@@ -31,12 +31,13 @@ void *check_name(struct check *k, const struct index *names, const struct slice 
 		return found;
 	struct guess g = guess_of(*at);
 	guess_all(names, &g);
-	config_complain(k->load->errors, load_place(k->load, at, holder), "there is no %s \"%.*s\"%s", what, SHOWN(k, at),
-	                guess_say(&g, hint));
+	config_complain(k->load->errors, load_place(k->load, at, holder), "there is no %s \"%.*s\"%s", what,
+	                SHOWN(k, at), guess_say(&g, hint));
 	return NULL;
 }
 
-void check_distinct(struct check *k, const struct config_texts *list, struct config_place holder, const char *what)
+void check_distinct(struct check *k, const struct config_texts *list, struct config_place holder,
+                    const char *what)
 {
 	struct index seen = index_of(&k->load->scratch);
 
@@ -103,7 +104,8 @@ static void check_rest(struct check *k)
 	if (v->keys_hard < v->keys_soft)
 		COMPLAIN(k, &v->keys_hard, v, "verification.keys_hard is shorter than verification.keys_soft");
 	if (c->http.target_max > c->http.head_max)
-		COMPLAIN(k, &c->http.target_max, &c->http, "http.target_max is larger than http.head_max, of which it is a part");
+		COMPLAIN(k, &c->http.target_max, &c->http,
+		         "http.target_max is larger than http.head_max, of which it is a part");
 }
 
 void check_config(struct load *l, struct config_root *c)

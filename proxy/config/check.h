@@ -1,5 +1,5 @@
-/* check.h -- what the values mean together. Each part complains and goes on; a structure in which there was an
- * error already is passed over, since what it lacks may be what was misspelt. */
+/* check.h -- what the values mean together. Each part complains and goes on; a structure in which there was
+ * an error already is passed over, since what it lacks may be what was misspelt. */
 #pragma once
 #include "config/load.h"
 
@@ -31,10 +31,11 @@ void check_route_names(struct check *k);
 /* The file can be read through the bundle; absent is well. */
 void check_file(struct check *k, const struct slice *file, struct config_place holder);
 /* `name` is among the names; at is the field that holds it. What: "upstream". NULL: complained. */
-void *check_name(struct check *k, const struct index *names, const struct slice *at, struct config_place holder,
-                 const char *what);
+void *check_name(struct check *k, const struct index *names, const struct slice *at,
+                 struct config_place holder, const char *what);
 /* No two texts of a list are the same; it says so of the second. */
-void check_distinct(struct check *k, const struct config_texts *list, struct config_place holder, const char *what);
+void check_distinct(struct check *k, const struct config_texts *list, struct config_place holder,
+                    const char *what);
 bool check_is_token(struct slice s); /* RFC 9110 section 5.6.2 */
 bool check_is_loopback(const struct in6_addr *ip);
 bool check_is_private(const struct in6_addr *ip);

@@ -13,7 +13,8 @@ static const char *target_fault(struct slice to)
 {
 	bool path = slice_starts(to, S("/")) && !slice_starts(to, S("//")) && !slice_starts(to, S("/\\"));
 
-	if (!path && !slice_starts(to, S("https://")) && !slice_starts(to, S("http://")) && !slice_starts(to, S("{path}")))
+	if (!path && !slice_starts(to, S("https://")) && !slice_starts(to, S("http://")) &&
+	    !slice_starts(to, S("{path}")))
 		return "it must be a URL or an absolute path";
 	while (to.len) {
 		char c = to.at[0];
@@ -22,7 +23,8 @@ static const char *target_fault(struct slice to)
 			return "only {path}, {query} and {host} are replaced";
 		if (c == '}')
 			return "a } stands without its {";
-		if ((unsigned char)c <= 0x20 || (unsigned char)c >= 0x7f || c == '"' || c == '<' || c == '>' || c == '\\')
+		if ((unsigned char)c <= 0x20 || (unsigned char)c >= 0x7f || c == '"' || c == '<' || c == '>' ||
+		    c == '\\')
 			return "a character of it may not stand in a URL";
 	}
 	return NULL;
@@ -35,7 +37,8 @@ void check_redirect(struct check *k, struct config_redirect *r)
 	if (fault)
 		COMPLAIN(k, &r->to, r, "redirect.to: \"%.*s\" cannot be sent; %s", SHOWN(k, &r->to), fault);
 	if (r->status > 303 && r->status != 307 && r->status != 308)
-		COMPLAIN(k, &r->status, r, "redirect.status: %" PRIu64 " is none of 301, 302, 303, 307 and 308", r->status);
+		COMPLAIN(k, &r->status, r, "redirect.status: %" PRIu64 " is none of 301, 302, 303, 307 and 308",
+		         r->status);
 }
 
 /* ---- header changes ---- */
@@ -43,14 +46,16 @@ void check_redirect(struct check *k, struct config_redirect *r)
 /* Fields by which messages are framed and routed, and ours: nobody else changes them. */
 static bool is_reserved(struct slice name)
 {
-	static const char *const reserved[] = { "connection", "keep-alive",     "proxy-connection", "transfer-encoding",
-		                                "te",         "content-length", "trailer",          "upgrade",
-		                                "host",       "http2-settings", "expect" };
+	static const char *const reserved[] = {"connection",        "keep-alive", "proxy-connection",
+	                                       "transfer-encoding", "te",         "content-length",
+	                                       "trailer",           "upgrade",    "host",
+	                                       "http2-settings",    "expect"};
 
 	for (size_t i = 0; i < sizeof reserved / sizeof reserved[0]; i++)
 		if (slice_same_nocase(name, slice_of(reserved[i])))
 			return true;
-	return slice_same_nocase(slice_head(name, 9), S("sallyport")) && name.len > 9 && strchr("-_.", name.at[9]);
+	return slice_same_nocase(slice_head(name, 9), S("sallyport")) && name.len > 9 &&
+	       strchr("-_.", name.at[9]);
 }
 
 static void check_field(struct check *k, const struct slice *name, struct config_place place)
@@ -60,7 +65,8 @@ static void check_field(struct check *k, const struct slice *name, struct config
 	if (!check_is_token(*name))
 		config_complain(k->load->errors, place, "\"%.*s\" is not a valid field name", SLICE(shown));
 	else if (is_reserved(*name))
-		config_complain(k->load->errors, place, "the field \"%.*s\" is the proxy's own and cannot be changed", SLICE(shown));
+		config_complain(k->load->errors, place, "the field \"%.*s\" is the proxy's own and cannot be changed",
+		                SLICE(shown));
 }
 
 static struct slice lower(struct check *k, struct slice s)
@@ -100,7 +106,8 @@ static bool is_origin(struct slice s)
 	struct url url;
 	const char *why;
 
-	return slice_same(s, S("*")) || slice_same(s, S("null")) || (url_split(s, &url, &why) && url.rest.len == 0);
+	return slice_same(s, S("*")) || slice_same(s, S("null")) ||
+	       (url_split(s, &url, &why) && url.rest.len == 0);
 }
 
 void check_cors(struct check *k, struct config_cors *c)
@@ -108,15 +115,19 @@ void check_cors(struct check *k, struct config_cors *c)
 	for (size_t i = 0; i < c->origins.len; i++) {
 		const struct slice *o = &c->origins.at[i];
 		if (!is_origin(*o))
-			COMPLAIN(k, o, c, "origins: \"%.*s\" is no origin; write scheme, host and perhaps port, as https://app.example.com, or *",
+			COMPLAIN(k, o, c,
+			         "origins: \"%.*s\" is no origin; write scheme, host and perhaps port, as "
+			         "https://app.example.com, or *",
 			         SHOWN(k, o));
 		if (slice_same(*o, S("*")) && c->credentials)
 			COMPLAIN(k, o, c, "origins: * cannot be combined with credentials: true; name the origins");
 	}
 	for (size_t i = 0; i < c->methods.len; i++)
 		if (!check_is_token(c->methods.at[i]))
-			COMPLAIN(k, &c->methods.at[i], c, "methods: \"%.*s\" is not a valid method", SHOWN(k, &c->methods.at[i]));
+			COMPLAIN(k, &c->methods.at[i], c, "methods: \"%.*s\" is not a valid method",
+			         SHOWN(k, &c->methods.at[i]));
 	for (size_t i = 0; i < c->headers.len; i++)
 		if (!check_is_token(c->headers.at[i]))
-			COMPLAIN(k, &c->headers.at[i], c, "headers: \"%.*s\" is not a valid field name", SHOWN(k, &c->headers.at[i]));
+			COMPLAIN(k, &c->headers.at[i], c, "headers: \"%.*s\" is not a valid field name",
+			         SHOWN(k, &c->headers.at[i]));
 }

@@ -29,9 +29,11 @@ static void check_part(struct check *k, const struct config_limit *l, const stru
 	struct guess g = guess_of(*part);
 	for (size_t i = 0; i < sizeof parts / sizeof parts[0]; i++)
 		guess_try(&g, slice_of(parts[i]));
-	COMPLAIN(k, part, l,
-	         "key: \"%.*s\" is none of address, prefix, prefix48, subject, client, tenant, ja4, route, class, "
-	         "certificate and header:NAME%s", SHOWN(k, part), guess_say(&g, hint));
+	COMPLAIN(
+	    k, part, l,
+	    "key: \"%.*s\" is none of address, prefix, prefix48, subject, client, tenant, ja4, route, class, "
+	    "certificate and header:NAME%s",
+	    SHOWN(k, part), guess_say(&g, hint));
 }
 
 static void check_classes(struct check *k, const struct config_limit *l)
@@ -51,15 +53,18 @@ static void check_limit(struct check *k, const struct config_limit *l)
 	for (size_t i = 0; i < l->key.len; i++) {
 		check_part(k, l, &l->key.at[i]);
 		if (slice_same(l->key.at[i], S("certificate")) && !k->has_client_certificates)
-			COMPLAIN(k, &l->key.at[i], l, "key: no listener asks clients for a certificate, so all would share one bucket");
+			COMPLAIN(k, &l->key.at[i], l,
+			         "key: no listener asks clients for a certificate, so all would share one bucket");
 	}
 	check_distinct(k, &l->key, l->place, "key part");
 	check_classes(k, l);
 	if (l->burst < l->cost)
-		COMPLAIN(k, &l->burst, l, "burst %" PRIu64 " is less than cost %" PRIu64 ", so no request could ever pass", l->burst,
+		COMPLAIN(k, &l->burst, l,
+		         "burst %" PRIu64 " is less than cost %" PRIu64 ", so no request could ever pass", l->burst,
 		         l->cost);
 	if (l->burst > YEAR_NS / period_ns)
-		COMPLAIN(k, &l->burst, l, "an empty bucket of this burst would take more than a year to fill at this rate");
+		COMPLAIN(k, &l->burst, l,
+		         "an empty bucket of this burst would take more than a year to fill at this rate");
 }
 
 void check_limits(struct check *k)

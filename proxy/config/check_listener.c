@@ -3,7 +3,8 @@
 static void check_certificates(struct check *k, struct config_listener_tls *t)
 {
 	if (t->certificates_len == 0 && !load_is_broken(k->load, &t->certificates))
-		COMPLAIN(k, &t->certificates, t, "tls needs at least one certificate: certificates: [{chain: FILE, key: FILE}]");
+		COMPLAIN(k, &t->certificates, t,
+		         "tls needs at least one certificate: certificates: [{chain: FILE, key: FILE}]");
 	for (size_t i = 0; i < t->certificates_len; i++) {
 		check_file(k, &t->certificates[i].chain, t->certificates[i].place);
 		check_file(k, &t->certificates[i].key, t->certificates[i].place);
@@ -19,11 +20,14 @@ static void check_client_certificates(struct check *k, struct config_listener_tl
 
 	check_file(k, &t->client_ca, t->place);
 	if (asked && !t->client_ca.at)
-		COMPLAIN(k, &t->client_certificate, t, "client_certificate needs client_ca, by which certificates are judged");
+		COMPLAIN(k, &t->client_certificate, t,
+		         "client_certificate needs client_ca, by which certificates are judged");
 	if (t->client_ca.at && !load_is_written(k->load, &t->client_certificate))
-		COMPLAIN(k, &t->client_ca, t, "client_ca does nothing without client_certificate: optional, or required");
+		COMPLAIN(k, &t->client_ca, t,
+		         "client_ca does nothing without client_certificate: optional, or required");
 	if (t->client_hosts.len && !asked)
-		COMPLAIN(k, &t->client_hosts, t, "client_hosts does nothing without client_certificate: optional, or required");
+		COMPLAIN(k, &t->client_hosts, t,
+		         "client_hosts does nothing without client_certificate: optional, or required");
 	for (size_t i = 0; i < t->client_hosts.len; i++)
 		if (!parse_host(&w, t->client_hosts.at[i], &t->client_hosts.at[i], &why))
 			COMPLAIN(k, &t->client_hosts.at[i], t, "client_hosts: \"%.*s\" is not a valid host name",
@@ -62,25 +66,30 @@ static void check_protocols(struct check *k, struct config_listener *l)
 static void check_plain(struct check *k, const struct config_listener *l, const struct address *a)
 {
 	if (!check_is_loopback(&a->ip) && !check_is_private(&a->ip))
-		COMPLAIN(k, &l->address, l,
-		         "a listener without tls speaks plain HTTP and may stand only on a loopback or private address, "
-		         "and \"%.*s\" is neither", SHOWN(k, &l->address));
+		COMPLAIN(
+		    k, &l->address, l,
+		    "a listener without tls speaks plain HTTP and may stand only on a loopback or private address, "
+		    "and \"%.*s\" is neither",
+		    SHOWN(k, &l->address));
 }
 
 /* Every address is listened on once; `taken` goes from address to its field. */
-static void check_taken(struct check *k, struct index *taken, const struct slice *field, struct config_place holder)
+static void check_taken(struct check *k, struct index *taken, const struct slice *field,
+                        struct config_place holder)
 {
 	struct address *a = store_take(&k->load->scratch, sizeof *a);
 	const char *why;
 
 	if (!address_split(*field, a, &why))
 		return;
-	const struct slice *old = index_add(taken, (struct slice){ (const char *)a, sizeof *a }, (void *)(uintptr_t)field);
+	const struct slice *old =
+	    index_add(taken, (struct slice){(const char *)a, sizeof *a}, (void *)(uintptr_t)field);
 	if (!old)
 		return;
 	struct config_place first = load_place(k->load, old, holder);
-	config_complain(k->load->errors, load_place(k->load, field, holder), "\"%.*s\" is listened on twice; the first is at %s:%u:%u",
-	                SHOWN(k, field), first.file, first.line, first.column);
+	config_complain(k->load->errors, load_place(k->load, field, holder),
+	                "\"%.*s\" is listened on twice; the first is at %s:%u:%u", SHOWN(k, field), first.file,
+	                first.line, first.column);
 }
 
 static void check_listener(struct check *k, struct config_listener *l, struct index *taken)

@@ -32,21 +32,26 @@ static struct slice derive(struct check *k, const struct config_route *r)
 		host = slice_from(host, 2);
 	if (slice_ends(path, S("/*")))
 		path.len -= 2;
-	struct slice all = store_printf(&k->load->scratch, "%s%.*s%.*s", wild ? "any." : "", SLICE(host), SLICE(path));
+	struct slice all =
+	    store_printf(&k->load->scratch, "%s%.*s%.*s", wild ? "any." : "", SLICE(host), SLICE(path));
 	struct slice name = normalise(k->load->keep, all);
 	return name.len ? name : store_copy(k->load->keep, S("any"));
 }
 
-static void complain_taken(struct check *k, const struct config_route *r, const struct config_route *old, bool derived)
+static void complain_taken(struct check *k, const struct config_route *r, const struct config_route *old,
+                           bool derived)
 {
 	struct slice name = load_shown(k->load, &r->name, r->name);
 	struct config_place at = old->place;
 
 	if (derived)
-		config_complain(k->load->errors, r->place, "this route needs a name: the one made from its host and path, \"%.*s\", is "
-		                "that of the route at %s:%u:%u", SLICE(name), at.file, at.line, at.column);
+		config_complain(k->load->errors, r->place,
+		                "this route needs a name: the one made from its host and path, \"%.*s\", is "
+		                "that of the route at %s:%u:%u",
+		                SLICE(name), at.file, at.line, at.column);
 	else
-		COMPLAIN(k, &r->name, r, "the route at %s:%u:%u is called \"%.*s\" already", at.file, at.line, at.column, SLICE(name));
+		COMPLAIN(k, &r->name, r, "the route at %s:%u:%u is called \"%.*s\" already", at.file, at.line,
+		         at.column, SLICE(name));
 }
 
 void check_route_names(struct check *k)

@@ -13,7 +13,8 @@ static void check_environment(struct check *k, const struct slice *environment, 
 	if (!environment->at || !own->at || load_is_broken(k->load, own) || slice_same(*environment, *own))
 		return;
 	config_complain(k->load->errors, load_place(k->load, environment, holder),
-	                "this is of environment \"%.*s\", and the configuration is for \"%.*s\"", SHOWN(k, environment), SHOWN(k, own));
+	                "this is of environment \"%.*s\", and the configuration is for \"%.*s\"",
+	                SHOWN(k, environment), SHOWN(k, own));
 }
 
 static bool is_loopback(struct slice host)
@@ -31,9 +32,11 @@ static void check_issuer_url(struct check *k, const struct slice *field, const s
 	const char *why = NULL;
 
 	if (!url_split(*field, &url, &why))
-		COMPLAIN(k, field, i, "\"%.*s\" is not a valid URL; %s", SHOWN(k, field), why ? why : types[TYPE_URL].form);
+		COMPLAIN(k, field, i, "\"%.*s\" is not a valid URL; %s", SHOWN(k, field),
+		         why ? why : types[TYPE_URL].form);
 	else if (!url.https && !is_loopback(url.host))
-		COMPLAIN(k, field, i, "\"%.*s\" must begin with https://; http:// is only for loopback addresses", SHOWN(k, field));
+		COMPLAIN(k, field, i, "\"%.*s\" must begin with https://; http:// is only for loopback addresses",
+		         SHOWN(k, field));
 }
 
 static void check_issuer(struct check *k, struct config_issuer *i)
@@ -65,7 +68,8 @@ void check_issuers(struct check *k)
 		if (!load_is_broken(k->load, &c->issuers[i].place))
 			check_issuer(k, &c->issuers[i]);
 	if (c->issuers_len > ISSUERS_MAX)
-		COMPLAIN(k, &c->issuers, c, "there are %zu issuers, and at most %u are possible", c->issuers_len, ISSUERS_MAX);
+		COMPLAIN(k, &c->issuers, c, "there are %zu issuers, and at most %u are possible", c->issuers_len,
+		         ISSUERS_MAX);
 }
 
 /* ---- upstreams ---- */
@@ -125,15 +129,19 @@ static void check_upstream_tls(struct check *k, const struct config_upstream *u)
 
 static void check_health(struct check *k, const struct config_health *h)
 {
-	struct slice url = h->host.at ? store_printf(&k->load->scratch, "http://%.*s", SLICE(h->host)) : (struct slice){ 0 };
+	struct slice url =
+	    h->host.at ? store_printf(&k->load->scratch, "http://%.*s", SLICE(h->host)) : (struct slice){0};
 	struct url parts;
 	const char *why;
 
-	if (!slice_starts(h->path, S("/")) || slice_find(h->path, ' ') < h->path.len || slice_find(h->path, '#') < h->path.len)
-		COMPLAIN(k, &h->path, h, "health.path: \"%.*s\" must begin with a slash and hold neither spaces nor #",
+	if (!slice_starts(h->path, S("/")) || slice_find(h->path, ' ') < h->path.len ||
+	    slice_find(h->path, '#') < h->path.len)
+		COMPLAIN(k, &h->path, h,
+		         "health.path: \"%.*s\" must begin with a slash and hold neither spaces nor #",
 		         SHOWN(k, &h->path));
 	if (h->host.at && (!url_split(url, &parts, &why) || parts.rest.len))
-		COMPLAIN(k, &h->host, h, "health.host: \"%.*s\" is not a valid host, with or without port", SHOWN(k, &h->host));
+		COMPLAIN(k, &h->host, h, "health.host: \"%.*s\" is not a valid host, with or without port",
+		         SHOWN(k, &h->host));
 }
 
 void check_upstreams(struct check *k)
@@ -153,5 +161,6 @@ void check_upstreams(struct check *k)
 			check_health(k, u->health);
 	}
 	if (endpoints > ENDPOINTS_MAX)
-		COMPLAIN(k, &c->upstreams, c, "there are %zu endpoints, and at most %u are possible", endpoints, ENDPOINTS_MAX);
+		COMPLAIN(k, &c->upstreams, c, "there are %zu endpoints, and at most %u are possible", endpoints,
+		         ENDPOINTS_MAX);
 }

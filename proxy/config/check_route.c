@@ -11,13 +11,16 @@ static void check_end(struct check *k, const struct config_route *r)
 	bool known = r->deny == 0;
 
 	if (ends != 1)
-		config_complain(k->load->errors, r->place, "a route has exactly one of upstream, deny and redirect, and this one has %s",
+		config_complain(k->load->errors, r->place,
+		                "a route has exactly one of upstream, deny and redirect, and this one has %s",
 		                ends ? "several" : "none");
 	for (size_t i = 0; i < sizeof deny_statuses / sizeof deny_statuses[0]; i++)
 		known |= r->deny == deny_statuses[i];
 	if (r->deny == 404 || r->deny == 410)
-		COMPLAIN(k, &r->deny, r, "deny: %" PRIu64 " would tell machine clients that something no longer exists; 403 says "
-		         "that it is not theirs", r->deny);
+		COMPLAIN(k, &r->deny, r,
+		         "deny: %" PRIu64 " would tell machine clients that something no longer exists; 403 says "
+		         "that it is not theirs",
+		         r->deny);
 	else if (!known)
 		COMPLAIN(k, &r->deny, r, "deny: %" PRIu64 " is none of 400, 401, 403, 405, 429 and 503", r->deny);
 	if (r->redirect)
@@ -30,7 +33,8 @@ static void check_openness(struct check *k, const struct config_route *r)
 	if (r->verify && r->anonymous)
 		COMPLAIN(k, &r->anonymous, r, "a route has verify or anonymous: true, not both");
 	else if (r->upstream.at && !r->verify && !r->anonymous)
-		config_complain(k->load->errors, r->place, "a route with an upstream needs verify, or anonymous: true where it is meant "
+		config_complain(k->load->errors, r->place,
+		                "a route with an upstream needs verify, or anonymous: true where it is meant "
 		                "to be open to everyone");
 }
 
@@ -45,8 +49,10 @@ static void check_verify(struct check *k, const struct config_route_verify *v)
 		for (size_t j = 0; j < issuer->audiences.len; j++)
 			found |= slice_same(v->audiences.at[i], issuer->audiences.at[j]);
 		if (!found)
-			COMPLAIN(k, &v->audiences.at[i], v, "audiences: \"%.*s\" is not among the audiences of issuer \"%.*s\", which "
-			         "these narrow", SHOWN(k, &v->audiences.at[i]), SLICE(issuer->id));
+			COMPLAIN(k, &v->audiences.at[i], v,
+			         "audiences: \"%.*s\" is not among the audiences of issuer \"%.*s\", which "
+			         "these narrow",
+			         SHOWN(k, &v->audiences.at[i]), SLICE(issuer->id));
 	}
 }
 
@@ -65,7 +71,8 @@ static void check_route_limits(struct check *k, const struct config_route *r)
 		const struct slice *name = &r->limits.at[i];
 		const struct config_limit *limit = check_name(k, &k->limits, name, r->place, "limit");
 		if (limit && needs_token(limit) && !r->verify)
-			COMPLAIN(k, name, r, "the limit \"%.*s\" counts by what a token says, and this route has no verify",
+			COMPLAIN(k, name, r,
+			         "the limit \"%.*s\" counts by what a token says, and this route has no verify",
 			         SHOWN(k, name));
 	}
 	check_distinct(k, &r->limits, r->place, "limit");
@@ -81,7 +88,8 @@ static void check_methods(struct check *k, const struct config_route *r)
 		if (!check_is_token(*m))
 			COMPLAIN(k, m, r, "methods: \"%.*s\" is not a valid method", SHOWN(k, m));
 		else if (lower)
-			COMPLAIN(k, m, r, "methods: \"%.*s\" would match no request; methods are written in capitals", SHOWN(k, m));
+			COMPLAIN(k, m, r, "methods: \"%.*s\" would match no request; methods are written in capitals",
+			         SHOWN(k, m));
 	}
 	check_distinct(k, &r->methods, r->place, "method");
 }
@@ -133,7 +141,8 @@ static void check_overlap(struct check *k, struct index *table, struct config_ro
 		return;
 	for (struct place_in_table *old = first; old; old = old->next)
 		if (share_method(old->route, r)) {
-			config_complain(k->load->errors, r->place, "this route is for the same host, path and method as the one at %s:%u:%u",
+			config_complain(k->load->errors, r->place,
+			                "this route is for the same host, path and method as the one at %s:%u:%u",
 			                old->route->place.file, old->route->place.line, old->route->place.column);
 			return;
 		}

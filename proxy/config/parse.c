@@ -1,6 +1,7 @@
 #include "config/parse.h"
 
-#define NAME_FORM "write lower-case letters, digits, '.', '_' and '-', at most 63, the first a letter or a digit"
+#define NAME_FORM                                                                                            \
+	"write lower-case letters, digits, '.', '_' and '-', at most 63, the first a letter or a digit"
 #define DURATION_FORM "write a number with its unit (ns, us, ms, s, m or h), as 250ms, 30s or 5m"
 #define SIZE_FORM "write a number with its unit (B, KiB, MiB, GiB or TiB), as 64KiB"
 #define RATE_FORM "write events per time, as 10/s, 5/m, 100/h or 100/10s"
@@ -20,31 +21,32 @@
 	{ word, form, pattern, sizeof(type), true, false, parse_##name, format_##format }
 
 const struct type types[TYPES] = {
-	[TYPE_BOOL] = VALUE("boolean", bool, bool, "write true or false", NULL),
-	[TYPE_COUNT] = NUMBER("number", uint64_t, count, "write decimal digits only", "^[0-9]+$"),
-	[TYPE_SIZE] = NUMBER("size", uint64_t, size, SIZE_FORM, "^[0-9]+(B|KiB|MiB|GiB|TiB)$"),
-	[TYPE_DURATION] = NUMBER("duration", uint64_t, duration, DURATION_FORM, "^[0-9]+(ns|us|ms|s|m|h)$"),
-	[TYPE_RATE] = VALUE("rate", struct rate, rate, RATE_FORM, "^[0-9]+/[0-9]*(ms|s|m|h)$"),
-	[TYPE_BYTERATE] = NUMBER("byte rate", uint64_t, byterate, "write a size per second, as 500B/s",
-	                         "^[0-9]+(B|KiB|MiB|GiB)/s$"),
-	[TYPE_PERCENT] = NUMBER("percentage", uint32_t, percent, "write 0% to 100%", "^[0-9]{1,3}%$"),
-	[TYPE_TEXT] = WORDY("text", text, "write text without control characters", NULL),
-	[TYPE_NAME] = WORDY("name", name, NAME_FORM, NAME_PATTERN),
-	[TYPE_HOST] = WORDY("host name", host, "write a host name without port, or *.example.com",
-	                    "^(\\*\\.)?[A-Za-z0-9_.:\\[\\]-]+$"),
-	[TYPE_PATH] = WORDY("path", path, "write an absolute path, as /login, or a prefix, as /login/*", "^/"),
-	[TYPE_FILE] = WORDY("file name", file, "write a path; relative ones begin at the configuration's directory", NULL),
-	[TYPE_URL] = WORDY("URL", url, URL_FORM, URL_PATTERN),
-	[TYPE_ADDRESS] = WORDY("address", address, "write an IP address and a port, as 0.0.0.0:443 or [::]:443",
-	                       "^([0-9.]+|\\[[0-9A-Fa-f:.]+\\]):[0-9]{1,5}$"),
-	[TYPE_CIDRS] = MANY("network", struct cidr, cidr, cidr, CIDR_FORM, CIDR_PATTERN),
-	[TYPE_TEXTS] = MANY("text", struct slice, text, text, "write text without control characters", NULL),
-	[TYPE_NAMES] = MANY("name", struct slice, name, text, NAME_FORM, NAME_PATTERN),
-	[TYPE_URLS] = MANY("URL", struct slice, url, text, URL_FORM, URL_PATTERN),
-	[TYPE_FILES] = MANY("file name", struct slice, file, text, "write a path", NULL),
-	[TYPE_SECRETS] = MANY("secret", struct secret, secret, secret,
-	                      "write ${file:PATH} or ${env:NAME}, with at least 32 bytes behind it", NULL),
-	[TYPE_PAIRS] = MANY("text", struct config_pair, text, text, "write names with their values", NULL),
+    [TYPE_BOOL] = VALUE("boolean", bool, bool, "write true or false", NULL),
+    [TYPE_COUNT] = NUMBER("number", uint64_t, count, "write decimal digits only", "^[0-9]+$"),
+    [TYPE_SIZE] = NUMBER("size", uint64_t, size, SIZE_FORM, "^[0-9]+(B|KiB|MiB|GiB|TiB)$"),
+    [TYPE_DURATION] = NUMBER("duration", uint64_t, duration, DURATION_FORM, "^[0-9]+(ns|us|ms|s|m|h)$"),
+    [TYPE_RATE] = VALUE("rate", struct rate, rate, RATE_FORM, "^[0-9]+/[0-9]*(ms|s|m|h)$"),
+    [TYPE_BYTERATE] = NUMBER("byte rate", uint64_t, byterate, "write a size per second, as 500B/s",
+                             "^[0-9]+(B|KiB|MiB|GiB)/s$"),
+    [TYPE_PERCENT] = NUMBER("percentage", uint32_t, percent, "write 0% to 100%", "^[0-9]{1,3}%$"),
+    [TYPE_TEXT] = WORDY("text", text, "write text without control characters", NULL),
+    [TYPE_NAME] = WORDY("name", name, NAME_FORM, NAME_PATTERN),
+    [TYPE_HOST] = WORDY("host name", host, "write a host name without port, or *.example.com",
+                        "^(\\*\\.)?[A-Za-z0-9_.:\\[\\]-]+$"),
+    [TYPE_PATH] = WORDY("path", path, "write an absolute path, as /login, or a prefix, as /login/*", "^/"),
+    [TYPE_FILE] =
+        WORDY("file name", file, "write a path; relative ones begin at the configuration's directory", NULL),
+    [TYPE_URL] = WORDY("URL", url, URL_FORM, URL_PATTERN),
+    [TYPE_ADDRESS] = WORDY("address", address, "write an IP address and a port, as 0.0.0.0:443 or [::]:443",
+                           "^([0-9.]+|\\[[0-9A-Fa-f:.]+\\]):[0-9]{1,5}$"),
+    [TYPE_CIDRS] = MANY("network", struct cidr, cidr, cidr, CIDR_FORM, CIDR_PATTERN),
+    [TYPE_TEXTS] = MANY("text", struct slice, text, text, "write text without control characters", NULL),
+    [TYPE_NAMES] = MANY("name", struct slice, name, text, NAME_FORM, NAME_PATTERN),
+    [TYPE_URLS] = MANY("URL", struct slice, url, text, URL_FORM, URL_PATTERN),
+    [TYPE_FILES] = MANY("file name", struct slice, file, text, "write a path", NULL),
+    [TYPE_SECRETS] = MANY("secret", struct secret, secret, secret,
+                          "write ${file:PATH} or ${env:NAME}, with at least 32 bytes behind it", NULL),
+    [TYPE_PAIRS] = MANY("text", struct config_pair, text, text, "write names with their values", NULL),
 };
 
 uint64_t type_number(const struct type *t, const void *value)

@@ -84,7 +84,8 @@ static int hex(char c)
 
 static bool is_unreserved(int c)
 {
-	return (c > 0 && c < 128 && is_alnum(slice_lower((char)c))) || c == '-' || c == '.' || c == '_' || c == '~';
+	return (c > 0 && c < 128 && is_alnum(slice_lower((char)c))) || c == '-' || c == '.' || c == '_' ||
+	       c == '~';
 }
 
 /* One byte, percent-encoded or not, in its normal form; bytes taken, 0 where it may not stand in a path. */
@@ -98,7 +99,8 @@ static size_t path_byte(struct slice from, struct text *to, const char **why)
 		if (high < 0 || low < 0)
 			return *why = "a percent sign needs two hexadecimal digits behind it", 0;
 		if (byte == 0 || byte == '/' || byte == '\\')
-			return *why = "encoded slashes, backslashes and NUL are refused in requests: it would match none", 0;
+			return *why = "encoded slashes, backslashes and NUL are refused in requests: it would match none",
+			       0;
 		if (is_unreserved(byte))
 			text_char(to, (char)byte);
 		else
@@ -108,7 +110,9 @@ static size_t path_byte(struct slice from, struct text *to, const char **why)
 	if (c >= 0x80)
 		text_printf(to, "%%%02X", c);
 	else if (c <= 0x20 || c == 0x7f || strchr("?#\\\"<>^`{|}*", (char)c))
-		return *why = c == '*' ? "a * may stand only at the end, as /*" : "that character may not stand in a path", 0;
+		return *why = c == '*' ? "a * may stand only at the end, as /*"
+		                       : "that character may not stand in a path",
+		       0;
 	else
 		text_char(to, (char)c);
 	return 1;

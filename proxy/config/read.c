@@ -19,7 +19,8 @@ static bool is_nothing(const struct node *n)
 	return false;
 }
 
-static bool want(struct load *l, const char *name, const struct node *n, enum node_kind kind, const char *what)
+static bool want(struct load *l, const char *name, const struct node *n, enum node_kind kind,
+                 const char *what)
 {
 	if (n->failed) {
 		l->passed_over++;
@@ -43,11 +44,13 @@ static struct slice spoken(struct load *l, const struct node *n)
 	                       : store_printf(&l->scratch, "\"%.*s\"", SLICE(shown));
 }
 
-static void complain_value(struct load *l, const char *name, const struct type *t, const struct node *n, const char *why)
+static void complain_value(struct load *l, const char *name, const struct type *t, const struct node *n,
+                           const char *why)
 {
 	struct slice what = t->parse == parse_secret && !n->reference.at ? S("this") : spoken(l, n);
 
-	config_complain(l->errors, n->place, "%s: %.*s is not a valid %s; %s", name, SLICE(what), t->word, why ? why : t->form);
+	config_complain(l->errors, n->place, "%s: %.*s is not a valid %s; %s", name, SLICE(what), t->word,
+	                why ? why : t->form);
 }
 
 static struct parse_with with(struct load *l)
@@ -89,8 +92,8 @@ static void check_range(struct load *l, const struct row *row, const struct node
 
 	if ((number_of(t, row->min, &least) && is < least) || (number_of(t, row->max, &most) && is > most)) {
 		struct slice what = spoken(l, n);
-		config_complain(l->errors, n->place, "%s: %.*s is out of range; it goes from %s to %s", row->name, SLICE(what),
-		                row->min, row->max);
+		config_complain(l->errors, n->place, "%s: %.*s is out of range; it goes from %s to %s", row->name,
+		                SLICE(what), row->min, row->max);
 	}
 }
 
@@ -150,7 +153,8 @@ static void read_words(struct load *l, const struct row *row, const struct node 
 		}
 	}
 	struct slice what = spoken(l, n);
-	config_complain(l->errors, n->place, "%s: %.*s is none of %s%s", row->name, SLICE(what), row->words, guess_say(&g, hint));
+	config_complain(l->errors, n->place, "%s: %.*s is none of %s%s", row->name, SLICE(what), row->words,
+	                guess_say(&g, hint));
 }
 
 /* ---- what holds a scope ---- */
@@ -261,8 +265,8 @@ static void complain_unknown(struct load *l, const struct scope *s, const struct
 	for (size_t i = 0; i < s->rows_len; i++)
 		guess_try(&g, slice_of(s->rows[i].name));
 	struct slice shown = complain_shown(key->text);
-	config_complain(l->errors, key->place, "there is no option \"%.*s\" %s%s%s", SLICE(shown), s->where[0] ? "in " : "here",
-	                s->where, guess_say(&g, hint));
+	config_complain(l->errors, key->place, "there is no option \"%.*s\" %s%s%s", SLICE(shown),
+	                s->where[0] ? "in " : "here", s->where, guess_say(&g, hint));
 }
 
 static unsigned failures(const struct load *l)

@@ -43,3 +43,12 @@ static inline bool row_is_list(const struct row *r)
 {
 	return r->kind == ROW_LIST || (r->kind == ROW_OPTION && types[r->type].list);
 }
+
+/* What a row takes, in words: "duration", "list of names", "one of 1.2, 1.3", "mapping". */
+struct text;
+void row_say_type(const struct row *r, struct text *to);
+/* "10s", "none", "must be written". */
+const char *row_say_default(const struct row *r);
+
+/* Calls visit for every scope from the root on, in the order of the file, each once. */
+void table_walk(void (*visit)(void *with, const struct scope *s), void *with);

@@ -13,8 +13,8 @@ static void given_twice(struct load *l, const struct node *again, const struct n
 {
 	struct slice key = complain_shown(again->key->text);
 
-	config_complain(l->errors, again->key->place, "\"%.*s\" is given twice; it stands already at %s:%u:%u", SLICE(key),
-	                old->key->place.file, old->key->place.line, old->key->place.column);
+	config_complain(l->errors, again->key->place, "\"%.*s\" is given twice; it stands already at %s:%u:%u",
+	                SLICE(key), old->key->place.file, old->key->place.line, old->key->place.column);
 }
 
 /* A list may be written as its one value. */
@@ -217,7 +217,8 @@ static struct node *read_file(struct load *l, const char *file, struct config_pl
 		return NULL;
 	}
 	if (!bundle_file(l->bundle, file, &text, &why)) {
-		config_complain(l->errors, from, from.line ? "%s cannot be read: %s" : "%s: the configuration cannot be read: %s",
+		config_complain(l->errors, from,
+		                from.line ? "%s cannot be read: %s" : "%s: the configuration cannot be read: %s",
 		                file, why);
 		l->incomplete = true;
 		return NULL;

@@ -42,8 +42,9 @@ static void syntax_error(struct reader *r)
 	if (strstr(problem, "cannot start any token") && character_at(r->text, p->problem_mark.index) == '\t')
 		stop(r, p->problem_mark, "a tab may not indent; use spaces");
 	else if (p->context) {
-		complain_blind(r->errors, place_of(r, p->problem_mark), "this is not YAML: %s, %s that begins at line %lu",
-		               problem, p->context, (unsigned long)p->context_mark.line + 1);
+		complain_blind(r->errors, place_of(r, p->problem_mark),
+		               "this is not YAML: %s, %s that begins at line %lu", problem, p->context,
+		               (unsigned long)p->context_mark.line + 1);
 		r->stop = true;
 	} else {
 		complain_blind(r->errors, place_of(r, p->problem_mark), "this is not YAML: %s", problem);
@@ -97,12 +98,15 @@ static struct node *make(struct reader *r, enum node_kind kind, const yaml_event
 }
 
 /* The properties by which YAML goes beyond plain data are refused. */
-static void refuse_properties(struct reader *r, yaml_mark_t mark, const yaml_char_t *anchor, const yaml_char_t *tag)
+static void refuse_properties(struct reader *r, yaml_mark_t mark, const yaml_char_t *anchor,
+                              const yaml_char_t *tag)
 {
 	if (anchor)
-		complain_blind(r->errors, place_of(r, mark), "anchors (&name) are not allowed here; write the value out");
+		complain_blind(r->errors, place_of(r, mark),
+		               "anchors (&name) are not allowed here; write the value out");
 	if (tag)
-		complain_blind(r->errors, place_of(r, mark), "tags (!name) are not allowed here; each option has its own type");
+		complain_blind(r->errors, place_of(r, mark),
+		               "tags (!name) are not allowed here; each option has its own type");
 }
 
 static struct node *read_node(struct reader *r, yaml_event_t *event, unsigned depth);
@@ -113,7 +117,8 @@ static struct node *read_scalar(struct reader *r, const yaml_event_t *event)
 
 	refuse_properties(r, event->start_mark, event->data.scalar.anchor, event->data.scalar.tag);
 	n->plain = event->data.scalar.style == YAML_PLAIN_SCALAR_STYLE;
-	n->text = store_copy(r->store, (struct slice){ (const char *)event->data.scalar.value, event->data.scalar.length });
+	n->text = store_copy(r->store,
+	                     (struct slice){(const char *)event->data.scalar.value, event->data.scalar.length});
 	return n;
 }
 
@@ -122,7 +127,8 @@ static struct node *read_list(struct reader *r, const yaml_event_t *start, unsig
 	struct node *list = make(r, NODE_LIST, start);
 	yaml_event_t event;
 
-	refuse_properties(r, start->start_mark, start->data.sequence_start.anchor, start->data.sequence_start.tag);
+	refuse_properties(r, start->start_mark, start->data.sequence_start.anchor,
+	                  start->data.sequence_start.tag);
 	while (next(r, &event)) {
 		bool ended = event.type == YAML_SEQUENCE_END_EVENT;
 		struct node *child = ended ? NULL : read_node(r, &event, depth + 1);
@@ -150,7 +156,8 @@ static struct node *same_key(struct reader *r, struct node *map, struct node *ch
 	return index_add(many, child->key->text, child);
 }
 
-static void add_pair(struct reader *r, struct node *map, struct node *key, struct node *value, struct index *many)
+static void add_pair(struct reader *r, struct node *map, struct node *key, struct node *value,
+                     struct index *many)
 {
 	value->key = key;
 	struct node *old = same_key(r, map, value, many);
@@ -159,8 +166,8 @@ static void add_pair(struct reader *r, struct node *map, struct node *key, struc
 		return;
 	}
 	struct slice name = complain_shown(key->text);
-	complain_blind(r->errors, key->place, "the key \"%.*s\" is given twice; it stands already at %s:%u:%u", SLICE(name),
-	               r->file, old->key->place.line, old->key->place.column);
+	complain_blind(r->errors, key->place, "the key \"%.*s\" is given twice; it stands already at %s:%u:%u",
+	               SLICE(name), r->file, old->key->place.line, old->key->place.column);
 }
 
 static struct node *read_map(struct reader *r, const yaml_event_t *start, unsigned depth)
@@ -204,7 +211,8 @@ static struct node *read_node(struct reader *r, yaml_event_t *event, unsigned de
 	case YAML_MAPPING_START_EVENT:
 		return read_map(r, event, depth);
 	case YAML_ALIAS_EVENT:
-		complain_blind(r->errors, place_of(r, event->start_mark), "aliases (*name) are not allowed here; write the value out");
+		complain_blind(r->errors, place_of(r, event->start_mark),
+		               "aliases (*name) are not allowed here; write the value out");
 		return NULL;
 	default:
 		stop(r, event->start_mark, "this is not a value");
@@ -216,7 +224,8 @@ static void refuse_directives(struct reader *r, const yaml_event_t *start)
 {
 	if (start->data.document_start.version_directive ||
 	    start->data.document_start.tag_directives.start != start->data.document_start.tag_directives.end)
-		complain_blind(r->errors, place_of(r, start->start_mark), "directives (%%YAML, %%TAG) are not allowed here");
+		complain_blind(r->errors, place_of(r, start->start_mark),
+		               "directives (%%YAML, %%TAG) are not allowed here");
 }
 
 static struct node *read_stream(struct reader *r)

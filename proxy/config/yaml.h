@@ -1,7 +1,8 @@
 /* yaml.h -- a strict subset of YAML 1.1, read by libyaml into a tree that knows where everything stands.
  *
  * Refused, each with a sentence: anchors, aliases, tags, directives, several documents, duplicate keys, keys
- * that are no scalars, anything but UTF-8, depth over 32, files over 1 MiB. An empty file is an empty mapping. */
+ * that are no scalars, anything but UTF-8, depth over 32, files over 1 MiB. An empty file is an empty
+ * mapping. */
 #pragma once
 #include "config/complain.h"
 #include "config/store.h"

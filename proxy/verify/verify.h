@@ -13,7 +13,11 @@
 /* ---- what the keeper publishes ---- */
 struct verify_published; /* per issuer name: two copies of the key set (JWKS text), an index flipped last */
 size_t verify_published_memory(void);        /* 32 issuers of 64 KiB key sets */
+/* `memory` is aligned to 64 bytes and zeroed before its first attach, which writes the layout id: the first is
+ * made by a process that may write. NULL: it was laid out by another version; take new memory. */
 struct verify_published *verify_published_attach(void *memory);
+/* Moves with every change: whoever watches it knows when to kick sleeping workers. */
+uint64_t verify_published_moved(const struct verify_published *p);
 
 /* ---- the worker's side ---- */
 struct verify;
@@ -36,12 +40,14 @@ void verify_turn(struct verify *v);
 struct verify_keeper;
 struct verify_world {           /* given by process/: time, fetching, disk */
 	void *with;
-	/* Starts a GET; done is called later, exactly once. ca: PEM file or empty. */
+	/* Starts a GET; done is called exactly once, also after verify_keeper_close. ca: PEM file or empty. */
 	void (*fetch)(void *with, struct slice url, struct slice ca,
 		void (*done)(void *for_whom, int status, struct slice body, uint64_t max_age_s, const char *failure),
 		void *for_whom);
 	uint64_t (*now_ns)(void *with);
 	uint64_t (*wall_s)(void *with);
+	/* Published memory moved: kick the workers, who may sleep. May be NULL. */
+	void (*moved)(void *with);
 };
 struct verify_keeper *verify_keeper_open(const struct config *c, struct bundle *b, struct verify_published *p,
 	struct verify_world world, struct slice machine_secret);

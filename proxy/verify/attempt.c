@@ -1,0 +1,236 @@
+/* One attempt to learn an issuer's keys, from its start to what is published of it. */
+#include "base/log.h"
+#include "base/random.h"
+#include "metrics/metrics.h"
+#include "verify/keeper.h"
+#include <stdio.h>
+
+static void fetch_document(struct source *s, struct slice url, bool is_discovery);
+
+static uint64_t backoff_ns(unsigned failures)
+{
+	uint64_t base = failures < 7 ? NS_PER_S << (failures - 1) : BACKOFF_MAX_NS;
+	uint64_t ns = random_jitter(base, 20);
+
+	return ns < NS_PER_S ? NS_PER_S : ns > BACKOFF_MAX_NS ? BACKOFF_MAX_NS : ns;
+}
+
+static void set_not_before(struct source *s, uint64_t ns)
+{
+	s->not_before_ns = ns;
+	if (s->slot)
+		atomic_store(&s->slot->not_before_ns, ns);
+}
+
+void attempt_failed(struct source *s, const char *why)
+{
+	struct verify_keeper *k = s->keeper;
+	uint64_t again_ns;
+
+	s->failures++;
+	s->asked_len = 0;
+	again_ns = keeper_now(k) + backoff_ns(s->failures);
+	s->due_ns = again_ns;
+	s->discovered_ns = 0; /* perhaps the key set has moved */
+	if (strcmp(s->failure, why) != 0)
+		log_warn("issuer %.*s: no keys fetched: %s", SLICE(s->config->id), why);
+	snprintf(s->failure, sizeof s->failure, "%s", why);
+	metrics_add(s->series[FETCHED_FAILED], 1);
+	set_not_before(s, again_ns);
+	if (s->slot)
+		atomic_fetch_add(&s->slot->failed, 1);
+	keeper_tell_workers(k);
+}
+
+/* How long these keys are fresh (RFC 9111 max-age within 5 min to 1 h, else as configured). */
+static uint64_t soft_ns(const struct source *s, uint64_t max_age_s)
+{
+	if (max_age_s == UINT64_MAX)
+		return s->keeper->config->root.verification.keys_soft;
+	return (max_age_s < 300 ? 300 : max_age_s > 3600 ? 3600 : max_age_s) * NS_PER_S;
+}
+
+static void log_gone(const struct source *s, const json_t *before)
+{
+	size_t i;
+	json_t *jwk;
+
+	json_array_foreach((json_t *)(uintptr_t)before, i, jwk) {
+		const char *kid = json_string_value(json_object_get(jwk, "kid"));
+		bool stays = false;
+		for (size_t j = 0; j < json_array_size(s->keys); j++)
+			stays = stays || json_equal(json_array_get(s->keys, j), jwk);
+		if (!stays)
+			log_warn("issuer %.*s: its key %.80s is gone; tokens signed with it are refused from now on",
+			         SLICE(s->config->id), kid ? kid : "(without kid)");
+	}
+}
+
+/* Keys in force from now on, as text; the doubtful ones only where they fit. */
+static char *put_in_force(struct source *s, json_t *latest)
+{
+	json_t *before = s->keys;
+
+	if (s->is_file) {
+		json_decref(s->doubtful); /* what the operator writes needs no confirmation */
+		s->doubtful = json_array();
+		s->keys = json_incref(latest);
+	} else {
+		s->keys = gather_merge(latest, before, &s->doubtful);
+	}
+	char *text = gather_text(s->keys);
+	if (!text) {
+		json_decref(s->keys);
+		json_array_clear(s->doubtful);
+		s->keys = json_incref(latest);
+		text = gather_text(s->keys);
+	}
+	log_gone(s, before);
+	json_decref(before);
+	return text;
+}
+
+static void publish(struct source *s, const char *text)
+{
+	struct verify_published *p = s->keeper->published;
+	struct published_keys head;
+	uint64_t version = s->slot ? atomic_load(&s->slot->version) : 0;
+	struct slice jwks = slice_of(text);
+
+	if (!s->slot)
+		return;
+	const struct published_keys *now = &s->slot->copy[version & 1];
+	if (!now->generation || !slice_same((struct slice){ now->jwks, now->len }, jwks)) {
+		s->generation = atomic_fetch_add(&p->generations, 1) + 1;
+		log_info("issuer %.*s: %zu keys in force", SLICE(s->config->id), json_array_size(s->keys));
+	}
+	memcpy(head.who, s->who, sizeof head.who);
+	head.generation = s->generation;
+	head.fetched_wall_s = s->fetched_wall_s;
+	head.fetched_ns = s->fetched_ns;
+	published_put(p, s->slot, &head, jwks);
+}
+
+static void plan_next(struct source *s)
+{
+	uint64_t now = keeper_now(s->keeper);
+
+	if (s->is_file) {
+		s->due_ns = now + FILE_LOOK_NS;
+		set_not_before(s, now + COOLDOWN_FILE_NS);
+		return;
+	}
+	s->due_ns = now + random_jitter(s->soft_ns / 10 * 8, 10);
+	if (json_array_size(s->doubtful))
+		s->due_ns = now + random_jitter(CONFIRM_NS, 20);
+	set_not_before(s, now + COOLDOWN_NS);
+}
+
+void attempt_succeeded(struct source *s, struct slice jwks, uint64_t max_age_s)
+{
+	const char *why = "it is over the bounds of a key set";
+	json_t *latest = gather_keys(jwks, &why);
+	char *text = latest ? put_in_force(s, latest) : NULL;
+
+	json_decref(latest);
+	if (!text) {
+		attempt_failed(s, why);
+		return;
+	}
+	if (s->failure[0])
+		log_info("issuer %.*s: keys are fetched again", SLICE(s->config->id));
+	s->failures = 0;
+	s->failure[0] = '\0';
+	s->fetched_wall_s = s->begun_wall_s;
+	s->fetched_ns = s->begun_ns;
+	s->soft_ns = soft_ns(s, max_age_s);
+	metrics_add(s->series[FETCHED_OK], 1);
+	absent_learn(s->keeper, s);
+	plan_next(s);
+	publish(s, text);
+	free(text);
+	keeper_tell_workers(s->keeper);
+	if (s->is_file)
+		return;
+	struct snapshot kept = { .keys = s->keys, .fetched_wall_s = s->fetched_wall_s };
+	snprintf(kept.jwks_uri, sizeof kept.jwks_uri, "%s", s->jwks_uri);
+	snapshots_save(s->keeper->snapshots, s->config, &kept);
+}
+
+static void fetch_keys(struct source *s)
+{
+	fetch_document(s, slice_of(s->jwks_uri), false);
+}
+
+static void on_discovery(struct source *s, const char *failure, struct slice body)
+{
+	if (!failure)
+		failure = gather_discovery(body, s->config->issuer, s->jwks_uri, sizeof s->jwks_uri);
+	if (!failure)
+		s->discovered_ns = keeper_now(s->keeper);
+	if (!failure || s->jwks_uri[0])
+		fetch_keys(s); /* where discovery fails, what it said before still holds */
+	else
+		attempt_failed(s, failure);
+}
+
+static void on_fetched(void *for_whom, int status, struct slice body, uint64_t max_age_s, const char *failure)
+{
+	struct flight *flight = for_whom;
+	struct source *s = flight->source;
+	bool is_discovery = flight->is_discovery;
+	char why[160];
+
+	free(flight);
+	if (!s)
+		return;
+	s->flight = NULL;
+	if (status != 200)
+		snprintf(why, sizeof why, "the %s: %s%.*d", is_discovery ? "discovery document" : "key set",
+		         status ? "answered with status " : failure ? failure : "no answer", status ? 3 : 0,
+		         status);
+	const char *wrong = status == 200 ? NULL : why;
+	if (is_discovery)
+		on_discovery(s, wrong, body);
+	else if (wrong)
+		attempt_failed(s, wrong);
+	else
+		attempt_succeeded(s, body, max_age_s);
+}
+
+static void fetch_document(struct source *s, struct slice url, bool is_discovery)
+{
+	const struct verify_world *world = &s->keeper->world;
+	struct flight *flight = malloc(sizeof *flight);
+
+	if (!flight) {
+		attempt_failed(s, "out of memory");
+		return;
+	}
+	*flight = (struct flight){ s, is_discovery };
+	s->flight = flight;
+	s->give_up_ns = keeper_now(s->keeper) + FETCH_PATIENCE_NS;
+	world->fetch(world->with, url, s->config->ca, on_fetched, flight);
+}
+
+void attempt_begin(struct source *s)
+{
+	struct verify_keeper *k = s->keeper;
+	char url[JWKS_URI_MAX];
+	uint64_t now = keeper_now(k);
+	bool is_old = !s->discovered_ns || now - s->discovered_ns > DISCOVERY_AGE_NS;
+
+	s->begun_ns = now;
+	s->begun_wall_s = k->world.wall_s(k->world.with);
+	s->due_ns = UINT64_MAX; /* until it has ended */
+	if (s->is_file)
+		attempt_file(s);
+	else if (s->config->jwks.len && !gather_is_safe_url(s->config->jwks))
+		attempt_failed(s, "http:// is fetched from loopback addresses only");
+	else if (s->config->jwks.len || !is_old)
+		fetch_keys(s);
+	else if (gather_discovery_url(s->config->issuer, url, sizeof url))
+		fetch_document(s, slice_of(url), true);
+	else
+		attempt_failed(s, "its URL is neither https nor http of a loopback address");
+}

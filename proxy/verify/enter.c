@@ -1,0 +1,261 @@
+/* The station VERIFY: one request, one credential, one verdict. */
+#include "base/check.h"
+#include "metrics/metrics.h"
+#include "verify/worker.h"
+
+#define KEYS_TRIED_MAX 4
+#define ASK_AGAIN_NS NS_PER_S /* a question may die with the keeper that had it */
+
+struct trial {
+	struct verify *verify;
+	struct request *request;
+	const struct gate *gate;
+	struct issuer *issuer;
+	struct waiter *waiter; /* from before, where it has waited already */
+	uint64_t now_ns, wall_s;
+	struct cache_name name;
+	const struct claims *claims; /* of a valid token; NULL until that is known */
+	bool wants_key;              /* a fetch could settle it */
+};
+
+/* The token, and its name in the cache. */
+static enum fault take_credential(struct trial *t, struct slice *token)
+{
+	const struct headers *headers = &t->request->headers;
+	struct header *field = headers_find(headers, HEADER_AUTHORIZATION);
+	size_t len;
+
+	if (!field)
+		return FAULT_TOKEN_MISSING;
+	if (headers_count(headers, HEADER_AUTHORIZATION) > 1)
+		return FAULT_TWO_CREDENTIALS;
+	enum fault fault = bearer_read(field->value, token);
+	if (fault)
+		return fault;
+	if (token->len > t->verify->scratch.size)
+		return FAULT_TOKEN_MALFORMED;
+	if (!crypt_digest(&t->verify->crypt, HASH_SHA256, *token, t->name.token, &len))
+		return FAULT_ISSUER_UNKNOWN;
+	t->name.generation = t->issuer->generation;
+	t->name.issuer = (uint16_t)(t->issuer - t->verify->issuer);
+	return FAULT_NONE;
+}
+
+/* Does the newest key set prove that the issuer has no such key? Only if it was fetched after the token was
+ * issued (iat is rounded down, so not in the same second), or since the request came. */
+static bool is_proven_absent(const struct trial *t, uint64_t issued_s)
+{
+	uint64_t arrived_ns = t->waiter ? t->waiter->arrived_ns : t->now_ns;
+
+	if (issued_s && t->issuer->fetched_wall_s > issued_s)
+		return true;
+	return t->issuer->fetched_ns >= arrived_ns;
+}
+
+/* FAULT_NONE and name.key; TOKEN_KEY where no key is the one named; TOKEN_ALGORITHM, TOKEN_SIGNATURE. */
+static enum fault try_keys(struct trial *t, const struct jwt *jwt)
+{
+	struct keyset *keys = t->issuer->keys;
+	enum fault fault = FAULT_TOKEN_KEY;
+	unsigned tried = 0;
+
+	for (size_t i = 0; i < keys->len && tried < KEYS_TRIED_MAX; i++) {
+		struct key *key = &keys->at[i];
+		if (jwt->kid.len && !slice_same(key->kid, jwt->kid))
+			continue;
+		if (!key_suits(key, jwt->alg)) {
+			if (fault == FAULT_TOKEN_KEY && jwt->kid.len)
+				fault = FAULT_TOKEN_ALGORITHM;
+			continue;
+		}
+		tried++;
+		fault = FAULT_TOKEN_SIGNATURE;
+		if (key_verifies(key, &t->verify->crypt, jwt->alg, jwt->signed_part, jwt->signature)) {
+			t->name.key = (uint16_t)i;
+			return FAULT_NONE;
+		}
+	}
+	return fault;
+}
+
+/* Not in the cache: take the token apart, refuse what no signature could save, then check the signature. */
+static enum fault examine_anew(struct trial *t, struct slice token)
+{
+	struct verify *v = t->verify;
+	struct jwt *jwt = &v->jwt;
+
+	enum fault fault = jwt_read(token, &t->issuer->names, &v->scratch, jwt);
+	if (!fault)
+		fault = judge_claims(v, t->gate, &jwt->claims, t->wall_s);
+	if (fault)
+		return fault;
+	if (!worker_trusts(v, t->issuer, t->wall_s)) {
+		t->wants_key = true;
+		return FAULT_ISSUER_UNKNOWN;
+	}
+	fault = try_keys(t, jwt);
+	if (!fault) {
+		cache_put(v->cache, &t->name, &jwt->claims);
+		t->claims = &jwt->claims;
+		return judge_rights(t->gate, t->claims);
+	}
+	/* without a kid a wrong signature may also be that of a key not yet seen */
+	bool could_be_new = fault == FAULT_TOKEN_KEY || (fault == FAULT_TOKEN_SIGNATURE && !jwt->kid.len);
+	if (could_be_new && !is_proven_absent(t, jwt->claims.issued_s)) {
+		t->wants_key = true;
+		return FAULT_ISSUER_UNKNOWN;
+	}
+	if (fault == FAULT_TOKEN_SIGNATURE)
+		cache_refuse(v->cache, &t->name, t->now_ns);
+	return fault;
+}
+
+static enum fault examine(struct trial *t)
+{
+	struct verify *v = t->verify;
+	struct slice token;
+	uint16_t key;
+
+	enum fault fault = take_credential(t, &token);
+	if (fault)
+		return fault;
+	const struct claims *known = cache_find(v->cache, &t->name, &key);
+	if (known && worker_trusts(v, t->issuer, t->wall_s)) {
+		metrics_add(v->hit, 1);
+		fault = judge_claims(v, t->gate, known, t->wall_s);
+		if (fault)
+			return fault;
+		t->claims = known;
+		return judge_rights(t->gate, known);
+	}
+	if (cache_is_refused(v->cache, &t->name, t->now_ns)) {
+		metrics_add(v->negative, 1);
+		return FAULT_TOKEN_SIGNATURE;
+	}
+	metrics_add(v->miss, 1);
+	return examine_anew(t, token);
+}
+
+/* Asks the keeper, unless a question is under way already. */
+static bool ask(struct trial *t)
+{
+	struct issuer *i = t->issuer;
+	const struct verify_ask *to = &t->verify->ask;
+	const struct jwt *jwt = &t->verify->jwt;
+
+	if (i->asked_ns && t->now_ns - i->asked_ns < ASK_AGAIN_NS)
+		return true;
+	uint64_t issued_s = jwt->claims.issued_s && jwt->claims.issued_s < t->wall_s ? jwt->claims.issued_s :
+	                                                                              t->wall_s;
+	if (!to->key_unknown || !to->key_unknown(to->with, i->config->id, jwt->kid, issued_s))
+		return false;
+	i->asked_ns = t->now_ns;
+	if (t->waiter)
+		t->waiter->asker = true;
+	return true;
+}
+
+static bool is_worth_waiting(const struct trial *t)
+{
+	const struct issuer *i = t->issuer;
+	uint64_t wait_ns = t->verify->config->root.verification.wait;
+	uint64_t not_before_ns = i->slot ? atomic_load(&i->slot->not_before_ns) : 0;
+
+	if (t->waiter && t->waiter->failed != i->failed)
+		return false;
+	if (t->waiter && t->waiter->asker && t->waiter->declined != i->declined)
+		return false;
+	return not_before_ns <= t->now_ns + wait_ns;
+}
+
+/* True: parked among the issuer's waiters. */
+static bool wait_for_key(struct trial *t)
+{
+	struct issuer *i = t->issuer;
+
+	if (!is_worth_waiting(t))
+		return false;
+	if (!t->waiter) {
+		t->waiter = arena_take(&t->request->arena, sizeof *t->waiter);
+		if (!t->waiter)
+			return false;
+		*t->waiter = (struct waiter){ .request = t->request, .arrived_ns = t->now_ns,
+			                      .failed = i->failed, .declined = i->declined };
+		list_init(&t->waiter->link);
+	}
+	if (!ask(t) || t->verify->config->root.verification.wait == 0)
+		return false;
+	list_push(&i->waiters, &t->waiter->link);
+	t->request->waits = t->waiter;
+	t->request->identity.verdict = VERDICT_UNKNOWN;
+	return true;
+}
+
+/* Copies who it is into the request's arena. */
+static bool introduce(struct trial *t)
+{
+	struct request *r = t->request;
+	const struct claims *c = t->claims;
+
+	r->identity = (struct identity){
+		.verdict = VERDICT_VALID,
+		.issuer = t->issuer->config->id,
+		.subject = arena_copy(&r->arena, claims_get(c, CLAIM_SUBJECT)),
+		.client = arena_copy(&r->arena, claims_get(c, CLAIM_CLIENT)),
+		.tenant = arena_copy(&r->arena, claims_get(c, CLAIM_TENANT)),
+		.scope = arena_copy(&r->arena, claims_get(c, CLAIM_SCOPE)),
+		.expires_s = c->expires_s,
+	};
+	return !r->arena.overflowed;
+}
+
+static enum pace conclude(struct trial *t, enum fault fault)
+{
+	struct request *r = t->request;
+	const uint32_t *series = t->issuer->series;
+
+	if (t->claims) {
+		if (!introduce(t))
+			return request_fail(r, FAULT_HEAD_TOO_BIG); /* never on with half a name */
+		metrics_add(series[fault ? TOLD_FORBIDDEN : TOLD_VALID], 1);
+		return fault ? request_fail(r, fault) : GO_ON;
+	}
+	bool unknown = fault == FAULT_ISSUER_UNKNOWN;
+	r->identity = (struct identity){ .verdict = unknown ? VERDICT_UNKNOWN : VERDICT_INVALID,
+		                         .issuer = t->issuer->config->id };
+	if (fault == FAULT_TOKEN_MISSING)
+		r->identity.verdict = VERDICT_NONE;
+	metrics_add(series[unknown ? TOLD_UNKNOWN : TOLD_INVALID], 1);
+	return request_fail(r, fault);
+}
+
+enum pace verify_enter(struct verify *v, struct request *r, uint64_t now_ns, uint64_t wall_s)
+{
+	size_t route = (size_t)(r->route - v->config->root.routes);
+	struct waiter *waiter = r->waits;
+
+	check(route < v->config->root.routes_len);
+	const struct gate *gate = &v->gate[route];
+	if (!gate->issuer) {
+		r->identity = (struct identity){ .verdict = VERDICT_NONE };
+		return GO_ON;
+	}
+	verify_leave(v, r);
+	worker_catch_up(v);
+	struct trial t = { .verify = v, .request = r, .gate = gate, .issuer = gate->issuer,
+		           .waiter = waiter, .now_ns = now_ns, .wall_s = wall_s };
+	enum fault fault = examine(&t);
+	if (t.wants_key && wait_for_key(&t))
+		return WAIT;
+	return conclude(&t, fault);
+}
+
+void verify_leave(struct verify *v, struct request *r)
+{
+	struct waiter *waiter = r->waits;
+
+	(void)v;
+	if (waiter)
+		list_remove(&waiter->link);
+	r->waits = NULL;
+}

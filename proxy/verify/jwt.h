@@ -1,0 +1,31 @@
+/* jwt.h -- a signed token in compact form (RFC 7515, 7519), read strictly (RFC 8725).
+ *
+ * Reading believes nothing: it only takes the token apart. Refused here: other than three parts, base64url
+ * that is not canonical, JSON with duplicate members, algorithms that are not ours (none, HMAC), keys brought
+ * along (jwk, jku, x5u, x5c), critical extensions (none is understood), types other than JWT and at+jwt. */
+#pragma once
+#include "request/fault.h"
+#include "verify/claims.h"
+#include "verify/key.h"
+
+struct jwt {
+	enum alg alg;
+	struct slice kid;         /* into kid_bytes; empty where none is named */
+	struct slice signed_part; /* into the token: header, dot, payload */
+	struct slice signature;   /* into signature_bytes */
+	struct claims claims;     /* its text lies in the scratch */
+	char kid_bytes[KID_MAX];
+	char signature_bytes[SIGNATURE_MAX];
+};
+
+struct jwt_scratch { /* two buffers of `size` bytes each; a token may be as long */
+	char *decoded, *text;
+	size_t size;
+};
+
+/* The token of an Authorization value (RFC 6750): FAULT_NONE and *token, TOKEN_MISSING, TOKEN_MALFORMED. */
+enum fault bearer_read(struct slice authorization, struct slice *token);
+
+/* FAULT_NONE, TOKEN_MALFORMED or TOKEN_ALGORITHM. */
+enum fault jwt_read(struct slice token, const struct claims_names *names, const struct jwt_scratch *scratch,
+                    struct jwt *to) __attribute__((warn_unused_result));

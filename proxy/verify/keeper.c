@@ -1,0 +1,273 @@
+#include "verify/keeper.h"
+#include "base/check.h"
+#include "base/log.h"
+#include "base/random.h"
+#include "base/text.h"
+#include "metrics/metrics.h"
+#include <stdio.h>
+
+#define LOOK_NS (5 * NS_PER_S) /* ages and states are told at least this often */
+
+void keeper_tell_workers(struct verify_keeper *k)
+{
+	atomic_fetch_add(&k->published->moved, 1);
+	if (k->world.moved)
+		k->world.moved(k->world.with);
+}
+
+static uint64_t age_s(const struct source *s)
+{
+	uint64_t wall_s = s->keeper->world.wall_s(s->keeper->world.with);
+
+	return wall_s > s->fetched_wall_s ? wall_s - s->fetched_wall_s : 0;
+}
+
+static enum issuer_state state_now(const struct source *s)
+{
+	uint64_t age = age_s(s), hard_s = s->keeper->config->root.verification.keys_hard / NS_PER_S;
+
+	if (!json_array_size(s->keys) || age > hard_s)
+		return ISSUER_BLIND;
+	if (age > hard_s / 2)
+		return ISSUER_DEGRADED;
+	return age > s->soft_ns / NS_PER_S ? ISSUER_STALE : ISSUER_NORMAL;
+}
+
+static void look(struct source *s)
+{
+	static const char *const meanings[ISSUER_STATES] = {
+		"keys are fresh",
+		"keys are past their soft age; tokens go on being verified with them",
+		"keys are past half of verification.keys_hard; after that its tokens are answered 503",
+		"there are no keys to trust; its tokens are answered 503",
+	};
+	enum issuer_state state = state_now(s);
+
+	metrics_set(s->age, (int64_t)(json_array_size(s->keys) ? age_s(s) : 0));
+	if (state == s->state)
+		return;
+	log_line(state == ISSUER_NORMAL ? LOG_LEVEL_INFO : LOG_LEVEL_WARN, "issuer %.*s: %s: %s",
+	         SLICE(s->config->id), issuer_state_names[state], meanings[state]);
+	s->state = state;
+	if (s->slot)
+		atomic_store(&s->slot->state, state);
+}
+
+/* What the memory still says, from a keeper before this one. */
+static void resume(struct source *s)
+{
+	struct published_keys *now = malloc(sizeof *now);
+	const char *why;
+	uint64_t version;
+
+	if (now && s->slot && published_take(s->slot, now, &version) && now->generation)
+		s->keys = gather_keys((struct slice){ now->jwks, now->len }, &why);
+	if (s->keys) {
+		s->generation = now->generation;
+		s->fetched_wall_s = now->fetched_wall_s;
+		s->fetched_ns = now->fetched_ns;
+	}
+	free(now);
+}
+
+/* Keys from the disk, unless the memory has newer ones. */
+static void restore(struct source *s)
+{
+	struct verify_keeper *k = s->keeper;
+	struct snapshot kept;
+	uint64_t wall_s = k->world.wall_s(k->world.with);
+
+	if (s->is_file || !snapshots_load(k->snapshots, s->config, wall_s, &kept))
+		return;
+	if (!s->config->jwks.len)
+		memcpy(s->jwks_uri, kept.jwks_uri, sizeof s->jwks_uri);
+	char *text = s->keys ? NULL : gather_text(kept.keys);
+	if (!text) {
+		json_decref(kept.keys);
+		return;
+	}
+	s->keys = kept.keys;
+	s->fetched_wall_s = kept.fetched_wall_s;
+	s->generation = atomic_fetch_add(&k->published->generations, 1) + 1;
+	struct published_keys head = { .generation = s->generation, .fetched_wall_s = s->fetched_wall_s };
+	memcpy(head.who, s->who, sizeof head.who);
+	if (s->slot)
+		published_put(k->published, s->slot, &head, slice_of(text));
+	log_info("issuer %.*s: verifying with keys kept on disk, %llu s old", SLICE(s->config->id),
+	         (unsigned long long)age_s(s));
+	free(text);
+}
+
+static bool is_url(struct slice s)
+{
+	return slice_starts(s, S("https://")) || slice_starts(s, S("http://"));
+}
+
+static void open_source(struct verify_keeper *k, struct source *s, const unsigned char (*kept)[SHA256_LEN])
+{
+	struct slice id = s->config->id;
+
+	s->keeper = k;
+	s->state = ISSUER_STATES; /* none told yet */
+	s->soft_ns = k->config->root.verification.keys_soft;
+	s->is_file = s->config->jwks.len && !is_url(s->config->jwks);
+	s->doubtful = json_array();
+	if (s->config->jwks.len && !s->is_file)
+		snprintf(s->jwks_uri, sizeof s->jwks_uri, "%s", s->config->jwks.at);
+	s->series[FETCHED_OK] = metrics_series(METRIC_issuer_fetches_total, id, S("ok"), S(""), S(""));
+	s->series[FETCHED_FAILED] = metrics_series(METRIC_issuer_fetches_total, id, S("failed"), S(""), S(""));
+	s->age = metrics_series(METRIC_issuer_keys_age_seconds, id, S(""), S(""), S(""));
+	s->slot = published_claim(k->published, s->who, kept, k->len);
+	if (!s->slot)
+		log_error("issuer %.*s: there is no room to publish its keys", SLICE(id));
+	resume(s);
+	restore(s);
+	s->due_ns = keeper_now(k);
+	look(s);
+}
+
+struct verify_keeper *verify_keeper_open(const struct config *c, struct bundle *b, struct verify_published *p,
+                                         struct verify_world world, struct slice machine_secret)
+{
+	struct verify_keeper *k = calloc(1, sizeof *k);
+
+	check(k);
+	k->config = c;
+	k->bundle = b;
+	k->published = p;
+	k->world = world;
+	k->len = c->root.issuers_len;
+	k->source = calloc(k->len + 1, sizeof *k->source);
+	unsigned char (*kept)[SHA256_LEN] = calloc(k->len + 1, sizeof *kept);
+	check(k->source && kept);
+	random_bytes(&k->hash, sizeof k->hash);
+	if (k->len)
+		k->snapshots = snapshots_open(c->root.state, machine_secret);
+	for (size_t i = 0; i < k->len; i++) {
+		k->source[i].config = &c->root.issuers[i];
+		check(published_who(k->source[i].config, k->source[i].who));
+		memcpy(kept[i], k->source[i].who, SHA256_LEN);
+	}
+	for (size_t i = 0; i < k->len; i++)
+		open_source(k, &k->source[i], (const unsigned char (*)[SHA256_LEN])kept);
+	free(kept);
+	keeper_tell_workers(k);
+	return k;
+}
+
+void verify_keeper_close(struct verify_keeper *k)
+{
+	if (!k)
+		return;
+	for (size_t i = 0; i < k->len; i++) {
+		struct source *s = &k->source[i];
+		if (s->flight)
+			s->flight->source = NULL;
+		json_decref(s->keys);
+		json_decref(s->doubtful);
+		metrics_set(s->age, 0);
+	}
+	snapshots_close(k->snapshots);
+	free(k->source);
+	free(k);
+}
+
+uint64_t verify_keeper_tick(struct verify_keeper *k)
+{
+	uint64_t now = keeper_now(k), next = now + LOOK_NS;
+
+	for (size_t i = 0; i < k->len; i++) {
+		struct source *s = &k->source[i];
+		if (s->flight && now >= s->give_up_ns) {
+			s->flight->source = NULL;
+			s->flight = NULL;
+			attempt_failed(s, "no answer within 10 s");
+		}
+		if (!s->flight && now >= s->due_ns)
+			attempt_begin(s);
+		look(s);
+		uint64_t wants = s->flight ? s->give_up_ns : s->due_ns;
+		if (wants < next)
+			next = wants;
+	}
+	return next > now ? next : now;
+}
+
+static struct source *find(struct verify_keeper *k, struct slice issuer)
+{
+	for (size_t i = 0; i < k->len; i++)
+		if (slice_same(k->source[i].config->id, issuer))
+			return &k->source[i];
+	return NULL;
+}
+
+/* So that those who asked need not wait for nothing. */
+static void decline(struct source *s)
+{
+	if (s->slot)
+		atomic_fetch_add(&s->slot->declined, 1);
+	keeper_tell_workers(s->keeper);
+}
+
+static void remember(struct source *s, struct slice kid)
+{
+	if (!kid.len || kid.len > KID_MAX || s->asked_len == ASKED_KIDS)
+		return;
+	memcpy(s->asked_bytes[s->asked_len], kid.at, kid.len);
+	s->asked_kid[s->asked_len] = (struct slice){ s->asked_bytes[s->asked_len], kid.len };
+	s->asked_len++;
+}
+
+void verify_keeper_unknown(struct verify_keeper *k, struct slice issuer, struct slice kid, uint64_t iat_s)
+{
+	struct source *s = find(k, issuer);
+	uint64_t now = keeper_now(k);
+
+	if (!s)
+		return;
+	(void)iat_s;
+	if (s->flight) {
+		remember(s, kid);
+		return;
+	}
+	if ((kid.len && absent_has(k, s, kid)) || s->not_before_ns > now + k->config->root.verification.wait) {
+		decline(s);
+		return;
+	}
+	remember(s, kid);
+	uint64_t soonest = s->not_before_ns > now ? s->not_before_ns : now;
+	if (soonest < s->due_ns)
+		s->due_ns = soonest;
+	if (s->due_ns <= now)
+		attempt_begin(s);
+}
+
+static bool tell_one(const struct source *s, struct text *t)
+{
+	text_add(t, S("{\"issuer\":\""));
+	text_json(t, s->config->id);
+	text_printf(t, "\",\"state\":\"%s\",\"keys\":%zu,\"age_s\":", issuer_state_names[s->state],
+	            json_array_size(s->keys));
+	if (json_array_size(s->keys))
+		text_u64(t, age_s(s));
+	else
+		text_add(t, S("null"));
+	text_add(t, S(",\"failures\":"));
+	text_u64(t, s->failures);
+	text_add(t, S(",\"last_failure\":\""));
+	text_json(t, slice_of(s->failure));
+	text_add(t, S("\"}"));
+	return !t->cut;
+}
+
+void verify_keeper_tell(const struct verify_keeper *k, void (*write)(void *with, struct slice piece), void *with)
+{
+	for (size_t i = 0; i < k->len; i++) {
+		char line[2048];
+		struct text t = TEXT(line);
+		if (i)
+			text_char(&t, ',');
+		if (tell_one(&k->source[i], &t))
+			write(with, text_slice(&t));
+	}
+}

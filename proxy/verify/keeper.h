@@ -1,0 +1,85 @@
+/* keeper.h -- the keeper's side of one issuer: when to fetch, what to publish.
+ *
+ * An attempt is one fetch of the key set, with a fetch of the discovery document before it where that is
+ * unknown or old. At most one attempt per issuer is under way. */
+#pragma once
+#include "base/siphash.h"
+#include "verify/gather.h"
+#include "verify/published.h"
+#include "verify/snapshot.h"
+
+#define FETCH_PATIENCE_NS (10 * NS_PER_S)
+#define COOLDOWN_NS (30 * NS_PER_S)         /* after a success, before a kid is asked for */
+#define COOLDOWN_FILE_NS NS_PER_S
+#define BACKOFF_MAX_NS (60 * NS_PER_S)
+#define CONFIRM_NS (5 * NS_PER_S)           /* before a missing key is believed to be gone */
+#define FILE_LOOK_NS (5 * NS_PER_S)
+#define DISCOVERY_AGE_NS (24 * 3600 * NS_PER_S)
+#define ABSENT_KIDS 1024
+#define ABSENT_NS (300 * NS_PER_S)          /* a kid that a fetch did not find is asked for no sooner */
+#define ASKED_KIDS 16                       /* remembered of one attempt */
+
+enum fetched { FETCHED_OK, FETCHED_FAILED, FETCHEDS };
+
+struct flight { /* a fetch under way; outlives its attempt where that was given up */
+	struct source *source; /* NULL: nobody waits for it any more */
+	bool is_discovery;
+};
+
+struct source {
+	struct verify_keeper *keeper;
+	const struct config_issuer *config;
+	unsigned char who[SHA256_LEN];
+	struct published_slot *slot; /* NULL: there was no room */
+	bool is_file;
+	char jwks_uri[JWKS_URI_MAX]; /* empty: to be discovered */
+	uint64_t discovered_ns;      /* 0: before the next fetch, discover */
+
+	json_t *keys, *doubtful; /* in force; of these, missing in the last fetch */
+	uint64_t generation, fetched_wall_s, fetched_ns, soft_ns;
+
+	uint64_t due_ns, not_before_ns;
+	uint64_t begun_ns, begun_wall_s; /* of the attempt under way */
+	struct flight *flight;           /* NULL: none under way */
+	uint64_t give_up_ns;
+	unsigned failures;               /* in a row */
+	char failure[200];               /* the last one; empty after a success */
+	enum issuer_state state;
+	struct slice asked_kid[ASKED_KIDS]; /* that this attempt, or the next, is to find */
+	char asked_bytes[ASKED_KIDS][KID_MAX];
+	size_t asked_len;
+
+	uint64_t file_stamp[3];          /* modified, size, inode, as last read */
+	bool file_was_read;
+	uint32_t series[FETCHEDS], age;
+};
+
+struct verify_keeper {
+	const struct config *config;
+	struct bundle *bundle;
+	struct verify_published *published;
+	struct verify_world world;
+	struct snapshots *snapshots;
+	struct siphash_key hash;
+	struct { uint64_t kid, until_ns; } absent[ABSENT_KIDS];
+	struct source *source;
+	size_t len;
+};
+
+static inline uint64_t keeper_now(const struct verify_keeper *k)
+{
+	return k->world.now_ns(k->world.with);
+}
+
+void keeper_tell_workers(struct verify_keeper *k); /* something published has changed */
+
+/* attempt.c */
+void attempt_begin(struct source *s);
+void attempt_failed(struct source *s, const char *why);
+void attempt_succeeded(struct source *s, struct slice jwks, uint64_t max_age_s);
+/* file.c */
+void attempt_file(struct source *s);
+
+/* absent.c: kids that issuers are known not to have */
+bool absent_has(const struct verify_keeper *k, const struct source *s, struct slice kid);
+void absent_learn(struct verify_keeper *k, struct source *s);

@@ -1,0 +1,63 @@
+/* published.h -- the memory through which the keeper hands key sets to the workers.
+ *
+ * One slot per issuer, found by `who` (a digest of its name, URL and key source, so that a slot never passes
+ * for another configuration's). Several words that belong together lie in two copies; the version, stored
+ * last, says which one counts. A keeper that dies in the middle leaves the old copy in force. One writer. */
+#pragma once
+#include "verify/keyset.h"
+#include "verify/verify.h"
+#include <stdatomic.h>
+
+#define PUBLISHED_ISSUERS 32
+
+enum issuer_state {
+	ISSUER_NORMAL,   /* keys are fresh */
+	ISSUER_STALE,    /* past their soft age, still trusted */
+	ISSUER_DEGRADED, /* past half of the hard bound: somebody should look */
+	ISSUER_BLIND,    /* no keys, or past the hard bound: nobody can be judged */
+	ISSUER_STATES
+};
+extern const char *const issuer_state_names[ISSUER_STATES];
+
+struct published_keys { /* everything before jwks is copied whole */
+	unsigned char who[SHA256_LEN];
+	uint64_t generation;     /* moves only when the keys change; 0: no keys yet */
+	uint64_t fetched_wall_s; /* when the fetch that last confirmed them was begun */
+	uint64_t fetched_ns;     /* the same, monotonic; 0 where another boot may have done it */
+	uint64_t len;            /* bytes of jwks */
+	char jwks[KEYSET_BYTES_MAX];
+};
+
+struct published_slot {
+	_Alignas(64) _Atomic uint64_t version; /* copy[version & 1] counts; 0: the slot is free */
+	_Atomic uint64_t failed;        /* attempts to fetch that ended in nothing */
+	_Atomic uint64_t declined;      /* questions for a kid that are not worth a fetch */
+	_Atomic uint64_t not_before_ns; /* no question is answered by a fetch before this (monotonic) */
+	_Atomic uint64_t state;         /* enum issuer_state */
+	struct published_keys copy[2];
+};
+
+struct verify_published {
+	_Atomic uint64_t layout;
+	_Atomic uint64_t moved;       /* grows with every change of anything below: the one word to watch */
+	_Atomic uint64_t generations; /* the last generation given out */
+	struct published_slot slot[PUBLISHED_ISSUERS];
+};
+
+bool published_who(const struct config_issuer *issuer, unsigned char who[SHA256_LEN])
+	__attribute__((warn_unused_result));
+
+/* The slot whose current copy is `who`'s; NULL where there is none. */
+const struct published_slot *published_find(const struct verify_published *p,
+                                            const unsigned char who[SHA256_LEN]);
+/* Copies what counts now into *to; *version: which that was. False: free, or overwritten again and again. */
+bool published_take(const struct published_slot *slot, struct published_keys *to, uint64_t *version)
+	__attribute__((warn_unused_result));
+
+/* The keeper's: the slot of `who`, claimed where it has none, in preference to those that are not among the
+ * `kept`. NULL: all are taken. */
+struct published_slot *published_claim(struct verify_published *p, const unsigned char who[SHA256_LEN],
+                                       const unsigned char (*kept)[SHA256_LEN], size_t kept_len);
+/* head: who, generation and times are copied from it; the rest of it is not read. */
+void published_put(struct verify_published *p, struct published_slot *slot,
+                   const struct published_keys *head, struct slice jwks);

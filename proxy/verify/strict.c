@@ -1,0 +1,52 @@
+#include "verify/strict.h"
+
+/* Before the parser recurses: does the nesting stay within the bound? Strings are skipped. */
+static bool is_shallow(struct slice bytes)
+{
+	int depth = 0;
+	bool quoted = false;
+
+	for (size_t i = 0; i < bytes.len; i++) {
+		char c = bytes.at[i];
+		if (quoted) {
+			if (c == '\\')
+				i++;
+			else if (c == '"')
+				quoted = false;
+		} else if (c == '"') {
+			quoted = true;
+		} else if (c == '{' || c == '[') {
+			if (++depth > STRICT_DEPTH)
+				return false;
+		} else if (c == '}' || c == ']') {
+			depth--;
+		}
+	}
+	return true;
+}
+
+json_t *strict_read(struct slice bytes)
+{
+	json_error_t error;
+
+	if (!bytes.len || !is_shallow(bytes))
+		return NULL;
+	return json_loadb(bytes.at, bytes.len, JSON_REJECT_DUPLICATES, &error);
+}
+
+struct slice strict_text(const json_t *object, const char *name)
+{
+	const json_t *member = json_object_get(object, name);
+
+	if (!json_is_string(member))
+		return (struct slice){ 0 };
+	return (struct slice){ json_string_value(member), json_string_length(member) };
+}
+
+bool strict_is_plain(struct slice s)
+{
+	for (size_t i = 0; i < s.len; i++)
+		if ((unsigned char)s.at[i] < 0x20 || s.at[i] == 0x7f)
+			return false;
+	return s.len == 0 || (s.at[0] != ' ' && s.at[s.len - 1] != ' ');
+}

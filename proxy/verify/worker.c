@@ -1,0 +1,194 @@
+/* Opening, closing, and keeping up with what the keeper publishes. */
+#include "verify/worker.h"
+#include "base/check.h"
+#include "base/log.h"
+#include "base/random.h"
+#include "metrics/metrics.h"
+
+static bool has(const struct config_texts *list, struct slice word)
+{
+	for (size_t i = 0; i < list->len; i++)
+		if (slice_same(list->at[i], word))
+			return true;
+	return false;
+}
+
+static void open_issuer(struct issuer *i, const struct config_issuer *config, struct config_errors *errors)
+{
+	static const char *const told[TOLDS] = { "valid", "invalid", "forbidden", "unknown" };
+
+	*i = (struct issuer){ .config = config, .names = { config->client_claim, config->tenant_claim } };
+	list_init(&i->waiters);
+	if (!published_who(config, i->who))
+		config_complain(errors, config->place, "OpenSSL offers no SHA-256, so no token can be verified");
+	for (int t = 0; t < TOLDS; t++)
+		i->series[t] = metrics_series(METRIC_verify_total, config->id, slice_of(told[t]), S(""), S(""));
+}
+
+static void open_gate(struct verify *v, struct gate *g, const struct config_route *route,
+                      struct config_errors *errors)
+{
+	const struct config_route_verify *rule = route->verify;
+
+	if (!rule)
+		return;
+	for (size_t i = 0; i < v->config->root.issuers_len; i++)
+		if (slice_same(v->issuer[i].config->id, rule->issuer))
+			g->issuer = &v->issuer[i];
+	if (!g->issuer) {
+		config_complain(errors, rule->place, "no issuer is named %.*s", SLICE(rule->issuer));
+		return;
+	}
+	const struct config_texts *all = &g->issuer->config->audiences;
+	for (size_t i = 0; i < rule->audiences.len; i++)
+		if (!has(all, rule->audiences.at[i]))
+			config_complain(errors, rule->place,
+			                "the audience %.*s is not among those of issuer %.*s; a route can only narrow them",
+			                SLICE(rule->audiences.at[i]), SLICE(rule->issuer));
+	g->rule = rule;
+	g->audiences = rule->audiences.len ? &rule->audiences : all;
+}
+
+static bool take_memory(struct verify *v)
+{
+	const struct config_root *root = &v->config->root;
+
+	v->scratch.size = root->verification.token_max;
+	v->scratch.decoded = malloc(v->scratch.size);
+	v->scratch.text = malloc(v->scratch.size);
+	v->issuer = calloc(root->issuers_len + 1, sizeof *v->issuer);
+	v->gate = calloc(root->routes_len + 1, sizeof *v->gate);
+	v->cache = cache_open(root->verification.cache_size);
+	return v->scratch.decoded && v->scratch.text && v->issuer && v->gate && v->cache &&
+	       crypt_open(&v->crypt);
+}
+
+static void open_series(struct verify *v)
+{
+	v->hit = metrics_series(METRIC_verify_cache_total, S("hit"), S(""), S(""), S(""));
+	v->miss = metrics_series(METRIC_verify_cache_total, S("miss"), S(""), S(""), S(""));
+	v->negative = metrics_series(METRIC_verify_cache_total, S("negative"), S(""), S(""), S(""));
+}
+
+struct verify *verify_open(const struct config *c, const struct verify_published *p, struct verify_ask ask,
+                           struct config_errors *errors)
+{
+	struct verify *v = calloc(1, sizeof *v);
+	unsigned before = errors->count;
+
+	check(v);
+	v->config = c;
+	v->published = p;
+	v->ask = ask;
+	v->moved = UINT64_MAX; /* so that the first look reads everything */
+	json_object_seed((size_t)random_u64() | 1); /* else jansson opens a file at its first object */
+	check(take_memory(v));
+	open_series(v);
+	if (c->root.issuers_len > PUBLISHED_ISSUERS)
+		config_complain(errors, c->root.issuers[PUBLISHED_ISSUERS].place, "there may be at most %d issuers",
+		                PUBLISHED_ISSUERS);
+	for (size_t i = 0; i < c->root.issuers_len; i++)
+		open_issuer(&v->issuer[i], &c->root.issuers[i], errors);
+	for (size_t i = 0; i < c->root.routes_len; i++)
+		open_gate(v, &v->gate[i], &c->root.routes[i], errors);
+	if (errors->count == before) {
+		worker_catch_up(v);
+		return v;
+	}
+	verify_close(v);
+	return NULL;
+}
+
+void verify_close(struct verify *v)
+{
+	if (!v)
+		return;
+	for (size_t i = 0; i < v->config->root.issuers_len; i++)
+		keyset_free(v->issuer[i].keys);
+	cache_close(v->cache);
+	crypt_close(&v->crypt);
+	free(v->scratch.decoded);
+	free(v->scratch.text);
+	free(v->issuer);
+	free(v->gate);
+	free(v);
+}
+
+/* Takes over what the slot says now. Keys in hand are given up only for others that can be read. */
+static void take_keys(struct verify *v, struct issuer *i)
+{
+	const char *why;
+
+	if (!published_take(i->slot, &v->taken, &i->version))
+		return;
+	if (memcmp(v->taken.who, i->who, SHA256_LEN) != 0) {
+		i->slot = NULL; /* given to another configuration's issuer */
+		return;
+	}
+	if (v->taken.generation == 0)
+		return;
+	if (v->taken.generation != i->generation) {
+		struct keyset *keys = keyset_read((struct slice){ v->taken.jwks, v->taken.len }, &why);
+		if (!keys) {
+			log_error("issuer %.*s: published keys cannot be read: %s", SLICE(i->config->id), why);
+			return;
+		}
+		keyset_free(i->keys);
+		i->keys = keys;
+		i->generation = v->taken.generation;
+	}
+	i->fetched_wall_s = v->taken.fetched_wall_s;
+	i->fetched_ns = v->taken.fetched_ns;
+}
+
+static void wake_all(struct issuer *i)
+{
+	struct list *node;
+
+	i->asked_ns = 0;
+	while ((node = list_shift(&i->waiters)))
+		request_wake(list_entry(node, struct waiter, link)->request);
+}
+
+static void catch_up(struct verify *v, struct issuer *i)
+{
+	if (!i->slot) {
+		i->slot = published_find(v->published, i->who);
+		i->version = 0;
+	}
+	if (!i->slot)
+		return;
+	uint64_t failed = atomic_load_explicit(&i->slot->failed, memory_order_acquire);
+	uint64_t declined = atomic_load_explicit(&i->slot->declined, memory_order_acquire);
+	uint64_t version = atomic_load_explicit(&i->slot->version, memory_order_acquire);
+	if (version == i->version && failed == i->failed && declined == i->declined)
+		return;
+	i->failed = failed;
+	i->declined = declined;
+	if (version != i->version)
+		take_keys(v, i);
+	wake_all(i);
+}
+
+void worker_catch_up(struct verify *v)
+{
+	uint64_t moved = verify_published_moved(v->published);
+
+	if (moved == v->moved)
+		return;
+	v->moved = moved;
+	for (size_t i = 0; i < v->config->root.issuers_len; i++)
+		catch_up(v, &v->issuer[i]);
+}
+
+void verify_turn(struct verify *v)
+{
+	worker_catch_up(v);
+}
+
+bool worker_trusts(const struct verify *v, const struct issuer *i, uint64_t wall_s)
+{
+	uint64_t age_s = wall_s > i->fetched_wall_s ? wall_s - i->fetched_wall_s : 0;
+
+	return i->keys && age_s <= v->config->root.verification.keys_hard / NS_PER_S;
+}
