@@ -13,7 +13,8 @@ def free_port():
 
 
 def run(*args, **more):
-    return subprocess.run([str(a) for a in args], capture_output=True, text=True, timeout=60, **more)
+    return subprocess.run([str(a) for a in args], capture_output=True, text=True, errors="replace",
+                          timeout=60, **more)
 
 
 def must(*args, **more):

@@ -1,4 +1,5 @@
-/* house.h -- a worker's verification with a configuration made by hand, published memory and a silent keeper. */
+/* house.h -- a worker's verification with a configuration made by hand, published memory and a silent keeper.
+ */
 #pragma once
 #include "tokens.h"
 #include "verify/worker.h"
@@ -55,12 +56,20 @@ static inline void house_configure(void)
 	house.one[0] = S("admin");
 	house.read[0] = S("read");
 	house.write[0] = S("write");
-	root->verification = (struct config_verification){ .skew = 60 * NS_PER_S, .token_max = 16384,
-		.cache_size = 256, .keys_soft = 600 * NS_PER_S, .keys_hard = 24 * 3600 * NS_PER_S, .wait = 2 * NS_PER_S };
+	root->verification = (struct config_verification){.skew = 60 * NS_PER_S,
+	                                                  .token_max = 16384,
+	                                                  .cache_size = 256,
+	                                                  .keys_soft = 600 * NS_PER_S,
+	                                                  .keys_hard = 24 * 3600 * NS_PER_S,
+	                                                  .wait = 2 * NS_PER_S};
 	house.issuers[0] = (struct config_issuer){ .id = S("auth0"), .issuer = S("https://i/"),
 		.audiences = { house.both, 2 }, .tenant_claim = S("org_id"), .client_claim = S("azp") };
-	house.issuers[1] = (struct config_issuer){ .id = S("other"), .issuer = S("https://i/"), .jwks = S("https://o/"),
-		.audiences = { house.both, 2 }, .tenant_claim = S("org_id"), .client_claim = S("azp") };
+	house.issuers[1] = (struct config_issuer){.id = S("other"),
+	                                          .issuer = S("https://i/"),
+	                                          .jwks = S("https://o/"),
+	                                          .audiences = {house.both, 2},
+	                                          .tenant_claim = S("org_id"),
+	                                          .client_claim = S("azp")};
 	for (int i = 0; i < ROUTES; i++) {
 		house.rules[i].issuer = i == ROUTE_OTHER ? S("other") : S("auth0");
 		house.routes[i].verify = i == ROUTE_OPEN ? NULL : &house.rules[i];

@@ -50,7 +50,8 @@ static inline void maker_free(struct maker *m)
 	EVP_PKEY_free(m->pkey);
 }
 
-static inline void maker_number(struct text *t, const EVP_PKEY *pkey, const char *param, const char *member, int len)
+static inline void maker_number(struct text *t, const EVP_PKEY *pkey, const char *param, const char *member,
+                                int len)
 {
 	unsigned char bytes[1024];
 	BIGNUM *n = NULL;
