@@ -63,7 +63,7 @@ struct crew {
 	struct generation *now;       /* whose keeper and writer are kept alive; NULL: none yet */
 	struct retry keeper, writer;
 	bool keepers_kept, writer_kept;
-	uint64_t checked_ns;
+	uint64_t beat_ns, checked_ns; /* beat_ns: BEAT_NS; tests have less patience */
 	struct blame blame;
 	struct child child[SEATS_MAX];
 };
