@@ -39,7 +39,9 @@ static bool mask(struct in6_addr *a, unsigned bits)
 
 	for (unsigned i = 0; i < 16; i++) {
 		unsigned keep = bits > 8 * i ? bits - 8 * i : 0;
-		uint8_t masked = keep >= 8 ? a->s6_addr[i] : (uint8_t)(a->s6_addr[i] & ~(0xff >> keep));
+		uint8_t masked = a->s6_addr[i];
+		if (keep < 8)
+			masked = (uint8_t)(a->s6_addr[i] & (0xff00u >> keep));
 		changed |= masked != a->s6_addr[i];
 		a->s6_addr[i] = masked;
 	}
@@ -129,6 +131,8 @@ static bool authority(struct slice from, struct url *to, const char **why)
 	struct slice all = slice_head(from, end);
 	bool v6 = slice_starts(all, S("["));
 	size_t host = v6 ? slice_find(all, ']') : slice_find(all, ':');
+	if (v6 && host == all.len)
+		return *why = "its [ has no ]", false;
 	to->host = v6 ? slice_from(slice_head(all, host), 1) : slice_head(all, host);
 	struct slice port = slice_from(all, host + v6);
 	if (slice_find(all, '@') < all.len)

@@ -26,15 +26,15 @@ struct keeper {
 	struct waiting waiting[RELOADS_MAX];
 	unsigned waiting_len;
 	uint64_t asked_ns, verify_due_ns, forward_due_ns, opened_ns, leave_ns;
-	uint64_t keys_moved, endpoints_moved;
-	bool serving, retired;
+	uint64_t endpoints_moved;
+	bool keys_moved, serving, retired;
 };
 
 /* What verify/ and forward/ are given. */
 struct verify_world keeper_verify_world(struct keeper *k);
 struct forward_world keeper_forward_world(struct keeper *k);
-/* A path under which libcurl finds a file of the bundle, whoever may read the original; the path itself where the
- * bundle has it not. NULL for NULL. */
+/* A path under which libcurl finds a file of the bundle, whoever may read the original; the path itself where
+ * the bundle has it not. NULL for NULL. */
 const char *keeper_file(struct keeper *k, const char *path);
 void keeper_files_close(struct keeper *k);
 

@@ -1,12 +1,11 @@
 #include "process/process.h"
+#include "admin/admin.h"
 #include "base/log.h"
 #include "process/machine.h"
 #include "process/post.h"
 #include "process/prove.h"
 #include "process/supervisor.h"
 #include "process/version.h"
-#include "admin/admin.h"
-#include <errno.h>
 #include <poll.h>
 #include <stdlib.h>
 #include <sys/stat.h>
@@ -91,8 +90,8 @@ static int read_first(struct supervisor *s)
 	return sealed;
 }
 
-/* Directories that the configuration names and that only root can make; where they cannot be made, whoever needs
- * them says so. */
+/* Directories that the configuration names and that only root can make; where they cannot be made, whoever
+ * needs them says so. */
 static void make_directory(const char *path, mode_t mode, const struct account *a, bool theirs)
 {
 	if (mkdir(path, mode) != 0)
@@ -143,7 +142,7 @@ static bool open_status(struct supervisor *s, const struct config *c)
 static bool open_places(struct supervisor *s, const struct generation *g)
 {
 	const struct config *c = g->config;
-	const struct shared_sizes sizes = { slots_for(g->workers), c->root.log.ring, c->root.limiting.table_size };
+	const struct shared_sizes sizes = {slots_for(g->workers), c->root.log.ring, c->root.limiting.table_size};
 	char why[512];
 
 	if (!account_find(&s->account, c->root.user, why, sizeof why)) {
@@ -167,7 +166,7 @@ static bool open_places(struct supervisor *s, const struct generation *g)
 static int run(struct supervisor *s, struct generation *g)
 {
 	static unsigned char secret[MACHINE_SECRET];
-	static const enum log_level levels[] = { LOG_LEVEL_DEBUG, LOG_LEVEL_INFO, LOG_LEVEL_WARN, LOG_LEVEL_ERROR };
+	static const enum log_level levels[] = {LOG_LEVEL_DEBUG, LOG_LEVEL_INFO, LOG_LEVEL_WARN, LOG_LEVEL_ERROR};
 	char why[512];
 
 	log_threshold(levels[g->config->root.log.level]);

@@ -1,9 +1,11 @@
-/* A worker: the data plane of one slot. It accepts on its slot's sockets and on those of slots without a worker. */
+/* A worker: the data plane of one slot. It accepts on its slot's sockets and on those of slots without a
+ * worker. */
 #include "base/log.h"
 #include "base/random.h"
 #include "journey/journey.h"
 #include "process/ask.h"
 #include "process/post.h"
+#include "respond/respond.h"
 #include <errno.h>
 #include <stdlib.h>
 #include <unistd.h>
@@ -44,7 +46,8 @@ static bool is_proxy(const struct config *c, const struct in6_addr *address)
 	if (cidrs_have(&c->root.trusted_proxies, address))
 		return true;
 	for (size_t i = 0; i < c->root.listeners_len; i++)
-		if (c->root.listeners[i].proxy_protocol && cidrs_have(&c->root.listeners[i].proxy_protocol->from, address))
+		if (c->root.listeners[i].proxy_protocol &&
+		    cidrs_have(&c->root.listeners[i].proxy_protocol->from, address))
 			return true;
 	return false;
 }
@@ -204,10 +207,19 @@ static bool open_journey(struct worker *w)
 {
 	struct config_errors errors = { 0 };
 	const struct journey_world world = {
-		.config = w->config, .bundle = w->post->generation->bundle, .loop = w->loop, .limits = w->shared->limits,
-		.keys = shared_keys(w->shared), .endpoints = &w->shared->published->endpoints,
-		.tickets = &w->shared->published->tickets, .ask = { ask_keeper, w }, .log = on_log, .log_with = w,
-		.is_barred = is_barred, .suspect = suspect, .barred_with = w,
+	    .config = w->config,
+	    .bundle = w->post->generation->bundle,
+	    .loop = w->loop,
+	    .limits = w->shared->limits,
+	    .keys = shared_keys(w->shared),
+	    .endpoints = &w->shared->published->endpoints,
+	    .tickets = &w->shared->published->tickets,
+	    .ask = {ask_keeper, w},
+	    .log = on_log,
+	    .log_with = w,
+	    .is_barred = is_barred,
+	    .suspect = suspect,
+	    .barred_with = w,
 	};
 
 	w->journey = journey_open(&world, &errors);
@@ -215,6 +227,16 @@ static bool open_journey(struct worker *w)
 		log_error("the configuration cannot be loaded: %s", errors.text ? errors.text : "out of memory");
 	config_errors_free(&errors);
 	return w->journey != NULL;
+}
+
+/* Subjects stand in the access log as hashes that all workers, and machines of a fleet, make alike. */
+static void key_log(const struct worker *w)
+{
+	const CONFIG_SECRETS *fleet = &w->config->root.secrets.fleet;
+	struct slice first =
+	    fleet->len ? (struct slice){(const char *)fleet->at[0].bytes, fleet->at[0].len} : S("");
+
+	respond_log_secret(fleet->len ? first : w->post->machine_secret);
 }
 
 static bool open_worker(struct worker *w)
@@ -231,6 +253,7 @@ static bool open_worker(struct worker *w)
 	if (!w->poked || event_add(w->poked, NULL) != 0)
 		return false;
 	suspects_reset(shared_suspects(w->shared, w->post->seat), key);
+	key_log(w);
 	return true;
 }
 
