@@ -1,4 +1,4 @@
-#include "keeping.h"
+#include "passing.h"
 #include <setjmp.h>
 #include <stdarg.h>
 #include <cmocka.h>
@@ -87,8 +87,8 @@ static void failures_back_off_to_a_minute_and_discovery_is_asked_again(void **st
 
 static void every_way_to_fail_keeps_the_keys_and_counts_an_attempt(void **state)
 {
-	static const char *const bodies[] = {"{\"keys\":[]}", "<html>sorry</html>", "",
-	                                     "{\"keys\":[{\"kty\":\"oct\"}]}"};
+	static const char *const bodies[] = { "{\"keys\":[]}", "<html>sorry</html>", "",
+		"{\"keys\":[{\"kty\":\"oct\"}]}" };
 	static const int statuses[] = { 0, 500, 404, 301, 204 };
 	static char big[70000];
 

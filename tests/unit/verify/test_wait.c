@@ -1,4 +1,4 @@
-#include "house.h"
+#include "guest.h"
 #include "base/log.h"
 #include <setjmp.h>
 #include <stdarg.h>
