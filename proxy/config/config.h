@@ -54,7 +54,7 @@ bool bundle_env(struct bundle *b, const char *name, struct slice *value);
 struct config_errors { /* start from { 0 } */
 	char *text;     /* what to print, complete lines; owned by whoever calls config_errors_free */
 	unsigned count; /* all found, at most 20 of them in text */
-	struct config_sources *sources; /* private to config/; its lines come from the bundle, which outlives it */
+	struct config_sources *sources; /* private to config/; needs the bundle, which outlives it */
 };
 
 /* Reads `path` through the bundle and checks everything that can be known without opening a socket: names
