@@ -117,7 +117,7 @@ static bool layer_pending(const struct wire *w)
 {
 	const struct tls_layer *t = w->layered;
 
-	return SSL_pending(t->ssl) > 0 || (SSL_has_pending(t->ssl) && w->ended);
+	return SSL_has_pending(t->ssl); /* records read ahead count, although they are not opened yet */
 }
 
 static void layer_shut(struct wire *w)
