@@ -18,7 +18,7 @@ static void the_nearest_word_is_suggested_and_a_strange_one_is_not(void **state)
 	assert_string_equal(nearest("relaod", words, 4), "reload");
 	assert_string_equal(nearest("stat", words, 4), "status");
 	assert_null(nearest("frobnicate", words, 4));
-	assert_null(nearest("an-argument-that-is-longer-than-any-word-that-was-ever-a-command-of-ours", words, 4));
+	assert_null(nearest("an-argument-that-is-longer-than-any-word-that-was-ever-a-command", words, 4));
 }
 
 /* The words of a line as arguments; they live until the next call. */

@@ -15,7 +15,7 @@ static void a_killed_worker_is_replaced_and_nobody_is_refused(void **state)
 			assert_non_null(house_ask(h->port, "hello"));
 	}
 	assert_true(atomic_load(&h->s.shared.head->restarts) >= 1);
-	assert_int_equal(atomic_load(&h->s.shared.head->barred.len), 0); /* somebody's kill -9 is no crash of ours */
+	assert_int_equal(atomic_load(&h->s.shared.head->barred.len), 0); /* kill -9 is no crash of ours */
 }
 
 static bool is_barred(struct house *h)
