@@ -1,8 +1,9 @@
-/* admin.h -- the operator's way in: a Unix socket for commands, a plain HTTP listener for probes and metrics.
+/* admin.h -- the operator's way in: a Unix socket for commands, a plain HTTP listener for probes and
+ * metrics.
  *
- * The socket has mode 0600 and the peer's credentials are checked besides. A connection is one line in (a
- * verb) and one JSON object out, then it ends; 16 at once, a second for the line. The keeper serves both; the
- * command line is the other end. */
+ * * The socket has mode 0600 and the peer's credentials are checked besides. A connection is one line in
+ * (a verb) and one JSON object out, then it ends; 16 at once, a second for the line. The keeper serves
+ * both; the command line is the other end. */
 #pragma once
 #include "base/text.h"
 #include "http/http.h"

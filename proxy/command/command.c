@@ -8,18 +8,15 @@ static const struct command {
 	const char *name, *text;
 	int (*body)(int argc, char **argv);
 } commands[] = {
-    {"run", "run -c FILE            serve, until told to end", command_run},
-    {"check", "check -c FILE          say whether a configuration would be accepted", command_check},
-    {"dev", "dev                    a whole local Sallyport for trying it out, without a file", dev_main},
-    {"reload", "reload                 have the running Sallyport read its configuration again",
-     command_reload},
-    {"status", "status                 what the running Sallyport is doing", command_status},
-    {"config",
-     "config explain KEY     what an option means\n"
-     "  config print -c FILE   the configuration as it takes effect, secrets hidden",
-     command_config},
-    {"token", "token mint             a token of the dev issuer", dev_token},
-    {"version", "version                the version of this program", command_version},
+	{ "run", "run -c FILE            serve, until told to end", command_run },
+	{ "check", "check -c FILE          say whether a configuration would be accepted", command_check },
+	{ "dev", "dev                    a whole local Sallyport for trying it out, without a file", dev_main },
+	{ "reload", "reload                 have the running one read its configuration again", command_reload },
+	{ "status", "status                 what the running Sallyport is doing", command_status },
+	{ "config", "config explain KEY     what an option means\n"
+		"  config print -c FILE   the configuration as it takes effect, secrets hidden", command_config },
+	{ "token", "token mint             a token of the dev issuer", dev_token },
+	{ "version", "version                the version of this program", command_version },
 };
 
 enum { COMMANDS = sizeof commands / sizeof commands[0] };
@@ -30,7 +27,7 @@ static void help(FILE *to)
 	for (unsigned i = 0; i < COMMANDS; i++)
 		fprintf(to, "  %s\n", commands[i].text);
 	fputs("\nEach has --help. Exit status: 0 ok, 1 failure, 2 usage, 3 no daemon, 78 bad configuration.\n",
-	      to);
+		to);
 }
 
 static int unknown(const char *name)

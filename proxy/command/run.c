@@ -8,11 +8,11 @@ static const char run_usage[] =
 	"SIGHUP: reads the configuration again. SIGUSR1: opens its logs again.\n"
 	"Exit status: 0 after an orderly end, 1 failure, 2 usage, 78 the configuration is refused.\n";
 
-static const char check_usage[] = "usage: sallyport check [-c FILE] [-o text|json]\n"
-                                  "Says whether the configuration of FILE would be accepted: everything is "
-                                  "read, and certificates and rules\n"
-                                  "are loaded, but nothing is bound, created or changed.\n"
-                                  "Exit status: 0 it would be, 2 usage, 78 it would not.\n";
+static const char check_usage[] =
+	"usage: sallyport check [-c FILE] [-o text|json]\n"
+	"Says whether the configuration of FILE would be accepted: everything is read, certificates and rules\n"
+	"are loaded, but nothing is bound, created or changed.\n"
+	"Exit status: 0 it would be, 2 usage, 78 it would not.\n";
 
 int command_run(int argc, char **argv)
 {

@@ -13,17 +13,15 @@
 #define DEFAULT_SOCKET "/run/sallyport/admin.sock"
 
 static const char reload_usage[] =
-    "usage: sallyport reload [-s SOCKET | -c FILE] [-o text|json]\n"
-    "Has the running Sallyport read its configuration again, and waits for the outcome. A configuration that "
-    "is\n"
-    "refused changes nothing. -s: its admin socket; -c: the configuration that names the socket.\n"
-    "Exit status: 0 in force, 1 failure, 2 usage, 3 none is running, 78 the configuration is refused.\n";
+	"usage: sallyport reload [-s SOCKET | -c FILE] [-o text|json]\n"
+	"Has the running Sallyport read its configuration again, and waits for the outcome. A configuration\n"
+	"that is refused changes nothing. -s: its admin socket; -c: the configuration that names the socket.\n"
+	"Exit status: 0 in force, 1 failure, 2 usage, 3 none is running, 78 the configuration is refused.\n";
 
 static const char status_usage[] =
-    "usage: sallyport status [-s SOCKET | -c FILE] [-o text|json]\n"
-    "What the running Sallyport is doing. -s: its admin socket; -c: the configuration that names the "
-    "socket.\n"
-    "Exit status: 0 ok, 1 failure, 2 usage, 3 none is running, 78 FILE cannot be read.\n";
+	"usage: sallyport status [-s SOCKET | -c FILE] [-o text|json]\n"
+	"What the running Sallyport is doing. -s: its admin socket; -c: the configuration that names it.\n"
+	"Exit status: 0 ok, 1 failure, 2 usage, 3 none is running, 78 FILE cannot be read.\n";
 
 static const char version_usage[] =
 	"usage: sallyport version [-o text|json]\n"
@@ -51,7 +49,7 @@ static int complain(enum admin_result result, const char *text)
 		return EXIT_NO_DAEMON;
 	case ADMIN_DENIED:
 		fprintf(stderr, "sallyport: the admin socket lets only root and its own user in (%s)\n",
-		        text ? text : "denied");
+			text ? text : "denied");
 		return EXIT_FAILED;
 	default:
 		fprintf(stderr, "sallyport: %s\n", text ? text : "out of memory");
@@ -130,7 +128,7 @@ static long long number(const json_t *of, const char *name)
 static void print_process(const char *name, const json_t *p)
 {
 	printf("  %-10s pid %-8lld generation %-4lld %-9s up %lld s\n", name, number(p, "pid"),
-	       number(p, "generation"), word(p, "state"), number(p, "up_s"));
+		number(p, "generation"), word(p, "state"), number(p, "up_s"));
 }
 
 static void print_issuers(const json_t *issuers)
@@ -160,8 +158,8 @@ static void print_status(const json_t *told)
 	json_t *one;
 
 	printf("sallyport %s, environment %s, %s%s%s for %lld s, generation %lld, %lld restarts\n",
-	       word(told, "version"), word(told, "environment"), colour(well ? "\033[32m" : "\033[33m"), state,
-	       colour("\033[0m"), number(told, "up_s"), number(told, "generation"), number(told, "restarts"));
+		word(told, "version"), word(told, "environment"), colour(well ? "\033[32m" : "\033[33m"), state,
+		colour("\033[0m"), number(told, "up_s"), number(told, "generation"), number(told, "restarts"));
 	printf("configuration %s\n", word(told, "config"));
 	json_array_foreach(workers, i, one) {
 		char name[32];
@@ -171,8 +169,9 @@ static void print_status(const json_t *told)
 	print_process("keeper", json_object_get(told, "keeper"));
 	print_process("writer", json_object_get(told, "writer"));
 	print_issuers(json_object_get(told, "issuers"));
-	json_array_foreach(json_object_get(told, "barred"), i, one) printf(
-	    "barred %s for %lld s: in flight in two crashes\n", word(one, "address"), number(one, "for_s"));
+	json_array_foreach(json_object_get(told, "barred"), i, one)
+		printf("barred %s for %lld s: in flight in two crashes\n", word(one, "address"),
+			number(one, "for_s"));
 	if (json_is_object(last))
 		printf("last reload %s: %s", json_is_true(json_object_get(last, "applied")) ? "applied" : "refused",
 			word(last, "text"));

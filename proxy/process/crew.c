@@ -42,7 +42,7 @@ _Noreturn static void be_child(struct crew *c, struct post post)
 }
 
 static void take_seat(struct crew *c, unsigned seat, enum role role, const struct generation *g,
-                      unsigned slot)
+	unsigned slot)
 {
 	struct seat *s = &c->shared->seats[seat];
 

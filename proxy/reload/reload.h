@@ -1,9 +1,9 @@
 /* reload.h -- reading a configuration in a child, so that a mistake in it, or a crash while reading it,
  * changes nothing.
  *
- * The child reads every file through a recording bundle, checks the host's environment pin, has the rooms
- * prove their part (certificates, rules, addresses), and hands one sealed memory file to its parent over a
- * socket. What can go wrong comes back as complete lines for the operator. */
+ * * The child reads every file through a recording bundle, checks the host's environment pin, has the
+ * rooms prove their part (certificates, rules, addresses), and hands one sealed memory file to its parent
+ * over a socket. What can go wrong comes back as complete lines for the operator. */
 #pragma once
 #include "config/config.h"
 #include <sys/types.h>
@@ -25,8 +25,8 @@ struct reload_plan {
 	void *with;
 };
 
-/* In this process. NULL: *text says why, complete lines. The bundle and text (free) are the caller's; *text
- * is NULL where nothing is to be said. */
+/* In this process. NULL: *text says why, complete lines. The bundle and text (free) are the caller's;
+ * *text is NULL where nothing is to be said. */
 struct config *reload_here(const struct reload_plan *plan, struct bundle **bundle, char **text);
 
 /* In a child. */
