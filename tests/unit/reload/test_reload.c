@@ -119,6 +119,7 @@ static void a_good_configuration_comes_back_as_a_sealed_file(void **state)
 	struct config *c = config_load(b, config, &errors);
 	assert_non_null(c);
 	assert_true(slice_same(c->root.environment, S("dev")));
+	config_errors_free(&errors);
 	config_free(c);
 	bundle_close(b);
 	close(sealed);
