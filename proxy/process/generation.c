@@ -60,7 +60,7 @@ struct generation *generation_open(struct supervisor *s, int sealed, char **text
 	unsigned place = 0;
 	while (place < GENERATIONS_MAX + 1 && s->generations[place])
 		place++;
-	check(place < GENERATIONS_MAX + 1); /* a reload is refused while no place is free */
+	check(place < GENERATIONS_MAX + 1); /* a reload waits while two drain */
 	s->generations[place] = g;
 	return g;
 }
