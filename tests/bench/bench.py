@@ -4,7 +4,7 @@
 TLS 1.3 keep-alive small GETs over HTTP/1.1, 64 connections, P-256 certificate. The contender is pinned to one core, the
 origin and the load generator to another; contenders are interleaved; a figure is the median of the rounds with its range.
 CPU time is that of all the contender's processes (utime + stime); a run with errors is no run."""
-import json, os, pathlib, re, shutil, signal, socket, ssl, statistics, subprocess, sys, tempfile, time
+import json, os, pathlib, pwd, re, shutil, signal, socket, ssl, statistics, subprocess, sys, tempfile, time
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 BINARY = str(ROOT / "build/release/sallyport")
@@ -59,7 +59,7 @@ def private_kib(pid):
 
 def start(args, core, **more):
     return subprocess.Popen(["taskset", "-c", str(core)] + [str(a) for a in args], stdout=subprocess.DEVNULL,
-                            stderr=more.get("stderr", subprocess.DEVNULL), env=more.get("env"))
+                            env=more.get("env"))
 
 
 def wait_port(port, process):
@@ -113,6 +113,7 @@ backend b
 
 SALLYPORT = """environment: dev
 workers: 1
+user: {user}
 state: {where}/state
 status: {{address: "127.0.0.1:{status}"}}
 admin: {{socket: {where}/admin.sock}}
@@ -134,7 +135,8 @@ routes:
 class Contender:
     def __init__(self, name, where, origin):
         self.name, self.port = name, free_port()
-        text = dict(where=where, port=self.port, origin=origin, status=free_port(), log="")
+        text = dict(where=where, port=self.port, origin=origin, status=free_port(), log="",
+                    user=pwd.getpwuid(os.getuid()).pw_name)
         file = where / f"{name}.conf"
         if name == "nginx":
             file.write_text(NGINX.format(**text))
@@ -148,6 +150,7 @@ class Contender:
             text["where"] = where
             file.write_text(SALLYPORT.format(**text).replace("admin.sock", f"{name.replace(' ', '-')}.sock"))
             args = [BINARY, "run", "-c", file]
+            subprocess.run([BINARY, "check", "-c", file], check=True)
         self.process = start(args, CORES[0], env=dict(os.environ, XDG_STATE_HOME=str(where)))
         wait_port(self.port, self.process)
         time.sleep(0.5)
