@@ -7,6 +7,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <poll.h>
+#include <signal.h>
 #include <stdlib.h>
 #include <unistd.h>
 
@@ -24,7 +25,6 @@ struct writer {
 	size_t gathered;
 	unsigned lines;       /* in gather */
 	uint64_t complained_ns;
-	uint64_t dropped[SEATS_MAX]; /* of each ring, counted so far */
 };
 
 static int open_log(const char *path)
@@ -82,10 +82,8 @@ static void take_lines(struct writer *w, unsigned seat)
 		if (w->gathered > GATHER - RECORD)
 			flush(w);
 	}
-	uint64_t dropped = atomic_load_explicit(&r->dropped, memory_order_relaxed);
-	if (dropped != w->dropped[seat])
-		metrics_count_n(METRIC_log_dropped_total, dropped - w->dropped[seat]);
-	w->dropped[seat] = dropped;
+	if (atomic_load_explicit(&r->dropped, memory_order_relaxed))
+		metrics_count_n(METRIC_log_dropped_total, atomic_exchange(&r->dropped, 0));
 }
 
 static bool take_messages(struct writer *w, unsigned seat)
@@ -139,9 +137,25 @@ static bool open_all(struct writer *w)
 			complain(w, "cannot be opened", why);
 	}
 	w->gather = malloc(GATHER + RECORD);
-	for (unsigned i = 0; i < s->seats_len; i++)
-		w->dropped[i] = atomic_load(&shared_access(s, i)->dropped);
 	return w->gather != NULL;
+}
+
+/* Without a supervisor it stays for those who still finish what they have in hand. */
+static bool has_authors(const struct writer *w)
+{
+	for (unsigned i = SEAT_WORKERS; i < w->post->shared->seats_len; i++) {
+		int32_t pid = atomic_load(&w->post->shared->seats[i].pid);
+		if (pid > 0 && kill(pid, 0) == 0)
+			return true;
+	}
+	return false;
+}
+
+static bool goes_on(struct writer *w, uint64_t *asked_ns)
+{
+	enum order order = post_order(w->post, clock_ns(), asked_ns);
+
+	return order < ORDER_DRAIN || (order == ORDER_DRAIN && has_authors(w));
 }
 
 static void run(struct writer *w)
@@ -151,7 +165,7 @@ static void run(struct writer *w)
 	uint64_t asked_ns = 0;
 	int sleep_ms = SLEEP_LEAST_MS;
 
-	while (post_order(p, clock_ns(), &asked_ns) < ORDER_DRAIN) {
+	while (goes_on(w, &asked_ns)) {
 		bool any = take_all(w);
 		sleep_ms = any ? SLEEP_LEAST_MS : sleep_ms * 2 < SLEEP_MOST_MS ? sleep_ms * 2 : SLEEP_MOST_MS;
 		post_beat(p);
