@@ -13,22 +13,31 @@
 /* ---- the ClientHello (RFC 8446 section 4.1.2) ---- */
 enum hello_result { HELLO_MORE, HELLO_DONE, HELLO_BAD, HELLO_NOT_TLS };
 struct hello {
-	struct slice server_name;   /* as sent, inside the bytes; empty where none */
-	char server_name_lower[256];
+	struct slice server_name;   /* lies in server_name_lower of this very struct; empty where none */
+	char server_name_lower[256]; /* NUL-terminated */
 	char ja4[37], ja4_key[37];  /* see struct visitor */
 	bool offers_h2, offers_h1, offers_tls13, has_ticket;
 };
-/* From the first byte of the first record; HELLO_MORE until all of it is there (at most 16 KiB + records). */
+/* From the first byte of the first record; HELLO_MORE until all of it is there. HELLO_BAD: it is malformed, over
+ * 16 KiB, or has more ciphers (512) or extensions (128) than any client. Names are letters, digits, - _ and dots.
+ */
 enum hello_result hello_read(struct slice bytes, struct hello *to);
 
 /* ---- keys of session tickets, shared by the workers ---- */
-struct ticket_keys {            /* in memory that only the keeper or supervisor writes; newest first */
-	_Atomic uint64_t generation;
-	struct { unsigned char name[16], aes[32], mac[32]; } key[3];
-	uint32_t len;
+#define TICKET_PERIOD_S (12 * 3600)
+#define TICKET_KEYS_MAX 9
+struct ticket_set {
+	uint64_t period;            /* wall seconds / TICKET_PERIOD_S at which it was made */
+	uint32_t len, from_fleet;
+	struct ticket_key { unsigned char name[16], aes[32], mac[32]; } key[TICKET_KEYS_MAX];
 };
-/* Fills from the fleet secret (HKDF by label and period) or at random where there is none. period_s: 12 h
- * slices of wall time; the newest key encrypts, the others still decrypt. */
+struct ticket_keys {            /* in memory that only one process writes; zeroed: there are no keys */
+	_Atomic uint64_t generation; /* set[generation % 2] is valid; moves last, so a writer may die at any time */
+	struct ticket_set set[2];
+};
+/* The newest key encrypts, the others still decrypt. With fleet secrets: of this, the last and the next period (a
+ * machine whose clock is ahead), for up to three secrets, by HKDF-SHA256. Without: random, a new one with each
+ * period, the one before kept. To be called at least once a period; harmless more often. */
 void ticket_keys_make(struct ticket_keys *to, const struct config *c, uint64_t wall_s);
 
 /* ---- the server's side ---- */
