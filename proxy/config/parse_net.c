@@ -39,7 +39,9 @@ static bool mask(struct in6_addr *a, unsigned bits)
 
 	for (unsigned i = 0; i < 16; i++) {
 		unsigned keep = bits > 8 * i ? bits - 8 * i : 0;
-		uint8_t masked = keep >= 8 ? a->s6_addr[i] : (uint8_t)(a->s6_addr[i] & ~(0xff >> keep));
+		uint8_t masked = a->s6_addr[i];
+		if (keep < 8)
+			masked = (uint8_t)(a->s6_addr[i] & (0xff00u >> keep));
 		changed |= masked != a->s6_addr[i];
 		a->s6_addr[i] = masked;
 	}

@@ -275,8 +275,19 @@ void arrival_on_touch(void *with, const struct visitor *v)
 {
 	struct journey *j = with;
 
-	if (j->world.suspect)
-		j->world.suspect(j->world.barred_with, &v->peer, true);
+	if (!j->world.suspect)
+		return;
+	arrival_let_go(j);
+	j->touched = v->peer;
+	j->is_touched = true;
+	j->world.suspect(j->world.barred_with, &j->touched, true);
+}
+
+void arrival_let_go(struct journey *j)
+{
+	if (j->is_touched)
+		j->world.suspect(j->world.barred_with, &j->touched, false);
+	j->is_touched = false;
 }
 
 static struct guest *new_guest(struct journey *j, size_t listener, const struct sockaddr_storage *peer)

@@ -45,7 +45,8 @@ struct journey {
 	struct list handshakes;        /* guests whose next handshake step is due */
 	size_t connections, in_flight;
 	uint64_t ticked_ns;
-	bool draining;
+	struct in6_addr touched;       /* whose bytes are being worked on, where is_touched */
+	bool draining, is_touched;
 };
 
 /* journey.c */
@@ -57,7 +58,10 @@ void journey_cut(struct request *r, enum fault why);
 void arrival_turn(struct journey *j);  /* some steps of waiting handshakes */
 void arrival_kill(struct journey *j);
 void arrival_on_closed(void *with, struct visitor *v);
+/* Whose bytes are being worked on, so that a crash can name its suspect: one address at a time, never those
+ * in waiting. */
 void arrival_on_touch(void *with, const struct visitor *v);
+void arrival_let_go(struct journey *j);
 /* stations.c: those that are the journey's own */
 enum pace route_enter(struct request *r);
 enum pace settle_enter(struct request *r);

@@ -284,8 +284,7 @@ void journey_turn(struct journey *j)
 		forward_tick(j->forward);
 		tell(j);
 	}
-	if (j->world.suspect)
-		j->world.suspect(j->world.barred_with, NULL, false);
+	arrival_let_go(j);
 }
 
 bool journey_is_idle(const struct journey *j)

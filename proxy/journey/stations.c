@@ -111,7 +111,7 @@ static enum pace found(struct request *r, struct route_facts *facts)
 	r->route = route;
 	r->route_facts = facts;
 	r->upgrade_websocket = upgrade && route->websocket;
-	if (route->deny)
+	if (route->deny != CONFIG_ABSENT)
 		return request_fail(r, FAULT_DENIED);
 	if (route->redirect)
 		return redirect(r, route->redirect);
