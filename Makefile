@@ -31,7 +31,7 @@ ROOM := $(filter-out $B/proxy/main.o,$(OBJ))
 UNIT := $(patsubst %.c,$B/%,$(sort $(shell find tests/unit -name 'test_*.c')))
 FUZZ := $(patsubst tests/fuzz/fuzz_%.c,%,$(sort $(wildcard tests/fuzz/fuzz_*.c)))
 
-.PHONY: all build test unit scene replay fuzz fuzz-targets e2e dev check targets bench bench-deps lint clean
+.PHONY: all build test unit scene replay fuzz fuzz-targets e2e dev check targets generate check-generated bench bench-deps lint clean
 .SECONDARY:
 all: build
 build: $B/sallyport
@@ -112,6 +112,19 @@ check:
 	@echo "make check: all of it passed"
 
 targets: build $(UNIT) $B/scene $(FUZZ:%=$B/replay/%)
+
+# ---- what is generated from the tables, and committed ----
+GENERATED := OPTIONS.md sallyport.schema.json sallyport.conf.5 METRICS.md
+$B/generate: $B/tests/tools/generate.o $B/rooms.a
+	@$(CC) $(CFLAGS) $(LDFLAGS) $^ $(LDLIBS) -o $@
+
+generate: $B/generate
+	@mkdir -p conf; $B/generate conf
+
+check-generated: $B/generate
+	@mkdir -p $B/generated; $B/generate $B/generated
+	@for f in $(GENERATED); do cmp -s $B/generated/$$f conf/$$f || \
+		{ echo "conf/$$f is not what its table says: run make generate and commit"; exit 1; }; done
 
 # ---- the bench ----
 build/release/tests/bench/origin: tests/bench/origin.c

@@ -30,7 +30,8 @@ void *check_name(struct check *k, const struct index *names, const struct slice 
 	if (found)
 		return found;
 	struct guess g = guess_of(*at);
-	guess_all(names, &g);
+	if (k->load->errors->count < COMPLAIN_MAX) /* what is not shown needs no guess */
+		guess_all(names, &g);
 	config_complain(k->load->errors, load_place(k->load, at, holder), "there is no %s \"%.*s\"%s", what,
 	                SHOWN(k, at), guess_say(&g, hint));
 	return NULL;

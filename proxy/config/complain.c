@@ -62,6 +62,7 @@ static bool line_of(struct bundle *b, struct config_place place, struct slice *l
 	const char *why;
 	struct slice rest;
 
+	*line = (struct slice){ 0 };
 	if (!b || !place.file || !place.line || !bundle_file(b, place.file, &rest, &why))
 		return false;
 	for (unsigned n = 1; rest.len; n++) {

@@ -131,6 +131,8 @@ static bool authority(struct slice from, struct url *to, const char **why)
 	struct slice all = slice_head(from, end);
 	bool v6 = slice_starts(all, S("["));
 	size_t host = v6 ? slice_find(all, ']') : slice_find(all, ':');
+	if (v6 && host == all.len)
+		return *why = "its [ has no ]", false;
 	to->host = v6 ? slice_from(slice_head(all, host), 1) : slice_head(all, host);
 	struct slice port = slice_from(all, host + v6);
 	if (slice_find(all, '@') < all.len)

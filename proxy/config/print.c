@@ -56,15 +56,10 @@ static bool is_text(const struct type *t)
 	return t->format == format_text;
 }
 
-/* A number below its range was not written and has no default. */
+/* Not written, and without default. */
 static bool is_absent_number(const struct row *row, const void *field)
 {
-	const struct type *t = &types[row->type];
-	uint64_t least = 0;
-	const char *why;
-
-	return row->def && !row->def[0] && row->min[0] && t->parse(NULL, slice_of(row->min), &least, &why) &&
-	       type_number(t, field) < least;
+	return row->def && !row->def[0] && type_number(&types[row->type], field) == CONFIG_ABSENT;
 }
 
 static bool is_shown(const struct row *row, const void *scope)

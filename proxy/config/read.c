@@ -244,8 +244,14 @@ static void set_default(struct load *l, const struct row *row, void *scope)
 	if (row->kind == ROW_WORDS)
 		for (int i = 0; !slice_same(row_word(row, (size_t)i), slice_of(row->def)); i++)
 			*(int *)field = i + 1;
-	if (row->kind != ROW_OPTION || !row->def || !row->def[0])
+	if (row->kind != ROW_OPTION || !row->def)
 		return;
+	if (!row->def[0]) {
+		static const uint64_t absent = CONFIG_ABSENT;
+		if (types[row->type].number)
+			memcpy(field, &absent, types[row->type].size);
+		return;
+	}
 	if (types[row->type].list)
 		default_values(l, row, field);
 	else
@@ -257,7 +263,8 @@ static void complain_missing(struct load *l, const struct row *row, const struct
 	config_complain(l->errors, n->place, "\"%s\" must be written here: %s", row->name, row->text);
 }
 
-static void complain_unknown(struct load *l, const struct scope *s, const struct node *key)
+/* Returns the row that was probably meant; NULL where none is near. */
+static const struct row *complain_unknown(struct load *l, const struct scope *s, const struct node *key)
 {
 	struct guess g = guess_of(key->text);
 	char hint[GUESS_MAX];
@@ -267,6 +274,7 @@ static void complain_unknown(struct load *l, const struct scope *s, const struct
 	struct slice shown = complain_shown(key->text);
 	config_complain(l->errors, key->place, "there is no option \"%.*s\" %s%s%s", SLICE(shown),
 	                s->where[0] ? "in " : "here", s->where, guess_say(&g, hint));
+	return scope_find(s, g.best);
 }
 
 static unsigned failures(const struct load *l)
@@ -291,12 +299,13 @@ void load_scope(struct load *l, const struct scope *s, const struct node *n, voi
 	for (const struct node *child = n ? n->first : NULL; child; child = child->next) {
 		const struct row *row = scope_find(s, child->key->text);
 		unsigned before = failures(l);
-		if (!row) {
-			complain_unknown(l, s, child->key);
+		if (row)
+			read_row(l, row, child, to);
+		else
+			row = complain_unknown(l, s, child->key);
+		if (!row)
 			continue;
-		}
-		given |= UINT64_C(1) << (row - s->rows);
-		read_row(l, row, child, to);
+		given |= UINT64_C(1) << (row - s->rows); /* the misspelt one is not missed */
 		if (failures(l) != before)
 			load_break(l, at(to, row->offset));
 	}

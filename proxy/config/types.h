@@ -54,4 +54,4 @@ typedef struct config_secret_list CONFIG_SECRETS; /* never printed; at least 32 
 bool cidrs_have(const struct config_cidrs *nets, const struct in6_addr *address);
 
 /* A COUNT, SIZE or DURATION with the default "" that was not written. */
-#define CONFIG_ABSENT UINT64_MAX
+#define CONFIG_ABSENT 0

@@ -39,17 +39,17 @@ static void syntax_error(struct reader *r)
 	const yaml_parser_t *p = &r->parser;
 	const char *problem = p->problem ? p->problem : "it ends in the middle";
 
+	r->stop = true;
 	if (strstr(problem, "cannot start any token") && character_at(r->text, p->problem_mark.index) == '\t')
-		stop(r, p->problem_mark, "a tab may not indent; use spaces");
-	else if (p->context) {
-		complain_blind(r->errors, place_of(r, p->problem_mark),
-		               "this is not YAML: %s, %s that begins at line %lu", problem, p->context,
-		               (unsigned long)p->context_mark.line + 1);
-		r->stop = true;
-	} else {
+		problem = "a tab may not indent; use spaces";
+	if (!p->context) {
 		complain_blind(r->errors, place_of(r, p->problem_mark), "this is not YAML: %s", problem);
-		r->stop = true;
+		return;
 	}
+	complain_blind(r->errors, place_of(r, p->problem_mark),
+	               "this is not YAML: %s, %s that begins at line %lu%s", problem, p->context,
+	               (unsigned long)p->context_mark.line + 1,
+	               strstr(p->context, "flow") ? "; texts with any of :,[]{}# may need quotes" : "");
 }
 
 /* The next event, which the caller deletes; false where reading has stopped. */

@@ -5,14 +5,15 @@
 #include "process/process.h"
 #include <getopt.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <unistd.h>
 
 static const char usage[] =
 	"usage: sallyport dev [options]\n"
 	"Runs a whole Sallyport on this machine, for trying it out: TLS with a certificate of a local CA, an\n"
 	"issuer of tokens, an echo upstream, an example configuration. Prints lines to paste. Needs no root and\n"
-	"no file; listens on loopback addresses only; writes only to\n"
-	"${XDG_STATE_HOME:-~/.local/state}/sallyport/dev, and no trust store is touched.\n"
+	"no file; listens on loopback addresses only; writes only below\n"
+	"${XDG_STATE_HOME:-~/.local/state}/sallyport, and no trust store is touched.\n"
 	"  --port N         the proxy's port (default 8443); the next three are the issuer's, the echo\n"
 	"                   upstream's, and that of probes and metrics\n"
 	"  --print-config   print the example configuration and end\n"
@@ -92,6 +93,7 @@ static int run(struct dev *d)
 	}
 	if (!host_allows())
 		return 78;
+	setenv("XDG_STATE_HOME", d->place.home, 1); /* what else is kept on this machine lies there, too */
 	pid_t child = child_start(&d->place);
 	if (child < 0)
 		return 1;

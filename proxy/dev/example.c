@@ -1,4 +1,5 @@
 #include "dev/example.h"
+#include <unistd.h>
 
 /* A path as a double-quoted YAML text: JSON's escapes are a part of YAML's. */
 static void add_file(struct text *t, const struct place *p, const char *name)
@@ -17,6 +18,8 @@ static void add_world(const struct place *p, struct text *t)
 		"workers: 2\n"
 		"state: "));
 	add_file(t, p, "state");
+	if (geteuid() == 0) /* the directory is root's alone, and so is what listens: loopback */
+		text_add(t, S("\nuser: root"));
 	text_printf(t, "\nstatus: {address: 127.0.0.1:%u}\nadmin: {socket: ", p->port[PLACE_STATUS]);
 	add_file(t, p, "admin.sock");
 	text_add(t, S("}\nlog: {access: "));

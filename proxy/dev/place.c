@@ -11,23 +11,24 @@ static const char *const roles[] = { "the proxy", "the issuer", "the echo upstre
 static bool find_dir(struct place *p)
 {
 	const char *state = getenv("XDG_STATE_HOME"), *home = getenv("HOME");
-	struct text t = TEXT(p->dir);
+	struct text h = TEXT(p->home), t = TEXT(p->dir);
 
 	if (state && state[0] == '/') {
-		text_add(&t, slice_of(state));
+		text_add(&h, slice_of(state));
 	} else if (home && home[0] == '/') {
-		text_add(&t, slice_of(home));
-		text_add(&t, S("/.local/state"));
+		text_add(&h, slice_of(home));
+		text_add(&h, S("/.local/state"));
 	} else {
 		fprintf(stderr, "sallyport: neither XDG_STATE_HOME nor HOME is an absolute path; set one of them\n");
 		return false;
 	}
+	text_add(&t, text_slice(&h));
 	text_add(&t, S("/sallyport/dev"));
 	if (p->port[PLACE_PROXY] != DEV_PORT) {
 		text_char(&t, '-');
 		text_u64(&t, p->port[PLACE_PROXY]);
 	}
-	if (!text_end(&t) || t.len > PATH_MAX - 64) {
+	if (!text_end(&h) || !text_end(&t) || t.len > PATH_MAX - 64) {
 		fprintf(stderr, "sallyport: the state directory's path is too long\n");
 		return false;
 	}

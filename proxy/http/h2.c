@@ -1,6 +1,7 @@
 /* h2.c -- an HTTP/2 connection: bytes in, bytes out once a turn, deadlines, leaving. */
 #include "http/h2.h"
 #include "base/check.h"
+#include "metrics/metrics.h"
 #include <stdlib.h>
 
 static uint64_t now_ns(const struct h2 *h)
@@ -47,14 +48,14 @@ void h2_greeted(struct h2 *h)
 /* ---- the end ---- */
 
 /* Nothing can be read or written for these any more; the journey is woken to see it. */
-static void close_streams(struct h2 *h)
+static void close_streams(struct h2 *h, enum fault why)
 {
 	struct list *node, *next;
 
 	for (node = h->streams.next; node != &h->streams; node = next) {
 		struct h2_stream *s = list_entry(node, struct h2_stream, link);
 		next = node->next;
-		h2_stream_closes(s);
+		h2_stream_closes(s, why);
 	}
 }
 
@@ -63,15 +64,20 @@ static void lose(struct h2 *h)
 	if (h->phase == H2_LOST)
 		return;
 	move(h, H2_LOST);
-	close_streams(h);
+	close_streams(h, FAULT_CLIENT_LEFT);
 	h2_touch(h);
+}
+
+static uint64_t head_until(const struct h2 *h)
+{
+	return h->head_ns ? h->head_ns + h->c.server->config->root.timeouts.header : UINT64_MAX;
 }
 
 static void linger(struct h2 *h)
 {
 	move(h, H2_LINGER);
 	wire_shut(h->c.wire);
-	close_streams(h);
+	close_streams(h, now_ns(h) >= head_until(h) ? FAULT_HEADER_TIMEOUT : FAULT_BAD_REQUEST);
 	wire_nudge(h->c.wire);
 }
 
@@ -91,6 +97,13 @@ static void free_connection(struct h2 *h)
 	free(h);
 }
 
+void h2_count_cut(uint32_t code)
+{
+	struct slice reason = slice_of(nghttp2_http2_strerror(code));
+
+	metrics_add(metrics_series(METRIC_http2_cut_total, reason, S(""), S(""), S("")), 1);
+}
+
 /* A GOAWAY made by hand: whatever state the session is in, frames reach the wire whole or not at all. */
 static void terminate(struct h2 *h, uint32_t code)
 {
@@ -103,6 +116,7 @@ static void terminate(struct h2 *h, uint32_t code)
 		frame[9 + i] = (char)(last >> (24 - 8 * i));
 		frame[13 + i] = (char)(code >> (24 - 8 * i));
 	}
+	h2_count_cut(code);
 	if (len > 0) /* our SETTINGS stand before all else (RFC 9113 section 3.4) */
 		wire_write(h->c.wire, (struct slice){ (const char *)settings, (size_t)len });
 	wire_write(h->c.wire, (struct slice){ frame, sizeof frame });
@@ -272,11 +286,6 @@ static uint64_t greeting_until(const struct h2 *h)
 	return h->phase == H2_GREETING ? h->since_ns + h->c.server->config->root.timeouts.header : UINT64_MAX;
 }
 
-static uint64_t head_until(const struct h2 *h)
-{
-	return h->head_ns ? h->head_ns + h->c.server->config->root.timeouts.header : UINT64_MAX;
-}
-
 static uint64_t idle_until(const struct h2 *h)
 {
 	bool idle = list_is_empty(&h->streams) && h->leaving == H2_STAYS;
@@ -300,7 +309,7 @@ static void set_deadline(struct h2 *h)
 		due = sooner(due, h->stuck_ns ? UINT64_MAX : h->since_ns + H2_LINGER_NS);
 	else
 		due = sooner(sooner(sooner(due, greeting_until(h)), sooner(head_until(h), idle_until(h))),
-		             notice_until(h));
+		             sooner(notice_until(h), h2_rest_until(h)));
 	if (is_speaking(h) && !list_is_empty(&h->streams))
 		due = sooner(due, h->looked_ns + h->c.server->config->root.timeouts.write_stall);
 	if (due == UINT64_MAX)
@@ -345,6 +354,7 @@ static void on_due(struct deadline *d)
 		h2_leave(h);
 	else if (now >= notice_until(h))
 		h2_leave_now(h);
+	h2_rest_sweep(h);
 	reset_stalled(h);
 }
 

@@ -8,6 +8,7 @@
  * server->dirty and settled once, at the end of the turn, by http_flush(). It is freed nowhere else, but for
  * http_kill() of a connection without requests. */
 #pragma once
+#include "http/h2_rest.h"
 #include "http/http.h"
 #include <nghttp2/nghttp2.h>
 
@@ -50,6 +51,8 @@ struct h2 {
 	uint32_t credit;           /* control frames earned */
 	uint32_t opened;           /* streams with the wide window */
 	uint32_t calm;             /* not 0: end the session with this HTTP/2 error code */
+	struct h2_rest rests[H2_RESTS_MOST]; /* oldest first */
+	uint8_t rests_len;
 	uint8_t phase, leaving;
 	bool spoken;               /* our SETTINGS were given to the wire */
 	bool choked;               /* some room() was 0 for the wire's backlog */
@@ -66,6 +69,7 @@ struct h2_stream {             /* in its request's arena */
 	bool told;                 /* the request was reported; it is the journey's until finish */
 	bool finished;             /* by the journey; given back when the rest is out */
 	bool closed;               /* the stream is no more, or its connection */
+	bool stillborn;            /* it was closed before its head was whole */
 
 	size_t head_len, fields_mark; /* of the head so far; arena use before its first field */
 	struct h2_crumb *crumbs, *crumbs_last; /* of Cookie */
@@ -94,6 +98,7 @@ void h2_touch(struct h2 *h); /* settle it at the end of this turn */
 void h2_leave(struct h2 *h);
 void h2_leave_now(struct h2 *h); /* the second of them */
 void h2_greeted(struct h2 *h);   /* our settings are acknowledged */
+void h2_count_cut(uint32_t code); /* the connection is ended for its peer's fault */
 /* Bytes that leave in one write with what else was gathered; make_room keeps a frame together. */
 void h2_make_room(struct h2 *h, size_t len);
 void h2_gather(struct h2 *h, const void *from, size_t len);
@@ -115,7 +120,7 @@ struct h2_stream *h2_stream_open(struct h2 *h, int32_t id); /* NULL: too many re
 void h2_tell(struct h2_stream *s);
 void h2_take_in(struct h2_stream *s, struct slice bytes);
 void h2_in_ends(struct h2_stream *s);
-void h2_stream_closes(struct h2_stream *s);
+void h2_stream_closes(struct h2_stream *s, enum fault why); /* why: for one whose head is not whole */
 /* Reset that says nothing against the peer. */
 void h2_reset(struct h2_stream *s, uint32_t code);
 /* Its last frame is out: gives the request back where the journey is done with it. */

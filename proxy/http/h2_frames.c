@@ -198,12 +198,11 @@ static int on_chunk(nghttp2_session *session, uint8_t flags, int32_t id, const u
 	struct h2_stream *s = find(session, id);
 
 	(void)flags;
-	(void)with;
 	nghttp2_session_consume_connection(session, len); /* a parked stream starves nobody */
 	if (s && !s->finished)
 		h2_take_in(s, (struct slice){ (const char *)data, len });
 	else
-		nghttp2_session_consume_stream(session, id, len);
+		h2_rest_data(with, id, len);
 	return 0;
 }
 
@@ -213,24 +212,26 @@ static int on_stream_close(nghttp2_session *session, int32_t id, uint32_t code, 
 	struct h2_stream *s = find(session, id);
 
 	(void)code;
-	if (!s)
+	if (!s) {
+		h2_rest_forget(h, id);
 		return 0;
+	}
 	if (!s->told)
 		h->head_ns = 0;
-	h2_stream_closes(s);
+	h2_stream_closes(s, FAULT_BAD_REQUEST);
 	return 0;
 }
 
 /* ---- frames of ours ---- */
 
-static void answer_sent(nghttp2_session *session, struct h2_stream *s, const nghttp2_frame_hd *hd)
+static void answer_sent(struct h2 *h, struct h2_stream *s, const nghttp2_frame_hd *hd)
 {
 	if (!(hd->flags & NGHTTP2_FLAG_END_STREAM))
 		return;
 	if (s)
 		h2_stream_sent(s);
-	else if (nghttp2_session_get_stream_remote_close(session, hd->stream_id) == 0)
-		nghttp2_submit_rst_stream(session, NGHTTP2_FLAG_NONE, hd->stream_id, NGHTTP2_NO_ERROR);
+	else if (nghttp2_session_get_stream_remote_close(h->session, hd->stream_id) == 0)
+		h2_rest_add(h, hd->stream_id);
 }
 
 static int on_sent(nghttp2_session *session, const nghttp2_frame *frame, void *with)
@@ -243,10 +244,12 @@ static int on_sent(nghttp2_session *session, const nghttp2_frame *frame, void *w
 			count_reset(h); /* provoked by the peer; h->calm is looked at after the call */
 		return 0;
 	}
+	if (frame->hd.type == NGHTTP2_GOAWAY && frame->goaway.error_code != NGHTTP2_NO_ERROR)
+		h2_count_cut(frame->goaway.error_code);
 	if (frame->hd.type == NGHTTP2_DATA && frame->hd.length >= 1024)
 		earn(h);
 	if (frame->hd.type == NGHTTP2_DATA || frame->hd.type == NGHTTP2_HEADERS)
-		answer_sent(session, s, &frame->hd);
+		answer_sent(h, s, &frame->hd);
 	return 0;
 }
 

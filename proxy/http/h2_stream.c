@@ -64,10 +64,11 @@ static void release(struct h2_stream *s)
 }
 
 /* A head that was cut off in its middle is told of too: a request like any other, for the log. */
-static void tell_malformed(struct h2_stream *s)
+static void tell_stillborn(struct h2_stream *s, enum fault why)
 {
 	if (!s->fault)
-		s->fault = FAULT_BAD_REQUEST;
+		s->fault = (uint8_t)why;
+	s->stillborn = fault_info[s->fault].status != 0;
 	s->request->version = 20;
 	if (!s->request->method.at)
 		s->request->method = S("");
@@ -76,7 +77,7 @@ static void tell_malformed(struct h2_stream *s)
 	h2_tell(s);
 }
 
-void h2_stream_closes(struct h2_stream *s)
+void h2_stream_closes(struct h2_stream *s, enum fault why)
 {
 	if (s->closed)
 		return;
@@ -84,9 +85,17 @@ void h2_stream_closes(struct h2_stream *s)
 	if (s->finished)
 		release(s);
 	else if (!s->told)
-		tell_malformed(s);
+		tell_stillborn(s, why);
 	else
 		request_wake(s->request);
+}
+
+/* The answer is whole, the rest of the body is not wanted: the stream goes on without its request. */
+static void part(struct h2_stream *s)
+{
+	nghttp2_session_set_stream_user_data(s->h->session, s->id, NULL);
+	h2_rest_add(s->h, s->id);
+	release(s);
 }
 
 void h2_reset(struct h2_stream *s, uint32_t code)
@@ -102,10 +111,10 @@ void h2_stream_sent(struct h2_stream *s)
 {
 	s->sent = true;
 	s->taken_ns = loop_of(s)->now_ns;
-	if (s->finished && !s->in_ended)
-		h2_reset(s, NGHTTP2_NO_ERROR); /* the answer is whole, the rest of the body is not wanted */
 	if (!s->finished)
 		request_wake(s->request);
+	else if (!s->in_ended)
+		part(s);
 }
 
 static void finish(struct request *r)
@@ -119,8 +128,8 @@ static void finish(struct request *r)
 	}
 	h2_drop(s->h, s->in);
 	s->in = s->in_last = NULL;
-	if (s->sent && !s->in_ended)
-		h2_reset(s, NGHTTP2_NO_ERROR);
+	if (s->sent && !s->in_ended && !s->aborted)
+		part(s);
 	else if (!s->sent && !s->ended)
 		h2_reset(s, NGHTTP2_INTERNAL_ERROR); /* nobody will complete it */
 }
@@ -134,7 +143,7 @@ static bool is_gone(const struct request *r)
 {
 	const struct h2_stream *s = h2_of(r);
 
-	return s->closed && !s->sent;
+	return s->closed && !s->sent && !s->stillborn; /* of a stillborn one the fault is the reason, not this */
 }
 
 static bool is_flushed(const struct request *r)
@@ -146,7 +155,11 @@ static bool is_flushed(const struct request *r)
 
 static uint64_t taken_ns(const struct request *r)
 {
-	return h2_of(r)->taken_ns;
+	const struct h2_stream *s = h2_of(r);
+	uint64_t moved = s->h->c.wire->moved_ns;
+
+	/* with nothing of its own to take, it is only held up by what the whole connection takes */
+	return s->out_len == 0 && moved > s->taken_ns ? moved : s->taken_ns;
 }
 
 static struct wire *tunnel(struct request *r, struct slice *unread)
@@ -190,6 +203,8 @@ void h2_take_in(struct h2_stream *s, struct slice bytes)
 void h2_in_ends(struct h2_stream *s)
 {
 	s->in_ended = true;
+	s->h->opened -= s->opened;
+	s->opened = false;
 	is_fed(s);
 }
 

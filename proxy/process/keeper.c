@@ -35,12 +35,11 @@ static void poke_workers(struct keeper *k)
 /* Sleeping workers are woken only for what they may be waiting for. */
 static void tell_workers(struct keeper *k)
 {
-	uint64_t keys = verify_published_moved(shared_keys(k->shared));
 	uint64_t endpoints = atomic_load(&k->shared->published->endpoints.generation);
 
-	if (keys != k->keys_moved || endpoints != k->endpoints_moved)
+	if (k->keys_moved || endpoints != k->endpoints_moved)
 		poke_workers(k);
-	k->keys_moved = keys;
+	k->keys_moved = false;
 	k->endpoints_moved = endpoints;
 }
 

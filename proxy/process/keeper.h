@@ -26,8 +26,8 @@ struct keeper {
 	struct waiting waiting[RELOADS_MAX];
 	unsigned waiting_len;
 	uint64_t asked_ns, verify_due_ns, forward_due_ns, opened_ns, leave_ns;
-	uint64_t keys_moved, endpoints_moved;
-	bool serving, retired;
+	uint64_t endpoints_moved;
+	bool keys_moved, serving, retired;
 };
 
 /* What verify/ and forward/ are given. */

@@ -117,9 +117,17 @@ static void fetch_for_verify(void *with, struct slice url, struct slice ca,
 	free(ca_path);
 }
 
+static void on_moved(void *with)
+{
+	struct keeper *k = with;
+
+	k->keys_moved = true;
+}
+
 struct verify_world keeper_verify_world(struct keeper *k)
 {
-	return (struct verify_world){ .with = k, .fetch = fetch_for_verify, .now_ns = now_ns, .wall_s = wall_s };
+	return (struct verify_world){ .with = k, .fetch = fetch_for_verify, .now_ns = now_ns, .wall_s = wall_s,
+		.moved = on_moved };
 }
 
 /* ---- probing and resolving for forward/ ---- */

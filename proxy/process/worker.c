@@ -4,6 +4,7 @@
 #include "journey/journey.h"
 #include "process/ask.h"
 #include "process/post.h"
+#include "respond/respond.h"
 #include <errno.h>
 #include <stdlib.h>
 #include <unistd.h>
@@ -217,6 +218,15 @@ static bool open_journey(struct worker *w)
 	return w->journey != NULL;
 }
 
+/* Subjects stand in the access log as hashes that all workers, and machines of a fleet, make alike. */
+static void key_log(const struct worker *w)
+{
+	const CONFIG_SECRETS *fleet = &w->config->root.secrets.fleet;
+	struct slice first = fleet->len ? (struct slice){ (const char *)fleet->at[0].bytes, fleet->at[0].len } : S("");
+
+	respond_log_secret(fleet->len ? first : w->post->machine_secret);
+}
+
 static bool open_worker(struct worker *w)
 {
 	struct siphash_key key = { random_u64(), random_u64() };
@@ -231,6 +241,7 @@ static bool open_worker(struct worker *w)
 	if (!w->poked || event_add(w->poked, NULL) != 0)
 		return false;
 	suspects_reset(shared_suspects(w->shared, w->post->seat), key);
+	key_log(w);
 	return true;
 }
 

@@ -26,4 +26,5 @@ void absent_learn(struct verify_keeper *k, struct source *s)
 		k->absent[hash / 2 % ABSENT_KIDS].until_ns = keeper_now(k) + ABSENT_NS;
 	}
 	s->asked_len = 0;
+	s->asked = false;
 }

@@ -29,6 +29,7 @@ void attempt_failed(struct source *s, const char *why)
 
 	s->failures++;
 	s->asked_len = 0;
+	s->asked = false;
 	again_ns = keeper_now(k) + backoff_ns(s->failures);
 	s->due_ns = again_ns;
 	s->discovered_ns = 0; /* perhaps the key set has moved */
@@ -66,11 +67,14 @@ static void log_gone(const struct source *s, const json_t *before)
 	}
 }
 
-/* Keys in force from now on, as text; the doubtful ones only where they fit. */
+/* Keys in force from now on, as text; the doubtful ones only where they fit. NULL: nothing has changed. */
 static char *put_in_force(struct source *s, json_t *latest)
 {
 	json_t *before = s->keys;
+	char *alone = gather_text(latest);
 
+	if (!alone)
+		return NULL;
 	if (s->is_file) {
 		json_decref(s->doubtful); /* what the operator writes needs no confirmation */
 		s->doubtful = json_array();
@@ -83,7 +87,9 @@ static char *put_in_force(struct source *s, json_t *latest)
 		json_decref(s->keys);
 		json_array_clear(s->doubtful);
 		s->keys = json_incref(latest);
-		text = gather_text(s->keys);
+		text = alone;
+	} else {
+		free(alone);
 	}
 	log_gone(s, before);
 	json_decref(before);
@@ -174,22 +180,31 @@ static void on_discovery(struct source *s, const char *failure, struct slice bod
 		attempt_failed(s, failure);
 }
 
+/* NULL where the document came, else a sentence part in `why`. */
+static const char *what_failed(const char *document, int status, const char *failure, char *why, size_t cap)
+{
+	if (status == 200)
+		return NULL;
+	if (status)
+		snprintf(why, cap, "the %s was answered with status %d", document, status);
+	else
+		snprintf(why, cap, "the %s could not be fetched: %s", document, failure ? failure : "no answer");
+	return why;
+}
+
 static void on_fetched(void *for_whom, int status, struct slice body, uint64_t max_age_s, const char *failure)
 {
 	struct flight *flight = for_whom;
 	struct source *s = flight->source;
 	bool is_discovery = flight->is_discovery;
-	char why[160];
+	char text[160];
 
 	free(flight);
 	if (!s)
-		return;
+		return; /* given up, or the keeper has closed */
 	s->flight = NULL;
-	if (status != 200)
-		snprintf(why, sizeof why, "the %s: %s%.*d", is_discovery ? "discovery document" : "key set",
-		         status ? "answered with status " : failure ? failure : "no answer", status ? 3 : 0,
-		         status);
-	const char *wrong = status == 200 ? NULL : why;
+	const char *document = is_discovery ? "discovery document" : "key set";
+	const char *wrong = what_failed(document, status, failure, text, sizeof text);
 	if (is_discovery)
 		on_discovery(s, wrong, body);
 	else if (wrong)

@@ -1,10 +1,10 @@
 /* cache.h -- signatures that this worker has checked already.
  *
  * A verdict is "this token's signature is valid under that key, and these are its claims"; nothing that
- * depends on time or route is remembered. It is found by SHA-256 of the token, the issuer and the generation of
- * the issuer's keys, all of them compared in full. Fixed memory, taken at open: records of 1 KiB in sets of 8,
- * the least recently used of a set goes. Claims that do not fit are not remembered. Bad signatures live in a
- * table of their own for 10 s, so that garbage cannot drive out the good. */
+ * depends on time or route is remembered. It is found by SHA-256 of the token, the issuer and the generation
+ * of the issuer's keys, all of them compared in full. Fixed memory, taken at open: records of 1 KiB in sets
+ * of 8, the least recently used of a set goes. Claims that do not fit are not remembered. Bad signatures live
+ * in a table of their own for 10 s, so that garbage cannot drive out the good. */
 #pragma once
 #include "verify/claims.h"
 #include "verify/crypt.h"

@@ -31,7 +31,8 @@ static void end(struct claims *c, enum claim which, const struct text *t)
 	c->part[which].len = (uint16_t)(t->len - c->part[which].at);
 }
 
-static bool read_text(const json_t *root, const char *name, enum claim which, struct text *t, struct claims *c)
+static bool read_text(const json_t *root, const char *name, enum claim which, struct text *t,
+                      struct claims *c)
 {
 	struct slice value = strict_text(root, name);
 
@@ -44,7 +45,8 @@ static bool read_text(const json_t *root, const char *name, enum claim which, st
 }
 
 /* A claim that names somebody; of another type than a string it says nothing to us. */
-static bool read_name(const json_t *root, struct slice name, enum claim which, struct text *t, struct claims *c)
+static bool read_name(const json_t *root, struct slice name, enum claim which, struct text *t,
+                      struct claims *c)
 {
 	const json_t *member = name.len ? json_object_get(root, name.at) : NULL;
 

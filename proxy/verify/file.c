@@ -3,10 +3,19 @@
 #include "verify/keeper.h"
 #include <errno.h>
 #include <fcntl.h>
+#include <stdio.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
 #define REREAD_NS (60 * NS_PER_S) /* so that its age stays small */
+
+static void fail(struct source *s, const char *why)
+{
+	char text[200];
+
+	snprintf(text, sizeof text, "%.120s: %s", s->config->jwks.at, why);
+	attempt_failed(s, text);
+}
 
 /* NULL, or what is wrong. */
 static const char *read_whole(int fd, char *to, size_t cap, size_t *len)
@@ -47,7 +56,7 @@ static void take_bundled(struct source *s, const char *path)
 	if (!s->file_was_read && s->keeper->bundle && bundle_file(s->keeper->bundle, path, &bytes, &why))
 		attempt_succeeded(s, bytes, UINT64_MAX);
 	else
-		attempt_failed(s, strerror(saved));
+		fail(s, strerror(saved));
 }
 
 void attempt_file(struct source *s)
@@ -58,7 +67,7 @@ void attempt_file(struct source *s)
 
 	check(path[s->config->jwks.len] == '\0');
 	bool unchanged = is_unchanged(s, path);
-	if (unchanged && !s->failures && !s->asked_len && s->begun_ns - s->fetched_ns < REREAD_NS) {
+	if (unchanged && !s->failures && !s->asked && s->begun_ns - s->fetched_ns < REREAD_NS) {
 		s->due_ns = s->begun_ns + FILE_LOOK_NS;
 		return;
 	}
@@ -70,7 +79,7 @@ void attempt_file(struct source *s)
 	const char *why = read_whole(fd, bytes, sizeof bytes, &len);
 	close(fd);
 	if (why) {
-		attempt_failed(s, why);
+		fail(s, why);
 		return;
 	}
 	s->file_was_read = true;

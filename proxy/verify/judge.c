@@ -34,7 +34,8 @@ static bool has_all(const struct config_texts *wanted, const struct claims *c, e
 	return true;
 }
 
-enum fault judge_claims(const struct verify *v, const struct gate *g, const struct claims *c, uint64_t wall_s)
+enum fault judge_claims(const struct verify *v, const struct gate *g, const struct claims *c,
+                        uint64_t wall_s)
 {
 	const struct config_issuer *issuer = g->issuer->config;
 

@@ -4,7 +4,7 @@
  * that is not canonical, JSON with duplicate members, algorithms that are not ours (none, HMAC), keys brought
  * along (jwk, jku, x5u, x5c), critical extensions (none is understood), types other than JWT and at+jwt. */
 #pragma once
-#include "request/fault.h"
+#include "request/request.h"
 #include "verify/claims.h"
 #include "verify/key.h"
 

@@ -44,8 +44,8 @@ static void look(struct source *s)
 	enum issuer_state state = state_now(s);
 
 	metrics_set(s->age, (int64_t)(json_array_size(s->keys) ? age_s(s) : 0));
-	if (state == s->state)
-		return;
+	if (state == s->state || (state == ISSUER_BLIND && s->state == ISSUER_STATES && !s->failures))
+		return; /* nothing new; or a first start, with the first fetch still under way */
 	log_line(state == ISSUER_NORMAL ? LOG_LEVEL_INFO : LOG_LEVEL_WARN, "issuer %.*s: %s: %s",
 	         SLICE(s->config->id), issuer_state_names[state], meanings[state]);
 	s->state = state;
@@ -123,6 +123,11 @@ static void open_source(struct verify_keeper *k, struct source *s, const unsigne
 	resume(s);
 	restore(s);
 	s->due_ns = keeper_now(k);
+	if (s->fetched_ns) { /* by the keeper before this one: its plan goes on */
+		uint64_t planned_ns = s->fetched_ns + random_jitter(s->soft_ns / 10 * 8, 10);
+		s->due_ns = planned_ns > s->due_ns ? planned_ns : s->due_ns;
+		s->not_before_ns = atomic_load(&s->slot->not_before_ns);
+	}
 	look(s);
 }
 
@@ -211,6 +216,7 @@ static void decline(struct source *s)
 
 static void remember(struct source *s, struct slice kid)
 {
+	s->asked = true;
 	if (!kid.len || kid.len > KID_MAX || s->asked_len == ASKED_KIDS)
 		return;
 	memcpy(s->asked_bytes[s->asked_len], kid.at, kid.len);
@@ -225,16 +231,17 @@ void verify_keeper_unknown(struct verify_keeper *k, struct slice issuer, struct 
 
 	if (!s)
 		return;
-	(void)iat_s;
-	if (s->flight) {
-		remember(s, kid);
+	if (s->state < ISSUER_BLIND && s->fetched_wall_s > iat_s)
+		return; /* what is published already says no */
+	remember(s, kid);
+	if (s->flight)
 		return;
-	}
 	if ((kid.len && absent_has(k, s, kid)) || s->not_before_ns > now + k->config->root.verification.wait) {
+		s->asked_len = 0;
+		s->asked = false;
 		decline(s);
 		return;
 	}
-	remember(s, kid);
 	uint64_t soonest = s->not_before_ns > now ? s->not_before_ns : now;
 	if (soonest < s->due_ns)
 		s->due_ns = soonest;
@@ -246,7 +253,7 @@ static bool tell_one(const struct source *s, struct text *t)
 {
 	text_add(t, S("{\"issuer\":\""));
 	text_json(t, s->config->id);
-	text_printf(t, "\",\"state\":\"%s\",\"keys\":%zu,\"age_s\":", issuer_state_names[s->state],
+	text_printf(t, "\",\"state\":\"%s\",\"keys\":%zu,\"age_s\":", issuer_state_names[state_now(s)],
 	            json_array_size(s->keys));
 	if (json_array_size(s->keys))
 		text_u64(t, age_s(s));
@@ -260,7 +267,8 @@ static bool tell_one(const struct source *s, struct text *t)
 	return !t->cut;
 }
 
-void verify_keeper_tell(const struct verify_keeper *k, void (*write)(void *with, struct slice piece), void *with)
+void verify_keeper_tell(const struct verify_keeper *k, void (*write)(void *with, struct slice piece),
+                        void *with)
 {
 	for (size_t i = 0; i < k->len; i++) {
 		char line[2048];

@@ -48,6 +48,7 @@ struct source {
 	struct slice asked_kid[ASKED_KIDS]; /* that this attempt, or the next, is to find */
 	char asked_bytes[ASKED_KIDS][KID_MAX];
 	size_t asked_len;
+	bool asked;                      /* somebody waits for what the next attempt finds */
 
 	uint64_t file_stamp[3];          /* modified, size, inode, as last read */
 	bool file_was_read;

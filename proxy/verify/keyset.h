@@ -1,7 +1,7 @@
 /* keyset.h -- an issuer's public keys (RFC 7517 section 5). Immutable but for the keys' prepared contexts.
  *
- * Keys that cannot verify signatures are skipped. A set that is empty then, unreadable or beyond its bounds is
- * an error, never a revocation of everything. */
+ * Keys that cannot verify signatures are skipped. A set that is empty then, unreadable or beyond its bounds
+ * is an error, never a revocation of everything. */
 #pragma once
 #include "verify/key.h"
 

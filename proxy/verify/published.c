@@ -72,7 +72,8 @@ bool published_take(const struct published_slot *slot, struct published_keys *to
 	return false;
 }
 
-static bool is_kept(const struct published_slot *slot, const unsigned char (*kept)[SHA256_LEN], size_t kept_len)
+static bool is_kept(const struct published_slot *slot, const unsigned char (*kept)[SHA256_LEN],
+                    size_t kept_len)
 {
 	uint64_t version = atomic_load(&slot->version);
 

@@ -84,7 +84,8 @@ static size_t put_der(unsigned char *to, struct slice signature)
 	return 2 + len;
 }
 
-static bool verify_digest(struct key *k, struct crypt *c, enum alg alg, struct slice of, struct slice signature)
+static bool verify_digest(struct key *k, struct crypt *c, enum alg alg, struct slice of,
+                          struct slice signature)
 {
 	unsigned char digest[HASH_MAX], der[2 + 2 * (2 + 1 + 48)];
 	const unsigned char *given = (const unsigned char *)signature.at;

@@ -1,55 +1,65 @@
-/* signer.c -- an RSA key that signs tokens: for the built-in issuer of dev mode and for tests. */
+/* The other side of verification: a key that signs, for the issuer of dev mode and for tests. */
 #include "base/check.h"
 #include "base/text.h"
+#include "verify/crypt.h"
 #include "verify/verify.h"
+#include <errno.h>
 #include <fcntl.h>
+#include <jansson.h>
+#include <openssl/bn.h>
 #include <openssl/core_names.h>
-#include <openssl/err.h>
-#include <openssl/evp.h>
 #include <openssl/pem.h>
-#include <stdlib.h>
+#include <openssl/rsa.h>
 #include <unistd.h>
 
 struct signer {
-	EVP_PKEY *key;
-	char n[400], e[16]; /* base64url */
-	char kid[48];       /* thumbprint (RFC 7638) */
+	EVP_PKEY *pkey;
+	char n[700], e[16]; /* base64url */
+	char kid[44];       /* RFC 7638: SHA-256 of the key's required members, base64url */
 };
 
-static bool member(const struct signer *s, const char *name, char *to, size_t cap)
+static bool describe_number(const EVP_PKEY *pkey, const char *name, char *to, size_t cap)
 {
 	BIGNUM *number = NULL;
 	unsigned char bytes[512];
 	struct text t = { .at = to, .cap = cap };
 
-	if (EVP_PKEY_get_bn_param(s->key, name, &number) != 1)
+	if (EVP_PKEY_get_bn_param(pkey, name, &number) != 1)
 		return false;
-	int len = BN_num_bytes(number) <= (int)sizeof bytes ? BN_bn2bin(number, bytes) : 0;
+	bool fits = BN_num_bytes(number) <= (int)sizeof bytes;
+	if (fits)
+		text_base64url(&t, bytes, (size_t)BN_bn2bin(number, bytes));
 	BN_free(number);
-	text_base64url(&t, bytes, (size_t)len);
-	return len > 0 && text_end(&t);
+	return fits && text_end(&t);
 }
 
-static struct signer *of_key(EVP_PKEY *key)
+static bool describe(struct signer *s)
 {
-	struct signer *s = key ? calloc(1, sizeof *s) : NULL;
-	char canonical[512];
-	struct text t = TEXT(canonical), kid;
-	unsigned char digest[32];
+	char json[800];
+	unsigned char digest[SHA256_LEN];
+	struct text t = TEXT(json), kid = TEXT(s->kid);
 
-	ERR_clear_error();
+	if (!describe_number(s->pkey, OSSL_PKEY_PARAM_RSA_N, s->n, sizeof s->n) ||
+	    !describe_number(s->pkey, OSSL_PKEY_PARAM_RSA_E, s->e, sizeof s->e))
+		return false;
+	text_printf(&t, "{\"e\":\"%s\",\"kty\":\"RSA\",\"n\":\"%s\"}", s->e, s->n);
+	if (t.cut || EVP_Digest(t.at, t.len, digest, NULL, EVP_sha256(), NULL) != 1)
+		return false;
+	text_base64url(&kid, digest, sizeof digest);
+	return text_end(&kid);
+}
+
+/* Takes pkey over, NULL included. */
+static struct signer *adopt(EVP_PKEY *pkey)
+{
+	struct signer *s = pkey ? calloc(1, sizeof *s) : NULL;
+
 	if (!s) {
-		EVP_PKEY_free(key);
+		EVP_PKEY_free(pkey);
 		return NULL;
 	}
-	s->key = key;
-	kid = TEXT(s->kid);
-	bool ok = EVP_PKEY_is_a(key, "RSA") && member(s, OSSL_PKEY_PARAM_RSA_N, s->n, sizeof s->n) &&
-		member(s, OSSL_PKEY_PARAM_RSA_E, s->e, sizeof s->e);
-	text_printf(&t, "{\"e\":\"%s\",\"kty\":\"RSA\",\"n\":\"%s\"}", s->e, s->n);
-	ok = ok && !t.cut && EVP_Digest(t.at, t.len, digest, NULL, EVP_sha256(), NULL) == 1;
-	text_base64url(&kid, digest, sizeof digest);
-	if (ok && text_end(&kid))
+	s->pkey = pkey;
+	if (describe(s))
 		return s;
 	signer_free(s);
 	return NULL;
@@ -57,76 +67,92 @@ static struct signer *of_key(EVP_PKEY *key)
 
 struct signer *signer_make(void)
 {
-	return of_key(EVP_RSA_gen(2048));
+	return adopt(EVP_RSA_gen(2048));
 }
 
 struct signer *signer_read(const char *pem_path)
 {
-	FILE *in = fopen(pem_path, "re");
-	EVP_PKEY *key = in ? PEM_read_PrivateKey(in, NULL, NULL, NULL) : NULL;
+	FILE *file = fopen(pem_path, "re");
+	EVP_PKEY *pkey = file ? PEM_read_PrivateKey(file, NULL, NULL, NULL) : NULL;
 
-	if (in)
-		fclose(in);
-	return of_key(key);
+	if (file)
+		fclose(file);
+	if (pkey && (!EVP_PKEY_is_a(pkey, "RSA") || EVP_PKEY_get_bits(pkey) < 2048)) {
+		EVP_PKEY_free(pkey);
+		pkey = NULL;
+	}
+	return adopt(pkey);
 }
 
 bool signer_write(const struct signer *s, const char *pem_path)
 {
-	unlink(pem_path);
-	int fd = open(pem_path, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
-	FILE *to = fd < 0 ? NULL : fdopen(fd, "w");
+	char fresh[4096];
+	struct text t = TEXT(fresh);
 
-	if (!to) {
+	text_add(&t, slice_of(pem_path));
+	text_add(&t, S(".new"));
+	if (!text_end(&t) || (unlink(fresh) != 0 && errno != ENOENT))
+		return false;
+	int fd = open(fresh, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
+	FILE *file = fd >= 0 ? fdopen(fd, "w") : NULL;
+	if (!file) {
 		if (fd >= 0)
 			close(fd);
 		return false;
 	}
-	bool ok = PEM_write_PrivateKey(to, s->key, NULL, NULL, 0, NULL, NULL) == 1;
-	return fclose(to) == 0 && ok;
+	bool written = PEM_write_PrivateKey(file, s->pkey, NULL, NULL, 0, NULL, NULL) == 1;
+	written = fflush(file) == 0 && fsync(fd) == 0 && written;
+	written = fclose(file) == 0 && written;
+	return written && rename(fresh, pem_path) == 0;
 }
 
 void signer_free(struct signer *s)
 {
 	if (!s)
 		return;
-	EVP_PKEY_free(s->key);
+	EVP_PKEY_free(s->pkey);
 	free(s);
 }
 
 char *signer_jwks(const struct signer *s)
 {
-	char *text = NULL;
+	json_t *root = json_pack("{s:[{s:s, s:s, s:s, s:s, s:s, s:s}]}", "keys", "kty", "RSA", "use", "sig",
+	                         "alg", "RS256", "kid", s->kid, "n", s->n, "e", s->e);
+	char *text = root ? json_dumps(root, JSON_COMPACT) : NULL;
 
-	if (asprintf(&text,
-	             "{\"keys\":[{\"kty\":\"RSA\",\"use\":\"sig\",\"alg\":\"RS256\",\"kid\":\"%s\",\"n\":\"%s\","
-	             "\"e\":\"%s\"}]}",
-	             s->kid, s->n, s->e) < 0)
-		return NULL;
+	json_decref(root);
 	return text;
+}
+
+static bool sign(const struct signer *s, struct text *t)
+{
+	unsigned char signature[512];
+	size_t len = sizeof signature;
+	EVP_MD_CTX *ctx = EVP_MD_CTX_new();
+	bool good = ctx && EVP_DigestSignInit_ex(ctx, NULL, "SHA256", NULL, NULL, s->pkey, NULL) == 1 &&
+	            EVP_DigestSign(ctx, signature, &len, (unsigned char *)t->at, t->len) == 1;
+
+	EVP_MD_CTX_free(ctx);
+	text_char(t, '.');
+	text_base64url(t, signature, good ? len : 0);
+	return good && text_end(t);
 }
 
 char *signer_sign(const struct signer *s, const char *payload_json)
 {
-	size_t payload_len = strlen(payload_json), cap = payload_len * 4 / 3 + 1024;
-	unsigned char signature[512];
-	size_t signature_len = sizeof signature;
-	char head[128], *token = malloc(cap);
-	struct text h = TEXT(head), t = { .at = token, .cap = cap };
-	EVP_MD_CTX *ctx = EVP_MD_CTX_new();
+	char header[160];
+	struct text h = TEXT(header);
+	size_t cap = strlen(payload_json) * 4 / 3 + 1500;
+	struct text t = { .at = malloc(cap), .cap = cap };
 
-	check(token && ctx);
+	if (!t.at)
+		return NULL;
 	text_printf(&h, "{\"alg\":\"RS256\",\"typ\":\"at+jwt\",\"kid\":\"%s\"}", s->kid);
 	text_base64url(&t, h.at, h.len);
 	text_char(&t, '.');
-	text_base64url(&t, payload_json, payload_len);
-	bool ok = EVP_DigestSignInit(ctx, NULL, EVP_sha256(), NULL, s->key) == 1 &&
-		EVP_DigestSign(ctx, signature, &signature_len, (const unsigned char *)t.at, t.len) == 1;
-	EVP_MD_CTX_free(ctx);
-	ERR_clear_error();
-	text_char(&t, '.');
-	text_base64url(&t, signature, ok ? signature_len : 0);
-	if (ok && text_end(&t))
-		return token;
-	free(token);
+	text_base64url(&t, payload_json, strlen(payload_json));
+	if (!t.cut && sign(s, &t))
+		return t.at;
+	free(t.at);
 	return NULL;
 }

@@ -2,8 +2,8 @@
  *
  * <state>/keys/<issuer name>.json, written to a temporary file, synced and renamed; the first line carries an
  * HMAC-SHA256 over the rest, its key derived from the machine's secret, which lies elsewhere. `newest` beside
- * them remembers the latest fetch of each, so that an old file put back is noticed. (Whoever puts back the whole
- * directory is stopped by the hard bound alone.) Failures are logged and otherwise harmless. */
+ * them remembers the latest fetch of each, so that an old file put back is noticed. (Whoever puts back the
+ * whole directory is stopped by the hard bound alone.) Failures are logged and otherwise harmless. */
 #pragma once
 #include "config/config.h"
 #include "verify/gather.h"

@@ -13,8 +13,8 @@
 /* ---- what the keeper publishes ---- */
 struct verify_published; /* per issuer name: two copies of the key set (JWKS text), an index flipped last */
 size_t verify_published_memory(void);        /* 32 issuers of 64 KiB key sets */
-/* `memory` is aligned to 64 bytes and zeroed before its first attach, which writes the layout id: the first is
- * made by a process that may write. NULL: it was laid out by another version; take new memory. */
+/* `memory` is aligned to 64 bytes and zeroed before its first attach, which writes the layout id: the first
+ * is made by a process that may write. NULL: it was laid out by another version; take new memory. */
 struct verify_published *verify_published_attach(void *memory);
 /* Moves with every change: whoever watches it knows when to kick sleeping workers. */
 uint64_t verify_published_moved(const struct verify_published *p);

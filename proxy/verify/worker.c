@@ -43,7 +43,8 @@ static void open_gate(struct verify *v, struct gate *g, const struct config_rout
 	for (size_t i = 0; i < rule->audiences.len; i++)
 		if (!has(all, rule->audiences.at[i]))
 			config_complain(errors, rule->place,
-			                "the audience %.*s is not among those of issuer %.*s; a route can only narrow them",
+			                "the audience %.*s is not among those of issuer %.*s; "
+			                "a route can only narrow them",
 			                SLICE(rule->audiences.at[i]), SLICE(rule->issuer));
 	g->rule = rule;
 	g->audiences = rule->audiences.len ? &rule->audiences : all;

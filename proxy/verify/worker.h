@@ -54,6 +54,7 @@ void worker_catch_up(struct verify *v);
 bool worker_trusts(const struct verify *v, const struct issuer *i, uint64_t wall_s);
 
 /* What can be said before any signature is checked: a fault that holds whoever signed. */
-enum fault judge_claims(const struct verify *v, const struct gate *g, const struct claims *c, uint64_t wall_s);
+enum fault judge_claims(const struct verify *v, const struct gate *g, const struct claims *c,
+                        uint64_t wall_s);
 /* Whether a valid token may pass here: TOKEN_SCOPE or FAULT_NONE. */
 enum fault judge_rights(const struct gate *g, const struct claims *c);

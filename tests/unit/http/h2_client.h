@@ -27,7 +27,7 @@ struct client_side {
 	unsigned goaways;
 	bool over;               /* the server closed */
 	bool greedless;          /* reads nothing from the socket */
-	FILE *tape;              /* where given, all that is sent is written here too */
+	FILE *tape;              /* see client_record */
 };
 
 static inline struct answer_seen *seen(struct client_side *c, int32_t id)

@@ -2,8 +2,26 @@
 #pragma once
 #include <errno.h>
 
+/* H2_TAPES=DIR records the beginning of what each client sends: seeds for fuzz_h2, which does not want the
+ * connection preface but a byte in front (see there). */
+static inline void client_record(struct client_side *c, const void *bytes, size_t len)
+{
+	static unsigned tapes;
+	char path[256];
+
+	if (!c->tape && getenv("H2_TAPES")) {
+		snprintf(path, sizeof path, "%s/%s-%02u", getenv("H2_TAPES"), program_invocation_short_name, tapes++);
+		c->tape = fopen(path, "w");
+		check(c->tape && fputc(8, c->tape) == 8);
+	}
+	if (c->tape && (len != 24 || memcmp(bytes, "PRI", 3) != 0) && ftell(c->tape) < 2000)
+		fwrite(bytes, 1, len < 2000 ? len : 2000, c->tape);
+}
+
 static inline void client_close(struct client_side *c)
 {
+	if (c->tape)
+		fclose(c->tape);
 	nghttp2_session_del(c->session);
 }
 
@@ -12,8 +30,7 @@ static inline bool client_raw(struct client_side *c, const void *bytes, size_t l
 {
 	const char *at = bytes;
 
-	if (c->tape)
-		fwrite(bytes, 1, len, c->tape);
+	client_record(c, bytes, len);
 	for (int patience = 0; len && patience < 10000; patience++) {
 		ssize_t n = send(c->w->peer, at, len, MSG_NOSIGNAL);
 		if (n < 0 && errno != EAGAIN)

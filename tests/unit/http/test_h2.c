@@ -140,16 +140,40 @@ static void an_early_answer_ends_the_stream_without_an_error(void **state)
 {
 	struct upload u = { .len = 1 << 20 };
 	int32_t id = client_ask(&c, "POST", "/early", &u);
-	struct answer_seen *a = client_await(&c, id);
+	struct answer_seen *a = seen(&c, id);
 
 	(void)state;
+	while (!a->ended)
+		client_turns(&c, 1);
 	assert_int_equal(a->status, 401);
 	assert_string_equal(a->text, "no body wanted");
-	assert_true(a->ended);
+	assert_false(a->closed); /* the answer is read before the reset is */
+	assert_int_equal(w.settled, 1);
+	client_await(&c, id);
 	assert_int_equal(a->code, NGHTTP2_NO_ERROR);
-	assert_true(u.sent < 1 << 20);
+	assert_true(u.sent < 1 << 18);
 	struct upload next = { .len = 1 << 20 }; /* what the dead stream got was given back to the connection */
 	assert_int_equal(client_await(&c, client_ask(&c, "POST", "/sink", &next))->status, 200);
+}
+
+static void a_client_that_stops_after_an_early_answer_is_reset_in_the_end(void **state)
+{
+	struct upload u[12];
+	int32_t ids[12];
+
+	(void)state;
+	for (int i = 0; i < 12; i++) {
+		u[i] = (struct upload){ .len = 10, .stuck = true };
+		ids[i] = client_ask(&c, "POST", "/early", &u[i]);
+	}
+	client_turns(&c, 5);
+	assert_int_equal(w.settled, 12);
+	for (int i = 0; i < 12; i++) /* more than are waited for: the oldest are reset at once */
+		assert_int_equal(seen(&c, ids[i])->closed, i < 4);
+	skew_ns += 2100 * NS_PER_MS;
+	client_turns(&c, 5);
+	for (int i = 0; i < 12; i++)
+		assert_true(seen(&c, ids[i])->closed && seen(&c, ids[i])->code == NGHTTP2_NO_ERROR);
 }
 
 static void a_long_answer_arrives_whole_and_is_never_all_in_memory(void **state)
@@ -285,6 +309,7 @@ int main(void)
 		TEST(a_body_over_the_limit_is_told_as_too_long),
 		TEST(content_that_contradicts_its_length_resets_the_stream),
 		TEST(an_early_answer_ends_the_stream_without_an_error),
+		TEST(a_client_that_stops_after_an_early_answer_is_reset_in_the_end),
 		TEST(a_long_answer_arrives_whole_and_is_never_all_in_memory),
 		TEST(a_client_that_does_not_read_holds_the_answer_back),
 		TEST(two_long_answers_share_the_connection),

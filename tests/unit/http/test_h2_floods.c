@@ -243,7 +243,7 @@ static void a_head_that_unfolds_beyond_measure_is_reset(void **state)
 	client_turns(&c, 5);
 	assert_int_equal(w.began, 1);
 	assert_string_equal(w.last_fault, "head-too-big");
-	assert_int_equal(w.gone, 1);
+	assert_int_equal(w.settled, 1);
 }
 
 static void a_target_that_is_too_long_is_answered_414(void **state)

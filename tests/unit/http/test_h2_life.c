@@ -155,6 +155,7 @@ static void a_head_that_stops_in_its_middle_ends_the_connection(void **state)
 	pass(2 * NS_PER_S);
 	client_until_over(&c);
 	assert_true(c.over);
+	assert_string_equal(w.last_fault, "header-timeout"); /* told of all the same, for the log */
 }
 
 static void an_answer_left_to_be_sent_is_cut_when_its_window_never_opens(void **state)

@@ -121,7 +121,8 @@ static struct request *asked(struct sample *s, const char *const (*fields)[2], s
 
 static void fields_of_the_hop_end_here(void **state)
 {
-	static const char *const fields[][2] = { { "Connection", "close, X-Mine , keep-alive" }, { "X-Mine", "1" },
+	static const char *const fields[][2] = { { "Connection", "close, X-Mine , keep-alive" }, { "X-Mine",
+		"1" },
 		{ "x-mine", "2" }, { "Keep-Alive", "5" }, { "Proxy-Connection", "x" }, { "TE", "trailers" },
 		{ "Trailer", "x" }, { "Transfer-Encoding", "chunked" }, { "Upgrade", "h2c" },
 		{ "HTTP2-Settings", "x" }, { "Proxy-Authorization", "x" }, { "Proxy", "http://evil/" } };
@@ -154,8 +155,10 @@ static void what_matters_cannot_be_named_away(void **state)
 static void identity_fields_of_a_client_end_here_in_every_spelling(void **state)
 {
 	static const char *const gone[] = { "Sallyport-Subject", "sallyport_subject", "SALLYPORT.Scope",
-		"sallyport-tenant_id.x", "Sallyport-Anything", "x_forwarded_for", "X.Forwarded.For", "X-Forwarded_Host",
-		"x_forwarded_anything", "X-Forwarded-For", "X-Forwarded-Proto", "X-Forwarded-Host", "X-Forwarded-User",
+		"sallyport-tenant_id.x", "Sallyport-Anything", "x_forwarded_for", "X.Forwarded.For",
+			"X-Forwarded_Host",
+		"x_forwarded_anything", "X-Forwarded-For", "X-Forwarded-Proto", "X-Forwarded-Host",
+			"X-Forwarded-User",
 		"Forwarded", "X-Real-IP", "x_real_ip", "content_length", "Transfer_Encoding", "transfer.encoding",
 		"Proxy_Authorization", "http2_settings", "sec_websocket_key" };
 	static const char *const kept[] = { "Accept", "X-Tenant", "x_tenant", "my.field", "sally", "Sallyport",

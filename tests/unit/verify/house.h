@@ -1,0 +1,162 @@
+/* house.h -- a worker's verification with a configuration made by hand, published memory and a silent keeper. */
+#pragma once
+#include "tokens.h"
+#include "verify/worker.h"
+
+#define WALL_S UINT64_C(1800000000)
+#define NOW_NS (UINT64_C(1000) * NS_PER_S)
+#define STORES 8
+
+enum { ROUTE_OPEN, ROUTE_READ, ROUTE_WRITE, ROUTE_NARROW, ROUTE_OTHER, ROUTE_PLAIN, ROUTES };
+
+static struct house {
+	struct config config;
+	struct config_issuer issuers[2];
+	struct config_route routes[ROUTES];
+	struct config_route_verify rules[ROUTES];
+	struct slice both[2], one[1], read[1], write[1];
+	struct verify_published *published;
+	struct verify *verify;
+	unsigned asked, woken;
+	bool keeper_is_deaf;
+	char asked_kid[KID_MAX + 1];
+	uint64_t asked_iat_s;
+} house;
+
+static struct guest { /* a request */
+	_Alignas(max_align_t) char store[4096];
+	struct header fields[4];
+	struct request r;
+} guests[STORES];
+
+static bool house_asked(void *with, struct slice issuer, struct slice kid, uint64_t iat_s)
+{
+	(void)with;
+	(void)issuer;
+	house.asked++;
+	house.asked_iat_s = iat_s;
+	snprintf(house.asked_kid, sizeof house.asked_kid, "%.*s", SLICE(kid));
+	return !house.keeper_is_deaf;
+}
+
+static void house_woken(struct request *r)
+{
+	(void)r;
+	house.woken++;
+}
+
+static inline void house_configure(void)
+{
+	struct config_root *root = &house.config.root;
+
+	memset(&house, 0, sizeof house);
+	house.both[0] = S("api");
+	house.both[1] = S("admin");
+	house.one[0] = S("admin");
+	house.read[0] = S("read");
+	house.write[0] = S("write");
+	root->verification = (struct config_verification){ .skew = 60 * NS_PER_S, .token_max = 16384,
+		.cache_size = 256, .keys_soft = 600 * NS_PER_S, .keys_hard = 24 * 3600 * NS_PER_S, .wait = 2 * NS_PER_S };
+	house.issuers[0] = (struct config_issuer){ .id = S("auth0"), .issuer = S("https://i/"),
+		.audiences = { house.both, 2 }, .tenant_claim = S("org_id"), .client_claim = S("azp") };
+	house.issuers[1] = (struct config_issuer){ .id = S("other"), .issuer = S("https://i/"), .jwks = S("https://o/"),
+		.audiences = { house.both, 2 }, .tenant_claim = S("org_id"), .client_claim = S("azp") };
+	for (int i = 0; i < ROUTES; i++) {
+		house.rules[i].issuer = i == ROUTE_OTHER ? S("other") : S("auth0");
+		house.routes[i].verify = i == ROUTE_OPEN ? NULL : &house.rules[i];
+	}
+	house.rules[ROUTE_READ].scopes = (struct config_texts){ house.read, 1 };
+	house.rules[ROUTE_WRITE].scopes = (struct config_texts){ house.write, 1 };
+	house.rules[ROUTE_NARROW].audiences = (struct config_texts){ house.one, 1 };
+	root->issuers = house.issuers;
+	root->issuers_len = 2;
+	root->routes = house.routes;
+	root->routes_len = ROUTES;
+}
+
+static inline void house_open(void)
+{
+	size_t size = (verify_published_memory() + 63) / 64 * 64;
+	void *memory = aligned_alloc(64, size);
+	struct config_errors errors = { 0 };
+
+	if (!memory)
+		abort();
+	house_configure();
+	request_on_wake = house_woken;
+	house.published = verify_published_attach(memset(memory, 0, size));
+	house.verify = verify_open(&house.config, house.published,
+	                           (struct verify_ask){ .key_unknown = house_asked }, &errors);
+	if (!house.verify)
+		abort();
+}
+
+static inline void house_close(void)
+{
+	verify_close(house.verify);
+	free(house.published);
+}
+
+/* As the keeper does: this issuer's keys, fetched at these times. */
+static inline void house_publish(int issuer, struct slice jwks, uint64_t wall_s, uint64_t ns)
+{
+	struct published_keys head = { .fetched_wall_s = wall_s, .fetched_ns = ns };
+
+	if (!published_who(&house.issuers[issuer], head.who))
+		abort();
+	struct published_slot *slot = published_claim(house.published, head.who, NULL, 0);
+	const struct published_keys *now = &slot->copy[atomic_load(&slot->version) & 1];
+	bool same = now->generation && slice_same((struct slice){ now->jwks, now->len }, jwks);
+	head.generation = same ? now->generation : atomic_fetch_add(&house.published->generations, 1) + 1;
+	published_put(house.published, slot, &head, jwks);
+}
+
+static inline struct published_slot *house_slot(int issuer)
+{
+	unsigned char who[SHA256_LEN];
+
+	if (!published_who(&house.issuers[issuer], who))
+		abort();
+	return published_claim(house.published, who, NULL, 0);
+}
+
+/* A request to that route with this Authorization token (empty: none). */
+static inline struct request *house_guest(int which, int route, struct slice token)
+{
+	static char value[STORES][40000];
+	struct guest *g = &guests[which];
+	struct text t = TEXT(value[which]);
+
+	memset(&g->r, 0, sizeof g->r);
+	arena_init(&g->r.arena, g->store, sizeof g->store);
+	g->r.route = &house.routes[route];
+	g->r.headers = (struct headers){ .at = g->fields, .cap = 4 };
+	text_add(&t, S("Bearer "));
+	text_add(&t, token);
+	if (token.len && !headers_add(&g->r.headers, S("Authorization"), text_slice(&t)))
+		abort();
+	return &g->r;
+}
+
+/* Its fault; FAULT_NONE where it may go on; FAULTS where it waits. */
+static inline int house_enter_at(struct request *r, uint64_t now_ns, uint64_t wall_s)
+{
+	switch (verify_enter(house.verify, r, now_ns, wall_s)) {
+	case GO_ON:
+		return FAULT_NONE;
+	case WAIT:
+		return FAULTS;
+	default:
+		return r->fault;
+	}
+}
+
+static inline int house_try_at(int route, struct slice token, uint64_t now_ns, uint64_t wall_s)
+{
+	return house_enter_at(house_guest(0, route, token), now_ns, wall_s);
+}
+
+static inline int house_try(int route, struct slice token)
+{
+	return house_try_at(route, token, NOW_NS, WALL_S);
+}

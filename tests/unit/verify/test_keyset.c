@@ -1,0 +1,267 @@
+#include "verify/gather.h"
+#include "tokens.h"
+#include <setjmp.h>
+#include <stdarg.h>
+#include <cmocka.h>
+
+static struct maker rsa, ec, ed;
+static const char *why;
+
+static int keys_of(const char *json)
+{
+	struct keyset *s = keyset_read(slice_of(json), &why);
+	int len = s ? (int)s->len : -1;
+
+	keyset_free(s);
+	return len;
+}
+
+/* A set of one key, its JWK built with `more`. */
+static int with(const struct maker *m, const char *more)
+{
+	char room[4096];
+	struct text t = TEXT(room);
+
+	text_add(&t, S("{\"keys\":["));
+	maker_jwk(m, &t, more);
+	text_add(&t, S("]}"));
+	assert_true(text_end(&t));
+	return keys_of(room);
+}
+
+static void keys_of_every_kind_are_read(void **state)
+{
+	struct maker all[] = { rsa, ec, ed };
+	struct keyset *s = keyset_read(maker_jwks(all, 3), &why);
+
+	(void)state;
+	assert_non_null(s);
+	assert_int_equal(s->len, 3);
+	assert_true(key_suits(&s->at[0], ALG_RS256) && key_suits(&s->at[0], ALG_PS512));
+	assert_true(key_suits(&s->at[1], ALG_ES256) && !key_suits(&s->at[1], ALG_ES384));
+	assert_true(key_suits(&s->at[2], ALG_EDDSA) && !key_suits(&s->at[2], ALG_RS256));
+	assert_false(key_suits(&s->at[0], ALG_NONE));
+	assert_true(keyset_has_kid(s, S("ec")) && !keyset_has_kid(s, S("none")));
+	keyset_free(s);
+}
+
+static void a_key_that_says_its_algorithm_verifies_no_other(void **state)
+{
+	char room[4096];
+	struct text t = TEXT(room);
+
+	(void)state;
+	text_add(&t, S("{\"keys\":["));
+	maker_jwk(&rsa, &t, ",\"alg\":\"PS256\"");
+	text_add(&t, S("]}"));
+	struct keyset *s = keyset_read(text_slice(&t), &why);
+	assert_non_null(s);
+	assert_true(key_suits(&s->at[0], ALG_PS256));
+	assert_false(key_suits(&s->at[0], ALG_RS256));
+	keyset_free(s);
+}
+
+static void keys_for_other_uses_are_skipped(void **state)
+{
+	(void)state;
+	assert_int_equal(with(&rsa, ",\"key_ops\":[\"verify\"]"), 1);
+	assert_int_equal(with(&rsa, ",\"key_ops\":[\"encrypt\"]"), -1);
+	assert_int_equal(with(&rsa, ",\"alg\":\"RSA-OAEP\""), -1);
+	assert_int_equal(with(&rsa, ",\"alg\":\"HS256\""), -1);
+	assert_int_equal(with(&rsa, ",\"alg\":\"ES256\""), -1);
+	assert_int_equal(with(&rsa, ",\"alg\":7"), -1);
+	assert_int_equal(with(&rsa, ",\"d\":\"AQAB\""), -1);
+	assert_int_equal(keys_of("{\"keys\":[{\"kty\":\"oct\",\"k\":\"AAAA\"}]}"), -1);
+	assert_int_equal(keys_of("{\"keys\":[{\"kty\":\"OKP\",\"crv\":\"X25519\",\"x\":"
+	                         "\"11qYAYKxCrfVS_7TyWQHOg7hcvPapiMlrwIaaPcHURo\"}]}"), -1);
+	assert_int_equal(keys_of("{\"keys\":[{\"kty\":\"EC\",\"crv\":\"secp256k1\",\"x\":\"AQ\",\"y\":\"AQ\"}]}"), -1);
+	assert_int_equal(keys_of("{\"keys\":[{\"kty\":\"RSA\",\"use\":\"enc\",\"n\":\"AQ\",\"e\":\"AQAB\"}]}"), -1);
+}
+
+static void a_skipped_key_does_not_spoil_the_others(void **state)
+{
+	char room[4096];
+	struct text t = TEXT(room);
+
+	(void)state;
+	text_add(&t, S("{\"keys\":[7,{\"kty\":\"oct\",\"k\":\"AAAA\"},null,"));
+	maker_jwk(&ec, &t, "");
+	text_add(&t, S("]}"));
+	assert_true(text_end(&t));
+	assert_int_equal(keys_of(room), 1);
+}
+
+static void weak_and_broken_keys_are_skipped(void **state)
+{
+	struct maker small = { EVP_RSA_gen(1024), ALG_RS256, "small" };
+
+	(void)state;
+	assert_int_equal(with(&small, ""), -1);
+	maker_free(&small);
+	/* a point that is not on the curve, coordinates of the wrong length, an even exponent */
+	assert_int_equal(keys_of("{\"keys\":[{\"kty\":\"EC\",\"crv\":\"P-256\","
+	                         "\"x\":\"f83OJ3D2xF1Bg8vub9tLe1gHMzV76e8Tus9uPHvRVEU\","
+	                         "\"y\":\"f83OJ3D2xF1Bg8vub9tLe1gHMzV76e8Tus9uPHvRVEU\"}]}"), -1);
+	assert_int_equal(keys_of("{\"keys\":[{\"kty\":\"EC\",\"crv\":\"P-256\",\"x\":\"AQAB\",\"y\":\"AQAB\"}]}"), -1);
+	assert_int_equal(keys_of("{\"keys\":[{\"kty\":\"OKP\",\"crv\":\"Ed25519\",\"x\":\"AQAB\"}]}"), -1);
+	char room[4096];
+	struct text t = TEXT(room);
+	text_add(&t, S("{\"keys\":["));
+	maker_jwk(&rsa, &t, "");
+	text_add(&t, S("]}"));
+	assert_true(text_end(&t));
+	char *e = strstr(room, "AQAB");
+	assert_non_null(e);
+	memcpy(e, "AQAA", 4);
+	assert_int_equal(keys_of(room), -1);
+	memcpy(e, "AQ==", 4);
+	assert_int_equal(keys_of(room), -1);
+}
+
+static void an_empty_or_unreadable_set_is_an_error(void **state)
+{
+	static const char *const sets[] = { "", "{}", "[]", "null", "{\"keys\":[]}", "{\"keys\":{}}", "{\"keys\":null}",
+		"<html>", "{\"keys\":[", "{\"keys\":[{}]}", "{\"keys\":[],\"keys\":[{}]}" };
+
+	(void)state;
+	for (size_t i = 0; i < sizeof sets / sizeof *sets; i++) {
+		why = NULL;
+		assert_int_equal(keys_of(sets[i]), -1);
+		assert_non_null(why);
+	}
+}
+
+static void a_set_beyond_its_bounds_is_an_error(void **state)
+{
+	static char room[80000];
+	struct text t = TEXT(room);
+
+	(void)state;
+	text_add(&t, S("{\"keys\":["));
+	for (int i = 0; i < KEYSET_KEYS_MAX + 1; i++) {
+		if (i)
+			text_char(&t, ',');
+		maker_jwk(&ed, &t, "");
+	}
+	text_add(&t, S("]}"));
+	assert_true(text_end(&t));
+	assert_int_equal(keys_of(room), -1);
+	t.len = 0;
+	text_add(&t, S("{\"keys\":["));
+	maker_jwk(&ed, &t, "");
+	text_add(&t, S("],\"more\":\""));
+	while (t.len < KEYSET_BYTES_MAX)
+		text_char(&t, 'x');
+	text_add(&t, S("\"}"));
+	assert_true(text_end(&t));
+	assert_int_equal(keys_of(room), -1);
+}
+
+/* ---- gather: what the keeper makes of documents ---- */
+
+static void only_safe_urls_are_fetched(void **state)
+{
+	static const char *const safe[] = { "https://tenant.eu.auth0.com/", "https://h:8443/x?y", "http://127.0.0.1:1/",
+		"http://127.3.2.1", "http://[::1]:80/", "http://localhost/x" };
+	static const char *const unsafe[] = { "", "http://", "https://", "http://example.com/", "ftp://127.0.0.1/",
+		"http://127.0.0.1.evil.com/", "http://127.0.0.1@evil.com/", "https://user@evil/", "file:///etc/passwd",
+		"http://localhost.evil/", "http://[::2]/", "https://a b/", "https://a\r\nb/", "HTTPS://a/",
+		"http://128.0.0.1/", "https:///x", "https://a\\b/" };
+
+	(void)state;
+	for (size_t i = 0; i < sizeof safe / sizeof *safe; i++)
+		if (!gather_is_safe_url(slice_of(safe[i])))
+			fail_msg("%s is safe", safe[i]);
+	for (size_t i = 0; i < sizeof unsafe / sizeof *unsafe; i++)
+		if (gather_is_safe_url(slice_of(unsafe[i])))
+			fail_msg("%s is not safe", unsafe[i]);
+}
+
+static void discovery_is_believed_only_of_the_issuer_itself(void **state)
+{
+	char uri[64];
+
+	(void)state;
+	assert_true(gather_discovery_url(S("https://i/"), uri, sizeof uri));
+	assert_string_equal(uri, "https://i/.well-known/openid-configuration");
+	assert_true(gather_discovery_url(S("https://i/t"), uri, sizeof uri));
+	assert_string_equal(uri, "https://i/t/.well-known/openid-configuration");
+	assert_false(gather_discovery_url(S("http://i/"), uri, sizeof uri));
+	assert_null(gather_discovery(S("{\"issuer\":\"https://i/\",\"jwks_uri\":\"https://k/j\"}"), S("https://i/"), uri,
+	                             sizeof uri));
+	assert_string_equal(uri, "https://k/j");
+	static const char *const wrong[] = { "", "{}", "{\"issuer\":\"https://i\",\"jwks_uri\":\"https://k/j\"}",
+		"{\"issuer\":\"https://I/\",\"jwks_uri\":\"https://k/j\"}", "{\"issuer\":\"https://i/\"}",
+		"{\"issuer\":\"https://i/\",\"jwks_uri\":\"http://k/j\"}", "{\"issuer\":\"https://i/\",\"jwks_uri\":7}",
+		"{\"issuer\":\"https://i/\",\"jwks_uri\":"
+		"\"https://k/0123456789012345678901234567890123456789012345678901234567890123456789\"}" };
+	for (size_t i = 0; i < sizeof wrong / sizeof *wrong; i++)
+		assert_non_null(gather_discovery(slice_of(wrong[i]), S("https://i/"), uri, sizeof uri));
+}
+
+static void a_missing_key_is_dropped_only_when_it_is_missing_again(void **state)
+{
+	struct maker two[] = { ec, ed };
+	json_t *both = gather_keys(maker_jwks(two, 2), &why), *one = gather_keys(maker_jwks(two, 1), &why);
+	json_t *doubtful = NULL;
+
+	(void)state;
+	json_t *first = gather_merge(one, both, &doubtful);
+	assert_int_equal(json_array_size(first), 2);
+	assert_int_equal(json_array_size(doubtful), 1);
+	json_t *second = gather_merge(one, first, &doubtful);
+	assert_int_equal(json_array_size(second), 1);
+	assert_false(gather_has_kid(second, S("ed")));
+	assert_int_equal(json_array_size(doubtful), 0);
+	/* one that comes back in between is in doubt no more */
+	json_decref(first);
+	json_decref(second);
+	first = gather_merge(one, both, &doubtful);
+	second = gather_merge(both, first, &doubtful);
+	assert_int_equal(json_array_size(doubtful), 0);
+	json_t *third = gather_merge(one, second, &doubtful);
+	assert_int_equal(json_array_size(third), 2);
+	json_decref(first);
+	json_decref(second);
+	json_decref(third);
+	json_decref(doubtful);
+	json_decref(both);
+	json_decref(one);
+}
+
+static int open_keys(void **state)
+{
+	(void)state;
+	rsa = maker_make(ALG_RS256, "rsa");
+	ec = maker_make(ALG_ES256, "ec");
+	ed = maker_make(ALG_EDDSA, "ed");
+	return 0;
+}
+
+static int close_keys(void **state)
+{
+	(void)state;
+	maker_free(&rsa);
+	maker_forget();
+	maker_free(&ec);
+	maker_free(&ed);
+	return 0;
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(keys_of_every_kind_are_read),
+		cmocka_unit_test(a_key_that_says_its_algorithm_verifies_no_other),
+		cmocka_unit_test(keys_for_other_uses_are_skipped),
+		cmocka_unit_test(a_skipped_key_does_not_spoil_the_others),
+		cmocka_unit_test(weak_and_broken_keys_are_skipped),
+		cmocka_unit_test(an_empty_or_unreadable_set_is_an_error),
+		cmocka_unit_test(a_set_beyond_its_bounds_is_an_error),
+		cmocka_unit_test(only_safe_urls_are_fetched),
+		cmocka_unit_test(discovery_is_believed_only_of_the_issuer_itself),
+		cmocka_unit_test(a_missing_key_is_dropped_only_when_it_is_missing_again),
+	};
+
+	return cmocka_run_group_tests(tests, open_keys, close_keys);
+}

@@ -1,0 +1,354 @@
+#include "house.h"
+#include "base/log.h"
+#include <setjmp.h>
+#include <stdarg.h>
+#include <cmocka.h>
+
+static struct maker old, fresh, bare;
+
+#define WAITS FAULTS /* what house_enter_at says of a request that is parked */
+#define CLAIMS(iat) "{\"iss\":\"https://i/\",\"aud\":\"api\",\"exp\":1800003600,\"iat\":" iat "}"
+#define NEW_TOKEN CLAIMS("1799999999") /* issued after the last fetch */
+#define OLD_TOKEN CLAIMS("1799999000")
+
+static int open_house(void **state)
+{
+	(void)state;
+	house_open();
+	house_publish(0, maker_jwks(&old, 1), WALL_S - 60, NOW_NS - 60 * NS_PER_S);
+	return 0;
+}
+
+static int close_house(void **state)
+{
+	(void)state;
+	house_close();
+	return 0;
+}
+
+static void an_unknown_key_is_refused_where_a_later_fetch_lacks_it(void **state)
+{
+	(void)state;
+	assert_int_equal(house_try(ROUTE_PLAIN, maker_token(&fresh, NULL, OLD_TOKEN)), FAULT_TOKEN_KEY);
+	assert_int_equal(house.asked, 0);
+}
+
+static void a_key_younger_than_the_last_fetch_is_asked_for_and_waited_for(void **state)
+{
+	struct maker both[] = { old, fresh };
+	struct request *r = house_guest(0, ROUTE_PLAIN, maker_token(&fresh, NULL, NEW_TOKEN));
+
+	(void)state;
+	assert_int_equal(house_enter_at(r, NOW_NS, WALL_S), WAITS);
+	assert_int_equal(r->identity.verdict, VERDICT_UNKNOWN);
+	assert_int_equal(house.asked, 1);
+	assert_string_equal(house.asked_kid, "fresh");
+	assert_true(house.asked_iat_s == 1799999999);
+	verify_turn(house.verify);
+	assert_int_equal(house.woken, 0);
+	house_publish(0, maker_jwks(both, 2), WALL_S, NOW_NS + 1);
+	verify_turn(house.verify);
+	assert_int_equal(house.woken, 1);
+	assert_int_equal(house_enter_at(r, NOW_NS + 2, WALL_S), FAULT_NONE);
+	assert_null(r->waits);
+	assert_int_equal(house.asked, 1);
+}
+
+static void a_fetch_begun_after_the_request_came_proves_the_key_absent(void **state)
+{
+	struct request *r = house_guest(0, ROUTE_PLAIN, maker_token(&fresh, NULL, CLAIMS("1800000050")));
+
+	(void)state;
+	assert_int_equal(house_enter_at(r, NOW_NS, WALL_S), WAITS); /* its issuer's clock is ahead of ours */
+	assert_true(house.asked_iat_s == WALL_S);
+	house_publish(0, maker_jwks(&old, 1), WALL_S, NOW_NS + 1);
+	verify_turn(house.verify);
+	assert_int_equal(house_enter_at(r, NOW_NS + 2, WALL_S), FAULT_TOKEN_KEY);
+}
+
+static void a_fetch_that_was_under_way_when_the_request_came_proves_nothing(void **state)
+{
+	struct request *r = house_guest(0, ROUTE_PLAIN, maker_token(&fresh, NULL, CLAIMS("1800000000")));
+
+	(void)state;
+	assert_int_equal(house_enter_at(r, NOW_NS, WALL_S), WAITS);
+	house_publish(0, maker_jwks(&old, 1), WALL_S, NOW_NS - 1);
+	atomic_store(&house_slot(0)->not_before_ns, NOW_NS + 30 * NS_PER_S);
+	verify_turn(house.verify);
+	assert_int_equal(house_enter_at(r, NOW_NS + 2, WALL_S), FAULT_ISSUER_UNKNOWN);
+}
+
+static void many_waiters_are_one_question(void **state)
+{
+	(void)state;
+	for (int i = 0; i < STORES; i++)
+		assert_int_equal(house_enter_at(house_guest(i, ROUTE_PLAIN, maker_token(&fresh, NULL, NEW_TOKEN)),
+		                                NOW_NS, WALL_S), WAITS);
+	assert_int_equal(house.asked, 1);
+	house_publish(0, maker_jwks(&old, 1), WALL_S, NOW_NS + 1);
+	verify_turn(house.verify);
+	assert_int_equal(house.woken, STORES);
+	for (int i = 0; i < STORES; i++)
+		assert_int_equal(house_enter_at(&guests[i].r, NOW_NS + 2, WALL_S), FAULT_TOKEN_KEY);
+}
+
+static void a_question_without_an_answer_is_asked_again_a_second_later(void **state)
+{
+	(void)state;
+	assert_int_equal(house_enter_at(house_guest(0, ROUTE_PLAIN, maker_token(&fresh, NULL, NEW_TOKEN)), NOW_NS,
+	                                WALL_S), WAITS);
+	assert_int_equal(house_enter_at(house_guest(1, ROUTE_PLAIN, maker_token(&fresh, NULL, NEW_TOKEN)),
+	                                NOW_NS + NS_PER_S + 1, WALL_S), WAITS);
+	assert_int_equal(house.asked, 2);
+	verify_leave(house.verify, &guests[0].r);
+	verify_leave(house.verify, &guests[1].r);
+}
+
+static void a_failed_attempt_ends_the_wait(void **state)
+{
+	struct request *r = house_guest(0, ROUTE_PLAIN, maker_token(&fresh, NULL, NEW_TOKEN));
+
+	(void)state;
+	assert_int_equal(house_enter_at(r, NOW_NS, WALL_S), WAITS);
+	atomic_fetch_add(&house_slot(0)->failed, 1);
+	atomic_fetch_add(&house.published->moved, 1);
+	verify_turn(house.verify);
+	assert_int_equal(house.woken, 1);
+	assert_int_equal(house_enter_at(r, NOW_NS + 1, WALL_S), FAULT_ISSUER_UNKNOWN);
+}
+
+static void a_declined_question_ends_the_wait_of_who_asked_and_lets_another_ask(void **state)
+{
+	struct maker other = { fresh.pkey, fresh.alg, "other" };
+	struct request *r = house_guest(0, ROUTE_PLAIN, maker_token(&fresh, NULL, NEW_TOKEN));
+	struct request *s = house_guest(1, ROUTE_PLAIN, maker_token(&other, NULL, NEW_TOKEN));
+
+	(void)state;
+	assert_int_equal(house_enter_at(r, NOW_NS, WALL_S), WAITS);
+	assert_int_equal(house_enter_at(s, NOW_NS, WALL_S), WAITS);
+	atomic_fetch_add(&house_slot(0)->declined, 1);
+	atomic_fetch_add(&house.published->moved, 1);
+	verify_turn(house.verify);
+	assert_int_equal(house_enter_at(r, NOW_NS + 1, WALL_S), FAULT_ISSUER_UNKNOWN);
+	assert_int_equal(house_enter_at(s, NOW_NS + 1, WALL_S), WAITS);
+	assert_int_equal(house.asked, 2);
+	assert_string_equal(house.asked_kid, "other");
+	verify_leave(house.verify, s);
+}
+
+static void nobody_waits_for_a_fetch_that_will_not_come_in_time(void **state)
+{
+	(void)state;
+	atomic_store(&house_slot(0)->not_before_ns, NOW_NS + 2 * NS_PER_S + 1);
+	assert_int_equal(house_try(ROUTE_PLAIN, maker_token(&fresh, NULL, NEW_TOKEN)), FAULT_ISSUER_UNKNOWN);
+	assert_int_equal(house.asked, 0);
+	atomic_store(&house_slot(0)->not_before_ns, NOW_NS + 2 * NS_PER_S);
+	assert_int_equal(house_try(ROUTE_PLAIN, maker_token(&fresh, NULL, NEW_TOKEN)), WAITS);
+	verify_leave(house.verify, &guests[0].r);
+}
+
+static void a_silent_keeper_means_cannot_know(void **state)
+{
+	(void)state;
+	house.keeper_is_deaf = true;
+	assert_int_equal(house_try(ROUTE_PLAIN, maker_token(&fresh, NULL, NEW_TOKEN)), FAULT_ISSUER_UNKNOWN);
+}
+
+static void without_any_patience_the_keeper_is_asked_but_not_waited_for(void **state)
+{
+	(void)state;
+	house.config.root.verification.wait = 0;
+	assert_int_equal(house_try(ROUTE_PLAIN, maker_token(&fresh, NULL, NEW_TOKEN)), FAULT_ISSUER_UNKNOWN);
+	assert_int_equal(house.asked, 1);
+}
+
+static void who_left_is_not_woken(void **state)
+{
+	struct request *r = house_guest(0, ROUTE_PLAIN, maker_token(&fresh, NULL, NEW_TOKEN));
+
+	(void)state;
+	assert_int_equal(house_enter_at(r, NOW_NS, WALL_S), WAITS);
+	verify_leave(house.verify, r);
+	verify_leave(house.verify, r); /* twice does no harm */
+	house_publish(0, maker_jwks(&old, 1), WALL_S, NOW_NS + 1);
+	verify_turn(house.verify);
+	assert_int_equal(house.woken, 0);
+}
+
+static void before_the_first_keys_requests_wait_for_them(void **state)
+{
+	struct request *r = house_guest(0, ROUTE_OTHER, maker_token(&old, NULL, OLD_TOKEN));
+
+	(void)state;
+	assert_int_equal(house_enter_at(r, NOW_NS, WALL_S), WAITS);
+	house_publish(1, maker_jwks(&old, 1), WALL_S, NOW_NS + 1);
+	verify_turn(house.verify);
+	assert_int_equal(house_enter_at(r, NOW_NS + 2, WALL_S), FAULT_NONE);
+}
+
+static void a_token_without_kid_is_tried_with_the_keys_that_suit(void **state)
+{
+	struct maker set[] = { old, fresh, bare };
+	struct maker mine = { fresh.pkey, fresh.alg, NULL };
+
+	(void)state;
+	house_publish(0, maker_jwks(set, 3), WALL_S, NOW_NS);
+	assert_int_equal(house_try(ROUTE_PLAIN, maker_token(&mine, NULL, OLD_TOKEN)), FAULT_NONE);
+	assert_int_equal(house_try(ROUTE_PLAIN, maker_token(&bare, NULL, OLD_TOKEN)), FAULT_NONE);
+	struct maker none = maker_make(ALG_ES256, NULL);
+	assert_int_equal(house_try(ROUTE_PLAIN, maker_token(&none, NULL, OLD_TOKEN)), FAULT_TOKEN_SIGNATURE);
+	maker_free(&none);
+	none = maker_make(ALG_ES384, NULL);
+	assert_int_equal(house_try(ROUTE_PLAIN, maker_token(&none, NULL, OLD_TOKEN)), FAULT_TOKEN_KEY);
+	maker_free(&none);
+}
+
+static void a_wrong_signature_without_kid_may_be_of_a_key_not_yet_seen(void **state)
+{
+	struct maker none = maker_make(ALG_EDDSA, NULL);
+	struct request *r = house_guest(0, ROUTE_PLAIN, maker_token(&none, NULL, NEW_TOKEN));
+
+	(void)state;
+	assert_int_equal(house_enter_at(r, NOW_NS, WALL_S), WAITS);
+	assert_string_equal(house.asked_kid, "");
+	house_publish(0, maker_jwks(&none, 1), WALL_S, NOW_NS + 1);
+	assert_int_equal(house_enter_at(r, NOW_NS + 2, WALL_S), FAULT_NONE);
+	maker_free(&none);
+}
+
+/* ---- published memory ---- */
+
+static void a_keeper_that_dies_in_the_middle_leaves_the_old_keys_in_force(void **state)
+{
+	struct published_slot *slot = house_slot(0);
+	struct published_keys *next = &slot->copy[(atomic_load(&slot->version) + 1) & 1];
+	struct slice token = maker_token(&old, NULL, OLD_TOKEN);
+
+	(void)state;
+	memset(next, 0xee, sizeof *next); /* half written, never flipped */
+	atomic_fetch_add(&house.published->moved, 1);
+	assert_int_equal(house_try(ROUTE_PLAIN, token), FAULT_NONE);
+	house_publish(0, maker_jwks(&fresh, 1), WALL_S, NOW_NS); /* its successor */
+	assert_int_equal(house_try(ROUTE_PLAIN, token), FAULT_TOKEN_KEY);
+}
+
+static void keys_in_hand_are_kept_where_new_ones_cannot_be_read(void **state)
+{
+	(void)state;
+	log_threshold(LOG_LEVEL_ERROR + 1);
+	house_publish(0, S("{\"keys\":[]}"), WALL_S, NOW_NS);
+	assert_int_equal(house_try(ROUTE_PLAIN, maker_token(&old, NULL, OLD_TOKEN)), FAULT_NONE);
+	log_threshold(LOG_LEVEL_INFO);
+}
+
+static void a_slot_of_the_same_name_but_another_url_is_not_believed(void **state)
+{
+	(void)state;
+	struct config_issuer imposter = house.issuers[1];
+	house.issuers[1].issuer = S("https://j/");
+	house_publish(1, maker_jwks(&old, 1), WALL_S, NOW_NS);
+	house.issuers[1] = imposter;
+	house.keeper_is_deaf = true;
+	assert_int_equal(house_try(ROUTE_OTHER, maker_token(&old, NULL, OLD_TOKEN)), FAULT_ISSUER_UNKNOWN);
+}
+
+static void a_full_table_gives_its_oldest_unused_slot_to_a_new_issuer(void **state)
+{
+	unsigned char who[PUBLISHED_ISSUERS + 1][SHA256_LEN] = { 0 };
+	struct published_keys head = { .generation = 1 };
+
+	(void)state;
+	memset(house.published, 0, verify_published_memory());
+	assert_non_null(verify_published_attach(house.published));
+	for (unsigned char i = 0; i <= PUBLISHED_ISSUERS; i++)
+		who[i][0] = (unsigned char)(i + 1);
+	for (unsigned i = 0; i < PUBLISHED_ISSUERS; i++) {
+		struct published_slot *slot = published_claim(house.published, who[i], NULL, 0);
+		assert_non_null(slot);
+		memcpy(head.who, who[i], SHA256_LEN);
+		head.fetched_wall_s = 100 + (i * 7) % PUBLISHED_ISSUERS;
+		published_put(house.published, slot, &head, S("x"));
+	}
+	assert_null(published_claim(house.published, who[PUBLISHED_ISSUERS],
+	                            (const unsigned char (*)[SHA256_LEN])who, PUBLISHED_ISSUERS));
+	struct published_slot *taken = published_claim(house.published, who[PUBLISHED_ISSUERS],
+	                                               (const unsigned char (*)[SHA256_LEN])who, 1);
+	assert_non_null(taken); /* the first is the oldest but kept */
+	assert_null(published_find(house.published, who[23])); /* 23 * 7 mod 32 == 1: the next */
+	assert_non_null(published_find(house.published, who[0]));
+}
+
+static void memory_of_another_layout_is_not_attached(void **state)
+{
+	(void)state;
+	atomic_fetch_add(&house.published->layout, 1);
+	assert_null(verify_published_attach(house.published));
+	atomic_fetch_sub(&house.published->layout, 1);
+	assert_non_null(verify_published_attach(house.published));
+}
+
+/* ---- opening ---- */
+
+static void a_route_can_only_narrow_the_audiences_of_its_issuer(void **state)
+{
+	struct config_errors errors = { 0 };
+	struct slice more[] = { S("admin"), S("elsewhere") };
+
+	(void)state;
+	house.rules[ROUTE_NARROW].audiences = (struct config_texts){ more, 2 };
+	assert_null(verify_open(&house.config, house.published, (struct verify_ask){ 0 }, &errors));
+	assert_int_equal(errors.count, 1);
+	assert_non_null(strstr(errors.text, "elsewhere"));
+	config_errors_free(&errors);
+}
+
+static void a_route_of_an_unknown_issuer_is_an_error(void **state)
+{
+	struct config_errors errors = { 0 };
+
+	(void)state;
+	house.rules[ROUTE_PLAIN].issuer = S("nobody");
+	assert_null(verify_open(&house.config, house.published, (struct verify_ask){ 0 }, &errors));
+	assert_int_equal(errors.count, 1);
+	config_errors_free(&errors);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+#define TEST(name) cmocka_unit_test_setup_teardown(name, open_house, close_house)
+		TEST(an_unknown_key_is_refused_where_a_later_fetch_lacks_it),
+		TEST(a_key_younger_than_the_last_fetch_is_asked_for_and_waited_for),
+		TEST(a_fetch_begun_after_the_request_came_proves_the_key_absent),
+		TEST(a_fetch_that_was_under_way_when_the_request_came_proves_nothing),
+		TEST(many_waiters_are_one_question),
+		TEST(a_question_without_an_answer_is_asked_again_a_second_later),
+		TEST(a_failed_attempt_ends_the_wait),
+		TEST(a_declined_question_ends_the_wait_of_who_asked_and_lets_another_ask),
+		TEST(nobody_waits_for_a_fetch_that_will_not_come_in_time),
+		TEST(a_silent_keeper_means_cannot_know),
+		TEST(without_any_patience_the_keeper_is_asked_but_not_waited_for),
+		TEST(who_left_is_not_woken),
+		TEST(before_the_first_keys_requests_wait_for_them),
+		TEST(a_token_without_kid_is_tried_with_the_keys_that_suit),
+		TEST(a_wrong_signature_without_kid_may_be_of_a_key_not_yet_seen),
+		TEST(a_keeper_that_dies_in_the_middle_leaves_the_old_keys_in_force),
+		TEST(keys_in_hand_are_kept_where_new_ones_cannot_be_read),
+		TEST(a_slot_of_the_same_name_but_another_url_is_not_believed),
+		TEST(a_full_table_gives_its_oldest_unused_slot_to_a_new_issuer),
+		TEST(memory_of_another_layout_is_not_attached),
+		TEST(a_route_can_only_narrow_the_audiences_of_its_issuer),
+		TEST(a_route_of_an_unknown_issuer_is_an_error),
+#undef TEST
+	};
+
+	old = maker_make(ALG_ES256, "old");
+	fresh = maker_make(ALG_EDDSA, "fresh");
+	bare = maker_make(ALG_ES256, NULL);
+	int failed = cmocka_run_group_tests(tests, NULL, NULL);
+	maker_free(&old);
+	maker_free(&fresh);
+	maker_free(&bare);
+	maker_forget();
+	return failed;
+}
