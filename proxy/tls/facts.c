@@ -36,7 +36,8 @@ const char *tls_failure(const struct wire *w, struct slice *sentence)
 
 	if (t->refused) {
 		word = "certificate";
-		snprintf(text, sizeof text, "the %s's certificate has a subject over %d bytes", peer, SUBJECT_MAX - 1);
+		snprintf(text, sizeof text, "the %s's certificate has a subject over %d bytes", peer,
+		         SUBJECT_MAX - 1);
 	} else if (!t->error) {
 		word = "closed";
 		snprintf(text, sizeof text, "the %s closed the connection during the handshake", peer);

@@ -1,5 +1,5 @@
-/* hello.c -- the ClientHello (RFC 8446 section 4.1.2) from the raw bytes of its records, read strictly: what is
- * malformed here would be refused by any TLS library too, only later and dearer. */
+/* hello.c -- the ClientHello (RFC 8446 section 4.1.2) from the raw bytes of its records, read strictly: what
+ * is malformed here would be refused by any TLS library too, only later and dearer. */
 #include "tls/ja4.h"
 #include "tls/tls.h"
 
@@ -44,7 +44,7 @@ static struct cursor vector(struct cursor *c, size_t bytes, size_t least, size_t
 
 /* ---- records (RFC 8446 section 5.1) ---- */
 
-struct record { const unsigned char *at; size_t have, len; }; /* its payload; have < len: it is not all there */
+struct record { const unsigned char *at; size_t have, len; }; /* have < len: the payload is not all there */
 
 static enum hello_result next_record(struct cursor *c, bool first, struct record *to)
 {
@@ -207,7 +207,8 @@ static bool read_extension(uint32_t type, struct cursor *body, struct hello *to,
 		return read_name(body, to) && !body->left;
 	case SIGNATURE_ALGORITHMS:
 		list = vector(body, 2, 2, 65534);
-		return !list.bad && read_list(&list, f->algorithms, ALGORITHMS_MAX, &f->algorithms_len) && !body->left;
+		return !list.bad && read_list(&list, f->algorithms, ALGORITHMS_MAX, &f->algorithms_len) &&
+		       !body->left;
 	case ALPN:
 		return read_alpn(body, to, f) && !body->left;
 	case SUPPORTED_VERSIONS:

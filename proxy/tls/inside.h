@@ -11,7 +11,7 @@ struct tls_name {                     /* exact, or "*.rest" */
 	size_t host;
 };
 
-struct tls_host {                     /* certificates that stand for the same names: one, or one of each key type */
+struct tls_host { /* certificates that stand for the same names: one, or one of each key type */
 	SSL_CTX *ctx[POLICIES];           /* NULL where the listener has no such policy */
 	struct slice names;               /* all of them, sorted, a comma behind each; owned */
 	int key_types[2];                 /* EVP_PKEY base ids */
@@ -75,10 +75,11 @@ struct pem {
 	STACK_OF(X509) *chain;
 	EVP_PKEY *key;
 };
-bool pem_read(struct pem *to, struct bundle *b, const struct config_certificate *c, struct config_errors *errors);
+bool pem_read(struct pem *to, struct bundle *b, const struct config_certificate *c,
+              struct config_errors *errors);
 void pem_free(struct pem *p);
 /* A store of the file's certificates; their subjects too where `names` is given. */
-X509_STORE *pem_store(struct bundle *b, struct slice path, struct config_place place, STACK_OF(X509_NAME) **names,
-	struct config_errors *errors);
+X509_STORE *pem_store(struct bundle *b, struct slice path, struct config_place place,
+                      STACK_OF(X509_NAME) **names, struct config_errors *errors);
 /* The system's authorities, shared: X509_STORE_free when done. */
 X509_STORE *pem_system_store(struct bundle *b, struct config_place place, struct config_errors *errors);

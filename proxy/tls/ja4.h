@@ -4,8 +4,9 @@
  *
  *     t13d1516h2_8daaf6152771_e5627efa2ab1
  *
- * transport, version, name given or not, ciphers, extensions, first ALPN protocol _ ciphers sorted _ extensions
- * sorted (without SNI and ALPN) and the signature algorithms as sent; both hashed by SHA-256, 12 digits of it. */
+ * transport, version, name given or not, ciphers, extensions, first ALPN protocol _ ciphers sorted _
+ * extensions sorted (without SNI and ALPN) and the signature algorithms as sent; both hashed by SHA-256, 12
+ * digits of it. */
 #pragma once
 #include "base/slice.h"
 
@@ -26,6 +27,6 @@ static inline bool is_grease(uint32_t n)
 	return (n & 0x0f0f) == 0x0a0a && n >> 8 == (n & 0xff);
 }
 
-/* `key` is the same without the extensions that come and go as a client resumes a session, is asked to retry or
- * pads: 21 padding, 35 session_ticket, 41 pre_shared_key, 42 early_data, 44 cookie. Sorts the facts. */
+/* `key` is the same without the extensions that come and go as a client resumes a session, is asked to retry
+ * or pads: 21 padding, 35 session_ticket, 41 pre_shared_key, 42 early_data, 44 cookie. Sorts the facts. */
 void ja4_write(struct ja4_facts *f, char ja4[static 37], char key[static 37]);

@@ -204,7 +204,8 @@ static void layer_free(struct wire *w)
 {
 	struct tls_layer *t = w->layered;
 
-	SSL_set_shutdown(t->ssl, SSL_SENT_SHUTDOWN | SSL_RECEIVED_SHUTDOWN); /* so that its session stays usable */
+	/* so that its session stays usable */
+	SSL_set_shutdown(t->ssl, SSL_SENT_SHUTDOWN | SSL_RECEIVED_SHUTDOWN);
 	SSL_free(t->ssl);
 	ERR_clear_error();
 	free(t->subject);

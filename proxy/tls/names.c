@@ -1,5 +1,5 @@
-/* names.c -- which certificate stands for a server name: a sorted table of the names that the certificates say
- * they are for (RFC 6125 section 6.4: to the letter, or a wildcard for one whole label). */
+/* names.c -- which certificate stands for a server name: a sorted table of the names that the certificates
+ * say they are for (RFC 6125 section 6.4: to the letter, or a wildcard for one whole label). */
 #include "tls/inside.h"
 #include <openssl/x509v3.h>
 #include <stdlib.h>

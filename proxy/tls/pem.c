@@ -63,9 +63,9 @@ static STACK_OF(X509) *certs_of(struct bundle *b, struct slice path, struct conf
 	BIO_free(in);
 	if (all && sk_X509_num(all) > 0)
 		return all;
-	config_complain(errors, place,
-	                all ? "%s holds no certificate in PEM form" : "%s holds a certificate that cannot be read",
-	                path.at);
+	config_complain(
+	    errors, place,
+	    all ? "%s holds no certificate in PEM form" : "%s holds a certificate that cannot be read", path.at);
 	sk_X509_pop_free(all, X509_free);
 	return NULL;
 }
@@ -79,9 +79,10 @@ static EVP_PKEY *key_of(struct bundle *b, const struct config_certificate *c, st
 		return NULL;
 	EVP_PKEY *key = PEM_read_bio_PrivateKey(in, NULL, no_passphrase, &asked);
 	if (!key && asked)
-		config_complain(errors, c->place,
-		                "%s is under a passphrase, and nobody is asked for one: store the key without it, mode 0600",
-		                c->key.at);
+		config_complain(
+		    errors, c->place,
+		    "%s is under a passphrase, and nobody is asked for one: store the key without it, mode 0600",
+		    c->key.at);
 	else if (!key)
 		config_complain(errors, c->place, "%s holds no private key in PEM form", c->key.at);
 	ERR_clear_error();
@@ -89,7 +90,8 @@ static EVP_PKEY *key_of(struct bundle *b, const struct config_certificate *c, st
 	return key;
 }
 
-bool pem_read(struct pem *to, struct bundle *b, const struct config_certificate *c, struct config_errors *errors)
+bool pem_read(struct pem *to, struct bundle *b, const struct config_certificate *c,
+              struct config_errors *errors)
 {
 	*to = (struct pem){ .chain = certs_of(b, c->chain, c->place, errors) };
 	to->key = key_of(b, c, errors);
@@ -98,9 +100,10 @@ bool pem_read(struct pem *to, struct bundle *b, const struct config_certificate 
 	to->cert = sk_X509_shift(to->chain);
 	bool ok = X509_check_private_key(to->cert, to->key) == 1;
 	if (!ok)
-		config_complain(errors, c->place,
-		                "the key %s does not belong to the first certificate of %s (the server's own comes first)",
-		                c->key.at, c->chain.at);
+		config_complain(
+		    errors, c->place,
+		    "the key %s does not belong to the first certificate of %s (the server's own comes first)",
+		    c->key.at, c->chain.at);
 	ERR_clear_error();
 	return ok;
 }
@@ -112,8 +115,8 @@ void pem_free(struct pem *p)
 	EVP_PKEY_free(p->key);
 }
 
-X509_STORE *pem_store(struct bundle *b, struct slice path, struct config_place place, STACK_OF(X509_NAME) **names,
-	struct config_errors *errors)
+X509_STORE *pem_store(struct bundle *b, struct slice path, struct config_place place,
+                      STACK_OF(X509_NAME) **names, struct config_errors *errors)
 {
 	STACK_OF(X509) *all = certs_of(b, path, place, errors);
 	X509_STORE *store = all ? X509_STORE_new() : NULL;
@@ -154,20 +157,22 @@ static X509_STORE *shared_store(struct bundle *b, struct slice path, struct slic
 	return shared;
 }
 
-/* Through the bundle like any file: a worker opens none, and OpenSSL's own directory of CAs would be searched on
- * the disk in the middle of a handshake. */
+/* Through the bundle like any file: a worker opens none, and OpenSSL's own directory of CAs would be searched
+ * on the disk in the middle of a handshake. */
 X509_STORE *pem_system_store(struct bundle *b, struct config_place place, struct config_errors *errors)
 {
-	static const char *const paths[] = { "/etc/ssl/certs/ca-certificates.crt", "/etc/pki/tls/certs/ca-bundle.crt",
-		"/etc/ssl/cert.pem", "/etc/ssl/ca-bundle.pem" };
+	static const char *const paths[] = {"/etc/ssl/certs/ca-certificates.crt",
+	                                    "/etc/pki/tls/certs/ca-bundle.crt", "/etc/ssl/cert.pem",
+	                                    "/etc/ssl/ca-bundle.pem"};
 	struct slice bytes;
 	const char *why;
 
 	for (size_t i = 0; i < sizeof paths / sizeof paths[0]; i++)
 		if (bundle_file(b, paths[i], &bytes, &why))
 			return shared_store(b, slice_of(paths[i]), bytes, place, errors);
-	config_complain(errors, place,
-	                "this machine has no file of CAs (%s or its kin; package ca-certificates): name one in tls.ca",
-	                paths[0]);
+	config_complain(
+	    errors, place,
+	    "this machine has no file of CAs (%s or its kin; package ca-certificates): name one in tls.ca",
+	    paths[0]);
 	return NULL;
 }

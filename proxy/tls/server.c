@@ -1,5 +1,5 @@
-/* server.c -- the contexts of a listener: one per certificate and client-certificate policy, chosen by the server
- * name of the ClientHello before the SSL object is made, hence before any ticket is looked at. */
+/* server.c -- the contexts of a listener: one per certificate and client-certificate policy, chosen by the
+ * server name of the ClientHello before the SSL object is made, hence before any ticket is looked at. */
 #include "base/check.h"
 #include "base/text.h"
 #include "tls/inside.h"
@@ -66,8 +66,8 @@ static bool digest_policy(struct tls_server *s, int policy, struct bundle *b, st
 	return true;
 }
 
-/* A ticket is only good for the policy and the names under which it was given (RFC 8446 section 4.6.1 binds it to
- * the name alone, and a client may send any). */
+/* A ticket is only good for the policy and the names under which it was given (RFC 8446 section 4.6.1 binds
+ * it to the name alone, and a client may send any). */
 static bool bind_tickets(SSL_CTX *ctx, const struct tls_server *s, int policy, struct slice names)
 {
 	unsigned char digests[2][32], id[32];
@@ -80,8 +80,8 @@ static bool bind_tickets(SSL_CTX *ctx, const struct tls_server *s, int policy, s
 
 /* ---- contexts ---- */
 
-/* Ours first. A client that offers only protocols we do not speak is refused (RFC 7301 section 3.2), so that what
- * it says is never taken for something else. */
+/* Ours first. A client that offers only protocols we do not speak is refused (RFC 7301 section 3.2), so that
+ * what it says is never taken for something else. */
 static int on_alpn(SSL *ssl, const unsigned char **out, unsigned char *out_len, const unsigned char *in,
                    unsigned in_len, void *with)
 {
@@ -146,8 +146,9 @@ static void set_manners(SSL_CTX *ctx, struct tls_server *s)
 	const struct config_listener_tls *t = s->config->tls;
 	int least = t->min_version == MIN_1_2 ? TLS1_2_VERSION : TLS1_3_VERSION;
 
-	SSL_CTX_set_options(ctx, SSL_OP_NO_RENEGOTIATION | SSL_OP_NO_COMPRESSION | SSL_OP_CIPHER_SERVER_PREFERENCE |
-	                             SSL_OP_PRIORITIZE_CHACHA | (t->tickets ? 0 : SSL_OP_NO_TICKET));
+	SSL_CTX_set_options(ctx, SSL_OP_NO_RENEGOTIATION | SSL_OP_NO_COMPRESSION |
+	                             SSL_OP_CIPHER_SERVER_PREFERENCE | SSL_OP_PRIORITIZE_CHACHA |
+	                             (t->tickets ? 0 : SSL_OP_NO_TICKET));
 	SSL_CTX_set_mode(ctx, SSL_MODE_RELEASE_BUFFERS | SSL_MODE_NO_AUTO_CHAIN);
 	SSL_CTX_set_read_ahead(ctx, 1);
 	SSL_CTX_set_session_cache_mode(ctx, SSL_SESS_CACHE_OFF);
@@ -255,7 +256,8 @@ static bool open_policies(struct tls_server *s, struct bundle *b, struct config_
 	const struct config_listener_tls *t = s->config->tls;
 
 	if (t->client_certificate != CERTIFICATE_NONE && !t->client_ca.len) {
-		config_complain(errors, t->place, "client_certificate needs client_ca, by which certificates are judged");
+		config_complain(errors, t->place,
+		                "client_certificate needs client_ca, by which certificates are judged");
 		return false;
 	}
 	for (int i = 0; i < POLICIES; i++)

@@ -61,7 +61,7 @@ void ticket_keys_make(struct ticket_keys *to, const struct config *c, uint64_t w
 		from_fleet(&next, fleet, next.period);
 	else if (!now->len || now->from_fleet || now->period != next.period)
 		at_random(&next, now);
-	if (next.len) {
+	if (next.len && memcmp(now, &next, sizeof next) != 0) {
 		to->set[(generation + 1) % 2] = next;
 		atomic_store_explicit(&to->generation, generation + 1, memory_order_release);
 	}
@@ -70,8 +70,8 @@ void ticket_keys_make(struct ticket_keys *to, const struct config *c, uint64_t w
 
 /* ---- using ---- */
 
-/* A set is overwritten only as the next but one is made, twelve hours later; still, a copy that was overtaken is
- * taken again. */
+/* A set is overwritten only as the next but one is made, twelve hours later; still, a copy that was overtaken
+ * is taken again. */
 static void take_copy(const struct ticket_keys *from, struct ticket_set *to)
 {
 	uint64_t before, after = atomic_load_explicit(&from->generation, memory_order_acquire);
@@ -147,8 +147,8 @@ static int on_ticket(SSL *ssl, unsigned char name[16], unsigned char *iv, EVP_CI
 }
 
 /* A ticket also stands for the client certificate shown when it was given: no longer than that is valid. */
-static SSL_TICKET_RETURN on_session(SSL *ssl, SSL_SESSION *session, const unsigned char *name, size_t name_len,
-                                    SSL_TICKET_STATUS status, void *with)
+static SSL_TICKET_RETURN on_session(SSL *ssl, SSL_SESSION *session, const unsigned char *name,
+                                    size_t name_len, SSL_TICKET_STATUS status, void *with)
 {
 	(void)ssl;
 	(void)name;

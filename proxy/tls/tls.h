@@ -18,8 +18,9 @@ struct hello {
 	char ja4[37], ja4_key[37];  /* see struct visitor */
 	bool offers_h2, offers_h1, offers_tls13, has_ticket;
 };
-/* From the first byte of the first record; HELLO_MORE until all of it is there. HELLO_BAD: it is malformed, over
- * 16 KiB, or has more ciphers (512) or extensions (128) than any client. Names are letters, digits, - _ and dots.
+/* From the first byte of the first record; HELLO_MORE until all of it is there. HELLO_BAD: it is malformed,
+ * over 16 KiB, or has more ciphers (512) or extensions (128) than any client. Names are letters, digits, - _
+ * and dots.
  */
 enum hello_result hello_read(struct slice bytes, struct hello *to);
 
@@ -32,12 +33,12 @@ struct ticket_set {
 	struct ticket_key { unsigned char name[16], aes[32], mac[32]; } key[TICKET_KEYS_MAX];
 };
 struct ticket_keys {            /* in memory that only one process writes; zeroed: there are no keys */
-	_Atomic uint64_t generation; /* set[generation % 2] is valid; moves last, so a writer may die at any time */
+	_Atomic uint64_t generation; /* set[generation % 2] is valid; moves last: its writer may die any time */
 	struct ticket_set set[2];
 };
-/* The newest key encrypts, the others still decrypt. With fleet secrets: of this, the last and the next period (a
- * machine whose clock is ahead), for up to three secrets, by HKDF-SHA256. Without: random, a new one with each
- * period, the one before kept. To be called at least once a period; harmless more often. */
+/* The newest key encrypts, the others still decrypt. With fleet secrets: of this, the last and the next
+ * period (a machine whose clock is ahead), for up to three secrets, by HKDF-SHA256. Without: random, a new
+ * one with each period, the one before kept. To be called at least once a period; harmless more often. */
 void ticket_keys_make(struct ticket_keys *to, const struct config *c, uint64_t wall_s);
 
 /* ---- the server's side ---- */
