@@ -1,5 +1,5 @@
-/* The ClientHello: no input reads past its end; what is read is NUL-terminated and shaped like a fingerprint; a
- * shorter input is never more complete than a longer one. */
+/* The ClientHello: no input reads past its end; what is read is NUL-terminated and shaped like a fingerprint;
+ * a shorter input is never more complete than a longer one. */
 #include "base/check.h"
 #include "tls/tls.h"
 

@@ -85,15 +85,18 @@ static inline void pki_put_key(struct bundle *b, const char *path, EVP_PKEY *key
 	BIO *out = BIO_new(BIO_s_mem());
 	char *at;
 
-	assert_int_equal(PEM_write_bio_PKCS8PrivateKey(out, key, passphrase ? EVP_aes_128_cbc() : NULL, passphrase,
-	                                               passphrase ? (int)strlen(passphrase) : 0, NULL, NULL), 1);
+	assert_int_equal(PEM_write_bio_PKCS8PrivateKey(out, key, passphrase ? EVP_aes_128_cbc() : NULL,
+	                                               passphrase, passphrase ? (int)strlen(passphrase) : 0, NULL,
+	                                               NULL),
+	                 1);
 	long len = BIO_get_mem_data(out, &at);
 	bundle_put(b, path, (struct slice){ at, (size_t)len });
 	BIO_free(out);
 }
 
 /* "NAME.pem" and "NAME.key". */
-static inline void pki_put(struct bundle *b, const char *name, const struct pki *p, const struct pki *intermediate)
+static inline void pki_put(struct bundle *b, const char *name, const struct pki *p,
+                           const struct pki *intermediate)
 {
 	char path[64];
 

@@ -7,8 +7,8 @@
 #include <cmocka.h>
 
 /* The example of the specification of JA4, as it came over the wire, with GREASE. */
-static const uint16_t ciphers[] = { 0x1a1a, 0x1301, 0x1302, 0x1303, 0xc02b, 0xc02f, 0xc02c, 0xc030, 0xcca9, 0xcca8,
-	0xc013, 0xc014, 0x009c, 0x009d, 0x002f, 0x0035 };
+static const uint16_t ciphers[] = {0x1a1a, 0x1301, 0x1302, 0x1303, 0xc02b, 0xc02f, 0xc02c, 0xc030,
+                                   0xcca9, 0xcca8, 0xc013, 0xc014, 0x009c, 0x009d, 0x002f, 0x0035};
 static const uint16_t extensions[] = { 0x3a3a, 0x001b, 0x0000, 0x0033, 0x0010, 0x4469, 0x0017, 0x002d, 0x000d,
 	0x0005, 0x0023, 0x0012, 0x002b, 0xff01, 0x000b, 0x000a, 0xdada, 0x0015 };
 static const uint16_t algorithms[] = { 0x0403, 0x0804, 0x0401, 0x0503, 0x0805, 0x0501, 0x0806, 0x0601 };
@@ -49,8 +49,8 @@ static void the_published_example_has_its_published_fingerprint(void **state)
 
 static void a_browsers_hello_has_the_fingerprint_that_others_give_it(void **state)
 {
-	static const uint16_t newer[] = { 0x2d, 0x33, 0x10, 0xfe0d, 0x17, 0x44cd, 0x00, 0x0b, 0x0a, 0x2b, 0xff01, 0x23,
-		0x12, 0x05, 0x0d, 0x1b };
+	static const uint16_t newer[] = {0x2d, 0x33, 0x10,   0xfe0d, 0x17, 0x44cd, 0x00, 0x0b,
+	                                 0x0a, 0x2b, 0xff01, 0x23,   0x12, 0x05,   0x0d, 0x1b};
 
 	(void)state;
 	build(newer, LEN(newer));
@@ -138,7 +138,8 @@ static void what_is_not_tls_is_said_at_once(void **state)
 	assert_int_equal(hello_read(S("\x16\x03\x01\x00\x05\x02"), &hello), HELLO_BAD); /* another message */
 	assert_int_equal(hello_read(S("\x16\x03\x01\x00\x00"), &hello), HELLO_BAD);
 	assert_int_equal(hello_read(S("\x16\x03\x01\x40\x01"), &hello), HELLO_BAD);
-	assert_int_equal(hello_read(S("\x16\x03\x01\x40\x00\x01\x00\x40\x01"), &hello), HELLO_BAD); /* over 16 KiB */
+	assert_int_equal(hello_read(S("\x16\x03\x01\x40\x00\x01\x00\x40\x01"), &hello),
+	                 HELLO_BAD); /* over 16 KiB */
 }
 
 static void bytes_behind_the_message_are_no_part_of_it_and_not_of_its_record(void **state)

@@ -58,11 +58,13 @@ static void a_megabyte_up_is_read_in_any_portions(void **state)
 		size_t sent = 0, have = 0;
 		begin(&t, i == 1 ? TLS1_2_VERSION : TLS1_3_VERSION, 0);
 		for (int turns = 0; have < BIG && turns < 100000; turns++) {
-			int n = sent < BIG ? SSL_write(t.ssl, big + sent, 16000 < BIG - sent ? 16000 : (int)(BIG - sent)) : 0;
+			int n =
+			    sent < BIG ? SSL_write(t.ssl, big + sent, 16000 < BIG - sent ? 16000 : (int)(BIG - sent)) : 0;
 			sent += n > 0 ? (size_t)n : 0;
 			loop_turn(t.loop, 0);
 			while (wire_is_readable(t.wire)) {
-				ssize_t len = wire_read(t.wire, got + have, portions[i] < BIG - have ? portions[i] : BIG - have);
+				ssize_t len =
+				    wire_read(t.wire, got + have, portions[i] < BIG - have ? portions[i] : BIG - have);
 				if (len <= 0)
 					break;
 				have += (size_t)len;

@@ -24,12 +24,15 @@ static inline int make_world(void **state)
 	(void)state;
 	w.b = bundle_record();
 	w.ca = pki_make((struct pki_wish){ .cn = "CA", .authority = true });
-	w.first = pki_make((struct pki_wish){ .cn = "1", .names = "DNS:one.example,DNS:www.one.example", .by = &w.ca });
+	w.first =
+	    pki_make((struct pki_wish){.cn = "1", .names = "DNS:one.example,DNS:www.one.example", .by = &w.ca});
 	w.second = pki_make((struct pki_wish){ .cn = "2", .names = "DNS:TWO.example", .by = &w.ca, .rsa = true });
-	w.wild = pki_make((struct pki_wish){ .cn = "3", .names = "DNS:*.wild.example,DNS:two.example", .by = &w.ca });
+	w.wild =
+	    pki_make((struct pki_wish){.cn = "3", .names = "DNS:*.wild.example,DNS:two.example", .by = &w.ca});
 	w.client_ca = pki_make((struct pki_wish){ .cn = "Clients", .authority = true });
 	w.middle = pki_make((struct pki_wish){ .cn = "Middle", .authority = true, .by = &w.client_ca });
-	w.client = pki_make((struct pki_wish){ .cn = "Zo\xc3\xab, robot", .organisation = "Acme", .by = &w.middle });
+	w.client =
+	    pki_make((struct pki_wish){.cn = "Zo\xc3\xab, robot", .organisation = "Acme", .by = &w.middle});
 	w.direct = pki_make((struct pki_wish){ .cn = "direct", .by = &w.client_ca });
 	w.stranger = pki_make((struct pki_wish){ .cn = "stranger" });
 	pki_put(w.b, "first", &w.first, NULL);
