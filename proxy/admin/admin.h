@@ -1,8 +1,9 @@
-/* admin.h -- the operator's way in: a Unix socket for commands, a plain HTTP listener for probes and metrics.
+/* admin.h -- the operator's way in: a Unix socket for commands, a plain HTTP listener for probes and
+ * metrics.
  *
- * The socket has mode 0600 and the peer's credentials are checked besides. A connection is one line in (a verb)
- * and one JSON object out, then it ends; 16 at once, a second for the line. The keeper serves both; the command
- * line is the other end. */
+ * * The socket has mode 0600 and the peer's credentials are checked besides. A connection is one line in
+ * (a verb) and one JSON object out, then it ends; 16 at once, a second for the line. The keeper serves
+ * both; the command line is the other end. */
 #pragma once
 #include "base/text.h"
 #include "http/http.h"
@@ -19,8 +20,8 @@ struct admin_world {
 	void *with;
 };
 
-/* A bound and listening socket of mode 0600 at `path`. -1: *why is a sentence. Takes the place of a dead one's
- * socket, never of a living one's. */
+/* A bound and listening socket of mode 0600 at `path`. -1: *why is a sentence. Takes the place of a dead
+ * one's socket, never of a living one's. */
 int admin_bind(const char *path, char *why, size_t why_cap);
 /* The listening descriptor stays the caller's. NULL: out of memory. */
 struct admin *admin_open(struct loop *l, int fd, const struct admin_world *w);

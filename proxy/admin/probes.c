@@ -55,8 +55,8 @@ static void expose(struct little_ask *ask)
 	if (e.failed)
 		refuse(ask, 503, S(""), S("{\"status\":503,\"title\":\"the metrics do not fit into memory\"}\n"));
 	else
-		little_answer(ask, 200, S("text/plain; version=0.0.4; charset=utf-8"), S("Cache-Control: no-store\r\n"),
-			(struct slice){ e.at, e.len });
+		little_answer(ask, 200, S("text/plain; version=0.0.4; charset=utf-8"),
+			S("Cache-Control: no-store\r\n"), (struct slice){ e.at, e.len });
 	free(e.at);
 }
 

@@ -11,7 +11,7 @@ static const struct command {
 	{ "run", "run -c FILE            serve, until told to end", command_run },
 	{ "check", "check -c FILE          say whether a configuration would be accepted", command_check },
 	{ "dev", "dev                    a whole local Sallyport for trying it out, without a file", dev_main },
-	{ "reload", "reload                 have the running Sallyport read its configuration again", command_reload },
+	{ "reload", "reload                 have the running one read its configuration again", command_reload },
 	{ "status", "status                 what the running Sallyport is doing", command_status },
 	{ "config", "config explain KEY     what an option means\n"
 		"  config print -c FILE   the configuration as it takes effect, secrets hidden", command_config },
@@ -26,7 +26,8 @@ static void help(FILE *to)
 	fputs("usage: sallyport COMMAND [options]\n\nA guarded entrance: an evented TLS reverse proxy.\n\n", to);
 	for (unsigned i = 0; i < COMMANDS; i++)
 		fprintf(to, "  %s\n", commands[i].text);
-	fputs("\nEach has --help. Exit status: 0 ok, 1 failure, 2 usage, 3 no daemon, 78 bad configuration.\n", to);
+	fputs("\nEach has --help. Exit status: 0 ok, 1 failure, 2 usage, 3 no daemon, 78 bad configuration.\n",
+		to);
 }
 
 static int unknown(const char *name)

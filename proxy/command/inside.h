@@ -14,7 +14,8 @@ struct options {
 	int rest_len;
 };
 
-/* Reads the options named in `takes` ("cso"), and --help. -1: go on; else an exit status. argv[0] is the command. */
+/* Reads the options named in `takes` ("cso"), and --help. -1: go on; else an exit status. argv[0] is the
+ * command. */
 int options_read(int argc, char **argv, const char *takes, const char *usage, struct options *to);
 /* The words left must be between these many. */
 int options_words(const struct options *o, int least, int most, const char *usage);

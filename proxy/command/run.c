@@ -10,7 +10,7 @@ static const char run_usage[] =
 
 static const char check_usage[] =
 	"usage: sallyport check [-c FILE] [-o text|json]\n"
-	"Says whether the configuration of FILE would be accepted: everything is read, and certificates and rules\n"
+	"Says whether the configuration of FILE would be accepted: everything is read, certificates and rules\n"
 	"are loaded, but nothing is bound, created or changed.\n"
 	"Exit status: 0 it would be, 2 usage, 78 it would not.\n";
 

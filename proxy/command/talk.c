@@ -14,13 +14,13 @@
 
 static const char reload_usage[] =
 	"usage: sallyport reload [-s SOCKET | -c FILE] [-o text|json]\n"
-	"Has the running Sallyport read its configuration again, and waits for the outcome. A configuration that is\n"
-	"refused changes nothing. -s: its admin socket; -c: the configuration that names the socket.\n"
+	"Has the running Sallyport read its configuration again, and waits for the outcome. A configuration\n"
+	"that is refused changes nothing. -s: its admin socket; -c: the configuration that names the socket.\n"
 	"Exit status: 0 in force, 1 failure, 2 usage, 3 none is running, 78 the configuration is refused.\n";
 
 static const char status_usage[] =
 	"usage: sallyport status [-s SOCKET | -c FILE] [-o text|json]\n"
-	"What the running Sallyport is doing. -s: its admin socket; -c: the configuration that names the socket.\n"
+	"What the running Sallyport is doing. -s: its admin socket; -c: the configuration that names it.\n"
 	"Exit status: 0 ok, 1 failure, 2 usage, 3 none is running, 78 FILE cannot be read.\n";
 
 static const char version_usage[] =
@@ -48,7 +48,8 @@ static int complain(enum admin_result result, const char *text)
 		fprintf(stderr, "sallyport: none is running here (%s)\n", text ? text : "no socket");
 		return EXIT_NO_DAEMON;
 	case ADMIN_DENIED:
-		fprintf(stderr, "sallyport: the admin socket lets only root and its own user in (%s)\n", text ? text : "denied");
+		fprintf(stderr, "sallyport: the admin socket lets only root and its own user in (%s)\n",
+			text ? text : "denied");
 		return EXIT_FAILED;
 	default:
 		fprintf(stderr, "sallyport: %s\n", text ? text : "out of memory");
@@ -126,8 +127,8 @@ static long long number(const json_t *of, const char *name)
 
 static void print_process(const char *name, const json_t *p)
 {
-	printf("  %-10s pid %-8lld generation %-4lld %-9s up %lld s\n", name, number(p, "pid"), number(p, "generation"),
-		word(p, "state"), number(p, "up_s"));
+	printf("  %-10s pid %-8lld generation %-4lld %-9s up %lld s\n", name, number(p, "pid"),
+		number(p, "generation"), word(p, "state"), number(p, "up_s"));
 }
 
 static void print_issuers(const json_t *issuers)
@@ -156,9 +157,9 @@ static void print_status(const json_t *told)
 	size_t i;
 	json_t *one;
 
-	printf("sallyport %s, environment %s, %s%s%s for %lld s, generation %lld, %lld restarts\n", word(told, "version"),
-		word(told, "environment"), colour(well ? "\033[32m" : "\033[33m"), state, colour("\033[0m"),
-		number(told, "up_s"), number(told, "generation"), number(told, "restarts"));
+	printf("sallyport %s, environment %s, %s%s%s for %lld s, generation %lld, %lld restarts\n",
+		word(told, "version"), word(told, "environment"), colour(well ? "\033[32m" : "\033[33m"), state,
+		colour("\033[0m"), number(told, "up_s"), number(told, "generation"), number(told, "restarts"));
 	printf("configuration %s\n", word(told, "config"));
 	json_array_foreach(workers, i, one) {
 		char name[32];
@@ -169,7 +170,8 @@ static void print_status(const json_t *told)
 	print_process("writer", json_object_get(told, "writer"));
 	print_issuers(json_object_get(told, "issuers"));
 	json_array_foreach(json_object_get(told, "barred"), i, one)
-		printf("barred %s for %lld s: in flight in two crashes\n", word(one, "address"), number(one, "for_s"));
+		printf("barred %s for %lld s: in flight in two crashes\n", word(one, "address"),
+			number(one, "for_s"));
 	if (json_is_object(last))
 		printf("last reload %s: %s", json_is_true(json_object_get(last, "applied")) ? "applied" : "refused",
 			word(last, "text"));

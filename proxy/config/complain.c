@@ -1,6 +1,7 @@
 #include "config/complain.h"
 #include "base/check.h"
 #include "base/text.h"
+#include "config/yaml.h"
 #include <stdarg.h>
 
 #define SENTENCE 1024 /* bytes */
@@ -115,14 +116,33 @@ static struct slice window(struct slice line, unsigned *column)
 	return (struct slice){ line.at + from, to - from };
 }
 
+/* May it be written to a terminal? Controls and what turns the direction of writing around may not. */
+static bool is_harmless(uint32_t code)
+{
+	return code == '\t' || (code >= 0x20 && code < 0x7F) || (code >= 0xA0 && code < 0x2028) ||
+	       (code > 0x202E && code < 0x2066) || code > 0x2069;
+}
+
+static void add_clean(struct text *t, struct slice s)
+{
+	while (s.len) {
+		uint32_t code = 0;
+		size_t len = utf8_character(s, &code);
+		if (len && is_harmless(code))
+			text_add(t, slice_head(s, len));
+		else
+			text_char(t, '?');
+		s = slice_from(s, len ? len : 1);
+	}
+}
+
 static void show_line(struct text *t, struct slice line, unsigned column)
 {
 	struct slice seen = window(line, &column);
 	unsigned at = 1;
 
 	text_add(t, S("    "));
-	for (size_t i = 0; i < seen.len; i++)
-		text_char(t, (unsigned char)seen.at[i] < 0x20 && seen.at[i] != '\t' ? '?' : seen.at[i]);
+	add_clean(t, seen);
 	text_add(t, S("\n    "));
 	for (size_t i = 0; i < seen.len && at < column; i++)
 		if (!is_tail(seen.at[i])) {
@@ -161,8 +181,7 @@ static void complain(struct config_errors *e, struct config_place place, bool bl
 	if (e->count++ >= COMPLAIN_MAX)
 		return;
 	add_place(&t, place);
-	for (const char *c = sentence; *c; c++)
-		text_char(&t, (unsigned char)*c < 0x20 || *c == 0x7f ? ' ' : *c);
+	add_clean(&t, slice_of(sentence));
 	text_char(&t, '\n');
 	struct bundle *b = e->sources ? e->sources->bundle : NULL;
 	if (place.line && e->sources && (is_hidden(e->sources, place) || (blind && may_be_secret(b, place))))

@@ -1,7 +1,6 @@
 #include "config/yaml.h"
 
-/* Decodes the character at the front (RFC 3629); its length, or 0 where there is none. */
-static size_t character(struct slice s, uint32_t *code)
+size_t utf8_character(struct slice s, uint32_t *code)
 {
 	static const uint32_t least[] = { 0, 0, 0x80, 0x800, 0x10000 };
 	const unsigned char *b = (const unsigned char *)s.at;
@@ -38,7 +37,7 @@ bool yaml_is_text(struct slice text, const char *file, struct config_errors *e)
 
 	for (struct slice rest = text; rest.len;) {
 		uint32_t code = 0;
-		size_t len = character(rest, &code);
+		size_t len = utf8_character(rest, &code);
 		const char *why = len ? wrong(code, rest) : "the file is not UTF-8 from here on";
 		if (why) {
 			complain_blind(e, place, "%s", why);

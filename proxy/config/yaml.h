@@ -32,6 +32,9 @@ struct node *yaml_read(struct store *s, struct slice text, const char *file, str
 /* UTF-8 without byte order mark and control characters (line ends are LF or CR LF)? False: complained. */
 bool yaml_is_text(struct slice text, const char *file, struct config_errors *e);
 
+/* Decodes the character at the front (RFC 3629); its length, or 0 where there is none. */
+size_t utf8_character(struct slice s, uint32_t *code);
+
 void node_append(struct node *to, struct node *child);
 /* The value of a key; NULL where there is none. */
 struct node *node_find(const struct node *map, struct slice key);

@@ -7,13 +7,22 @@
 #include <stdlib.h>
 #include <unistd.h>
 
+/* Nothing is to be read but what TLS keeps to itself (session tickets). */
+static bool is_quiet(struct wire *w)
+{
+	char byte;
+
+	return !w->failed && !w->write_failed && !w->hung_up &&
+		(!wire_is_readable(w) || wire_read(w, &byte, 1) == WIRE_LATER);
+}
+
 static void on_ready(struct wire *w)
 {
 	struct link *l = w->owner;
 
 	if (l->request)
 		request_wake(l->request);
-	else if (wire_is_readable(w) || w->hung_up)
+	else if (!is_quiet(w))
 		link_close(l); /* it said goodbye, or something nobody asked for */
 }
 
@@ -104,7 +113,7 @@ void link_keep(struct link *l)
 	struct endpoint *e = l->endpoint;
 
 	if (e->idle_len >= e->upstream->config->keep || e->upstream->forward->draining ||
-	    wire_is_readable(l->wire) || l->wire->hung_up || l->wire->failed || wire_backlog(l->wire)) {
+	    wire_backlog(l->wire) || !is_quiet(l->wire)) {
 		link_close(l);
 		return;
 	}

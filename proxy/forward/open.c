@@ -62,7 +62,7 @@ static bool open_upstream(struct upstream *u, const struct config_upstream *conf
 	bool secure = false;
 
 	u->config = config;
-	u->retry_tenths = 30;
+	u->retry_tenths = 100;
 	u->endpoints_len = config->endpoints.len;
 	u->endpoints = calloc(u->endpoints_len + 1, sizeof *u->endpoints);
 	check(u->endpoints);

@@ -7,6 +7,8 @@ enum head_result head_begin(struct slice bytes, const struct head_bounds *b, siz
 
 	*to = (struct head_scan){ .at = window.at, .end = window.at + window.len };
 	*seen = window.len;
+	if (bytes.len >= b->head_max)
+		return HEAD_DONE;
 	return slice_find(fresh, '\n') < fresh.len ? HEAD_DONE : HEAD_MORE;
 }
 
@@ -35,7 +37,7 @@ static void note(struct head_scan *s, enum header_id id)
 
 enum head_result head_field(struct head_scan *s, struct headers *to, uint16_t fields_max)
 {
-	const char *line = s->at, *colon = char_run(line, s->end, CHAR_TOKEN);
+	const char *line = s->at, *colon = char_token_run(line, s->end);
 
 	if (colon == line || colon == s->end || *colon != ':')
 		return head_line_bad(s, line);

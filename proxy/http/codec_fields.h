@@ -11,7 +11,8 @@ struct head_scan {
 	bool full;             /* after HEAD_BAD: too many fields */
 };
 
-/* What of `bytes` a reader may look at. HEAD_MORE where a look is in vain: nothing new ended a line. */
+/* What of `bytes` a reader may look at. HEAD_MORE where a look is in vain: nothing new ended a line,
+ * and more may come. */
 enum head_result head_begin(struct slice bytes, const struct head_bounds *b, size_t *seen,
                             struct head_scan *to);
 /* The line that starts at `line` is wrong: HEAD_BAD, or HEAD_MORE while it has no end. */

@@ -13,15 +13,14 @@ static enum fault too_long(struct slice window, size_t target_max)
 /* method SP target SP version CRLF (RFC 9112 section 3). */
 static enum head_result read_line(struct head_scan *s, struct request *r, size_t target_max, enum fault *why)
 {
-	const char *line = s->at, *space = char_run(line, s->end, CHAR_TOKEN), *target, *p;
+	const char *line = s->at, *space = char_token_run(line, s->end), *target, *p;
 
 	*why = FAULT_BAD_REQUEST;
 	if (space == line || space == s->end || *space != ' ')
 		return head_line_bad(s, line);
-	p = target = space + 1;
-	while (p < s->end && (unsigned char)*p > 0x20 && *p != 0x7F)
-		p++;
-	if (p == target || s->end - p < 11 || *p != ' ')
+	target = space + 1;
+	p = memchr(target, ' ', (size_t)(s->end - target));
+	if (!p || p == target || s->end - p < 11 || char_value_run(target, p) != p)
 		return head_line_bad(s, line);
 	unsigned version = head_version(p + 1);
 	if (version == 0 || head_line_end(s, line, p + 9) != HEAD_DONE)

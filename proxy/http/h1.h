@@ -30,6 +30,7 @@ struct h1_exchange {
 	uint64_t limit, got;       /* of its content, bytes */
 	struct slice pending;      /* the answer's head, not written yet; in the request's arena */
 	bool continued, broken;
+	bool malformed;            /* the request's body: the answer can still be given */
 	bool answered;             /* a final head was given */
 	bool chunked, ended;       /* of the answer */
 	bool close;                /* the connection ends with this exchange */

@@ -78,7 +78,7 @@ static ssize_t read_framed(struct h1 *h, struct h1_exchange *x, char *to, size_t
 static ssize_t count_in(struct request *r, struct h1_exchange *x, ssize_t got)
 {
 	if (got == WIRE_END || got == WIRE_FAILED || got == BODY_BROKEN) {
-		x->broken = true;
+		x->malformed = true;
 		return BODY_BROKEN;
 	}
 	x->got += (uint64_t)got;
@@ -93,7 +93,7 @@ static ssize_t body_read(struct request *r, void *to, size_t cap)
 	struct h1 *h = of(r);
 	struct h1_exchange *x = h->exchange;
 
-	if (x->broken)
+	if (x->broken || x->malformed)
 		return BODY_BROKEN;
 	if (x->body.ended)
 		return BODY_END;

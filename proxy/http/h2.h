@@ -12,7 +12,9 @@
 #include "http/http.h"
 #include <nghttp2/nghttp2.h>
 
-#define H2_WINDOW (16 * 1024)         /* of a stream, before its body is wanted */
+/* Of a stream before its body is wanted: the protocol's own default. A smaller one, told while a client is
+ * already sending (RFC 9113 section 6.9.2), makes its window negative, which httpx takes for an error. */
+#define H2_WINDOW 65535
 #define H2_WINDOW_OPEN (64 * 1024)    /* of a stream whose body is being forwarded */
 #define H2_WINDOW_ALL (1024 * 1024)   /* of a connection; credited on receipt */
 #define H2_OPENED_MOST 16             /* streams of one connection that may have the wide window */

@@ -119,7 +119,7 @@ static enum pace found(struct request *r, struct route_facts *facts)
 		return preflight(r, route->cors);
 	if (r->upgrade_websocket && forward_tunnels(r->journey->forward) >= r->config->root.http.tunnels_max)
 		return request_fail(r, FAULT_TUNNELS_FULL);
-	uint64_t most = route->body_max != CONFIG_ABSENT ? route->body_max : r->config->root.http.body_max;
+	uint64_t most = route->body_max; /* config/ has filled it from http.body_max */
 	r->ops->body_limit(r, most);
 	if (r->has_body && !r->chunked && r->content_length != UINT64_MAX && r->content_length > most)
 		return request_fail(r, FAULT_BODY_TOO_BIG);

@@ -8,7 +8,8 @@ bool ask_put(struct ring *r, struct slice issuer, struct slice kid, uint64_t tok
 	struct ask_head head = { token_iat_s, (uint32_t)issuer.len };
 	char record[ASK_MAX];
 
-	if (issuer.len > ASK_MAX / 2 || kid.len > ASK_MAX / 2 || sizeof head + issuer.len + kid.len > sizeof record)
+	if (issuer.len > ASK_MAX / 2 || kid.len > ASK_MAX / 2 ||
+		sizeof head + issuer.len + kid.len > sizeof record)
 		return false;
 	memset(record, 0, sizeof head);
 	memcpy(record, &head, sizeof head);

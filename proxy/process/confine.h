@@ -1,11 +1,12 @@
-/* confine.h -- what a process may still do: who it runs as, which descriptors it holds, which system calls it
- * makes.
+/* confine.h -- what a process may still do: who it runs as, which descriptors it holds, which system
+ * calls it makes.
  *
- * Everything but the supervisor gives up root, every capability, core dumps and tracing by others; workers also
- * enter a seccomp filter. The filter is a deny list with EPERM: what a data plane never does (start programs or
- * processes, write or create files, trace, mount, load code into the kernel, change identity) is refused, while
- * a C library's next version may use new harmless calls. Under AddressSanitizer, whose leak check starts and
- * traces a process, dumping and the calls it needs stay allowed. */
+ * * Everything but the supervisor gives up root, every capability, core dumps and tracing by others;
+ * workers also enter a seccomp filter. The filter is a deny list with EPERM: what a data plane never does
+ * (start programs or processes, write or create files, trace, mount, load code into the kernel, change
+ * identity) is refused, while a C library's next version may use new harmless calls. Under
+ * AddressSanitizer, whose leak check starts and traces a process, dumping and the calls it needs stay
+ * allowed. */
 #pragma once
 #include "base/slice.h"
 #include <sys/types.h>

@@ -41,7 +41,8 @@ _Noreturn static void be_child(struct crew *c, struct post post)
 	exit(body(&post));
 }
 
-static void take_seat(struct crew *c, unsigned seat, enum role role, const struct generation *g, unsigned slot)
+static void take_seat(struct crew *c, unsigned seat, enum role role, const struct generation *g,
+	unsigned slot)
 {
 	struct seat *s = &c->shared->seats[seat];
 

@@ -1,8 +1,8 @@
 /* crew.h -- the processes under the supervisor: forked, watched, restarted, told to end.
  *
- * A seat has at most one live process. The first restart of a place is immediate, then it waits 100 ms, doubling
- * to 30 s, until a process has lived for a while. A process whose loop stands still for 5 s is aborted. The crew
- * knows nothing of what its processes do: their bodies are given to it. */
+ * * A seat has at most one live process. The first restart of a place is immediate, then it waits 100 ms,
+ * doubling to 30 s, until a process has lived for a while. A process whose loop stands still for 5 s is
+ * aborted. The crew knows nothing of what its processes do: their bodies are given to it. */
 #pragma once
 #include "config/config.h"
 #include "process/confine.h"
@@ -18,7 +18,7 @@
 
 struct retry { unsigned failures; bool due; uint64_t due_ns; };
 
-struct generation {               /* one configuration and its workers; at most GENERATIONS_MAX with workers */
+struct generation {               /* one configuration and its workers */
 	unsigned number;
 	int sealed;                   /* memory file */
 	struct bundle *bundle;
@@ -63,14 +63,15 @@ struct crew {
 	struct generation *now;       /* whose keeper and writer are kept alive; NULL: none yet */
 	struct retry keeper, writer;
 	bool keepers_kept, writer_kept;
-	uint64_t checked_ns;
+	uint64_t beat_ns, checked_ns; /* beat_ns: BEAT_NS; tests have less patience */
 	struct blame blame;
 	struct child child[SEATS_MAX];
 };
 
 /* Forks; false: no seat or no process (said to the log, tried again later). */
 bool crew_start(struct crew *c, enum role role, struct generation *g, unsigned slot);
-/* Reaps what has died and arranges for its replacement; *stranger is called for pids that are not the crew's. */
+/* Reaps what has died and arranges for its replacement; *stranger is called for pids that are not the
+ * crew's. */
 void crew_reap(struct crew *c, void (*stranger)(void *with, pid_t pid, int status), void *with);
 /* Restarts what is due, aborts what stands still, kills what did not end. */
 void crew_tick(struct crew *c, uint64_t now_ns);

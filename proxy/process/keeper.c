@@ -1,6 +1,7 @@
-/* The keeper: it alone fetches keys, probes endpoints and resolves names; it serves the admin socket, probes and
- * metrics. What it finds out it publishes into memory that workers only read. Two keepers never publish at once:
- * one that is told to go closes that part first, and stays only to tell operators how their reload went. */
+/* The keeper: it alone fetches keys, probes endpoints and resolves names; it serves the admin socket,
+ * probes and metrics. What it finds out it publishes into memory that workers only read. Two keepers
+ * never publish at once: one that is told to go closes that part first, and stays only to tell operators
+ * how their reload went. */
 #include "process/keeper.h"
 #include "base/log.h"
 #include <errno.h>
@@ -154,7 +155,8 @@ static bool open_doors(struct keeper *k)
 		return false;
 	if (k->post->admin_fd >= 0 && !(k->admin = admin_open(k->loop, k->post->admin_fd, &admin)))
 		return false;
-	return listen_to(k, &k->poked, k->shared->pokes[k->post->seat]) && listen_to(k, &k->rung, k->shared->keeper_bell);
+	return listen_to(k, &k->poked, k->shared->pokes[k->post->seat]) &&
+		listen_to(k, &k->rung, k->shared->keeper_bell);
 }
 
 static bool open_keepers(struct keeper *k)

@@ -33,8 +33,8 @@ struct keeper {
 /* What verify/ and forward/ are given. */
 struct verify_world keeper_verify_world(struct keeper *k);
 struct forward_world keeper_forward_world(struct keeper *k);
-/* A path under which libcurl finds a file of the bundle, whoever may read the original; the path itself where the
- * bundle has it not. NULL for NULL. */
+/* A path under which libcurl finds a file of the bundle, whoever may read the original; the path itself
+ * where the bundle has it not. NULL for NULL. */
 const char *keeper_file(struct keeper *k, const char *path);
 void keeper_files_close(struct keeper *k);
 

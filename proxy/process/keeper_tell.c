@@ -61,8 +61,9 @@ static bool read_outcome(const struct shared *s, struct outcome *to)
 
 static void tell_outcome(struct text *t, const struct outcome *o)
 {
-	text_printf(t, "{\"applied\":%s,\"exit\":%u,\"generation\":%u,\"at\":%llu,", o->status ? "false" : "true", o->status,
-		o->generation, (unsigned long long)(o->wall_ns / NS_PER_S));
+	text_printf(t, "{\"applied\":%s,\"exit\":%u,\"generation\":%u,\"at\":%llu,", 
+		o->status ? "false" : "true", o->status, o->generation,
+		(unsigned long long)(o->wall_ns / NS_PER_S));
 	tell_text(t, "text", (struct slice){ o->text, o->len });
 	text_char(t, '}');
 }
@@ -107,8 +108,9 @@ static void tell_status(struct keeper *k, struct text *t)
 	tell_text(t, "environment", k->config->root.environment);
 	text_char(t, ',');
 	tell_text(t, "config", slice_of(k->post->config_path));
-	text_printf(t, ",\"pid\":%d,\"state\":\"%s\",\"generation\":%u,\"up_s\":%llu,\"restarts\":%llu,\"reloading\":%s,",
-		(int)k->post->supervisor, phases[phase <= PHASE_DRAINING ? phase : PHASE_STARTING], atomic_load(&h->generation),
+	text_printf(t, ",\"pid\":%d,\"state\":\"%s\",\"generation\":%u,", (int)k->post->supervisor,
+		phases[phase <= PHASE_DRAINING ? phase : PHASE_STARTING], atomic_load(&h->generation));
+	text_printf(t, "\"up_s\":%llu,\"restarts\":%llu,\"reloading\":%s,",
 		(unsigned long long)(wall_s > started_s ? wall_s - started_s : 0),
 		(unsigned long long)atomic_load(&h->restarts), atomic_load(&h->reload_running) ? "true" : "false");
 	tell_workers(t, k->shared, now_ns);

@@ -171,5 +171,6 @@ static void resolve_for_forward(void *with, const char *host, uint16_t port, res
 
 struct forward_world keeper_forward_world(struct keeper *k)
 {
-	return (struct forward_world){ .with = k, .probe = probe, .resolve = resolve_for_forward, .now_ns = now_ns };
+	return (struct forward_world){ .with = k, .probe = probe, .resolve = resolve_for_forward,
+		.now_ns = now_ns };
 }

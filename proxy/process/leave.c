@@ -19,7 +19,7 @@ static void drain(struct supervisor *s, uint64_t now_ns)
 	for (unsigned i = 0; i < GENERATIONS_MAX + 1; i++)
 		if (s->generations[i])
 			s->generations[i]->draining = true;
-	/* ours first: the workers' copies are then the last, and what queues there is accepted before they close */
+	/* ours first: the workers' copies are the last ones, and they accept what queues before they close */
 	sockets_close(&s->sockets);
 	crew_order_workers(&s->crew, NULL, ORDER_DRAIN);
 	log_info("draining: what is in flight has %.3g s", (double)timeout_ns / (double)NS_PER_S);
@@ -54,7 +54,8 @@ void leave_begin(struct supervisor *s, bool at_once)
 	turnover_cancel(s, "this Sallyport is being stopped\n");
 	atomic_store(&s->shared.head->phase, PHASE_LEAVING);
 	if (delay_ns)
-		log_info("leaving: not ready any more, accepting for another %.3g s", (double)delay_ns / (double)NS_PER_S);
+		log_info("leaving: not ready any more, accepting for another %.3g s",
+			(double)delay_ns / (double)NS_PER_S);
 	go(s, LEAVE_DELAY, now_ns + delay_ns);
 }
 

@@ -80,7 +80,8 @@ bool machine_secret(unsigned char to[static MACHINE_SECRET], char *why, size_t w
 	char dir[PATH_MAX / 2], path[PATH_MAX];
 
 	if (!directory(dir, sizeof dir)) {
-		snprintf(why, why_cap, "no HOME to keep the machine's secret in; one that lasts until the end is used");
+		snprintf(why, why_cap,
+			"no HOME to keep the machine's secret in; one that lasts until the end is used");
 		random_bytes(to, MACHINE_SECRET);
 		return false;
 	}
@@ -89,8 +90,9 @@ bool machine_secret(unsigned char to[static MACHINE_SECRET], char *why, size_t w
 		return true;
 	if (errno == ENOENT && make_directories(dir) && make_secret(path, to))
 		return true;
-	snprintf(why, why_cap, "the machine's secret %s cannot be %s: %s; one that lasts until the end is used", path,
-		errno == EPERM ? "trusted (it must be yours alone, mode 0600, 32 bytes)" : "kept", strerror(errno));
+	snprintf(why, why_cap, "the machine's secret %s cannot be %s: %s; one that lasts until the end is used",
+		path, errno == EPERM ? "trusted (it must be yours alone, mode 0600, 32 bytes)" : "kept",
+		strerror(errno));
 	random_bytes(to, MACHINE_SECRET);
 	return false;
 }

@@ -1,6 +1,6 @@
-/* machine.h -- the machine's own secret: 32 random bytes, from which keys are derived where the configuration has
- * no fleet secret. Made at the first start, mode 0600, and outside `state:`, so that whoever can write a snapshot
- * cannot also sign it. */
+/* machine.h -- the machine's own secret: 32 random bytes, from which keys are derived where the
+ * configuration has no fleet secret. Made at the first start, mode 0600, and outside `state:`, so that
+ * whoever can write a snapshot cannot also sign it. */
 #pragma once
 #include <stdbool.h>
 #include <stddef.h>

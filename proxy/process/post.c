@@ -10,9 +10,7 @@ static void put_message(void *with, enum log_level level, struct slice line)
 
 void post_speak(struct post *p)
 {
-	static const enum log_level levels[] = { LOG_LEVEL_DEBUG, LOG_LEVEL_INFO, LOG_LEVEL_WARN, LOG_LEVEL_ERROR };
-
-	log_threshold(levels[p->generation->config->root.log.level]);
+	log_threshold((enum log_level)p->generation->config->root.log.level); /* its words in the same order */
 	log_sink(put_message, shared_messages(p->shared, p->seat));
 }
 

@@ -1,4 +1,5 @@
-/* post.h -- what every process under the supervisor does at its post: speak through its ring, beat, hear orders. */
+/* post.h -- what every process under the supervisor does at its post: speak through its ring, beat, hear
+ * orders. */
 #pragma once
 #include "process/crew.h"
 
@@ -9,7 +10,8 @@ static inline void post_beat(struct post *p)
 {
 	atomic_fetch_add_explicit(&p->shared->seats[p->seat].beats, 1, memory_order_relaxed);
 }
-/* What the supervisor wants; ORDER_DRAIN where the supervisor itself is gone. Asks the kernel once a second. */
+/* What the supervisor wants; ORDER_DRAIN where the supervisor itself is gone. Asks the kernel once a
+ * second. */
 enum order post_order(struct post *p, uint64_t now_ns, uint64_t *asked_ns);
 
 /* Bodies of struct bodies; they return an exit status. */

@@ -4,7 +4,6 @@
 #include "process/post.h"
 #include "process/prove.h"
 #include "process/supervisor.h"
-#include "process/version.h"
 #include "admin/admin.h"
 #include <errno.h>
 #include <poll.h>
@@ -19,56 +18,6 @@ static struct reload_plan plan_of(const struct run_options *o, struct proof *pro
 	return (struct reload_plan){ .path = o->config, .files = o->files, .files_len = o->files_len,
 		.pin_file = RELOAD_PIN_FILE, .prove = prove, .with = proof };
 }
-
-static void complain(const char *text)
-{
-	for (struct slice rest = slice_of(text); rest.len;) {
-		struct slice line = slice_cut(&rest, '\n');
-		fprintf(stderr, "%.*s\n", SLICE(line));
-	}
-}
-
-/* ---- check ---- */
-
-struct config *process_config(const struct run_options *o, struct bundle **bundle)
-{
-	struct reload_plan plan = plan_of(o, NULL);
-	char *text;
-
-	plan.prove = NULL;
-	plan.free_of_pin = true;
-	struct config *c = reload_here(&plan, bundle, &text);
-	if (text)
-		complain(text);
-	free(text);
-	return c;
-}
-
-const char *process_version(void)
-{
-	return SALLYPORT_VERSION;
-}
-
-int process_check(const struct run_options *o)
-{
-	struct proof proof = { 0 };
-	struct reload_plan plan = plan_of(o, &proof);
-	struct bundle *bundle = NULL;
-	char *text;
-
-	struct config *c = reload_here(&plan, &bundle, &text);
-	if (text)
-		complain(text);
-	free(text);
-	int status = c ? 0 : BAD_CONFIGURATION;
-	if (c)
-		config_free(c);
-	if (bundle)
-		bundle_close(bundle);
-	return status;
-}
-
-/* ---- run ---- */
 
 /* The first configuration: there is nothing to serve meanwhile, so its child is waited for. -1: refused. */
 static int read_first(struct supervisor *s)
@@ -86,13 +35,13 @@ static int read_first(struct supervisor *s)
 		poll(&wait, 1, 1000);
 	reload_free(r);
 	if (text)
-		complain(text);
+		fputs(text, stderr);
 	free(text);
 	return sealed;
 }
 
-/* Directories that the configuration names and that only root can make; where they cannot be made, whoever needs
- * them says so. */
+/* Directories that the configuration names and that only root can make; where they cannot be made,
+ * whoever needs them says so. */
 static void make_directory(const char *path, mode_t mode, const struct account *a, bool theirs)
 {
 	if (mkdir(path, mode) != 0)
@@ -143,7 +92,8 @@ static bool open_status(struct supervisor *s, const struct config *c)
 static bool open_places(struct supervisor *s, const struct generation *g)
 {
 	const struct config *c = g->config;
-	const struct shared_sizes sizes = { slots_for(g->workers), c->root.log.ring, c->root.limiting.table_size };
+	const struct shared_sizes sizes = { slots_for(g->workers), c->root.log.ring,
+		c->root.limiting.table_size };
 	char why[512];
 
 	if (!account_find(&s->account, c->root.user, why, sizeof why)) {
@@ -167,10 +117,9 @@ static bool open_places(struct supervisor *s, const struct generation *g)
 static int run(struct supervisor *s, struct generation *g)
 {
 	static unsigned char secret[MACHINE_SECRET];
-	static const enum log_level levels[] = { LOG_LEVEL_DEBUG, LOG_LEVEL_INFO, LOG_LEVEL_WARN, LOG_LEVEL_ERROR };
 	char why[512];
 
-	log_threshold(levels[g->config->root.log.level]);
+	log_threshold((enum log_level)g->config->root.log.level);
 	if (!open_places(s, g))
 		return 1;
 	if (!machine_secret(secret, why, sizeof why))
@@ -213,7 +162,7 @@ int process_run(const struct run_options *o)
 	}
 	struct generation *g = generation_open(s, sealed, &text);
 	if (text)
-		complain(text);
+		fputs(text, stderr);
 	free(text);
 	if (g && supervisor_signals(s)) {
 		s->admin_path = g->config->root.admin.socket.at ? strdup(g->config->root.admin.socket.at) : NULL;

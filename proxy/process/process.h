@@ -16,7 +16,8 @@ struct run_options {
 	void *with;
 };
 
-/* Runs until told to end. Exit status: 0 after an orderly end, 1, or 78 where the configuration is refused. */
+/* Runs until told to end. Exit status: 0 after an orderly end, 1, or 78 where the configuration is
+ * refused. */
 int process_run(const struct run_options *o);
 
 /* Proves a configuration as a start would, in this process, without binding or creating anything. What is
@@ -27,8 +28,8 @@ int process_check(const struct run_options *o);
  * Both are the caller's to close. */
 struct config *process_config(const struct run_options *o, struct bundle **bundle);
 
-/* Where the admin socket of that configuration is, also where the file is wrong in other places than that (it may
- * have been broken after the start). False: stderr says why. */
+/* Where the admin socket of that configuration is, also where the file is wrong in other places than that
+ * (it may have been broken after the start). False: stderr says why. */
 bool process_socket(const char *config, char *to, size_t cap);
 
 const char *process_version(void);

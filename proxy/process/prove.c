@@ -10,7 +10,8 @@
 
 static void *scratch(size_t len)
 {
-	void *memory = mmap(NULL, len, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+	void *memory = mmap(NULL, len, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE,
+		-1, 0);
 
 	return memory == MAP_FAILED ? NULL : memory;
 }
@@ -75,7 +76,8 @@ static int bind_alone(const struct sockaddr_storage *at, socklen_t len)
 	return -1;
 }
 
-static bool try_address(struct slice address, struct config_place place, bool alone, struct config_errors *errors)
+static bool try_address(struct slice address, struct config_place place, bool alone,
+	struct config_errors *errors)
 {
 	struct sockaddr_storage at;
 	socklen_t len;

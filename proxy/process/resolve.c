@@ -21,7 +21,8 @@ struct reply { uint64_t number; uint32_t len; struct sockaddr_storage found[RESO
 
 static void look_up(const struct question *q, struct reply *to)
 {
-	struct addrinfo hints = { .ai_socktype = SOCK_STREAM, .ai_flags = AI_ADDRCONFIG | AI_NUMERICSERV }, *found, *a;
+	struct addrinfo hints = { .ai_socktype = SOCK_STREAM, .ai_flags = AI_ADDRCONFIG | AI_NUMERICSERV };
+	struct addrinfo *found, *a;
 	char port[8];
 
 	memset(to, 0, sizeof *to);

@@ -1,8 +1,8 @@
-/* resolve.h -- host names to addresses, in a helper process: getaddrinfo blocks, and whatever it loads (NSS
- * modules) stays out of the keeper.
+/* resolve.h -- host names to addresses, in a helper process: getaddrinfo blocks, and whatever it loads
+ * (NSS modules) stays out of the keeper.
  *
- * The helper forks one process per look-up, which ends after 5 s at the latest; the helper itself is started again
- * when it dies. At most 8 look-ups are under way, 1024 wait. */
+ * * The helper forks one process per look-up, which ends after 5 s at the latest; the helper itself is
+ * started again when it dies. At most 8 look-ups are under way, 1024 wait. */
 #pragma once
 #include "connection/connection.h"
 

@@ -188,7 +188,8 @@ void shared_close(struct shared *s)
 bool shared_publish(struct shared *s, bool writable)
 {
 	int fd = writable ? s->published_write : s->published_read;
-	void *memory = mmap(NULL, s->published_len, writable ? PROT_READ | PROT_WRITE : PROT_READ, MAP_SHARED, fd, 0);
+	int rights = writable ? PROT_READ | PROT_WRITE : PROT_READ;
+	void *memory = mmap(NULL, s->published_len, rights, MAP_SHARED, fd, 0);
 
 	close_one(&s->published_write);
 	close_one(&s->published_read);

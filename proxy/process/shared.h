@@ -1,10 +1,11 @@
-/* shared.h -- the memory that all processes of one Sallyport share, laid out once by the supervisor before it
- * forks.
+/* shared.h -- the memory that all processes of one Sallyport share, laid out once by the supervisor
+ * before it forks.
  *
- * Two memory files. The first is everyone's: seats, rings, metrics, token buckets. The second is what the
- * keeper publishes (keys, health, ticket keys): workers map it from a descriptor that was opened for reading, so
- * that not even mprotect makes it writable to them. A seat belongs to one live process at a time; what lies in
- * it outlives the process. Words are atomics, each valid by itself; what has several words has one writer. */
+ * * Two memory files. The first is everyone's: seats, rings, metrics, token buckets. The second is what
+ * the keeper publishes (keys, health, ticket keys): workers map it from a descriptor that was opened for
+ * reading, so that not even mprotect makes it writable to them. A seat belongs to one live process at a
+ * time; what lies in it outlives the process. Words are atomics, each valid by itself; what has several
+ * words has one writer. */
 #pragma once
 #include "base/ring.h"
 #include "forward/forward.h"
@@ -51,7 +52,7 @@ struct shared_head {
 	_Atomic uint64_t restarts;
 	_Atomic uint64_t slots_version;   /* moves with adopters */
 	_Atomic uint32_t adopters[SLOTS_MAX]; /* slot whose worker accepts on this slot's sockets */
-	_Atomic uint32_t gone[GONE_MAX];  /* listeners of the generation that drains now, whose address is no more */
+	_Atomic uint32_t gone[GONE_MAX];  /* listeners of who drains now whose address is no more */
 	struct outcome outcomes[2];
 	struct barred barred;
 };

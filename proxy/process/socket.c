@@ -1,5 +1,5 @@
-/* Where is the admin socket of a configuration? Asked by those who want to mend one that is wrong, so a file that
- * would be refused still tells. */
+/* Where is the admin socket of a configuration? Asked by those who want to mend one that is wrong, so a
+ * file that would be refused still tells. */
 #include "process/process.h"
 #include <limits.h>
 #include <stdio.h>

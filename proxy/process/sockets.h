@@ -1,8 +1,9 @@
 /* sockets.h -- the listening sockets: one per worker slot and address, all the supervisor's.
  *
- * The kernel spreads new connections over the sockets of an address (SO_REUSEPORT) and does not move those that
- * queue when one is closed; so none is closed while its address is configured, and a slot without a worker has
- * its sockets adopted. Bound at once, they listen only when workers are there to accept. */
+ * * The kernel spreads new connections over the sockets of an address (SO_REUSEPORT) and does not move
+ * those that queue when one is closed; so none is closed while its address is configured, and a slot
+ * without a worker has its sockets adopted. Bound at once, they listen only when workers are there to
+ * accept. */
 #pragma once
 #include "connection/connection.h"
 #include "config/config.h"

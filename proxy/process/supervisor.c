@@ -136,6 +136,8 @@ int supervisor_run(struct supervisor *s, struct generation *first)
 
 	s->crew.shared = &s->shared;
 	s->crew.checked_ns = clock_ns();
+	if (!s->crew.beat_ns)
+		s->crew.beat_ns = BEAT_NS;
 	s->watchdog_ns = notify_watchdog_ns();
 	atomic_store(&s->shared.head->started_wall_ns, clock_wall_ns());
 	if (!turnover_first(s, first, &text)) {

@@ -1,7 +1,7 @@
 /* supervisor.h -- the process that holds the listeners and keeps the others alive. Private to process/.
  *
- * One loop of poll() over its signals, its bell and the child that reads a configuration; three small machines
- * are stepped in it: the crew (restarts), the turnover (a reload), the leave (the end). */
+ * * One loop of poll() over its signals, its bell and the child that reads a configuration; three small
+ * machines are stepped in it: the crew (restarts), the turnover (a reload), the leave (the end). */
 #pragma once
 #include "process/crew.h"
 #include "process/process.h"

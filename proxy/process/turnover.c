@@ -6,7 +6,7 @@
 #include <unistd.h>
 
 #define RETIRE_NS (5 * NS_PER_S)  /* a keeper that does not let go in this time is killed */
-#define SETTLE_NS (2 * NS_PER_S)  /* names and first health checks may take this long; then it goes on without */
+#define SETTLE_NS (2 * NS_PER_S)  /* names may take this long; then it goes on without */
 #define ACCEPT_NS (10 * NS_PER_S)
 #define WRITER_NS (10 * NS_PER_S) /* a disk may hold it up */
 #define LOSSES_MAX 3              /* workers of the new configuration that may die while loading */
@@ -28,7 +28,8 @@ static void publish(struct supervisor *s, int status, const char *text)
 	memcpy(o->text, text, o->len);
 	atomic_store(&h->reload_running, 0);
 	atomic_store_explicit(&h->reloads_done, s->asked, memory_order_release);
-	metrics_add(metrics_series(METRIC_reloads_total, status == 0 ? S("applied") : S("refused"), none, none, none), 1);
+	struct slice how = status == 0 ? S("applied") : S("refused");
+	metrics_add(metrics_series(METRIC_reloads_total, how, none, none, none), 1);
 	shared_ring(s->shared.keeper_bell);
 	for (unsigned i = SEAT_KEEPERS; i < SEAT_WORKERS; i++)
 		shared_ring(s->shared.pokes[i]);
@@ -60,7 +61,9 @@ static char *fixed(const char *option)
 {
 	char *text;
 
-	return asprintf(&text, "%s has changed, and that needs a restart; nothing was applied\n", option) < 0 ? NULL : text;
+	if (asprintf(&text, "%s has changed, and that needs a restart; nothing was applied\n", option) < 0)
+		return NULL;
+	return text;
 }
 
 static char *find_fixed(const struct config *a, const struct config *b)
@@ -283,8 +286,8 @@ static void step_serving(struct supervisor *s, uint64_t now_ns)
 	enter(s, STAGE_HANDING, now_ns + RETIRE_NS);
 }
 
-/* The earlier generation's workers have closed their listeners, or will never: what they have open is finished
- * by them, what comes now meets the new configuration. */
+/* The earlier generation's workers have closed their listeners, or will never: what they have open is
+ * finished by them, what comes now meets the new configuration. */
 static bool is_handed_over(const struct supervisor *s)
 {
 	for (unsigned i = SEAT_WORKERS; s->old && i < SEATS_MAX; i++)
@@ -294,7 +297,8 @@ static bool is_handed_over(const struct supervisor *s)
 	return true;
 }
 
-/* The keeper that waits to tell the outcome, and the writer, whose successor opens the new configuration's log. */
+/* The keeper that waits to tell the outcome, and the writer, whose successor opens the new
+ * configuration's log. */
 static void end_old(struct supervisor *s, uint64_t now_ns)
 {
 	for (unsigned i = SEAT_KEEPERS; i < SEAT_WORKERS; i++)

@@ -39,7 +39,8 @@ unsigned crew_count(const struct crew *c, enum role role, const struct generatio
 	return n;
 }
 
-static const struct child *worker_of(const struct crew *c, const struct generation *g, unsigned slot, unsigned *seat)
+static const struct child *worker_of(const struct crew *c, const struct generation *g, unsigned slot,
+	unsigned *seat)
 {
 	for (unsigned i = SEAT_WORKERS; i < SEATS_MAX; i++)
 		if (c->child[i].pid && c->child[i].generation == g && c->child[i].slot == slot) {
@@ -135,7 +136,7 @@ static void check_beat(struct crew *c, unsigned seat, uint64_t now_ns)
 /* Counted in checks, not in time, so that a supervisor that was itself asleep accuses nobody. */
 static void check_beats(struct crew *c, uint64_t now_ns)
 {
-	if (now_ns - c->checked_ns < BEAT_NS)
+	if (now_ns - c->checked_ns < c->beat_ns)
 		return;
 	c->checked_ns = now_ns;
 	for (unsigned i = 0; i < SEATS_MAX; i++)
@@ -164,7 +165,7 @@ static void sooner(uint64_t *next_ns, const struct retry *r)
 
 uint64_t crew_next_ns(const struct crew *c)
 {
-	uint64_t next_ns = c->checked_ns + BEAT_NS;
+	uint64_t next_ns = c->checked_ns + c->beat_ns;
 
 	for (unsigned i = 0; i < SEATS_MAX; i++)
 		if (c->child[i].pid && c->child[i].kill_ns && c->child[i].kill_ns < next_ns)

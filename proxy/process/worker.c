@@ -1,4 +1,5 @@
-/* A worker: the data plane of one slot. It accepts on its slot's sockets and on those of slots without a worker. */
+/* A worker: the data plane of one slot. It accepts on its slot's sockets and on those of slots without a
+ * worker. */
 #include "base/log.h"
 #include "base/random.h"
 #include "journey/journey.h"
@@ -45,7 +46,8 @@ static bool is_proxy(const struct config *c, const struct in6_addr *address)
 	if (cidrs_have(&c->root.trusted_proxies, address))
 		return true;
 	for (size_t i = 0; i < c->root.listeners_len; i++)
-		if (c->root.listeners[i].proxy_protocol && cidrs_have(&c->root.listeners[i].proxy_protocol->from, address))
+		if (c->root.listeners[i].proxy_protocol &&
+			cidrs_have(&c->root.listeners[i].proxy_protocol->from, address))
 			return true;
 	return false;
 }
@@ -205,7 +207,8 @@ static bool open_journey(struct worker *w)
 {
 	struct config_errors errors = { 0 };
 	const struct journey_world world = {
-		.config = w->config, .bundle = w->post->generation->bundle, .loop = w->loop, .limits = w->shared->limits,
+		.config = w->config, .bundle = w->post->generation->bundle, .loop = w->loop,
+		.limits = w->shared->limits,
 		.keys = shared_keys(w->shared), .endpoints = &w->shared->published->endpoints,
 		.tickets = &w->shared->published->tickets, .ask = { ask_keeper, w }, .log = on_log, .log_with = w,
 		.is_barred = is_barred, .suspect = suspect, .barred_with = w,
@@ -222,9 +225,11 @@ static bool open_journey(struct worker *w)
 static void key_log(const struct worker *w)
 {
 	const CONFIG_SECRETS *fleet = &w->config->root.secrets.fleet;
-	struct slice first = fleet->len ? (struct slice){ (const char *)fleet->at[0].bytes, fleet->at[0].len } : S("");
+	struct slice key = w->post->machine_secret;
 
-	respond_log_secret(fleet->len ? first : w->post->machine_secret);
+	if (fleet->len)
+		key = (struct slice){ (const char *)fleet->at[0].bytes, fleet->at[0].len };
+	respond_log_secret(key);
 }
 
 static bool open_worker(struct worker *w)

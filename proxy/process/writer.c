@@ -1,7 +1,7 @@
-/* The writer: takes log lines out of every seat's rings and writes them. write() to a file may block, and this is
- * the only process that it may block. It opens the log before it gives up its rights, so that the log's directory
- * may be root's alone; reopening is therefore done by a new writer. What the disk does not take is dropped and
- * counted, as is what found its ring full. */
+/* The writer: takes log lines out of every seat's rings and writes them. write() to a file may block, and
+ * this is the only process that it may block. It opens the log before it gives up its rights, so that the
+ * log's directory may be root's alone; reopening is therefore done by a new writer. What the disk does
+ * not take is dropped and counted, as is what found its ring full. */
 #include "base/log.h"
 #include "process/post.h"
 #include <errno.h>

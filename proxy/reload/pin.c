@@ -71,8 +71,8 @@ bool reload_pin_allows(const struct reload_plan *plan, struct slice environment,
 		return !differs(plan, environment, variable, "the variable " RELOAD_PIN_VARIABLE, why);
 	if (slice_same(environment, S("dev")))
 		return true;
-	text_printf(why, "%s says environment: %.*s, but this host is pinned to none, and without a pin only dev runs: "
-		"write %.*s into %s as root, or set " RELOAD_PIN_VARIABLE, plan->path, SLICE(environment),
+	text_printf(why, "%s says environment: %.*s, but this host is pinned to none, and without a pin only "
+		"dev runs: write %.*s into %s as root, or set " RELOAD_PIN_VARIABLE, plan->path, SLICE(environment),
 		SLICE(environment), plan->pin_file);
 	return false;
 }

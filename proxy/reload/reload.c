@@ -36,7 +36,7 @@ struct config *reload_here(const struct reload_plan *plan, struct bundle **bundl
 	/* the pin before all else: another environment's files are not even looked at */
 	bool ok = c && (plan->free_of_pin || reload_pin_allows(plan, c->root.environment, &why));
 	if (c && !ok)
-		*text = line_of("%s\n", text_end(&why) ? said : "the environment pin does not allow this configuration");
+		*text = line_of("%s\n", text_end(&why) ? said : "the environment pin does not allow it");
 	if (ok && plan->prove)
 		ok = plan->prove(plan->with, c, b, &errors) && errors.count == 0;
 	if (errors.text && errors.count)

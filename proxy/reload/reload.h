@@ -1,9 +1,9 @@
-/* reload.h -- reading a configuration in a child, so that a mistake in it, or a crash while reading it, changes
- * nothing.
+/* reload.h -- reading a configuration in a child, so that a mistake in it, or a crash while reading it,
+ * changes nothing.
  *
- * The child reads every file through a recording bundle, checks the host's environment pin, has the rooms
- * prove their part (certificates, rules, addresses), and hands one sealed memory file to its parent over a
- * socket. What can go wrong comes back as complete lines for the operator. */
+ * * The child reads every file through a recording bundle, checks the host's environment pin, has the
+ * rooms prove their part (certificates, rules, addresses), and hands one sealed memory file to its parent
+ * over a socket. What can go wrong comes back as complete lines for the operator. */
 #pragma once
 #include "config/config.h"
 #include <sys/types.h>
@@ -25,8 +25,8 @@ struct reload_plan {
 	void *with;
 };
 
-/* In this process. NULL: *text says why, complete lines. The bundle and text (free) are the caller's; *text is
- * NULL where nothing is to be said. */
+/* In this process. NULL: *text says why, complete lines. The bundle and text (free) are the caller's;
+ * *text is NULL where nothing is to be said. */
 struct config *reload_here(const struct reload_plan *plan, struct bundle **bundle, char **text);
 
 /* In a child. */
@@ -42,7 +42,7 @@ bool reload_step(struct reload *r, uint64_t now_ns, int *sealed, char **text);
 void reload_reaped(struct reload *r, int status);
 void reload_free(struct reload *r); /* kills the child where it still runs; NULL is fine */
 
-/* May a configuration of this environment run on this host? False: *why is a sentence that names both and where
- * each was said. */
+/* May a configuration of this environment run on this host? False: *why is a sentence that names both and
+ * where each was said. */
 struct text;
 bool reload_pin_allows(const struct reload_plan *plan, struct slice environment, struct text *why);

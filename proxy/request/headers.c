@@ -122,7 +122,7 @@ size_t headers_count(const struct headers *h, enum header_id id)
 
 bool header_is_name(struct slice s)
 {
-	return s.len && char_all(s, CHAR_TOKEN);
+	return s.len && char_token_run(s.at, s.at + s.len) == s.at + s.len;
 }
 
 bool header_is_value(struct slice s)

@@ -104,7 +104,7 @@ static void write_tail(struct text *t, const struct ja4_facts *f)
 {
 	char bytes[(EXTENSIONS_MAX + ALGORITHMS_MAX) * 5 + 1];
 	struct text list = TEXT(bytes);
-	uint16_t hashed[EXTENSIONS_MAX];
+	uint16_t hashed[EXTENSIONS_MAX] = { 0 };
 	size_t len = 0;
 
 	for (size_t i = 0; i < f->extensions_len; i++)

@@ -1,5 +1,5 @@
 """An upstream for the tests: HTTP/1.1 by hand, so that it can also misbehave. Runs in a thread of its own."""
-import asyncio, json, threading, base64, hashlib
+import asyncio, json, os, threading, base64, hashlib
 
 
 class Origin:
@@ -22,6 +22,8 @@ class Origin:
         else:
             start = asyncio.start_server(self.on_connection, "127.0.0.1", 0, ssl=self.ssl, backlog=1024)
         self.server = self.loop.run_until_complete(start)
+        if self.unix:
+            os.chmod(self.unix, 0o666)  # workers started by root run as somebody else
         self.port = 0 if self.unix else self.server.sockets[0].getsockname()[1]
         started.set()
         self.loop.run_forever()

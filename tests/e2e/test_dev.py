@@ -10,7 +10,7 @@ def dev(tmp_path_factory):
     env = dict(os.environ, XDG_STATE_HOME=str(where), HOME=str(where), NO_COLOR="1")
     env.pop("SALLYPORT_ENVIRONMENT", None)
     out = open(where / "out.txt", "wb")
-    process = subprocess.Popen([BINARY, "dev", "--port", str(free_port())], stdout=out, stderr=subprocess.STDOUT, env=env)
+    process = subprocess.Popen([BINARY, "dev", "--port", str(free_port(4))], stdout=out, stderr=subprocess.STDOUT, env=env)
 
     def text():
         assert process.poll() is None, (where / "out.txt").read_text()
@@ -64,7 +64,7 @@ def test_no_trust_store_and_no_file_outside_the_state_directory(dev):
 
 
 def test_a_second_start_is_quick_and_an_interrupt_ends_it(dev, tmp_path):
-    env, port = dict(dev.env, XDG_STATE_HOME=str(tmp_path)), str(free_port())
+    env, port = dict(dev.env, XDG_STATE_HOME=str(tmp_path)), str(free_port(4))
     took = []
     for _ in range(2):
         begin = time.monotonic()
@@ -106,5 +106,5 @@ def test_minted_tokens_are_what_was_asked_for(dev):
 
 def test_production_is_refused(dev):
     env = dict(dev.env, SALLYPORT_ENVIRONMENT="production")
-    done = run(BINARY, "dev", "--port", free_port(), env=env)
+    done = run(BINARY, "dev", "--port", free_port(4), env=env)
     assert done.returncode == 78 and "production" in done.stderr

@@ -65,6 +65,11 @@ void client_ask(struct scene *s, struct fake_client *c, struct slice method, str
 	char bytes[8192];
 	struct text t = TEXT(bytes);
 
+	char byte;
+	if (c->fd >= 0 && recv(c->fd, &byte, 1, MSG_PEEK) == 0) { /* closed meanwhile, as idle */
+		close(c->fd);
+		c->fd = -1;
+	}
 	if (c->fd < 0)
 		connect_client(s, c);
 	text_add(&t, method);

@@ -64,6 +64,8 @@ static void add_config(struct scene *s, struct slice line)
 {
 	struct text t = { config_text, config_len, sizeof config_text, false };
 
+	line = slice_from(line, 4); /* the indentation of the scene */
+
 	while (line.len) {
 		text_add(&t, slice_cut(&line, '{'));
 		if (!line.len)
@@ -97,7 +99,9 @@ static void upstream_line(struct scene *s, struct slice rest)
 		check(s->upstreams_len < UPSTREAMS);
 		u = &s->upstreams[s->upstreams_len++];
 		copy(s, name, u->name, sizeof u->name);
-		snprintf(u->socket, sizeof u->socket, "%s/%s.sock", s->directory, u->name);
+		struct text path = TEXT(u->socket);
+		text_printf(&path, "%s/%.*s.sock", s->directory, SLICE(name));
+		check(text_end(&path));
 	}
 	if (!method.len)
 		return;

@@ -38,7 +38,6 @@ struct scene {
 	struct verify_keeper *keeper;
 	struct forward_published *endpoints;
 	struct ticket_keys *tickets;
-	void *metrics;
 	struct signer *signer;
 	bool issuer_up;
 	unsigned fetches;

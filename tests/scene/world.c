@@ -10,6 +10,7 @@
 #define TABLE_SLOTS 4096
 
 uint64_t scene_now_ns;
+static void *metrics;
 
 static uint64_t fake_clock(void)
 {
@@ -152,7 +153,7 @@ static bool is_idle(void *with)
 static void open_keeper(struct scene *s)
 {
 	static const unsigned char secret[32] = "a secret of this scene alone";
-	struct verify_world world = { s, fetch, now_of, wall_of };
+	struct verify_world world = { .with = s, .fetch = fetch, .now_ns = now_of, .wall_s = wall_of };
 
 	s->keeper = verify_keeper_open(s->config, s->bundle, s->keys, world,
 		(struct slice){ (const char *)secret, sizeof secret });
@@ -195,9 +196,11 @@ void world_open(struct scene *s, struct slice config)
 	s->loop->now_ns = scene_now_ns;
 	s->loop->wall_ns = fake_wall();
 	deadline_wheel_init(&s->loop->wheel, scene_now_ns);
-	s->metrics = zeroed(metrics_memory(2));
-	metrics_attach(s->metrics, 2);
-	metrics_sit(0);
+	if (!metrics) { /* one table for all scenes: series are known by name */
+		metrics = zeroed(metrics_memory(2));
+		check(metrics_attach(metrics, 2));
+		metrics_sit(0);
+	}
 	s->table = limit_table_attach(zeroed(limit_table_memory(TABLE_SLOTS)), TABLE_SLOTS);
 	s->keys = verify_published_attach(zeroed(verify_published_memory()));
 	s->endpoints = zeroed(sizeof *s->endpoints);
@@ -255,6 +258,4 @@ void world_close(struct scene *s)
 	free(s->keys);
 	free(s->endpoints);
 	free(s->tickets);
-	metrics_attach(NULL, 0);
-	free(s->metrics);
 }

@@ -103,7 +103,7 @@ static void values_of_the_wrong_form_are_refused(void **state)
 	refuse(LEAST "routes: [a]\n", "\"routes[]\" takes a mapping, and this is a single value");
 	refuse(LEAST "limits: [a]\n", "\"limits\" takes a mapping of names, and this is a list");
 	refuse(LEAST "state: \"\"\n", "leave the option out instead of giving it no text");
-	refuse(LEAST "state: \"/a\\nb\"\n", "state: \"/a b\" is not a valid file name");
+	refuse(LEAST "state: \"/a\\nb\"\n", "state: \"/a?b\" is not a valid file name");
 	refuse(LEAST "limits: {A b: {key: address, rate: 1/s}}\n",
 	       "c.yaml:4:10: error: \"A b\" is no name; write lower-case");
 	refuse(LEAST "workers: \"1\\0\"\n", "is not a valid number");
@@ -171,6 +171,17 @@ static void long_lines_are_cut_around_the_caret(void **state)
 	assert_true(caret - line < 120);
 	assert_int_equal(strstr(line, "nonsense") - line, strchr(caret, '^') - caret);
 	unload(&l);
+}
+
+static void nothing_that_a_terminal_obeys_is_written(void **state)
+{
+	struct loaded l = load_text("a\xff\xfe\x1b[2J: 1\n");
+
+	(void)state;
+	expect_said(&l, "c.yaml:1:2: error: the file is not UTF-8 from here on\n    a???[2J: 1\n     ^\n");
+	unload(&l);
+	refuse(LEAST "\"a\xe2\x80\xae\\e[2Jb\": 1\n",
+	       "there is no option \"a??[2Jb\" here\n    \"a?\\e[2Jb\": 1\n");
 }
 
 static void carets_count_characters_and_keep_tabs(void **state)
@@ -338,6 +349,7 @@ int main(void)
 		cmocka_unit_test(all_mistakes_are_told_up_to_twenty),
 		cmocka_unit_test(one_mistake_does_not_bring_others_about),
 		cmocka_unit_test(long_lines_are_cut_around_the_caret),
+		cmocka_unit_test(nothing_that_a_terminal_obeys_is_written),
 		cmocka_unit_test(carets_count_characters_and_keep_tabs),
 		cmocka_unit_test(references_stand_for_whole_values_and_lose_their_line_end),
 		cmocka_unit_test(a_value_behind_a_reference_is_shown_nowhere),

@@ -1,4 +1,5 @@
 #include "sample.h"
+#include <ctype.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stdint.h>
@@ -70,13 +71,16 @@ static void names_and_values_are_held_to_their_bytes(void **state)
 	assert_false(header_is_name(S("\xc3\xa9")));
 	assert_true(header_is_value(S("")));
 	assert_true(header_is_value(S("a \t\xff, and so on, for more than eight bytes")));
-	for (unsigned c = 0; c < 256; c++) { /* at every place of a word of eight */
-		char text[] = "0123456789abcdefghi";
+	for (unsigned c = 0; c < 256; c++) { /* at every place, also of those taken together */
+		char text[] = "0123456789abcdefghijklmnopqrstuvwxyz-ABC";
 		bool sound = c == '\t' || (c >= 32 && c != 127);
+		bool token = c < 128 && (isalnum((int)c) || (c && strchr("!#$%&'*+-.^_`|~", (int)c)));
 		for (size_t at = 0; at < sizeof text - 1; at++) {
 			char kept = text[at];
 			text[at] = (char)c;
 			assert_int_equal(header_is_value((struct slice){ text, sizeof text - 1 }), sound);
+			assert_int_equal(header_is_name((struct slice){ text, sizeof text - 1 }), token);
+			assert_int_equal(header_is_name((struct slice){ text + 10, sizeof text - 11 }), at < 10 || token);
 			text[at] = kept;
 		}
 	}

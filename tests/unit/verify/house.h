@@ -1,11 +1,11 @@
-/* house.h -- a worker's verification with a configuration made by hand, published memory and a silent keeper. */
+/* house.h -- a worker's verification with a configuration made by hand,
+	published memory and a silent keeper. */
 #pragma once
 #include "tokens.h"
 #include "verify/worker.h"
 
 #define WALL_S UINT64_C(1800000000)
 #define NOW_NS (UINT64_C(1000) * NS_PER_S)
-#define STORES 8
 
 enum { ROUTE_OPEN, ROUTE_READ, ROUTE_WRITE, ROUTE_NARROW, ROUTE_OTHER, ROUTE_PLAIN, ROUTES };
 
@@ -22,12 +22,6 @@ static struct house {
 	char asked_kid[KID_MAX + 1];
 	uint64_t asked_iat_s;
 } house;
-
-static struct guest { /* a request */
-	_Alignas(max_align_t) char store[4096];
-	struct header fields[4];
-	struct request r;
-} guests[STORES];
 
 static bool house_asked(void *with, struct slice issuer, struct slice kid, uint64_t iat_s)
 {
@@ -56,10 +50,12 @@ static inline void house_configure(void)
 	house.read[0] = S("read");
 	house.write[0] = S("write");
 	root->verification = (struct config_verification){ .skew = 60 * NS_PER_S, .token_max = 16384,
-		.cache_size = 256, .keys_soft = 600 * NS_PER_S, .keys_hard = 24 * 3600 * NS_PER_S, .wait = 2 * NS_PER_S };
+		.cache_size = 256, .keys_soft = 600 * NS_PER_S, .keys_hard = 24 * 3600 * NS_PER_S,
+			.wait = 2 * NS_PER_S };
 	house.issuers[0] = (struct config_issuer){ .id = S("auth0"), .issuer = S("https://i/"),
 		.audiences = { house.both, 2 }, .tenant_claim = S("org_id"), .client_claim = S("azp") };
-	house.issuers[1] = (struct config_issuer){ .id = S("other"), .issuer = S("https://i/"), .jwks = S("https://o/"),
+	house.issuers[1] = (struct config_issuer){ .id = S("other"), .issuer = S("https://i/"),
+		.jwks = S("https://o/"),
 		.audiences = { house.both, 2 }, .tenant_claim = S("org_id"), .client_claim = S("azp") };
 	for (int i = 0; i < ROUTES; i++) {
 		house.rules[i].issuer = i == ROUTE_OTHER ? S("other") : S("auth0");
@@ -118,45 +114,4 @@ static inline struct published_slot *house_slot(int issuer)
 	if (!published_who(&house.issuers[issuer], who))
 		abort();
 	return published_claim(house.published, who, NULL, 0);
-}
-
-/* A request to that route with this Authorization token (empty: none). */
-static inline struct request *house_guest(int which, int route, struct slice token)
-{
-	static char value[STORES][40000];
-	struct guest *g = &guests[which];
-	struct text t = TEXT(value[which]);
-
-	memset(&g->r, 0, sizeof g->r);
-	arena_init(&g->r.arena, g->store, sizeof g->store);
-	g->r.route = &house.routes[route];
-	g->r.headers = (struct headers){ .at = g->fields, .cap = 4 };
-	text_add(&t, S("Bearer "));
-	text_add(&t, token);
-	if (token.len && !headers_add(&g->r.headers, S("Authorization"), text_slice(&t)))
-		abort();
-	return &g->r;
-}
-
-/* Its fault; FAULT_NONE where it may go on; FAULTS where it waits. */
-static inline int house_enter_at(struct request *r, uint64_t now_ns, uint64_t wall_s)
-{
-	switch (verify_enter(house.verify, r, now_ns, wall_s)) {
-	case GO_ON:
-		return FAULT_NONE;
-	case WAIT:
-		return FAULTS;
-	default:
-		return r->fault;
-	}
-}
-
-static inline int house_try_at(int route, struct slice token, uint64_t now_ns, uint64_t wall_s)
-{
-	return house_enter_at(house_guest(0, route, token), now_ns, wall_s);
-}
-
-static inline int house_try(int route, struct slice token)
-{
-	return house_try_at(route, token, NOW_NS, WALL_S);
 }

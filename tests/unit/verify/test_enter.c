@@ -1,11 +1,12 @@
-#include "house.h"
+#include "guest.h"
 #include <setjmp.h>
 #include <stdarg.h>
 #include <cmocka.h>
 
 static struct maker rsa, ec, ed, stranger;
 
-#define CLAIMS(more) "{\"iss\":\"https://i/\",\"aud\":\"api\",\"sub\":\"alice\",\"exp\":1800003600,\"iat\":1799999000" more "}"
+#define CLAIMS(more) "{\"iss\":\"https://i/\",\"aud\":\"api\",\"sub\":\"alice\",\"exp\":1800003600,\"iat" \
+	"\":1799999000" more "}"
 
 static struct slice good(const struct maker *m)
 {
@@ -86,9 +87,11 @@ static void every_claim_is_judged(void **state)
 		{ "{\"iss\":\"https://i/\",\"aud\":[\"x\",\"api\"],\"exp\":1800003600}", FAULT_NONE },
 		{ "{\"iss\":\"https://i/\",\"aud\":\"api\",\"exp\":1799999940}", FAULT_TOKEN_EXPIRED },
 		{ "{\"iss\":\"https://i/\",\"aud\":\"api\",\"exp\":1799999941}", FAULT_NONE },
-		{ "{\"iss\":\"https://i/\",\"aud\":\"api\",\"exp\":1800003600,\"nbf\":1800000061}", FAULT_TOKEN_EARLY },
+		{ "{\"iss\":\"https://i/\",\"aud\":\"api\",\"exp\":1800003600,\"nbf\":1800000061}",
+			FAULT_TOKEN_EARLY },
 		{ "{\"iss\":\"https://i/\",\"aud\":\"api\",\"exp\":1800003600,\"nbf\":1800000060}", FAULT_NONE },
-		{ "{\"iss\":\"https://i/\",\"aud\":\"api\",\"exp\":1800003600,\"iat\":1800000061}", FAULT_TOKEN_EARLY },
+		{ "{\"iss\":\"https://i/\",\"aud\":\"api\",\"exp\":1800003600,\"iat\":1800000061}",
+			FAULT_TOKEN_EARLY },
 		{ "{\"iss\":\"https://i/\",\"aud\":\"api\",\"exp\":1800003600,\"iat\":1800000060}", FAULT_NONE },
 		{ "{\"iss\":\"https://i/\",\"aud\":\"api\",\"iat\":1800000000}", FAULT_TOKEN_MALFORMED },
 	};
@@ -134,7 +137,8 @@ static void only_listed_parties_pass_where_azp_is_configured(void **state)
 	(void)state;
 	house.issuers[0].azp = (struct config_texts){ &app, 1 };
 	assert_int_equal(house_try(ROUTE_READ, good(&ed)), FAULT_NONE);
-	assert_int_equal(house_try(ROUTE_PLAIN, maker_token(&ed, NULL, CLAIMS(",\"azp\":\"x\""))), FAULT_TOKEN_AUDIENCE);
+	assert_int_equal(house_try(ROUTE_PLAIN, maker_token(&ed, NULL, CLAIMS(",\"azp\":\"x\""))),
+		FAULT_TOKEN_AUDIENCE);
 	assert_int_equal(house_try(ROUTE_PLAIN, maker_token(&ed, NULL, CLAIMS(""))), FAULT_TOKEN_AUDIENCE);
 }
 
@@ -269,7 +273,8 @@ static void a_bad_signature_is_forgotten_when_the_keys_change(void **state)
 static void keys_past_the_hard_bound_judge_nobody_cached_or_not(void **state)
 {
 	uint64_t late = WALL_S - 60 + 24 * 3600;
-	struct slice token = maker_token(&ed, NULL, "{\"iss\":\"https://i/\",\"aud\":\"api\",\"exp\":1900000000}");
+	struct slice token = maker_token(&ed, NULL,
+		"{\"iss\":\"https://i/\",\"aud\":\"api\",\"exp\":1900000000}");
 
 	(void)state;
 	house.keeper_is_deaf = true;

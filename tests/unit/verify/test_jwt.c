@@ -83,15 +83,21 @@ static void check_vector(const char *jwk, const char *header, const char *payloa
 static void the_rs256_example_of_rfc_7515_verifies(void **state)
 {
 	(void)state;
-	check_vector("{\"kty\":\"RSA\",\"n\":\"ofgWCuLjybRlzo0tZWJjNiuSfb4p4fAkd_wWJcyQoTbji9k0l8W26mPddxHmfHQp-Vaw-"
-	             "4qPCJrcS2mJPMEzP1Pt0Bm4d4QlL-yRT-SFd2lZS-pCgNMsD1W_YpRPEwOWvG6b32690r2jZ47soMZo9wGzjb_7OMg0LOL"
-	             "-bSf63kpaSHSXndS5z5rexMdbBYUsLA9e-KXBdQOS-UTo7WTBEMa2R2CapHg665xsmtdVMTBQY4uDZlxvb3qCo5ZwKh9kG"
+	check_vector("{\"kty\":\"RSA\",\"n\":\"ofgWCuLjybRlzo0tZWJjNiuSfb4p4fAkd_wWJcyQoTbji9k0l8W26mPddxHmfHQ"
+		"p-Vaw-"
+	             "4qPCJrcS2mJPMEzP1Pt0Bm4d4QlL-yRT-SFd2lZS-pCgNMsD1W_YpRPEwOWvG6b32690r2jZ47soMZo9wGzjb_7O"
+	             "Mg0LOL"
+	             "-bSf63kpaSHSXndS5z5rexMdbBYUsLA9e-KXBdQOS-UTo7WTBEMa2R2CapHg665xsmtdVMTBQY4uDZlxvb3qCo5Z"
+	             "wKh9kG"
 	             "4LT6_I5IhlJH7aGhyxXFvUK-DWNmoudF8NAco9_h9iaGNj8q2ethFkMLs91kzk2PAcDTW9gb54h4FRWyuXpoQ\","
 	             "\"e\":\"AQAB\"}",
 	             "eyJhbGciOiJSUzI1NiJ9", jose_payload,
-	             "cC4hiUPoj9Eetdgtv3hF80EGrhuB__dzERat0XF9g2VtQgr9PJbu3XOiZj5RZmh7AAuHIm4Bh-0Qc_lF5YKt_O8W2Fp5ju"
-	             "jGbds9uJdbF9CUAr7t1dnZcAcQjbKBYNX4BAynRFdiuB--f_nZLgrnbyTyWzO75vRK5h6xBArLIARNPvkSjtQBMHlb1L07"
-	             "Qe7K0GarZRmB_eSN9383LcOLn6_dO--xi12jzDwusC-eOkHWEsqtFZESc6BfI7noOPqvhJ1phCnvWh6IeYI2w9QOYEUipU"
+	             "cC4hiUPoj9Eetdgtv3hF80EGrhuB__dzERat0XF9g2VtQgr9PJbu3XOiZj5RZmh7AAuHIm4Bh-0Qc_lF5YKt_O8W"
+	             "2Fp5ju"
+	             "jGbds9uJdbF9CUAr7t1dnZcAcQjbKBYNX4BAynRFdiuB--f_nZLgrnbyTyWzO75vRK5h6xBArLIARNPvkSjtQBMH"
+	             "lb1L07"
+	             "Qe7K0GarZRmB_eSN9383LcOLn6_dO--xi12jzDwusC-eOkHWEsqtFZESc6BfI7noOPqvhJ1phCnvWh6IeYI2w9QO"
+	             "YEUipU"
 	             "TI8np6LbgGY9Fs98rqVt5AXLIhWkWywlVmtVrBp0igcN_IoypGlUPQGe77Rw",
 	             ALG_RS256);
 }
@@ -109,7 +115,8 @@ static void the_es256_example_of_rfc_7515_verifies(void **state)
 static void the_ed25519_example_of_rfc_8037_verifies(void **state)
 {
 	(void)state;
-	check_vector("{\"kty\":\"OKP\",\"crv\":\"Ed25519\",\"x\":\"11qYAYKxCrfVS_7TyWQHOg7hcvPapiMlrwIaaPcHURo\"}",
+	check_vector("{\"kty\":\"OKP\",\"crv\":\"Ed25519\",\"x\":\"11qYAYKxCrfVS_7TyWQHOg7hcvPapiMlrwIaaPcHUR"
+		"o\"}",
 	             "eyJhbGciOiJFZERTQSJ9", "RXhhbXBsZSBvZiBFZDI1NTE5IHNpZ25pbmc",
 	             "hgyY0il_MGCjP0JzlnLWG1PPOt7-09PGcvMg3AIbQR6dWbhijcNR4ki4iylGjg5BhVsPt9g7sVvpAr_MuM0KAg",
 	             ALG_EDDSA);
@@ -158,7 +165,8 @@ static void claims_are_read_in_all_their_spellings(void **state)
 	struct maker m = maker_make(ALG_EDDSA, "k");
 	struct slice token = maker_token(&m, NULL,
 		"{\"iss\":\"https://i/\",\"sub\":\"auth0|1\",\"aud\":[\"a\",\"b\"],\"azp\":\"app\",\"org_id\":\"t1\","
-		"\"scope\":\"read write\",\"permissions\":[\"p:q\"],\"exp\":1700000000.7,\"iat\":1600000000,\"nbf\":5,"
+		"\"scope\":\"read write\",\"permissions\":[\"p:q\"],\"exp\":1700000000.7,\"iat\":1600000000,\"nb"
+			"f\":5,"
 		"\"jti\":\"j\",\"sid\":\"s\",\"http://x/y\":{\"deep\":[1,2]}}");
 
 	(void)state;
@@ -191,10 +199,13 @@ static void payloads_that_cannot_be_judged_are_malformed(void **state)
 	static const char *const payloads[] = {
 		"[]", "1", "\"x\"", "{", "{}", "{\"exp\":\"1700000000\"}", "{\"exp\":-1}", "{\"exp\":null}",
 		"{\"exp\":1e999}", "{\"exp\":99999999999999999999999}", "{\"exp\":1,\"exp\":2}",
-		"{\"exp\":1,\"a\":{\"b\":1,\"b\":2}}", "{\"exp\":1,\"\\u0065xp\":2}", "{\"exp\":1} ,", "{\"exp\":1}{}",
+		"{\"exp\":1,\"a\":{\"b\":1,\"b\":2}}", "{\"exp\":1,\"\\u0065xp\":2}", "{\"exp\":1} ,",
+			"{\"exp\":1}{}",
 		"{\"exp\":1,\"iss\":7}", "{\"exp\":1,\"aud\":{\"a\":1}}", "{\"exp\":1,\"aud\":[\"a\",1]}",
-		"{\"exp\":1,\"sub\":\"a\\u0000b\"}", "{\"exp\":1,\"sub\":\"a\\r\\nHost: x\"}", "{\"exp\":1,\"sub\":\" a\"}",
-		"{\"exp\":1,\"org_id\":\"a\\u007f\"}", "{\"exp\":1,\"azp\":\"a\\n\"}", "{\"exp\":1,\"scope\":\"a\\tb\"}",
+		"{\"exp\":1,\"sub\":\"a\\u0000b\"}", "{\"exp\":1,\"sub\":\"a\\r\\nHost: x\"}",
+			"{\"exp\":1,\"sub\":\" a\"}",
+		"{\"exp\":1,\"org_id\":\"a\\u007f\"}", "{\"exp\":1,\"azp\":\"a\\n\"}",
+			"{\"exp\":1,\"scope\":\"a\\tb\"}",
 		"{\"exp\":1,\"scp\":[\"a b\"]}", "{\"exp\":1,\"sub\":\"\xff\"}", "{\"exp\":1,\"nbf\":true}",
 		"{\"exp\":1,\"iat\":[1]}", "\xef\xbb\xbf{\"exp\":1}", "{'exp':1}", "{\"exp\":NaN}",
 		"{\"exp\":1,\"a\":[[[[[[[[[[[[[[[[[[[[1]]]]]]]]]]]]]]]]]]]]}",
@@ -285,7 +296,8 @@ static void other_than_three_canonical_parts_is_malformed(void **state)
 	for (size_t i = 0; i < sizeof tokens / sizeof *tokens; i++)
 		if (jwt_read(slice_of(tokens[i]), &names, &scratch, &jwt) != FAULT_TOKEN_MALFORMED)
 			fail_msg("%s was taken for a token", tokens[i]);
-	assert_int_equal(jwt_read(S("eyJhbGciOiJFZERTQSJ9.eyJleHAiOjl9.AAAA"), &names, &scratch, &jwt), FAULT_NONE);
+	assert_int_equal(jwt_read(S("eyJhbGciOiJFZERTQSJ9.eyJleHAiOjl9.AAAA"), &names, &scratch, &jwt),
+		FAULT_NONE);
 }
 
 int main(void)

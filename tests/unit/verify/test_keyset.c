@@ -74,8 +74,10 @@ static void keys_for_other_uses_are_skipped(void **state)
 	assert_int_equal(keys_of("{\"keys\":[{\"kty\":\"oct\",\"k\":\"AAAA\"}]}"), -1);
 	assert_int_equal(keys_of("{\"keys\":[{\"kty\":\"OKP\",\"crv\":\"X25519\",\"x\":"
 	                         "\"11qYAYKxCrfVS_7TyWQHOg7hcvPapiMlrwIaaPcHURo\"}]}"), -1);
-	assert_int_equal(keys_of("{\"keys\":[{\"kty\":\"EC\",\"crv\":\"secp256k1\",\"x\":\"AQ\",\"y\":\"AQ\"}]}"), -1);
-	assert_int_equal(keys_of("{\"keys\":[{\"kty\":\"RSA\",\"use\":\"enc\",\"n\":\"AQ\",\"e\":\"AQAB\"}]}"), -1);
+	assert_int_equal(keys_of("{\"keys\":[{\"kty\":\"EC\",\"crv\":\"secp256k1\",\"x\":\"AQ\",\"y\":\"AQ\"}]}"),
+		-1);
+	assert_int_equal(keys_of("{\"keys\":[{\"kty\":\"RSA\",\"use\":\"enc\",\"n\":\"AQ\",\"e\":\"AQAB\"}]}"),
+		-1);
 }
 
 static void a_skipped_key_does_not_spoil_the_others(void **state)
@@ -102,7 +104,8 @@ static void weak_and_broken_keys_are_skipped(void **state)
 	assert_int_equal(keys_of("{\"keys\":[{\"kty\":\"EC\",\"crv\":\"P-256\","
 	                         "\"x\":\"f83OJ3D2xF1Bg8vub9tLe1gHMzV76e8Tus9uPHvRVEU\","
 	                         "\"y\":\"f83OJ3D2xF1Bg8vub9tLe1gHMzV76e8Tus9uPHvRVEU\"}]}"), -1);
-	assert_int_equal(keys_of("{\"keys\":[{\"kty\":\"EC\",\"crv\":\"P-256\",\"x\":\"AQAB\",\"y\":\"AQAB\"}]}"), -1);
+	assert_int_equal(keys_of("{\"keys\":[{\"kty\":\"EC\",\"crv\":\"P-256\",\"x\":\"AQAB\",\"y\":\"AQAB\"}]}"),
+		-1);
 	assert_int_equal(keys_of("{\"keys\":[{\"kty\":\"OKP\",\"crv\":\"Ed25519\",\"x\":\"AQAB\"}]}"), -1);
 	char room[4096];
 	struct text t = TEXT(room);
@@ -120,7 +123,8 @@ static void weak_and_broken_keys_are_skipped(void **state)
 
 static void an_empty_or_unreadable_set_is_an_error(void **state)
 {
-	static const char *const sets[] = { "", "{}", "[]", "null", "{\"keys\":[]}", "{\"keys\":{}}", "{\"keys\":null}",
+	static const char *const sets[] = { "", "{}", "[]", "null", "{\"keys\":[]}", "{\"keys\":{}}",
+		"{\"keys\":null}",
 		"<html>", "{\"keys\":[", "{\"keys\":[{}]}", "{\"keys\":[],\"keys\":[{}]}" };
 
 	(void)state;
@@ -161,10 +165,13 @@ static void a_set_beyond_its_bounds_is_an_error(void **state)
 
 static void only_safe_urls_are_fetched(void **state)
 {
-	static const char *const safe[] = { "https://tenant.eu.auth0.com/", "https://h:8443/x?y", "http://127.0.0.1:1/",
+	static const char *const safe[] = { "https://tenant.eu.auth0.com/", "https://h:8443/x?y",
+		"http://127.0.0.1:1/",
 		"http://127.3.2.1", "http://[::1]:80/", "http://localhost/x" };
-	static const char *const unsafe[] = { "", "http://", "https://", "http://example.com/", "ftp://127.0.0.1/",
-		"http://127.0.0.1.evil.com/", "http://127.0.0.1@evil.com/", "https://user@evil/", "file:///etc/passwd",
+	static const char *const unsafe[] = { "", "http://", "https://", "http://example.com/",
+		"ftp://127.0.0.1/",
+		"http://127.0.0.1.evil.com/", "http://127.0.0.1@evil.com/", "https://user@evil/",
+			"file:///etc/passwd",
 		"http://localhost.evil/", "http://[::2]/", "https://a b/", "https://a\r\nb/", "HTTPS://a/",
 		"http://128.0.0.1/", "https:///x", "https://a\\b/" };
 
@@ -187,12 +194,14 @@ static void discovery_is_believed_only_of_the_issuer_itself(void **state)
 	assert_true(gather_discovery_url(S("https://i/t"), uri, sizeof uri));
 	assert_string_equal(uri, "https://i/t/.well-known/openid-configuration");
 	assert_false(gather_discovery_url(S("http://i/"), uri, sizeof uri));
-	assert_null(gather_discovery(S("{\"issuer\":\"https://i/\",\"jwks_uri\":\"https://k/j\"}"), S("https://i/"), uri,
+	assert_null(gather_discovery(S("{\"issuer\":\"https://i/\",\"jwks_uri\":\"https://k/j\"}"),
+		S("https://i/"), uri,
 	                             sizeof uri));
 	assert_string_equal(uri, "https://k/j");
 	static const char *const wrong[] = { "", "{}", "{\"issuer\":\"https://i\",\"jwks_uri\":\"https://k/j\"}",
 		"{\"issuer\":\"https://I/\",\"jwks_uri\":\"https://k/j\"}", "{\"issuer\":\"https://i/\"}",
-		"{\"issuer\":\"https://i/\",\"jwks_uri\":\"http://k/j\"}", "{\"issuer\":\"https://i/\",\"jwks_uri\":7}",
+		"{\"issuer\":\"https://i/\",\"jwks_uri\":\"http://k/j\"}",
+			"{\"issuer\":\"https://i/\",\"jwks_uri\":7}",
 		"{\"issuer\":\"https://i/\",\"jwks_uri\":"
 		"\"https://k/0123456789012345678901234567890123456789012345678901234567890123456789\"}" };
 	for (size_t i = 0; i < sizeof wrong / sizeof *wrong; i++)
