@@ -18,7 +18,7 @@ CFLAGS_cover   := -O0 -g3 --coverage
 CFLAGS_fuzz    := -O1 -g3 -fsanitize=fuzzer-no-link,address,undefined -fno-sanitize-recover=all -fno-omit-frame-pointer
 LDFLAGS_release := -pie -Wl,-z,relro,-z,now
 
-CPPFLAGS += -Iproxy -MMD -MP $(shell pkg-config --cflags $(LIBS) 2>/dev/null)
+CPPFLAGS += -Iproxy -DSALLYPORT_VERSION='"$(shell cat VERSION)"' -MMD -MP $(shell pkg-config --cflags $(LIBS) 2>/dev/null)
 CFLAGS   += -std=c11 -D_GNU_SOURCE -Wall -Wextra -Wpedantic -Werror -Wshadow -Wconversion -Wmissing-prototypes \
             -Wstrict-prototypes -Wvla -Wundef -Wwrite-strings $(CFLAGS_$(MODE))
 LDFLAGS  += $(LDFLAGS_$(MODE))

@@ -136,7 +136,7 @@ static bool parse_words(struct parser *p, unsigned list)
 static bool parse_list(struct parser *p)
 {
 	struct config_place place = p->now.place;
-	struct slice name;
+	struct slice name = S("");
 	unsigned list;
 
 	if (!take_name(p, &name, "a name for the list"))
@@ -153,7 +153,7 @@ static bool parse_list(struct parser *p)
 static bool parse_ua(struct parser *p, struct term *t)
 {
 	struct config_place place;
-	struct slice name;
+	struct slice name = S("");
 
 	t->kind = TERM_UA_MISSING;
 	if (is_word(p, "missing")) {

@@ -7,8 +7,8 @@ static const uint64_t deny_statuses[] = { 400, 401, 403, 405, 429, 503 };
 
 static void check_end(struct check *k, const struct config_route *r)
 {
-	int ends = (r->upstream.at != NULL) + (r->deny != 0) + (r->redirect != NULL);
-	bool known = r->deny == 0;
+	int ends = (r->upstream.at != NULL) + (r->deny != CONFIG_ABSENT) + (r->redirect != NULL);
+	bool known = r->deny == CONFIG_ABSENT;
 
 	if (ends != 1)
 		config_complain(k->load->errors, r->place,

@@ -40,10 +40,12 @@ struct bundle *bundle_open(int fd); /* from a sealed memory file; NULL where it 
 void bundle_close(struct bundle *b);
 int bundle_seal(const struct bundle *b);       /* a new sealed memfd, or -1 */
 
-/* A file's bytes, NUL-terminated behind the end. Relative paths are the caller's matter. False: *why is a
- * static or bundle-owned sentence part ("no such file"). The slice lives as long as the bundle. */
+/* A file's bytes, NUL-terminated behind the end. Relative paths begin where the recording process stood.
+ * False: *why is a static or bundle-owned sentence part ("no such file"). The slice lives as long as the
+ * bundle. */
 bool bundle_file(struct bundle *b, const char *path, struct slice *bytes, const char **why);
-/* A file made from nothing (dev mode's embedded defaults): bundle_file finds it under this name. */
+/* A file made from nothing (dev mode's embedded defaults): bundle_file finds it under this name, before the
+ * disk. At most 4 MiB; of several under one name the last counts. */
 void bundle_put(struct bundle *b, const char *path, struct slice bytes);
 /* An environment variable by name, recorded likewise. */
 bool bundle_env(struct bundle *b, const char *name, struct slice *value);
@@ -52,11 +54,13 @@ bool bundle_env(struct bundle *b, const char *name, struct slice *value);
 struct config_errors { /* start from { 0 } */
 	char *text;     /* what to print, complete lines; owned by whoever calls config_errors_free */
 	unsigned count; /* all found, at most 20 of them in text */
-	struct config_sources *sources; /* private to config/: where source lines come from. Needs the bundle. */
+	struct config_sources *sources; /* private to config/; needs the bundle, which outlives it */
 };
 
 /* Reads `path` through the bundle and checks everything that can be known without opening a socket: names
- * that refer, files that must be readable, ranges. NULL: *errors says why. */
+ * that refer, files that must be readable, ranges. NULL: *errors says why; what was in *errors is lost.
+ * A route's body_max and, where it has an upstream, its timeouts are filled with what holds if it says
+ * nothing. */
 struct config *config_load(struct bundle *b, const char *path, struct config_errors *errors)
 	__attribute__((warn_unused_result));
 void config_free(struct config *c);
@@ -73,4 +77,4 @@ void config_print(FILE *to, const struct config *c,
                   bool json); /* the effective configuration, secrets as "***" */
 void config_write_options_md(FILE *to);
 void config_write_schema(FILE *to);
-void config_write_man(FILE *to); /* the OPTIONS part of sallyport.conf(5) */
+void config_write_man(FILE *to); /* the whole of sallyport.conf(5), mdoc */

@@ -57,12 +57,12 @@ struct generation *generation_open(struct supervisor *s, int sealed, char **text
 	}
 	g->workers = workers_wanted(g->config);
 	g->number = ++s->last_number;
-	for (unsigned i = 0; i < GENERATIONS_MAX + 1; i++)
-		if (!s->generations[i]) {
-			s->generations[i] = g;
-			return g;
-		}
-	check(!"a free place for a generation");
+	unsigned place = 0;
+	while (place < GENERATIONS_MAX + 1 && s->generations[place])
+		place++;
+	check(place < GENERATIONS_MAX + 1); /* a reload waits while two drain */
+	s->generations[place] = g;
+	return g;
 }
 
 void generation_free(struct generation *g)

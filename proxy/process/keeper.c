@@ -59,6 +59,7 @@ static void hear_workers(struct keeper *k)
 static void retire(struct keeper *k)
 {
 	k->retired = true;
+	metrics_clear(k->post->seat); /* its successor's figures count from now on */
 	if (k->admin)
 		admin_pause(k->admin);
 	fetcher_close(k->fetcher); /* its last calls still find both keepers */

@@ -40,28 +40,18 @@ static int read_first(struct supervisor *s)
 	return sealed;
 }
 
-/* Directories that the configuration names and that only root can make; where they cannot be made,
- * whoever needs them says so. */
-static void make_directory(const char *path, mode_t mode, const struct account *a, bool theirs)
-{
-	if (mkdir(path, mode) != 0)
-		return;
-	if (theirs && a->change && chown(path, a->uid, a->gid) != 0)
-		log_warn("%s cannot be given to %s: %s", path, a->name, strerror(errno));
-}
-
-static void make_directories(const struct supervisor *s, const struct config *c)
+/* The admin socket's directory, /run/sallyport for instance, is gone after every boot. */
+static void make_socket_directory(const struct config *c)
 {
 	char dir[4096];
 
-	if (c->root.state.len)
-		make_directory(c->root.state.at, 0700, &s->account, true);
 	snprintf(dir, sizeof dir, "%.*s", SLICE(c->root.admin.socket));
 	char *slash = strrchr(dir, '/');
 	if (!slash || slash == dir)
 		return;
 	*slash = '\0';
-	make_directory(dir, 0755, &s->account, false);
+	if (mkdir(dir, 0755) != 0 && errno != EEXIST)
+		log_warn("%s cannot be made: %s", dir, strerror(errno));
 }
 
 /* More than enough for a reload that wants twice as many workers. */
@@ -100,7 +90,7 @@ static bool open_places(struct supervisor *s, const struct generation *g)
 		log_error("%s", why);
 		return false;
 	}
-	make_directories(s, c);
+	make_socket_directory(c);
 	s->admin_fd = admin_bind(c->root.admin.socket.at, why, sizeof why);
 	if (s->admin_fd < 0) {
 		log_error("%s", why);

@@ -61,7 +61,7 @@ static bool deny_by_argument(scmp_filter_ctx filter)
 	static const uint64_t families[] = { AF_PACKET, AF_NETLINK, AF_VSOCK, AF_ALG };
 	for (size_t i = 0; i < sizeof families / sizeof families[0]; i++)
 		if (seccomp_rule_add(filter, SCMP_ACT_ERRNO(EPERM), SCMP_SYS(socket), 1,
-			SCMP_A0(SCMP_CMP_EQ, families[i])) != 0)
+			SCMP_A0(SCMP_CMP_EQ, families[i], 0)) != 0)
 			return false;
 	return seccomp_rule_add(filter, SCMP_ACT_ERRNO(ENOSYS), SCMP_SYS(openat2), 0) == 0;
 }

@@ -104,7 +104,7 @@ static void add_allow(struct own *o)
 
 	if (o->status != 405)
 		return;
-	for (size_t i = 0; route && route->deny == 0 && i < route->methods.len; i++) {
+	for (size_t i = 0; route && !may_deny_with(route->deny) && i < route->methods.len; i++) {
 		text_add(&o->values, i ? S(", ") : S(""));
 		text_add(&o->values, route->methods.at[i]);
 	}

@@ -161,7 +161,7 @@ static bool is_worth_waiting(const struct trial *t)
 	uint64_t wait_ns = t->verify->config->root.verification.wait;
 	uint64_t not_before_ns = i->slot ? atomic_load(&i->slot->not_before_ns) : 0;
 
-	if (t->waiter && t->waiter->failed != i->failed)
+	if (t->waiter && (t->waiter->failed != i->failed || t->now_ns - t->waiter->arrived_ns >= wait_ns))
 		return false;
 	if (t->waiter && t->waiter->asker && t->waiter->declined != i->declined)
 		return false;
@@ -179,7 +179,7 @@ static bool wait_for_key(struct trial *t)
 		t->waiter = arena_take(&t->request->arena, sizeof *t->waiter);
 		if (!t->waiter)
 			return false;
-		*t->waiter = (struct waiter){ .request = t->request, .arrived_ns = t->now_ns,
+		*t->waiter = (struct waiter){ .request = t->request, .issuer = i, .arrived_ns = t->now_ns,
 			                      .failed = i->failed, .declined = i->declined };
 		list_init(&t->waiter->link);
 	}
@@ -229,10 +229,19 @@ static enum pace conclude(struct trial *t, enum fault fault)
 	return request_fail(r, fault);
 }
 
+static struct waiter *stop_waiting(struct request *r)
+{
+	struct waiter *waiter = r->waits;
+
+	if (waiter)
+		list_remove(&waiter->link);
+	r->waits = NULL;
+	return waiter;
+}
+
 enum pace verify_enter(struct verify *v, struct request *r, uint64_t now_ns, uint64_t wall_s)
 {
 	size_t route = (size_t)(r->route - v->config->root.routes);
-	struct waiter *waiter = r->waits;
 
 	check(route < v->config->root.routes_len);
 	const struct gate *gate = &v->gate[route];
@@ -240,7 +249,7 @@ enum pace verify_enter(struct verify *v, struct request *r, uint64_t now_ns, uin
 		r->identity = (struct identity){ .verdict = VERDICT_NONE };
 		return GO_ON;
 	}
-	verify_leave(v, r);
+	struct waiter *waiter = stop_waiting(r);
 	worker_catch_up(v);
 	struct trial t = { .verify = v, .request = r, .gate = gate, .issuer = gate->issuer,
 		           .waiter = waiter, .now_ns = now_ns, .wall_s = wall_s };
@@ -252,10 +261,9 @@ enum pace verify_enter(struct verify *v, struct request *r, uint64_t now_ns, uin
 
 void verify_leave(struct verify *v, struct request *r)
 {
-	struct waiter *waiter = r->waits;
+	struct waiter *waiter = stop_waiting(r);
 
 	(void)v;
-	if (waiter)
-		list_remove(&waiter->link);
-	r->waits = NULL;
+	if (waiter) /* the driver's patience is out, or the client has left */
+		metrics_add(waiter->issuer->series[TOLD_UNKNOWN], 1);
 }

@@ -29,6 +29,7 @@ struct gate { /* what a route demands; issuer NULL: nothing */
 struct waiter { /* a request that waits for a key; in its arena */
 	struct list link;
 	struct request *request;
+	struct issuer *issuer;
 	uint64_t arrived_ns, failed, declined; /* as they were when it first came */
 	bool asker;
 };

@@ -184,6 +184,7 @@ static void load(struct scene *s, struct slice config)
 	s->journey = journey_open(&world, &errors);
 	if (!s->journey)
 		scene_fail(s, "the data plane does not open:\n%s", errors.text);
+	config_errors_free(&errors);
 }
 
 void world_open(struct scene *s, struct slice config)

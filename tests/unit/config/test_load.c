@@ -56,7 +56,7 @@ static void a_route_is_filled_from_its_upstream_and_from_http(void **state)
 	assert_int_equal(r[0].header_timeout, 30 * NS_PER_S);
 	assert_int_equal(r[0].idle_timeout, 7 * NS_PER_S);
 	assert_int_equal(r[0].total_timeout, 0);
-	assert_int_equal(r[0].deny, 0);
+	assert_true(r[0].deny == CONFIG_ABSENT);
 	assert_int_equal(r[1].deny, 403);
 	assert_int_equal(r[1].body_max, 0);
 	assert_true(r[1].header_timeout == CONFIG_ABSENT);

@@ -1,5 +1,6 @@
-/* crew_bodies.h -- processes that do little: workers that answer a connection with their generation and slot, and
- * die, freeze or dawdle on demand. A configuration whose log level is error makes workers that die while loading. */
+/* crew_bodies.h -- processes that do little: workers that answer a connection with their generation and
+ * slot, and die, freeze or dawdle on demand. A configuration whose log level is error makes workers that
+ * die while loading. */
 #pragma once
 #include "process/post.h"
 #include "process/supervisor.h"

@@ -1,5 +1,5 @@
-/* crew_house.h -- a real supervisor over the processes of crew_bodies.h. The test is its parent and sees the shared
- * memory. */
+/* crew_house.h -- a real supervisor over the processes of crew_bodies.h. The test is its parent and sees
+ * the shared memory. */
 #pragma once
 #include "base/log.h"
 #include "crew_bodies.h"

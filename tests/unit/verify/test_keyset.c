@@ -202,8 +202,8 @@ static void discovery_is_believed_only_of_the_issuer_itself(void **state)
 		"{\"issuer\":\"https://I/\",\"jwks_uri\":\"https://k/j\"}", "{\"issuer\":\"https://i/\"}",
 		"{\"issuer\":\"https://i/\",\"jwks_uri\":\"http://k/j\"}",
 			"{\"issuer\":\"https://i/\",\"jwks_uri\":7}",
-		"{\"issuer\":\"https://i/\",\"jwks_uri\":"
-		"\"https://k/0123456789012345678901234567890123456789012345678901234567890123456789\"}" };
+		("{\"issuer\":\"https://i/\",\"jwks_uri\":\"https://k/"
+		"0123456789012345678901234567890123456789012345678901234567890123456789\"}") };
 	for (size_t i = 0; i < sizeof wrong / sizeof *wrong; i++)
 		assert_non_null(gather_discovery(slice_of(wrong[i]), S("https://i/"), uri, sizeof uri));
 }

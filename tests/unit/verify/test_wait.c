@@ -147,6 +147,16 @@ static void nobody_waits_for_a_fetch_that_will_not_come_in_time(void **state)
 	verify_leave(house.verify, &guests[0].r);
 }
 
+static void nobody_waits_longer_than_the_patience_however_often_woken(void **state)
+{
+	struct request *r = house_guest(0, ROUTE_PLAIN, maker_token(&fresh, NULL, NEW_TOKEN));
+
+	(void)state;
+	assert_int_equal(house_enter_at(r, NOW_NS, WALL_S), WAITS);
+	assert_int_equal(house_enter_at(r, NOW_NS + 2 * NS_PER_S - 1, WALL_S), WAITS);
+	assert_int_equal(house_enter_at(r, NOW_NS + 2 * NS_PER_S, WALL_S), FAULT_ISSUER_UNKNOWN);
+}
+
 static void a_silent_keeper_means_cannot_know(void **state)
 {
 	(void)state;
@@ -327,6 +337,7 @@ int main(void)
 		TEST(a_failed_attempt_ends_the_wait),
 		TEST(a_declined_question_ends_the_wait_of_who_asked_and_lets_another_ask),
 		TEST(nobody_waits_for_a_fetch_that_will_not_come_in_time),
+		TEST(nobody_waits_longer_than_the_patience_however_often_woken),
 		TEST(a_silent_keeper_means_cannot_know),
 		TEST(without_any_patience_the_keeper_is_asked_but_not_waited_for),
 		TEST(who_left_is_not_woken),

@@ -1,0 +1,74 @@
+#include "command/inside.h"
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+#include <cmocka.h>
+
+static void the_nearest_word_is_suggested_and_a_strange_one_is_not(void **state)
+{
+	static const char *const words[] = { "run", "check", "reload", "status" };
+
+	(void)state;
+	assert_string_equal(nearest("chekc", words, 4), "check");
+	assert_string_equal(nearest("relaod", words, 4), "reload");
+	assert_string_equal(nearest("stat", words, 4), "status");
+	assert_null(nearest("frobnicate", words, 4));
+	assert_null(nearest("an-argument-that-is-longer-than-any-word-that-was-ever-a-command", words, 4));
+}
+
+/* The words of a line as arguments; they live until the next call. */
+static int parse(const char *line, const char *takes, struct options *to)
+{
+	static char store[128], *words[16];
+	int len = 0;
+
+	snprintf(store, sizeof store, "%s", line);
+	for (char *at = store; at && len < 15; len++) {
+		words[len] = at;
+		at = strchr(at, ' ');
+		if (at)
+			*at++ = '\0';
+	}
+	words[len] = NULL;
+	return options_read(len, words, takes, "usage\n", to);
+}
+
+static void options_are_read_and_foreign_ones_refused(void **state)
+{
+	struct options o;
+
+	(void)state;
+	assert_int_equal(parse("status -c /a.yaml -o json word", "cso", &o), -1);
+	assert_string_equal(o.config, "/a.yaml");
+	assert_true(o.json);
+	assert_int_equal(o.rest_len, 1);
+	assert_string_equal(o.rest[0], "word");
+	assert_int_equal(options_words(&o, 1, 1, "usage\n"), -1);
+	assert_int_equal(options_words(&o, 0, 0, "usage\n"), EXIT_USAGE);
+	assert_int_equal(parse("run -o json", "c", &o), EXIT_USAGE);
+	assert_int_equal(parse("status -o xml", "cso", &o), EXIT_USAGE);
+}
+
+static void no_color_is_honoured(void **state)
+{
+	(void)state;
+	setenv("NO_COLOR", "1", 1);
+	assert_string_equal(colour("\033[32m"), "");
+	unsetenv("NO_COLOR");
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(the_nearest_word_is_suggested_and_a_strange_one_is_not),
+		cmocka_unit_test(options_are_read_and_foreign_ones_refused),
+		cmocka_unit_test(no_color_is_honoured),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
