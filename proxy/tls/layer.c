@@ -257,10 +257,8 @@ static bool name_client(struct tls_layer *t)
 	return ok;
 }
 
-static enum tls_step handshake_failed(struct wire *w, struct tls_layer *t)
+static enum tls_step handshake_failed(struct tls_layer *t)
 {
-	if (w->failed)
-		t->eof = true;
 	fail(t);
 	if (t->known) { /* a session that is refused is not offered again */
 		SSL_SESSION_free(t->known->session);
@@ -287,10 +285,10 @@ enum tls_step tls_handshake(struct wire *w)
 		return TLS_WAIT;
 	}
 	if (error != SSL_ERROR_NONE || !sent)
-		return handshake_failed(w, t);
+		return handshake_failed(t);
 	if (!name_client(t)) {
 		t->refused = true;
-		return handshake_failed(w, t);
+		return handshake_failed(t);
 	}
 	t->ready = true;
 	return TLS_READY;

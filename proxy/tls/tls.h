@@ -54,21 +54,27 @@ void tls_server_close(struct tls_server *s);
  * share a connection. It is also part of the session id context. */
 uint64_t tls_policy(const struct tls_server *s, struct slice host);
 
-/* Puts TLS on the wire; the ClientHello may lie in wire->ahead. False: out of memory. */
+/* Puts TLS on the wire, under the policy and certificate of the hello's name (NULL, or no name: the first);
+ * the ClientHello itself still lies in wire->ahead. False: out of memory. */
 bool tls_accept(struct wire *w, struct tls_server *s, const struct hello *hello);
 
 /* ---- the client's side ---- */
 struct tls_client;
 struct tls_client *tls_client_open(const struct config_upstream *u, struct bundle *b,
                                    struct config_errors *errors);
+/* After the last wire that was connected by it is closed. */
 void tls_client_close(struct tls_client *c);
-/* name: to send as SNI and to verify (a host name or an IP address). */
+/* name: to verify, and where it is no IP address to send as SNI; the configured server_name goes before it.
+ * The name's last session is offered. False: no name, or out of memory; the caller closes the wire. */
 bool tls_connect(struct wire *w, struct tls_client *c, struct slice name);
 
 /* ---- both ---- */
 enum tls_step { TLS_WAIT, TLS_READY, TLS_FAILED };
+/* After TLS_FAILED the wire itself has not failed: an alert is out or queued, and wire_shut lets it arrive.
+ * The wire is read and written only after TLS_READY. */
 enum tls_step tls_handshake(struct wire *w);
-/* After TLS_FAILED: one word for metrics ("alert", "protocol", "certificate", "closed") and one sentence. */
+/* After TLS_FAILED: one word for metrics ("alert", "protocol", "certificate", "closed") and one sentence,
+ * which is good until the next call. */
 const char *tls_failure(const struct wire *w, struct slice *sentence);
 
 /* Did the peer close without close_notify? Then what ended with the connection may be cut. False on a plain
@@ -78,7 +84,8 @@ bool tls_was_truncated(const struct wire *w);
 struct tls_facts {
 	struct slice version;       /* "1.3", "1.2" */
 	bool resumed, h2;
-	struct slice certificate;   /* verified client certificate's subject (RFC 4514), owned by the wire */
+	struct slice certificate; /* verified client certificate's subject: RFC 4514, ASCII, under 512 bytes;
+	                           * owned by the wire; empty where none, or where it names nobody */
 	uint64_t policy;
 };
 void tls_facts(const struct wire *w, struct tls_facts *to);
