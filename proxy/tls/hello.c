@@ -1,12 +1,14 @@
-/* hello.c -- the ClientHello (RFC 8446 section 4.1.2) and its fingerprint JA4, from the raw bytes. */
-#include "tls/inside.h"
-#include "base/check.h"
-#include "base/text.h"
-#include <openssl/evp.h>
-#include <stdlib.h>
+/* hello.c -- the ClientHello (RFC 8446 section 4.1.2) from the raw bytes of its records, read strictly: what
+ * is malformed here would be refused by any TLS library too, only later and dearer. */
+#include "tls/ja4.h"
+#include "tls/tls.h"
 
-#define HELLO_MAX 16384 /* bytes of the handshake message */
-#define LISTED_MAX 99   /* JA4 counts no further */
+#define MESSAGE_MAX 16384 /* bytes of the handshake message, without its head of 4 */
+#define RECORDS_MAX 64    /* records over which it may be spread */
+
+enum { HANDSHAKE = 22, CLIENT_HELLO = 1 };
+enum { SERVER_NAME = 0, SIGNATURE_ALGORITHMS = 13, ALPN = 16, SESSION_TICKET = 35, PRE_SHARED_KEY = 41,
+	SUPPORTED_VERSIONS = 43 };
 
 struct cursor { const unsigned char *at; size_t left; bool bad; };
 
@@ -15,7 +17,7 @@ static uint32_t number(struct cursor *c, size_t bytes)
 	uint32_t n = 0;
 
 	if (c->left < bytes) {
-		c->bad = true;
+		*c = (struct cursor){ c->at, 0, true };
 		return 0;
 	}
 	for (size_t i = 0; i < bytes; i++)
@@ -25,294 +27,254 @@ static uint32_t number(struct cursor *c, size_t bytes)
 	return n;
 }
 
-/* A vector behind its length of `bytes` bytes. */
-static struct cursor vector(struct cursor *c, size_t bytes)
+/* A vector behind its length of `bytes` bytes, which is within least and most. */
+static struct cursor vector(struct cursor *c, size_t bytes, size_t least, size_t most)
 {
 	uint32_t len = number(c, bytes);
 	struct cursor part = { c->at, len, false };
 
-	if (c->bad || len > c->left) {
-		c->bad = true;
-		return (struct cursor){ c->at, 0, true };
+	if (c->bad || len > c->left || len < least || len > most) {
+		*c = (struct cursor){ c->at, 0, true };
+		return *c;
 	}
 	c->at += len;
 	c->left -= len;
 	return part;
 }
 
-/* ---- records ---- */
+/* ---- records (RFC 8446 section 5.1) ---- */
 
-/* The handshake message out of its records; in place where one record holds it. */
+struct record { const unsigned char *at; size_t have, len; }; /* have < len: the payload is not all there */
+
+static enum hello_result next_record(struct cursor *c, bool first, struct record *to)
+{
+	static const unsigned char begins[] = { HANDSHAKE, 3 };
+
+	for (size_t i = 0; i < sizeof begins && i < c->left; i++)
+		if (c->at[i] != begins[i])
+			return first ? HELLO_NOT_TLS : HELLO_BAD;
+	if (c->left < 5)
+		return HELLO_MORE;
+	to->len = (size_t)c->at[3] << 8 | c->at[4];
+	to->at = c->at + 5;
+	to->have = c->left - 5 < to->len ? c->left - 5 : to->len;
+	c->at += 5 + to->have;
+	c->left -= 5 + to->have;
+	return to->len == 0 || to->len > 16384 ? HELLO_BAD : HELLO_DONE;
+}
+
+/* Length of the message with its head, once four bytes of it are there. */
+static enum hello_result message_len(const unsigned char *at, size_t have, size_t *len)
+{
+	if (have && at[0] != CLIENT_HELLO)
+		return HELLO_BAD;
+	if (have < 4)
+		return HELLO_MORE;
+	*len = 4 + ((size_t)at[1] << 16 | (size_t)at[2] << 8 | at[3]);
+	return *len > 4 + MESSAGE_MAX ? HELLO_BAD : HELLO_DONE;
+}
+
+/* A message spread over several records, the first of which is known. */
+static enum hello_result join(struct cursor *c, struct record r, struct cursor *message)
+{
+	static unsigned char joined[4 + MESSAGE_MAX];
+	size_t have = 0, len = 0;
+
+	for (unsigned records = 1;; records++) {
+		if (records > RECORDS_MAX || r.have > sizeof joined - have)
+			return HELLO_BAD;
+		memcpy(joined + have, r.at, r.have);
+		have += r.have;
+		enum hello_result result = message_len(joined, have, &len);
+		if (result == HELLO_BAD || (result == HELLO_DONE && have > len))
+			return HELLO_BAD;
+		if (result == HELLO_DONE && have == len)
+			break;
+		if (r.have < r.len)
+			return HELLO_MORE;
+		result = next_record(c, false, &r);
+		if (result != HELLO_DONE)
+			return result;
+	}
+	*message = (struct cursor){ joined + 4, len - 4, false };
+	return r.have == r.len ? HELLO_DONE : HELLO_BAD; /* nothing follows the message in its record */
+}
+
+/* The message out of its records; in place where one holds it. Linear, and cheap while it is incomplete. */
 static enum hello_result unwrap(struct slice bytes, struct cursor *message)
 {
-	static unsigned char joined[HELLO_MAX + 4];
-	const unsigned char *b = (const unsigned char *)bytes.at;
-	size_t at = 0, have = 0, want = 4;
+	struct cursor c = { (const unsigned char *)bytes.at, bytes.len, false };
+	struct record r;
+	size_t len = 0;
+	enum hello_result result = next_record(&c, true, &r);
 
-	while (have < want) {
-		if (bytes.len > at && b[at] != 22)
-			return at == 0 ? HELLO_NOT_TLS : HELLO_BAD;
-		if (bytes.len > at + 1 && b[at + 1] != 3)
-			return at == 0 ? HELLO_NOT_TLS : HELLO_BAD;
-		if (bytes.len < at + 5)
-			return HELLO_MORE;
-		size_t len = (size_t)b[at + 3] << 8 | b[at + 4];
-		if (len == 0 || len > 16384)
-			return HELLO_BAD;
-		size_t here = bytes.len - at - 5 < len ? bytes.len - at - 5 : len;
-		if (have + here > sizeof joined)
-			return HELLO_BAD;
-		memcpy(joined + have, b + at + 5, here);
-		have += here;
-		if (have >= 4) {
-			want = 4 + ((size_t)joined[1] << 16 | (size_t)joined[2] << 8 | joined[3]);
-			if (joined[0] != 1 || want > sizeof joined)
-				return HELLO_BAD;
-		}
-		if (here < len && have < want)
-			return HELLO_MORE;
-		at += 5 + len;
+	if (result != HELLO_DONE)
+		return result;
+	result = message_len(r.at, r.have, &len);
+	if (result == HELLO_BAD || (result == HELLO_DONE && len < r.len))
+		return HELLO_BAD;
+	if (r.have < r.len)
+		return HELLO_MORE;
+	if (result == HELLO_MORE || len > r.len)
+		return join(&c, r, message);
+	*message = (struct cursor){ r.at + 4, len - 4, false };
+	return HELLO_DONE;
+}
+
+/* ---- extensions: each returns false where it is malformed ---- */
+
+/* Letters, digits, hyphen, underscore; dots between labels. */
+static bool is_name(const unsigned char *at, size_t len)
+{
+	unsigned char before = '.';
+
+	for (size_t i = 0; i < len; i++) {
+		unsigned char c = at[i], small = c | 0x20;
+		bool letter = (small >= 'a' && small <= 'z') || (c >= '0' && c <= '9') || c == '-' || c == '_';
+		if (!letter && (c != '.' || before == '.'))
+			return false;
+		before = c;
 	}
-	*message = (struct cursor){ joined + 4, want - 4, false };
-	return have == want ? HELLO_DONE : HELLO_BAD; /* nothing may follow it in its record */
+	return before != '.';
 }
 
-/* ---- what JA4 wants to know ---- */
-
-struct listed { uint16_t at[LISTED_MAX]; size_t len; };
-
-struct facts {
-	struct listed ciphers, extensions, algorithms;
-	uint16_t version, legacy;
-	bool has_name;
-	unsigned char alpn[2];  /* first and last byte of the first protocol */
-	bool has_alpn;
-};
-
-static bool is_grease(uint32_t n) /* RFC 8701 */
+static bool read_name(struct cursor *body, struct hello *to)
 {
-	return (n & 0x0f0f) == 0x0a0a && (n >> 8 & 0xff) == (n & 0xff);
-}
+	struct cursor names = vector(body, 2, 4, 65535);
+	uint32_t type = number(&names, 1);
+	struct cursor name = vector(&names, 2, 1, 255);
 
-static void list(struct listed *l, uint32_t n)
-{
-	if (!is_grease(n) && l->len < LISTED_MAX)
-		l->at[l->len++] = (uint16_t)n;
-}
-
-static bool changes_on_resumption(uint16_t extension)
-{
-	return extension == 21 || extension == 35 || extension == 41 || extension == 42 || extension == 44;
-}
-
-static int ascending(const void *a, const void *b)
-{
-	return *(const uint16_t *)a - *(const uint16_t *)b;
-}
-
-static void write_list(struct text *t, const struct listed *l)
-{
-	for (size_t i = 0; i < l->len; i++) {
-		unsigned char two[2] = { (unsigned char)(l->at[i] >> 8), (unsigned char)l->at[i] };
-		if (i)
-			text_char(t, ',');
-		text_hex(t, two, 2);
-	}
-}
-
-static void write_digest(struct text *t, const struct text *of)
-{
-	static EVP_MD *sha256;
-	static EVP_MD_CTX *ctx;
-	unsigned char digest[32];
-
-	if (!sha256) {
-		sha256 = EVP_MD_fetch(NULL, "SHA256", NULL);
-		ctx = EVP_MD_CTX_new();
-		check(sha256 && ctx);
-	}
-	if (of->len == 0) {
-		text_add(t, S("000000000000"));
-		return;
-	}
-	check(EVP_DigestInit_ex2(ctx, sha256, NULL) == 1 && EVP_DigestUpdate(ctx, of->at, of->len) == 1 &&
-		EVP_DigestFinal_ex(ctx, digest, NULL) == 1);
-	text_hex(t, digest, 6);
-}
-
-static const char *version_name(uint16_t v)
-{
-	return v == 0x0304 ? "13" : v == 0x0303 ? "12" : v == 0x0302 ? "11" : v == 0x0301 ? "10" :
-		v == 0x0300 ? "s3" : v == 0x0002 ? "s2" : "00";
-}
-
-static bool is_alnum(unsigned char c)
-{
-	return (c >= '0' && c <= '9') || (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z');
-}
-
-static void write_head(struct text *t, const struct facts *f, size_t extensions)
-{
-	static const char hex[] = "0123456789abcdef";
-	unsigned char first = f->alpn[0], last = f->alpn[1];
-
-	text_printf(t, "t%s%c%02zu%02zu", version_name(f->version ? f->version : f->legacy),
-	            f->has_name ? 'd' : 'i', f->ciphers.len, extensions);
-	if (!f->has_alpn) {
-		text_add(t, S("00"));
-	} else if (is_alnum(first) && is_alnum(last)) {
-		text_char(t, (char)first);
-		text_char(t, (char)last);
-	} else {
-		text_char(t, hex[first >> 4]);
-		text_char(t, hex[last & 15]);
-	}
-}
-
-/* JA4 as published (FoxIO, BSD licence): head _ sorted ciphers _ sorted extensions and signature algorithms.
- * `steady`: without the extensions that come and go with resumption. */
-static void fingerprint(const struct facts *f, bool steady, char to[static 37])
-{
-	char bytes[2048];
-	struct text t = { .at = to, .cap = 37 }, part = TEXT(bytes);
-	struct listed ciphers = f->ciphers, extensions = { .len = 0 };
-	size_t counted = 0;
-
-	for (size_t i = 0; i < f->extensions.len; i++) {
-		uint16_t e = f->extensions.at[i];
-		if (steady && changes_on_resumption(e))
-			continue;
-		counted++;
-		if (e != 0 && e != 16)
-			extensions.at[extensions.len++] = e;
-	}
-	qsort(ciphers.at, ciphers.len, sizeof ciphers.at[0], ascending);
-	qsort(extensions.at, extensions.len, sizeof extensions.at[0], ascending);
-	write_head(&t, f, counted);
-	text_char(&t, '_');
-	write_list(&part, &ciphers);
-	write_digest(&t, &part);
-	text_char(&t, '_');
-	part.len = 0;
-	write_list(&part, &extensions);
-	if (f->algorithms.len && part.len) {
-		text_char(&part, '_');
-		write_list(&part, &f->algorithms);
-	}
-	write_digest(&t, &part);
-	check(text_end(&t));
-}
-
-/* ---- extensions ---- */
-
-static void read_name(struct cursor c, struct hello *to)
-{
-	struct cursor names = vector(&c, 2);
-
-	if (number(&names, 1) != 0)
-		return;
-	struct cursor name = vector(&names, 2);
-	if (name.bad || name.left == 0 || name.left > 255)
-		return;
-	to->server_name = (struct slice){ (const char *)name.at, name.left };
+	if (body->bad || names.bad || names.left || type != 0)
+		return false;
+	if (name.left > 1 && name.at[name.left - 1] == '.')
+		name.left--; /* forbidden (RFC 6066 section 3), sent nevertheless, harmless */
+	if (!is_name(name.at, name.left))
+		return false;
 	for (size_t i = 0; i < name.left; i++)
 		to->server_name_lower[i] = slice_lower((char)name.at[i]);
+	to->server_name = (struct slice){ to->server_name_lower, name.left };
+	return true;
 }
 
-static void read_alpn(struct cursor c, struct hello *to, struct facts *f)
+static bool read_alpn(struct cursor *body, struct hello *to, struct ja4_facts *f)
 {
-	struct cursor names = vector(&c, 2);
+	struct cursor names = vector(body, 2, 2, 65535);
 
-	while (names.left && !names.bad) {
-		struct cursor name = vector(&names, 1);
+	while (names.left) {
+		struct cursor name = vector(&names, 1, 1, 255);
 		struct slice s = { (const char *)name.at, name.left };
-		if (!name.left)
-			continue;
-		if (!f->has_alpn) {
-			f->has_alpn = true;
-			f->alpn[0] = name.at[0];
-			f->alpn[1] = name.at[name.left - 1];
-		}
+		if (!f->protocol.len)
+			f->protocol = s;
 		to->offers_h2 |= slice_same(s, S("h2"));
 		to->offers_h1 |= slice_same(s, S("http/1.1"));
 	}
+	return !body->bad && !names.bad;
 }
 
-static void read_versions(struct cursor c, struct hello *to, struct facts *f)
+static bool read_versions(struct cursor *body, struct hello *to, struct ja4_facts *f)
 {
-	struct cursor versions = vector(&c, 1);
+	struct cursor versions = vector(body, 1, 2, 254);
 
-	while (versions.left >= 2) {
+	f->version = 0;
+	while (versions.left) {
 		uint32_t v = number(&versions, 2);
 		if (!is_grease(v) && v > f->version)
 			f->version = (uint16_t)v;
 		to->offers_tls13 |= v == 0x0304;
 	}
+	return !body->bad && !versions.bad;
 }
 
-static void read_extension(uint32_t type, struct cursor body, struct hello *to, struct facts *f)
+static bool read_list(struct cursor *list, uint16_t *at, size_t most, size_t *len)
 {
-	list(&f->extensions, type);
+	while (list->left) {
+		uint32_t n = number(list, 2);
+		if (list->bad || (!is_grease(n) && *len == most))
+			return false;
+		if (!is_grease(n))
+			at[(*len)++] = (uint16_t)n;
+	}
+	return !list->bad;
+}
+
+static bool read_extension(uint32_t type, struct cursor *body, struct hello *to, struct ja4_facts *f)
+{
+	struct cursor list;
+
 	switch (type) {
-	case 0:
+	case SERVER_NAME:
 		f->has_name = true;
-		read_name(body, to);
-		break;
-	case 13:
-		for (struct cursor c = vector(&body, 2); c.left >= 2;)
-			list(&f->algorithms, number(&c, 2));
-		break;
-	case 16:
-		read_alpn(body, to, f);
-		break;
-	case 35:
-		to->has_ticket |= body.left > 0;
-		break;
-	case 41:
+		return read_name(body, to) && !body->left;
+	case SIGNATURE_ALGORITHMS:
+		list = vector(body, 2, 2, 65534);
+		return !list.bad && read_list(&list, f->algorithms, ALGORITHMS_MAX, &f->algorithms_len) &&
+		       !body->left;
+	case ALPN:
+		return read_alpn(body, to, f) && !body->left;
+	case SUPPORTED_VERSIONS:
+		return read_versions(body, to, f) && !body->left;
+	case SESSION_TICKET:
+		to->has_ticket |= body->left > 0;
+		return true;
+	case PRE_SHARED_KEY:
 		to->has_ticket = true;
-		break;
-	case 43:
-		read_versions(body, to, f);
-		break;
+		return true;
 	default:
-		break;
+		return true;
 	}
 }
 
-static bool is_host_name(const char *name)
+static bool is_repeated(const struct ja4_facts *f, uint32_t type)
 {
-	for (; *name; name++)
-		if (!is_alnum((unsigned char)*name) && *name != '-' && *name != '.' && *name != '_')
+	for (size_t i = 0; i < f->extensions_len; i++)
+		if (f->extensions[i] == type)
+			return true;
+	return false;
+}
+
+/* None twice, and pre_shared_key last (RFC 8446 section 4.2). */
+static bool read_extensions(struct cursor *c, struct hello *to, struct ja4_facts *f)
+{
+	struct cursor all = vector(c, 2, 0, 65535);
+	bool last = false;
+
+	while (all.left) {
+		uint32_t type = number(&all, 2);
+		struct cursor body = vector(&all, 2, 0, 65535);
+		if (all.bad || last || is_repeated(f, type) || !read_extension(type, &body, to, f))
 			return false;
-	return true;
+		last = type == PRE_SHARED_KEY;
+		if (is_grease(type))
+			continue;
+		if (f->extensions_len == EXTENSIONS_MAX)
+			return false;
+		f->extensions[f->extensions_len++] = (uint16_t)type;
+	}
+	return !c->bad && !all.bad && !c->left;
 }
 
 enum hello_result hello_read(struct slice bytes, struct hello *to)
 {
 	struct cursor c;
-	struct facts f = { .version = 0 };
+	struct ja4_facts f;
 	enum hello_result result = unwrap(bytes, &c);
 
 	memset(to, 0, sizeof *to);
 	if (result != HELLO_DONE)
 		return result;
-	f.legacy = (uint16_t)number(&c, 2);
-	for (int i = 0; i < 32; i++)
-		number(&c, 1); /* random */
-	vector(&c, 1); /* session id */
-	for (struct cursor ciphers = vector(&c, 2); ciphers.left >= 2;)
-		list(&f.ciphers, number(&ciphers, 2));
-	vector(&c, 1); /* compression */
-	struct cursor extensions = c.left ? vector(&c, 2) : (struct cursor){ c.at, 0, false };
-	while (extensions.left && !extensions.bad) {
-		uint32_t type = number(&extensions, 2);
-		struct cursor body = vector(&extensions, 2);
-		if (!body.bad)
-			read_extension(type, body, to, &f);
-	}
-	if (c.bad || c.left || extensions.bad || !is_host_name(to->server_name_lower))
+	f.ciphers_len = f.extensions_len = f.algorithms_len = 0;
+	f.has_name = false;
+	f.protocol = (struct slice){ "", 0 };
+	f.version = (uint16_t)number(&c, 2);
+	for (int i = 0; i < 8; i++)
+		number(&c, 4); /* random */
+	vector(&c, 1, 0, 32); /* session id */
+	struct cursor ciphers = vector(&c, 2, 2, 65534);
+	struct cursor compression = vector(&c, 1, 1, 255);
+	if (c.bad || f.version >> 8 != 3 || !memchr(compression.at, 0, compression.left) ||
+	    !read_list(&ciphers, f.ciphers, CIPHERS_MAX, &f.ciphers_len) ||
+	    (c.left && !read_extensions(&c, to, &f)))
 		return HELLO_BAD;
-	fingerprint(&f, false, to->ja4);
-	fingerprint(&f, true, to->ja4_key);
+	ja4_write(&f, to->ja4, to->ja4_key);
 	return HELLO_DONE;
 }

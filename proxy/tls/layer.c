@@ -1,29 +1,64 @@
 /* layer.c -- an SSL object on a wire: our own BIO beneath it, plaintext above it. */
-#include "tls/inside.h"
 #include "base/check.h"
+#include "tls/inside.h"
+#include <errno.h>
 #include <openssl/err.h>
-#include <openssl/x509v3.h>
 #include <stdlib.h>
 
+#define RECORD_MAX 16384
+#define READ_SLACK (4 * RECORD_MAX) /* bytes read beyond what is wanted, for records that carry none of it */
+
 /* ---- the BIO: reads the socket, queues what the socket does not take, never blocks ---- */
+
+/* What OpenSSL writes while several records are expected, so that they leave in one call. */
+static struct {
+	struct wire *wire; /* NULL: nothing is gathered */
+	size_t len;
+	char bytes[5 * RECORD_MAX];
+} gather;
+
+static bool flush(void)
+{
+	size_t len = gather.len;
+
+	gather.len = 0;
+	return !len || wire_raw_write(gather.wire, gather.bytes, len);
+}
 
 static int bio_read(BIO *b, char *to, int cap)
 {
 	struct wire *w = BIO_get_data(b);
-	ssize_t got = wire_raw_read(w, to, (size_t)cap);
+	struct tls_layer *t = w->layered;
+	size_t most = (size_t)cap < t->budget ? (size_t)cap : t->budget;
 
 	BIO_clear_retry_flags(b);
+	if (gather.len && !flush()) /* a flight goes out before its answer is waited for */
+		return -1;
+	ssize_t got = most ? wire_raw_read(w, to, most) : WIRE_LATER;
+	t->starved = most && got == WIRE_LATER;
+	t->eof |= got == WIRE_END;
 	if (got > 0)
-		return (int)got;
+		t->budget -= (size_t)got;
 	if (got == WIRE_LATER)
 		BIO_set_retry_read(b);
-	return got == WIRE_END ? 0 : -1;
+	return got > 0 ? (int)got : got == WIRE_END ? 0 : -1;
 }
 
 static int bio_write(BIO *b, const char *from, int len)
 {
+	struct wire *w = BIO_get_data(b);
+	size_t size = (size_t)len;
+
 	BIO_clear_retry_flags(b);
-	return wire_raw_write(BIO_get_data(b), from, (size_t)len) ? len : -1;
+	if (gather.wire != w)
+		return wire_raw_write(w, from, size) ? len : -1;
+	if (size > sizeof gather.bytes - gather.len && !flush())
+		return -1;
+	if (size > sizeof gather.bytes)
+		return wire_raw_write(w, from, size) ? len : -1;
+	memcpy(gather.bytes + gather.len, from, size);
+	gather.len += size;
+	return len;
 }
 
 static long bio_control(BIO *b, int command, long number, void *more)
@@ -53,50 +88,78 @@ static const BIO_METHOD *wire_bio(void)
 	return method;
 }
 
+static void gather_begin(struct wire *w)
+{
+	gather.wire = w;
+	gather.len = 0;
+}
+
+static bool gather_end(void)
+{
+	bool ok = flush();
+
+	gather.wire = NULL;
+	return ok;
+}
+
 /* ---- the layer ---- */
 
-static void layer_failed(struct wire *w, const char *word)
+/* Remembers why; what OpenSSL has to say further is of no interest. */
+static void fail(struct tls_layer *t)
 {
-	struct tls_layer *t = w->layered;
-	unsigned long error = ERR_peek_last_error();
-	const char *reason = ERR_reason_error_string(error);
-	long verified = SSL_get_verify_result(t->ssl);
-
-	if (!t->failure) {
-		t->failure = word;
-		if (verified != X509_V_OK)
-			t->failure = "certificate", reason = X509_verify_cert_error_string(verified);
-		else if (reason && strstr(reason, "alert"))
-			t->failure = "alert";
-		snprintf(t->sentence, sizeof t->sentence, "%s", reason ? reason : "the peer closed the connection");
-	}
+	if (!t->failed)
+		t->error = ERR_peek_last_error();
+	t->failed = true;
 	ERR_clear_error();
 }
 
-static ssize_t layer_read(struct wire *w, void *to, size_t cap)
+/* After an SSL_read that gave nothing: WIRE_LATER, WIRE_END or WIRE_FAILED. */
+static ssize_t read_stopped(struct wire *w, struct tls_layer *t)
 {
-	struct tls_layer *t = w->layered;
-	int got = SSL_read(t->ssl, to, cap > INT32_MAX ? INT32_MAX : (int)cap);
-
-	if (got > 0)
-		return got;
-	switch (SSL_get_error(t->ssl, got)) {
+	switch (SSL_get_error(t->ssl, 0)) {
 	case SSL_ERROR_WANT_READ:
-	case SSL_ERROR_WANT_WRITE:
+		if (!t->starved) /* the budget is spent, and the socket has more */
+			wire_nudge(w);
 		return WIRE_LATER;
 	case SSL_ERROR_ZERO_RETURN:
-		return WIRE_END;
+		return t->end = WIRE_END;
+	case SSL_ERROR_SYSCALL:
+		if (t->eof) { /* FIN without close_notify */
+			t->truncated = true;
+			ERR_clear_error();
+			return t->end = WIRE_END;
+		}
+		break;
 	default:
 		break;
 	}
-	if (w->ended && !w->failed) { /* FIN without close_notify */
-		t->truncated = true;
-		ERR_clear_error();
-		return WIRE_END;
-	}
-	layer_failed(w, "protocol");
+	fail(t);
+	if (!w->failed)
+		w->error = EPROTO;
 	w->failed = true;
-	return WIRE_FAILED;
+	return t->end = WIRE_FAILED;
+}
+
+/* Several records in one call, as long as they are at hand. */
+static ssize_t layer_read(struct wire *w, void *to, size_t cap)
+{
+	struct tls_layer *t = w->layered;
+	size_t have = 0, got;
+	ssize_t stopped = WIRE_LATER;
+
+	check(t->ready);
+	if (t->end)
+		return t->end;
+	t->budget = cap + READ_SLACK;
+	ERR_clear_error();
+	do {
+		if (SSL_read_ex(t->ssl, (char *)to + have, cap - have, &got) != 1) {
+			stopped = read_stopped(w, t);
+			break;
+		}
+		have += got;
+	} while (have < cap && (SSL_has_pending(t->ssl) || w->readable));
+	return have ? (ssize_t)have : stopped;
 }
 
 static bool layer_write(struct wire *w, const void *from, size_t len)
@@ -104,27 +167,35 @@ static bool layer_write(struct wire *w, const void *from, size_t len)
 	struct tls_layer *t = w->layered;
 	size_t sent;
 
-	if (w->failed || w->write_failed || w->closed || w->shut)
+	check(t->ready);
+	if (w->failed || w->write_failed || w->closed || w->shut || t->failed)
 		return false;
-	if (SSL_write_ex(t->ssl, from, len, &sent) == 1 && sent == len)
+	ERR_clear_error();
+	if (len > RECORD_MAX)
+		gather_begin(w);
+	bool ok = SSL_write_ex(t->ssl, from, len, &sent) == 1 && sent == len;
+	if (len > RECORD_MAX)
+		ok &= gather_end();
+	if (ok)
 		return true;
-	layer_failed(w, "protocol");
+	fail(t);
 	w->write_failed = true;
 	return false;
 }
 
+/* What OpenSSL holds is worth another read, unless it has asked for the rest of it in vain. */
 static bool layer_pending(const struct wire *w)
 {
 	const struct tls_layer *t = w->layered;
 
-	return SSL_has_pending(t->ssl); /* records read ahead count, although they are not opened yet */
+	return t->end || (t->ready && !t->starved && SSL_has_pending(t->ssl));
 }
 
 static void layer_shut(struct wire *w)
 {
 	struct tls_layer *t = w->layered;
 
-	if (t->ready && !t->failure)
+	if (t->ready && !t->failed && !w->write_failed)
 		SSL_shutdown(t->ssl);
 	ERR_clear_error();
 }
@@ -133,14 +204,14 @@ static void layer_free(struct wire *w)
 {
 	struct tls_layer *t = w->layered;
 
-	SSL_set_quiet_shutdown(t->ssl, 1);
-	SSL_set_shutdown(t->ssl,
-	                 SSL_SENT_SHUTDOWN | SSL_RECEIVED_SHUTDOWN); /* so that its session stays usable */
+	/* so that its session stays usable */
+	SSL_set_shutdown(t->ssl, SSL_SENT_SHUTDOWN | SSL_RECEIVED_SHUTDOWN);
 	SSL_free(t->ssl);
 	ERR_clear_error();
-	free(t->certificate);
+	free(t->subject);
 	free(t);
 	w->layered = NULL;
+	w->layer = NULL;
 }
 
 static const struct wire_layer layer = { layer_read, layer_write, layer_pending, layer_shut, layer_free };
@@ -165,77 +236,60 @@ bool layer_open(struct wire *w, SSL_CTX *ctx, struct tls_layer **to)
 	return true;
 }
 
-/* The verified certificate's subject in RFC 4514 form. */
-static void name_client(struct tls_layer *t)
+/* ---- the handshake ---- */
+
+/* The verified client certificate's subject in RFC 4514 form, in ASCII. One that is too long for those who
+ * compare subjects is refused rather than cut, for two could then be the same. */
+static bool name_client(struct tls_layer *t)
 {
-	X509 *cert = SSL_get0_peer_certificate(t->ssl);
-	BIO *text = cert && SSL_get_verify_result(t->ssl) == X509_V_OK ? BIO_new(BIO_s_mem()) : NULL;
+	X509 *cert = SSL_is_server(t->ssl) ? SSL_get0_peer_certificate(t->ssl) : NULL;
 	char *at;
 
-	if (!text)
-		return;
-	if (X509_NAME_print_ex(text, X509_get_subject_name(cert), 0, XN_FLAG_RFC2253 & ~ASN1_STRFLGS_ESC_MSB) >=
-	    0) {
-		long len = BIO_get_mem_data(text, &at);
-		t->certificate = len > 0 ? strndup(at, (size_t)len) : NULL;
-	}
+	if (!cert)
+		return true;
+	BIO *text = SSL_get_verify_result(t->ssl) == X509_V_OK ? BIO_new(BIO_s_mem()) : NULL;
+	bool ok = text && X509_NAME_print_ex(text, X509_get_subject_name(cert), 0, XN_FLAG_RFC2253) >= 0;
+	long len = ok ? BIO_get_mem_data(text, &at) : 0;
+	ok = ok && len < SUBJECT_MAX;
+	if (ok && len > 0)
+		ok = (t->subject = strndup(at, (size_t)len));
 	BIO_free(text);
+	return ok;
+}
+
+static enum tls_step handshake_failed(struct tls_layer *t)
+{
+	fail(t);
+	if (t->known) { /* a session that is refused is not offered again */
+		SSL_SESSION_free(t->known->session);
+		t->known->session = NULL;
+	}
+	return TLS_FAILED;
 }
 
 enum tls_step tls_handshake(struct wire *w)
 {
 	struct tls_layer *t = w->layered;
 
-	if (t->ready)
-		return TLS_READY;
-	if (t->failure)
-		return TLS_FAILED;
+	if (t->ready || t->failed)
+		return t->ready ? TLS_READY : TLS_FAILED;
+	t->budget = READ_SLACK;
+	ERR_clear_error();
+	gather_begin(w);
 	int done = SSL_do_handshake(t->ssl);
-	if (done == 1) {
-		t->ready = true;
-		if (t->server)
-			name_client(t);
-		return TLS_READY;
-	}
-	int error = SSL_get_error(t->ssl, done);
-	if (error == SSL_ERROR_WANT_READ || error == SSL_ERROR_WANT_WRITE)
+	int error = done == 1 ? SSL_ERROR_NONE : SSL_get_error(t->ssl, done);
+	bool sent = gather_end();
+	if (error == SSL_ERROR_WANT_READ && sent) {
+		if (!t->starved)
+			wire_nudge(w);
 		return TLS_WAIT;
-	layer_failed(w, w->ended || w->failed ? "closed" : "protocol");
-	return TLS_FAILED;
-}
-
-const char *tls_failure(const struct wire *w, struct slice *sentence)
-{
-	const struct tls_layer *t = w->layered;
-
-	*sentence = slice_of(t->sentence);
-	return t->failure ? t->failure : "closed";
-}
-
-bool tls_was_truncated(const struct wire *w)
-{
-	const struct tls_layer *t = w->layered;
-
-	return w->layer && t && t->truncated;
-}
-
-void tls_facts(const struct wire *w, struct tls_facts *to)
-{
-	const struct tls_layer *t = w->layered;
-	const unsigned char *alpn;
-	unsigned alpn_len;
-
-	*to = (struct tls_facts){ .version = SSL_version(t->ssl) == TLS1_3_VERSION ? S("1.3") : S("1.2") };
-	to->resumed = SSL_session_reused(t->ssl);
-	SSL_get0_alpn_selected(t->ssl, &alpn, &alpn_len);
-	to->h2 = alpn_len == 2 && memcmp(alpn, "h2", 2) == 0;
-	to->certificate = slice_of(t->certificate);
-	to->policy = t->policy;
-}
-
-void tls_refuse(struct wire *w, enum tls_alert alert)
-{
-	unsigned char record[7] = { 21, 3, 1, 0, 2, 2, (unsigned char)alert };
-
-	wire_raw_write(w, record, sizeof record);
+	}
+	if (error != SSL_ERROR_NONE || !sent)
+		return handshake_failed(t);
+	if (!name_client(t)) {
+		t->refused = true;
+		return handshake_failed(t);
+	}
+	t->ready = true;
+	return TLS_READY;
 }

@@ -39,10 +39,20 @@ static X509 *read_cert(const char *directory, const char *name)
 	return NULL;
 }
 
+/* A key under a passphrase is none of ours: nobody is asked. */
+static int no_passphrase(char *to, int cap, int writing, void *with)
+{
+	(void)to;
+	(void)cap;
+	(void)writing;
+	(void)with;
+	return -1;
+}
+
 static EVP_PKEY *read_key(const char *directory, const char *name)
 {
 	FILE *in = open_in(directory, name, false);
-	EVP_PKEY *key = in ? PEM_read_PrivateKey(in, NULL, NULL, NULL) : NULL;
+	EVP_PKEY *key = in ? PEM_read_PrivateKey(in, NULL, no_passphrase, NULL) : NULL;
 
 	if (in)
 		fclose(in);
@@ -94,7 +104,9 @@ static X509 *make_cert(const char *common_name, EVP_PKEY *key, X509 *by, EVP_PKE
 	     X509_set_issuer_name(cert, by ? X509_get_subject_name(by) : name) == 1 &&
 	     extend(cert, by ? by : cert, NID_subject_key_identifier, "hash");
 	if (ok && by)
-		ok = extend(cert, by, NID_subject_alt_name, names) &&
+		ok = extend(cert, by, NID_authority_key_identifier, "keyid:always") &&
+		     extend(cert, by, NID_subject_alt_name, names) &&
+		     extend(cert, by, NID_key_usage, "critical,digitalSignature") &&
 		     extend(cert, by, NID_ext_key_usage, "serverAuth") &&
 		     extend(cert, by, NID_basic_constraints, "critical,CA:FALSE");
 	else if (ok)
@@ -109,35 +121,53 @@ static X509 *make_cert(const char *common_name, EVP_PKEY *key, X509 *by, EVP_PKE
 	return NULL;
 }
 
+struct pair { X509 *cert; EVP_PKEY *key; };
+
+static struct pair read_pair(const char *directory, const char *cert, const char *key)
+{
+	return (struct pair){ read_cert(directory, cert), read_key(directory, key) };
+}
+
+static bool is_pair(const struct pair *p)
+{
+	return p->cert && p->key && X509_check_private_key(p->cert, p->key) == 1;
+}
+
+static void free_pair(struct pair *p)
+{
+	X509_free(p->cert);
+	EVP_PKEY_free(p->key);
+}
+
+/* A new pair in the place of an old one, signed by `by` (NULL: by itself), and written. */
+static bool replace(struct pair *p, const char *directory, const struct pair *by, const char **why)
+{
+	const char *cert_name = by ? "server.pem" : "ca.pem", *key_name = by ? "server.key" : "ca.key";
+	const char *common_name = by ? "localhost" : "Sallyport local development CA";
+
+	free_pair(p);
+	*why = "OpenSSL could not make a certificate";
+	p->cert = NULL;
+	p->key = EVP_EC_gen("P-256");
+	if (p->key)
+		p->cert =
+		    make_cert(common_name, p->key, by ? by->cert : NULL, by ? by->key : NULL, by ? 90 : 365);
+	if (!p->cert)
+		return false;
+	*why = "the certificate files could not be written";
+	return write_pair(directory, cert_name, p->cert, key_name, p->key);
+}
+
 bool tls_local_ca(const char *directory, const char **why)
 {
-	X509 *ca = read_cert(directory, "ca.pem"), *server = read_cert(directory, "server.pem");
-	EVP_PKEY *ca_key = read_key(directory, "ca.key"), *server_key = read_key(directory, "server.key");
-	bool ok = true;
+	struct pair ca = read_pair(directory, "ca.pem", "ca.key");
+	struct pair server = read_pair(directory, "server.pem", "server.key");
+	bool ok = is_pair(&ca) || replace(&ca, directory, NULL, why);
 
-	*why = "OpenSSL could not make a certificate";
-	if (!ca || !ca_key) {
-		X509_free(ca);
-		EVP_PKEY_free(ca_key);
-		X509_free(server);
-		server = NULL;
-		ca_key = EVP_EC_gen("P-256");
-		ca = ca_key ? make_cert("Sallyport local development CA", ca_key, NULL, NULL, 365) : NULL;
-		ok = ca && write_pair(directory, "ca.pem", ca, "ca.key", ca_key);
-	}
-	if (ok && (!server || !server_key || X509_verify(server, ca_key) != 1)) {
-		X509_free(server);
-		EVP_PKEY_free(server_key);
-		server_key = EVP_EC_gen("P-256");
-		server = server_key ? make_cert("localhost", server_key, ca, ca_key, 90) : NULL;
-		ok = server && write_pair(directory, "server.pem", server, "server.key", server_key);
-	}
-	if (!ok && ca && server)
-		*why = "the certificate files could not be written";
-	X509_free(ca);
-	X509_free(server);
-	EVP_PKEY_free(ca_key);
-	EVP_PKEY_free(server_key);
+	if (ok && (!is_pair(&server) || X509_verify(server.cert, ca.key) != 1))
+		ok = replace(&server, directory, &ca, why);
+	free_pair(&ca);
+	free_pair(&server);
 	ERR_clear_error();
 	return ok;
 }

@@ -20,6 +20,7 @@ static BIO *open_pem(struct bundle *b, struct slice path, struct config_place pl
 	struct slice bytes;
 	const char *why = "";
 
+	ERR_clear_error();
 	if (!bundle_file(b, path.at, &bytes, &why)) {
 		config_complain(errors, place, "%s cannot be read: %s", path.at, why);
 		return NULL;
@@ -27,76 +28,151 @@ static BIO *open_pem(struct bundle *b, struct slice path, struct config_place pl
 	return BIO_new_mem_buf(bytes.at, (int)bytes.len);
 }
 
-bool pem_chain(SSL_CTX *ctx, struct bundle *b, struct slice path, struct config_place place,
-	struct config_errors *errors)
+/* Did reading stop because there was no more, and not at something broken? */
+static bool is_end(void)
 {
-	BIO *in = open_pem(b, path, place, errors);
-	X509 *cert;
-	bool ok;
+	unsigned long e = ERR_peek_last_error();
 
-	if (!in)
-		return false;
-	cert = PEM_read_bio_X509_AUX(in, NULL, NULL, NULL);
-	ok = cert && SSL_CTX_use_certificate(ctx, cert) == 1;
-	X509_free(cert);
-	while (ok && (cert = PEM_read_bio_X509(in, NULL, NULL, NULL))) {
-		if (SSL_CTX_add0_chain_cert(ctx, cert) != 1) {
-			X509_free(cert);
-			ok = false;
-		}
-	}
-	if (!ok)
-		config_complain(errors, place,
-		                "%s holds no certificate that can be used (PEM, the server's own first)", path.at);
-	ERR_clear_error();
-	BIO_free(in);
-	return ok;
+	return e == 0 || (ERR_GET_LIB(e) == ERR_LIB_PEM && ERR_GET_REASON(e) == PEM_R_NO_START_LINE);
 }
 
-bool pem_key(SSL_CTX *ctx, struct bundle *b, const struct config_certificate *c, struct config_errors *errors)
+static STACK_OF(X509) *read_certs(BIO *in)
+{
+	STACK_OF(X509) *all = sk_X509_new_null();
+	X509 *cert = NULL;
+
+	while (all && (cert = PEM_read_bio_X509(in, NULL, NULL, NULL)) && sk_X509_push(all, cert) > 0)
+		cert = NULL;
+	bool ok = all && !cert && is_end();
+	X509_free(cert);
+	ERR_clear_error();
+	if (ok)
+		return all;
+	sk_X509_pop_free(all, X509_free);
+	return NULL;
+}
+
+static STACK_OF(X509) *certs_of(struct bundle *b, struct slice path, struct config_place place,
+                                struct config_errors *errors)
+{
+	BIO *in = open_pem(b, path, place, errors);
+
+	if (!in)
+		return NULL;
+	STACK_OF(X509) *all = read_certs(in);
+	BIO_free(in);
+	if (all && sk_X509_num(all) > 0)
+		return all;
+	config_complain(
+	    errors, place,
+	    all ? "%s holds no certificate in PEM form" : "%s holds a certificate that cannot be read", path.at);
+	sk_X509_pop_free(all, X509_free);
+	return NULL;
+}
+
+static EVP_PKEY *key_of(struct bundle *b, const struct config_certificate *c, struct config_errors *errors)
 {
 	BIO *in = open_pem(b, c->key, c->place, errors);
 	bool asked = false;
 
 	if (!in)
-		return false;
+		return NULL;
 	EVP_PKEY *key = PEM_read_bio_PrivateKey(in, NULL, no_passphrase, &asked);
-	bool ok = key && SSL_CTX_use_PrivateKey(ctx, key) == 1;
-	if (!key)
+	if (!key && asked)
 		config_complain(
 		    errors, c->place,
-		    asked ? "%s is under a passphrase; Sallyport asks for none: store the key plainly, mode 0600"
-		          : "%s holds no private key in PEM form",
+		    "%s is under a passphrase, and nobody is asked for one: store the key without it, mode 0600",
 		    c->key.at);
-	else if (!ok || SSL_CTX_check_private_key(ctx) != 1) {
-		config_complain(errors, c->place, "the key %s does not belong to the certificate %s", c->key.at,
-		                c->chain.at);
-		ok = false;
-	}
+	else if (!key)
+		config_complain(errors, c->place, "%s holds no private key in PEM form", c->key.at);
 	ERR_clear_error();
-	EVP_PKEY_free(key);
 	BIO_free(in);
+	return key;
+}
+
+bool pem_read(struct pem *to, struct bundle *b, const struct config_certificate *c,
+              struct config_errors *errors)
+{
+	*to = (struct pem){ .chain = certs_of(b, c->chain, c->place, errors) };
+	to->key = key_of(b, c, errors);
+	if (!to->chain || !to->key)
+		return false;
+	to->cert = sk_X509_shift(to->chain);
+	bool ok = X509_check_private_key(to->cert, to->key) == 1;
+	if (!ok)
+		config_complain(
+		    errors, c->place,
+		    "the key %s does not belong to the first certificate of %s (the server's own comes first)",
+		    c->key.at, c->chain.at);
+	ERR_clear_error();
 	return ok;
 }
 
-bool pem_authorities(SSL_CTX *ctx, struct bundle *b, struct slice path, struct config_place place, bool names,
-	struct config_errors *errors)
+void pem_free(struct pem *p)
 {
-	BIO *in = open_pem(b, path, place, errors);
-	unsigned found = 0;
-	X509 *cert;
+	X509_free(p->cert);
+	sk_X509_pop_free(p->chain, X509_free);
+	EVP_PKEY_free(p->key);
+}
 
-	if (!in)
-		return false;
-	while ((cert = PEM_read_bio_X509(in, NULL, NULL, NULL))) {
-		found += X509_STORE_add_cert(SSL_CTX_get_cert_store(ctx), cert) == 1;
-		if (names)
-			SSL_CTX_add_client_CA(ctx, cert);
-		X509_free(cert);
+X509_STORE *pem_store(struct bundle *b, struct slice path, struct config_place place,
+                      STACK_OF(X509_NAME) **names, struct config_errors *errors)
+{
+	STACK_OF(X509) *all = certs_of(b, path, place, errors);
+	X509_STORE *store = all ? X509_STORE_new() : NULL;
+	bool ok = store;
+
+	if (names)
+		*names = ok ? sk_X509_NAME_new_null() : NULL;
+	for (int i = 0; ok && i < sk_X509_num(all); i++) {
+		X509 *cert = sk_X509_value(all, i);
+		X509_NAME *name = names ? X509_NAME_dup(X509_get_subject_name(cert)) : NULL;
+		ok = X509_STORE_add_cert(store, cert) == 1 &&
+		     (!names || (name && *names && sk_X509_NAME_push(*names, name) > 0));
 	}
-	if (!found)
-		config_complain(errors, place, "%s holds no CA certificate in PEM form", path.at);
+	sk_X509_pop_free(all, X509_free);
 	ERR_clear_error();
-	BIO_free(in);
-	return found > 0;
+	if (ok)
+		return store;
+	X509_STORE_free(store);
+	return NULL;
+}
+
+/* One for all upstreams, for they are many certificates: as long as the file's bytes are the same. */
+static X509_STORE *shared_store(struct bundle *b, struct slice path, struct slice bytes,
+                                struct config_place place, struct config_errors *errors)
+{
+	static X509_STORE *shared;
+	static unsigned char of[32];
+	unsigned char digest[32];
+
+	digest_sha256(bytes, digest);
+	if (!shared || memcmp(of, digest, sizeof of) != 0) {
+		X509_STORE_free(shared);
+		shared = pem_store(b, path, place, NULL, errors);
+		memcpy(of, digest, sizeof of);
+	}
+	if (shared)
+		X509_STORE_up_ref(shared);
+	return shared;
+}
+
+/* Through the bundle like any file: a worker opens none, and OpenSSL's own directory of CAs would be searched
+ * on the disk in the middle of a handshake. */
+X509_STORE *pem_system_store(struct bundle *b, struct config_place place, struct config_errors *errors)
+{
+	static const char *const paths[] = {"/etc/ssl/certs/ca-certificates.crt",
+	                                    "/etc/pki/tls/certs/ca-bundle.crt", "/etc/ssl/cert.pem",
+	                                    "/etc/ssl/ca-bundle.pem"};
+	struct slice bytes;
+	const char *why;
+
+	for (size_t i = 0; i < sizeof paths / sizeof paths[0]; i++)
+		if (bundle_file(b, paths[i], &bytes, &why))
+			return shared_store(b, slice_of(paths[i]), bytes, place, errors);
+	config_complain(
+	    errors, place,
+	    "this machine has no file of CAs (%s or its kin; package ca-certificates): name one in tls.ca",
+	    paths[0]);
+	return NULL;
 }

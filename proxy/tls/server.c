@@ -1,113 +1,87 @@
-/* server.c -- the contexts of a listener: one per certificate and client-certificate policy, chosen by server
- * name. */
-#include "tls/inside.h"
+/* server.c -- the contexts of a listener: one per certificate and client-certificate policy, chosen by the
+ * server name of the ClientHello before the SSL object is made, hence before any ticket is looked at. */
 #include "base/check.h"
-#include "base/siphash.h"
+#include "base/text.h"
+#include "tls/inside.h"
 #include <openssl/err.h>
-#include <openssl/x509v3.h>
 #include <stdlib.h>
 
-/* Fixed key: this hash must be the same in every worker and generation, and protects nothing by secrecy. */
-static uint64_t hash(struct slice a, uint64_t before)
-{
-	return siphash((struct siphash_key){ 0x73616c6c79706f72, before }, a);
-}
+enum { CERTIFICATE_NONE, CERTIFICATE_OPTIONAL, CERTIFICATE_REQUIRED }; /* WORDS(client_certificate) */
+enum { MIN_1_2, MIN_1_3 };                                             /* WORDS(min_version) */
 
-/* ---- names ---- */
+#define SESSION_S 7200         /* how long a ticket is good; */
+#define SESSION_CLIENT_S 3600  /* and where it also stands for a client's certificate */
+#define CLIENT_CHAIN_MAX 16384 /* bytes of the certificates a client may send */
 
-static bool add_name(struct tls_host *h, const char *text, size_t len)
-{
-	struct slice *more = realloc(h->names, (h->names_len + 1) * sizeof *more);
-	char *copy = malloc(len + 1);
-
-	check(more && copy);
-	h->names = more;
-	for (size_t i = 0; i < len; i++)
-		copy[i] = slice_lower(text[i]);
-	copy[len] = '\0';
-	h->names[h->names_len++] = (struct slice){ copy, len };
-	return true;
-}
-
-static void read_names(struct tls_host *h)
-{
-	X509 *cert = SSL_CTX_get0_certificate(h->ctx);
-	GENERAL_NAMES *names = X509_get_ext_d2i(cert, NID_subject_alt_name, NULL, NULL);
-
-	for (int i = 0; i < sk_GENERAL_NAME_num(names); i++) {
-		const GENERAL_NAME *n = sk_GENERAL_NAME_value(names, i);
-		if (n->type == GEN_DNS)
-			add_name(h, (const char *)ASN1_STRING_get0_data(n->d.dNSName),
-			         (size_t)ASN1_STRING_length(n->d.dNSName));
-	}
-	GENERAL_NAMES_free(names);
-}
-
-/* 2: to the letter; 1: by a wildcard of one label (RFC 6125 section 6.4.3); 0: not. */
-static int fits(struct slice pattern, struct slice name)
-{
-	if (slice_same(pattern, name))
-		return 2;
-	if (!slice_starts(pattern, S("*.")))
-		return 0;
-	size_t dot = slice_find(name, '.');
-	return dot && slice_same(slice_from(pattern, 1), slice_from(name, dot));
-}
+/* ---- policies ---- */
 
 static bool demands(const struct tls_server *s, struct slice name)
 {
 	const struct config_listener_tls *t = s->config->tls;
+	char lower[256];
 
-	if (t->client_certificate == 0) /* WORDS: none|optional|required */
+	if (t->client_certificate == CERTIFICATE_NONE || t->client_hosts.len == 0)
+		return t->client_certificate != CERTIFICATE_NONE;
+	if (slice_ends(name, S(".")))
+		name.len--;
+	if (name.len > sizeof lower)
 		return false;
+	for (size_t i = 0; i < name.len; i++)
+		lower[i] = slice_lower(name.at[i]);
 	for (size_t i = 0; i < t->client_hosts.len; i++)
-		if (fits(t->client_hosts.at[i], name))
+		if (name_fits(t->client_hosts.at[i], (struct slice){ lower, name.len }))
 			return true;
-	return t->client_hosts.len == 0;
-}
-
-struct tls_host *server_host(const struct tls_server *s, struct slice name)
-{
-	bool wanted = demands(s, name);
-	struct tls_host *best = NULL;
-	int best_fit = -1;
-
-	for (size_t i = 0; i < s->hosts_len; i++) {
-		struct tls_host *h = &s->hosts[i];
-		int fit = 0;
-		if (h->demands != wanted)
-			continue;
-		for (size_t k = 0; k < h->names_len; k++) {
-			int f = fits(h->names[k], name);
-			fit = f > fit ? f : fit;
-		}
-		if (fit > best_fit) {
-			best = h;
-			best_fit = fit;
-		}
-	}
-	return best;
-}
-
-static uint64_t policy_of(const struct tls_server *s, bool wanted, struct bundle *b)
-{
-	const struct config_listener_tls *t = s->config->tls;
-	uint64_t h = hash(s->config->address, wanted ? (uint64_t)t->client_certificate + 1 : 0);
-	struct slice ca;
-	const char *why;
-
-	if (wanted && t->client_ca.len && bundle_file(b, t->client_ca.at, &ca, &why))
-		h = hash(ca, h);
-	return h | 1;
+	return false;
 }
 
 uint64_t tls_policy(const struct tls_server *s, struct slice host)
 {
-	return server_host(s, host)->policy;
+	return s->policy[demands(s, host) ? DEMANDING : PLAIN];
+}
+
+/* Listener, whether and how certificates are asked for, and by which CAs they are judged. */
+static bool digest_policy(struct tls_server *s, int policy, struct bundle *b, struct config_errors *errors)
+{
+	const struct config_listener_tls *t = s->config->tls;
+	unsigned char ca[32] = { 0 };
+	char bytes[512];
+	struct text of = TEXT(bytes);
+	struct slice file;
+	const char *why;
+
+	if (policy == DEMANDING) {
+		if (!bundle_file(b, t->client_ca.at, &file, &why)) {
+			config_complain(errors, t->place, "%s cannot be read: %s", t->client_ca.at, why);
+			return false;
+		}
+		digest_sha256(file, ca);
+	}
+	text_add(&of, s->config->address);
+	text_char(&of, '\n');
+	text_char(&of, (char)('0' + (policy == DEMANDING ? t->client_certificate : CERTIFICATE_NONE)));
+	text_add(&of, (struct slice){ (const char *)ca, sizeof ca });
+	check(!of.cut);
+	digest_sha256(text_slice(&of), s->policy_digest[policy]);
+	memcpy(&s->policy[policy], s->policy_digest[policy], sizeof s->policy[policy]);
+	return true;
+}
+
+/* A ticket is only good for the policy and the names under which it was given (RFC 8446 section 4.6.1 binds
+ * it to the name alone, and a client may send any). */
+static bool bind_tickets(SSL_CTX *ctx, const struct tls_server *s, int policy, struct slice names)
+{
+	unsigned char digests[2][32], id[32];
+
+	memcpy(digests[0], s->policy_digest[policy], 32);
+	digest_sha256(names, digests[1]);
+	digest_sha256((struct slice){ (const char *)digests, sizeof digests }, id);
+	return SSL_CTX_set_session_id_context(ctx, id, sizeof id) == 1;
 }
 
 /* ---- contexts ---- */
 
+/* Ours first. A client that offers only protocols we do not speak is refused (RFC 7301 section 3.2), so that
+ * what it says is never taken for something else. */
 static int on_alpn(SSL *ssl, const unsigned char **out, unsigned char *out_len, const unsigned char *in,
                    unsigned in_len, void *with)
 {
@@ -131,66 +105,164 @@ static void read_protocols(struct tls_server *s)
 	}
 }
 
-static bool set_bounds(SSL_CTX *ctx, const struct tls_server *s, struct config_errors *errors)
+static bool set_ciphers(SSL_CTX *ctx, const struct config_listener_tls *t, struct config_errors *errors)
 {
-	const struct config_listener_tls *t = s->config->tls;
-	int least = t->min_version == 0 ? TLS1_2_VERSION : TLS1_3_VERSION; /* WORDS: 1.2|1.3 */
+	bool old = SSL_CTX_set_cipher_list(ctx, t->ciphers.at) == 1;
+	bool new = SSL_CTX_set_ciphersuites(ctx, t->ciphersuites.at) == 1;
 
-	SSL_CTX_set_options(ctx, SSL_OP_NO_RENEGOTIATION | SSL_OP_NO_COMPRESSION |
-	                             SSL_OP_CIPHER_SERVER_PREFERENCE | SSL_OP_PRIORITIZE_CHACHA |
-	                             SSL_OP_NO_QUERY_MTU);
-	SSL_CTX_set_mode(ctx, SSL_MODE_RELEASE_BUFFERS);
-	SSL_CTX_set_read_ahead(ctx, 1);
-	SSL_CTX_set_session_cache_mode(ctx, SSL_SESS_CACHE_OFF);
-	SSL_CTX_set_num_tickets(ctx, (size_t)t->tickets);
-	if (t->tickets == 0)
-		SSL_CTX_set_options(ctx, SSL_OP_NO_TICKET);
-	if (SSL_CTX_set_cipher_list(ctx, t->ciphers.at) != 1 ||
-	    SSL_CTX_set_ciphersuites(ctx, t->ciphersuites.at) != 1) {
-		config_complain(errors, t->place, "OpenSSL knows no cipher of ciphers: or ciphersuites:");
-		ERR_clear_error();
-		return false;
-	}
-	return SSL_CTX_set_min_proto_version(ctx, least) == 1 &&
-		SSL_CTX_set1_groups_list(ctx, "X25519:P-256:P-384") == 1;
+	if (!old)
+		config_complain(errors, t->place, "OpenSSL knows no cipher of tls.ciphers: \"%s\"", t->ciphers.at);
+	if (!new)
+		config_complain(errors, t->place, "OpenSSL does not know all of tls.ciphersuites: \"%s\"",
+		                t->ciphersuites.at);
+	ERR_clear_error();
+	return old && new;
 }
 
 static bool set_clients(SSL_CTX *ctx, const struct tls_server *s, struct bundle *b,
                         struct config_errors *errors)
 {
 	const struct config_listener_tls *t = s->config->tls;
-	int mode =
-	    t->client_certificate == 2 ? SSL_VERIFY_PEER | SSL_VERIFY_FAIL_IF_NO_PEER_CERT : SSL_VERIFY_PEER;
+	bool required = t->client_certificate == CERTIFICATE_REQUIRED;
+	STACK_OF(X509_NAME) *names = NULL;
+	X509_STORE *store = pem_store(b, t->client_ca, t->place, &names, errors);
 
-	if (!t->client_ca.len) {
-		config_complain(errors, t->place,
-		                "client_certificate asks for certificates, but client_ca names no CA to trust");
+	if (!store) {
+		sk_X509_NAME_pop_free(names, X509_NAME_free);
 		return false;
 	}
-	SSL_CTX_set_verify(ctx, mode, NULL);
-	return pem_authorities(ctx, b, t->client_ca, t->place, true, errors);
+	SSL_CTX_set1_verify_cert_store(ctx, store);
+	X509_STORE_free(store);
+	SSL_CTX_set_client_CA_list(ctx, names);
+	SSL_CTX_set_verify(ctx, SSL_VERIFY_PEER | (required ? SSL_VERIFY_FAIL_IF_NO_PEER_CERT : 0), NULL);
+	SSL_CTX_set_verify_depth(ctx, 8);
+	SSL_CTX_set_max_cert_list(ctx, CLIENT_CHAIN_MAX);
+	SSL_CTX_set_timeout(ctx, SESSION_CLIENT_S);
+	return true;
 }
 
-static bool open_host(struct tls_server *s, const struct config_certificate *c, bool wanted, struct bundle *b,
+static void set_manners(SSL_CTX *ctx, struct tls_server *s)
+{
+	const struct config_listener_tls *t = s->config->tls;
+	int least = t->min_version == MIN_1_2 ? TLS1_2_VERSION : TLS1_3_VERSION;
+
+	SSL_CTX_set_options(ctx, SSL_OP_NO_RENEGOTIATION | SSL_OP_NO_COMPRESSION |
+	                             SSL_OP_CIPHER_SERVER_PREFERENCE | SSL_OP_PRIORITIZE_CHACHA |
+	                             (t->tickets ? 0 : SSL_OP_NO_TICKET));
+	SSL_CTX_set_mode(ctx, SSL_MODE_RELEASE_BUFFERS | SSL_MODE_NO_AUTO_CHAIN);
+	SSL_CTX_set_read_ahead(ctx, 1);
+	SSL_CTX_set_session_cache_mode(ctx, SSL_SESS_CACHE_OFF);
+	SSL_CTX_set_timeout(ctx, SESSION_S);
+	SSL_CTX_set_max_early_data(ctx, 0);
+	SSL_CTX_set_recv_max_early_data(ctx, 0);
+	SSL_CTX_set_app_data(ctx, s);
+	SSL_CTX_set_alpn_select_cb(ctx, on_alpn, s);
+	tickets_attach(ctx);
+	check(SSL_CTX_set_num_tickets(ctx, (size_t)t->tickets) == 1 &&
+		SSL_CTX_set_min_proto_version(ctx, least) == 1 &&
+		SSL_CTX_set_max_proto_version(ctx, TLS1_3_VERSION) == 1 &&
+		SSL_CTX_set1_groups_list(ctx, "X25519:P-256:P-384") == 1);
+}
+
+static SSL_CTX *open_context(struct tls_server *s, int policy, struct slice names, struct bundle *b,
 	struct config_errors *errors)
 {
-	struct tls_host *h = &s->hosts[s->hosts_len++];
-	uint64_t id[2];
+	SSL_CTX *ctx = SSL_CTX_new(TLS_server_method());
 
-	h->demands = wanted;
-	h->ctx = SSL_CTX_new(TLS_server_method());
-	check(h->ctx);
-	SSL_CTX_set_app_data(h->ctx, s);
-	if (!set_bounds(h->ctx, s, errors) || !pem_chain(h->ctx, b, c->chain, c->place, errors) ||
-	    !pem_key(h->ctx, b, c, errors) || (wanted && !set_clients(h->ctx, s, b, errors)))
+	check(ctx);
+	set_manners(ctx, s);
+	if (set_ciphers(ctx, s->config->tls, errors) && (policy == PLAIN || set_clients(ctx, s, b, errors)) &&
+	    bind_tickets(ctx, s, policy, names))
+		return ctx;
+	SSL_CTX_free(ctx);
+	return NULL;
+}
+
+/* ---- hosts ---- */
+
+static bool has_policy(const struct tls_server *s, int policy)
+{
+	const struct config_listener_tls *t = s->config->tls;
+
+	if (policy == DEMANDING)
+		return t->client_certificate != CERTIFICATE_NONE;
+	return t->client_certificate == CERTIFICATE_NONE || t->client_hosts.len > 0;
+}
+
+static bool use(struct tls_host *h, const struct pem *p, const struct config_certificate *c,
+                struct config_errors *errors)
+{
+	for (int i = 0; i < POLICIES; i++) {
+		if (!h->ctx[i] || SSL_CTX_use_cert_and_key(h->ctx[i], p->cert, p->key, p->chain, 1) == 1)
+			continue;
+		const char *reason = ERR_reason_error_string(ERR_peek_last_error());
+		config_complain(errors, c->place, "OpenSSL will not use the certificate %s: %s", c->chain.at,
+		                reason ? reason : "it does not say why");
+		ERR_clear_error();
 		return false;
-	read_names(h);
-	h->policy = policy_of(s, wanted, b);
-	id[0] = h->policy;
-	id[1] = hash(s->config->address, h->policy);
-	SSL_CTX_set_session_id_context(h->ctx, (const unsigned char *)id, sizeof id);
-	SSL_CTX_set_alpn_select_cb(h->ctx, on_alpn, s);
-	tickets_attach(h->ctx);
+	}
+	return true;
+}
+
+/* The host that has the same names with a key of another type: clients get what they can verify. */
+static struct tls_host *other_type(struct tls_server *s, struct slice names, int key_type)
+{
+	for (size_t i = 0; i < s->hosts_len; i++) {
+		struct tls_host *h = &s->hosts[i];
+		if (slice_same(h->names, names) && h->key_types[0] != key_type && !h->key_types[1])
+			return h;
+	}
+	return NULL;
+}
+
+static struct tls_host *new_host(struct tls_server *s, struct slice names, struct bundle *b,
+                                 struct config_errors *errors)
+{
+	struct tls_host *h = &s->hosts[s->hosts_len++];
+
+	h->names = names;
+	for (int i = 0; i < POLICIES; i++)
+		if (has_policy(s, i) && !(h->ctx[i] = open_context(s, i, names, b, errors)))
+			return NULL;
+	return h;
+}
+
+static bool open_certificate(struct tls_server *s, const struct config_certificate *c, struct bundle *b,
+	struct config_errors *errors)
+{
+	struct slice names = { NULL, 0 };
+	struct tls_host *h;
+	struct pem p;
+	bool ok = pem_read(&p, b, c, errors);
+
+	if (ok) {
+		int type = EVP_PKEY_get_base_id(p.key);
+		check(names_read(p.cert, &names));
+		h = other_type(s, names, type);
+		if (h) {
+			h->key_types[1] = type;
+			free((void *)(uintptr_t)names.at);
+		} else if ((h = new_host(s, names, b, errors))) {
+			h->key_types[0] = type;
+		}
+		ok = h && use(h, &p, c, errors);
+	}
+	pem_free(&p);
+	return ok;
+}
+
+static bool open_policies(struct tls_server *s, struct bundle *b, struct config_errors *errors)
+{
+	const struct config_listener_tls *t = s->config->tls;
+
+	if (t->client_certificate != CERTIFICATE_NONE && !t->client_ca.len) {
+		config_complain(errors, t->place,
+		                "client_certificate needs client_ca, by which certificates are judged");
+		return false;
+	}
+	for (int i = 0; i < POLICIES; i++)
+		if (has_policy(s, i) && !digest_policy(s, i, b, errors))
+			return false;
 	return true;
 }
 
@@ -199,21 +271,18 @@ struct tls_server *tls_server_open(const struct config_listener *l, const struct
 {
 	struct tls_server *s = calloc(1, sizeof *s);
 	const struct config_listener_tls *t = l->tls;
-	bool ok = true;
 
 	(void)c;
 	check(s);
 	s->config = l;
 	s->tickets = tickets;
-	s->hosts = calloc(t->certificates_len * 2 + 1, sizeof *s->hosts);
+	s->hosts = calloc(t->certificates_len + 1, sizeof *s->hosts);
 	check(s->hosts);
 	read_protocols(s);
-	for (size_t i = 0; i < t->certificates_len; i++) {
-		bool some = t->client_certificate != 0, all = some && t->client_hosts.len == 0;
-		ok &= all || open_host(s, &t->certificates[i], false, b, errors);
-		ok &= !some || open_host(s, &t->certificates[i], true, b, errors);
-	}
-	if (ok && s->hosts_len)
+	bool policies = open_policies(s, b, errors), ok = policies;
+	for (size_t i = 0; policies && i < t->certificates_len; i++)
+		ok &= open_certificate(s, &t->certificates[i], b, errors);
+	if (ok && s->hosts_len && names_index(s))
 		return s;
 	tls_server_close(s);
 	return NULL;
@@ -224,24 +293,28 @@ void tls_server_close(struct tls_server *s)
 	if (!s)
 		return;
 	for (size_t i = 0; i < s->hosts_len; i++) {
-		for (size_t k = 0; k < s->hosts[i].names_len; k++)
-			free((void *)(uintptr_t)s->hosts[i].names[k].at);
-		free(s->hosts[i].names);
-		SSL_CTX_free(s->hosts[i].ctx);
+		free((void *)(uintptr_t)s->hosts[i].names.at);
+		for (int k = 0; k < POLICIES; k++)
+			SSL_CTX_free(s->hosts[i].ctx[k]);
 	}
 	free(s->hosts);
+	free(s->names);
 	free(s);
 }
 
 bool tls_accept(struct wire *w, struct tls_server *s, const struct hello *hello)
 {
+	struct slice name = slice_of(hello ? hello->server_name_lower : "");
+	int policy = demands(s, name) ? DEMANDING : PLAIN;
 	struct tls_layer *t;
-	struct tls_host *h = server_host(s, slice_of(hello->server_name_lower));
 
-	if (!layer_open(w, h->ctx, &t))
+	if (!layer_open(w, s->hosts[names_find(s, name)].ctx[policy], &t))
 		return false;
-	t->server = s;
-	t->policy = h->policy;
+	t->policy = s->policy[policy];
+	if (!tickets_exist(s->tickets)) { /* TLS 1.3 would send an empty one */
+		SSL_set_options(t->ssl, SSL_OP_NO_TICKET);
+		SSL_set_num_tickets(t->ssl, 0);
+	}
 	SSL_set_accept_state(t->ssl);
 	return true;
 }

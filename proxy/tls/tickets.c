@@ -1,18 +1,20 @@
-/* tickets.c -- session tickets (RFC 5077, RFC 8446 4.6.1) under keys that all workers, or the fleet, share.
- */
-#include "tls/inside.h"
+/* tickets.c -- session tickets (RFC 5077, RFC 8446 section 4.6.1) under keys that all workers, or the fleet,
+ * share. */
 #include "base/check.h"
 #include "base/random.h"
 #include "base/text.h"
+#include "tls/inside.h"
 #include <openssl/core_names.h>
-#include <openssl/err.h>
 #include <openssl/kdf.h>
 #include <openssl/rand.h>
 #include <stdatomic.h>
 
-#define PERIOD_S (12 * 3600)
+#define SECRETS_USED 3
+_Static_assert(SECRETS_USED * 3 == TICKET_KEYS_MAX, "three periods of each secret");
 
-static void derive(const struct secret *from, uint64_t period, void *to, size_t len)
+/* ---- making ---- */
+
+static void derive(const struct secret *from, uint64_t period, struct ticket_key *to)
 {
 	char label[64];
 	struct text info = TEXT(label);
@@ -26,49 +28,67 @@ static void derive(const struct secret *from, uint64_t period, void *to, size_t 
 	params[1] = OSSL_PARAM_construct_octet_string(OSSL_KDF_PARAM_KEY, from->bytes, from->len);
 	params[2] = OSSL_PARAM_construct_octet_string(OSSL_KDF_PARAM_INFO, info.at, info.len);
 	params[3] = OSSL_PARAM_construct_end();
-	check(ctx && EVP_KDF_derive(ctx, to, len, params) == 1);
+	check(ctx && EVP_KDF_derive(ctx, (unsigned char *)to, sizeof *to, params) == 1);
 	EVP_KDF_CTX_free(ctx);
 	EVP_KDF_free(kdf);
 }
 
-/* The generation is odd while the keys change; a reader that meets it tries again, and gives up soon. */
+static void from_fleet(struct ticket_set *to, const CONFIG_SECRETS *fleet, uint64_t period)
+{
+	to->from_fleet = 1;
+	for (size_t i = 0; i < fleet->len && i < SECRETS_USED; i++) {
+		derive(&fleet->at[i], period, &to->key[to->len++]);
+		derive(&fleet->at[i], period - 1, &to->key[to->len++]);
+		derive(&fleet->at[i], period + 1, &to->key[to->len++]);
+	}
+}
+
+static void at_random(struct ticket_set *to, const struct ticket_set *before)
+{
+	random_bytes(&to->key[to->len++], sizeof to->key[0]);
+	if (before->len && !before->from_fleet) /* of a fleet whose secret was taken away: its tickets end now */
+		to->key[to->len++] = before->key[0];
+}
+
 void ticket_keys_make(struct ticket_keys *to, const struct config *c, uint64_t wall_s)
 {
 	const CONFIG_SECRETS *fleet = &c->root.secrets.fleet;
-	uint64_t period = wall_s / PERIOD_S, generation = atomic_load(&to->generation) | 1;
-	unsigned char fresh[3][80];
+	uint64_t generation = atomic_load_explicit(&to->generation, memory_order_relaxed);
+	const struct ticket_set *now = &to->set[generation % 2];
+	struct ticket_set next = { .period = wall_s / TICKET_PERIOD_S };
 
-	if (fleet->len == 0) {
-		memcpy(fresh[1], &to->key[0], 80);
-		memcpy(fresh[2], &to->key[1], 80);
-		random_bytes(fresh[0], 80);
-	} else {
-		derive(&fleet->at[0], period, fresh[0], 80);
-		derive(&fleet->at[0], period - 1, fresh[1], 80);
-		if (fleet->len > 1)
-			derive(&fleet->at[1], period, fresh[2], 80);
-		else
-			derive(&fleet->at[0], period + 1, fresh[2], 80); /* a machine whose clock is ahead of ours */
+	if (fleet->len)
+		from_fleet(&next, fleet, next.period);
+	else if (!now->len || now->from_fleet || now->period != next.period)
+		at_random(&next, now);
+	if (next.len && memcmp(now, &next, sizeof next) != 0) {
+		to->set[(generation + 1) % 2] = next;
+		atomic_store_explicit(&to->generation, generation + 1, memory_order_release);
 	}
-	atomic_store(&to->generation, generation);
-	memcpy(&to->key, fresh, sizeof fresh);
-	to->len = fleet->len ? 3 : to->len < 3 ? to->len + 1 : 3;
-	atomic_store(&to->generation, generation + 1);
-	secret_wipe(fresh, sizeof fresh);
+	secret_wipe(&next, sizeof next);
 }
 
-static bool take_copy(const struct ticket_keys *from, struct ticket_keys *to)
+/* ---- using ---- */
+
+/* A set is overwritten only as the next but one is made, twelve hours later; still, a copy that was overtaken
+ * is taken again. */
+static void take_copy(const struct ticket_keys *from, struct ticket_set *to)
 {
-	for (int tries = 0; tries < 100; tries++) {
-		uint64_t before = atomic_load_explicit(&from->generation, memory_order_acquire);
-		memcpy(to->key, from->key, sizeof to->key);
-		to->len = from->len <= 3 ? from->len : 0;
+	uint64_t before, after = atomic_load_explicit(&from->generation, memory_order_acquire);
+
+	do {
+		before = after;
+		*to = from->set[before % 2];
 		atomic_thread_fence(memory_order_acquire);
-		if (!(before & 1) && before &&
-		    atomic_load_explicit(&from->generation, memory_order_relaxed) == before)
-			return to->len > 0;
-	}
-	return false;
+		after = atomic_load_explicit(&from->generation, memory_order_relaxed);
+	} while (after != before);
+	if (to->len > TICKET_KEYS_MAX)
+		to->len = 0;
+}
+
+bool tickets_exist(const struct ticket_keys *keys)
+{
+	return keys && atomic_load_explicit(&keys->generation, memory_order_relaxed) > 0;
 }
 
 static bool set_mac(EVP_MAC_CTX *mac, unsigned char *key)
@@ -91,37 +111,59 @@ static const EVP_CIPHER *aes(void)
 	return cipher;
 }
 
-/* 1: go on; 2: go on and send a new ticket; 0: no such key, a full handshake; -1: failure. */
+static struct ticket_key *find(struct ticket_set *keys, const unsigned char name[16])
+{
+	for (uint32_t i = 0; i < keys->len; i++)
+		if (memcmp(name, keys->key[i].name, 16) == 0)
+			return &keys->key[i];
+	return NULL;
+}
+
+/* 1: go on; 2: go on and send a new ticket; 0: no such key, a full handshake; -1: failure. OpenSSL checks the
+ * HMAC after this, and only then calls the session resumed. */
 static int on_ticket(SSL *ssl, unsigned char name[16], unsigned char *iv, EVP_CIPHER_CTX *cipher,
                      EVP_MAC_CTX *mac, int sealing)
 {
-	struct tls_server *s = SSL_CTX_get_app_data(SSL_get_SSL_CTX(ssl));
-	struct ticket_keys keys;
-	int found = 0;
+	const struct tls_server *s = SSL_CTX_get_app_data(SSL_get_SSL_CTX(ssl));
+	struct ticket_set keys = { .len = 0 };
+	struct ticket_key *key;
+	int result = 0;
 
-	if (!take_copy(s->tickets, &keys))
-		return 0;
-	if (sealing) {
-		memcpy(name, keys.key[0].name, 16);
-		found = RAND_bytes(iv, 16) == 1 &&
-		                EVP_EncryptInit_ex(cipher, aes(), NULL, keys.key[0].aes, iv) == 1 &&
-		                set_mac(mac, keys.key[0].mac)
-		            ? 1
-		            : -1;
-	}
-	for (uint32_t i = 0; !sealing && i < keys.len; i++) {
-		if (memcmp(name, keys.key[i].name, 16) != 0)
-			continue;
-		bool ok = EVP_DecryptInit_ex(cipher, aes(), NULL, keys.key[i].aes, iv) == 1 &&
-		          set_mac(mac, keys.key[i].mac);
-		found = !ok ? -1 : i == 0 ? 1 : 2;
-		break;
+	if (tickets_exist(s->tickets))
+		take_copy(s->tickets, &keys);
+	key = !sealing ? find(&keys, name) : keys.len ? &keys.key[0] : NULL;
+	if (key && sealing) {
+		memcpy(name, key->name, 16);
+		bool ok = RAND_bytes(iv, 16) == 1 && EVP_EncryptInit_ex2(cipher, aes(), key->aes, iv, NULL) == 1;
+		result = ok && set_mac(mac, key->mac) ? 1 : -1;
+	} else if (key) {
+		bool ok = EVP_DecryptInit_ex2(cipher, aes(), key->aes, iv, NULL) == 1 && set_mac(mac, key->mac);
+		/* TLS 1.3 clients use a ticket once (RFC 8446 appendix C.4), so each use earns another */
+		bool renew = key != keys.key || SSL_version(ssl) == TLS1_3_VERSION;
+		result = !ok ? -1 : renew ? 2 : 1;
 	}
 	secret_wipe(&keys, sizeof keys);
-	return found;
+	return result;
+}
+
+/* A ticket also stands for the client certificate shown when it was given: no longer than that is valid. */
+static SSL_TICKET_RETURN on_session(SSL *ssl, SSL_SESSION *session, const unsigned char *name,
+                                    size_t name_len, SSL_TICKET_STATUS status, void *with)
+{
+	(void)ssl;
+	(void)name;
+	(void)name_len;
+	(void)with;
+	if (status != SSL_TICKET_SUCCESS && status != SSL_TICKET_SUCCESS_RENEW)
+		return SSL_TICKET_RETURN_IGNORE_RENEW;
+	X509 *peer = SSL_SESSION_get0_peer(session);
+	if (peer && X509_cmp_current_time(X509_get0_notAfter(peer)) <= 0)
+		return SSL_TICKET_RETURN_IGNORE_RENEW;
+	return status == SSL_TICKET_SUCCESS ? SSL_TICKET_RETURN_USE : SSL_TICKET_RETURN_USE_RENEW;
 }
 
 void tickets_attach(SSL_CTX *ctx)
 {
-	check(SSL_CTX_set_tlsext_ticket_key_evp_cb(ctx, on_ticket) == 1);
+	check(SSL_CTX_set_tlsext_ticket_key_evp_cb(ctx, on_ticket) == 1 &&
+		SSL_CTX_set_session_ticket_cb(ctx, NULL, on_session, NULL) == 1);
 }

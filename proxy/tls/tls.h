@@ -13,22 +13,32 @@
 /* ---- the ClientHello (RFC 8446 section 4.1.2) ---- */
 enum hello_result { HELLO_MORE, HELLO_DONE, HELLO_BAD, HELLO_NOT_TLS };
 struct hello {
-	struct slice server_name;   /* as sent, inside the bytes; empty where none */
-	char server_name_lower[256];
+	struct slice server_name;   /* lies in server_name_lower of this very struct; empty where none */
+	char server_name_lower[256]; /* NUL-terminated */
 	char ja4[37], ja4_key[37];  /* see struct visitor */
 	bool offers_h2, offers_h1, offers_tls13, has_ticket;
 };
-/* From the first byte of the first record; HELLO_MORE until all of it is there (at most 16 KiB + records). */
+/* From the first byte of the first record; HELLO_MORE until all of it is there. HELLO_BAD: it is malformed,
+ * over 16 KiB, or has more ciphers (512) or extensions (128) than any client. Names are letters, digits, - _
+ * and dots.
+ */
 enum hello_result hello_read(struct slice bytes, struct hello *to);
 
 /* ---- keys of session tickets, shared by the workers ---- */
-struct ticket_keys {            /* in memory that only the keeper or supervisor writes; newest first */
-	_Atomic uint64_t generation;
-	struct { unsigned char name[16], aes[32], mac[32]; } key[3];
-	uint32_t len;
+#define TICKET_PERIOD_S (12 * 3600)
+#define TICKET_KEYS_MAX 9
+struct ticket_set {
+	uint64_t period;            /* wall seconds / TICKET_PERIOD_S at which it was made */
+	uint32_t len, from_fleet;
+	struct ticket_key { unsigned char name[16], aes[32], mac[32]; } key[TICKET_KEYS_MAX];
 };
-/* Fills from the fleet secret (HKDF by label and period) or at random where there is none. period_s: 12 h
- * slices of wall time; the newest key encrypts, the others still decrypt. */
+struct ticket_keys {            /* in memory that only one process writes; zeroed: there are no keys */
+	_Atomic uint64_t generation; /* set[generation % 2] is valid; moves last: its writer may die any time */
+	struct ticket_set set[2];
+};
+/* The newest key encrypts, the others still decrypt. With fleet secrets: of this, the last and the next
+ * period (a machine whose clock is ahead), for up to three secrets, by HKDF-SHA256. Without: random, a new
+ * one with each period, the one before kept. To be called at least once a period; harmless more often. */
 void ticket_keys_make(struct ticket_keys *to, const struct config *c, uint64_t wall_s);
 
 /* ---- the server's side ---- */
@@ -44,21 +54,27 @@ void tls_server_close(struct tls_server *s);
  * share a connection. It is also part of the session id context. */
 uint64_t tls_policy(const struct tls_server *s, struct slice host);
 
-/* Puts TLS on the wire; the ClientHello may lie in wire->ahead. False: out of memory. */
+/* Puts TLS on the wire, under the policy and certificate of the hello's name (NULL, or no name: the first);
+ * the ClientHello itself still lies in wire->ahead. False: out of memory. */
 bool tls_accept(struct wire *w, struct tls_server *s, const struct hello *hello);
 
 /* ---- the client's side ---- */
 struct tls_client;
 struct tls_client *tls_client_open(const struct config_upstream *u, struct bundle *b,
                                    struct config_errors *errors);
+/* After the last wire that was connected by it is closed. */
 void tls_client_close(struct tls_client *c);
-/* name: to send as SNI and to verify (a host name or an IP address). */
+/* name: to verify, and where it is no IP address to send as SNI; the configured server_name goes before it.
+ * The name's last session is offered. False: no name, or out of memory; the caller closes the wire. */
 bool tls_connect(struct wire *w, struct tls_client *c, struct slice name);
 
 /* ---- both ---- */
 enum tls_step { TLS_WAIT, TLS_READY, TLS_FAILED };
+/* After TLS_FAILED the wire itself has not failed: an alert is out or queued, and wire_shut lets it arrive.
+ * The wire is read and written only after TLS_READY. */
 enum tls_step tls_handshake(struct wire *w);
-/* After TLS_FAILED: one word for metrics ("alert", "protocol", "certificate", "closed") and one sentence. */
+/* After TLS_FAILED: one word for metrics ("alert", "protocol", "certificate", "closed") and one sentence,
+ * which is good until the next call. */
 const char *tls_failure(const struct wire *w, struct slice *sentence);
 
 /* Did the peer close without close_notify? Then what ended with the connection may be cut. False on a plain
@@ -68,7 +84,8 @@ bool tls_was_truncated(const struct wire *w);
 struct tls_facts {
 	struct slice version;       /* "1.3", "1.2" */
 	bool resumed, h2;
-	struct slice certificate;   /* verified client certificate's subject (RFC 4514), owned by the wire */
+	struct slice certificate; /* verified client certificate's subject: RFC 4514, ASCII, under 512 bytes;
+	                           * owned by the wire; empty where none, or where it names nobody */
 	uint64_t policy;
 };
 void tls_facts(const struct wire *w, struct tls_facts *to);
