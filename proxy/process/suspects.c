@@ -109,7 +109,7 @@ static void remember(struct blame *b, const struct in6_addr *address, uint64_t n
 {
 	if (b->len == BLAMED_MAX) /* the oldest gives way */
 		memmove(b->at, b->at + 1, --b->len * sizeof b->at[0]);
-	b->at[b->len++] = (struct blamed){ *address, now_ns };
+	b->at[b->len++] = (struct blamed){ *address, now_ns, b->crashes };
 }
 
 unsigned blame_crash(struct blame *b, const struct suspects *s, struct barred *bars, uint64_t now_ns)
@@ -117,6 +117,7 @@ unsigned blame_crash(struct blame *b, const struct suspects *s, struct barred *b
 	unsigned bars_set = 0;
 
 	forget_old(b, now_ns);
+	b->crashes++;
 	for (size_t i = 0; i < SUSPECTS_MAX; i++) {
 		if (!s->at[i].in_flight)
 			continue;
@@ -126,9 +127,10 @@ unsigned blame_crash(struct blame *b, const struct suspects *s, struct barred *b
 			remember(b, &address, now_ns);
 			continue;
 		}
-		if (before->at_ns == now_ns)
+		if (before->crash == b->crashes)
 			continue; /* a torn table may name it twice */
 		before->at_ns = now_ns;
+		before->crash = b->crashes;
 		barred_add(bars, &address, now_ns + BLAME_NS);
 		bars_set++;
 	}

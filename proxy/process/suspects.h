@@ -31,8 +31,9 @@ void barred_add(struct barred *b, const struct in6_addr *address, uint64_t until
 #define BLAME_NS (600 * NS_PER_S) /* how long a crash is remembered, and how long a bar lasts */
 
 struct blame {                    /* in the supervisor */
-	struct blamed { struct in6_addr address; uint64_t at_ns; } at[BLAMED_MAX];
+	struct blamed { struct in6_addr address; uint64_t at_ns, crash; } at[BLAMED_MAX];
 	size_t len;
+	uint64_t crashes;             /* the last one's number: two may be found at the same moment */
 };
 
 /* A crash at now_ns left these suspects: bars those of an earlier crash; returns how many. */

@@ -76,6 +76,22 @@ static void only_an_address_of_two_crashes_is_barred(void **state)
 	free(second);
 }
 
+static void two_crashes_found_at_the_same_moment_are_two(void **state)
+{
+	struct suspects *first = new_suspects(), *second = new_suspects();
+	static struct blame blame;
+	static struct barred bars;
+	struct in6_addr a = address(1);
+
+	(void)state;
+	suspects_note(first, &a, true);
+	suspects_note(second, &a, true);
+	assert_int_equal(blame_crash(&blame, first, &bars, NS_PER_S), 0);
+	assert_int_equal(blame_crash(&blame, second, &bars, NS_PER_S), 1);
+	free(first);
+	free(second);
+}
+
 static void full_tables_stay_bounded(void **state)
 {
 	struct suspects *s = new_suspects();
@@ -240,6 +256,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(an_address_counts_while_any_of_its_requests_is_in_flight),
 		cmocka_unit_test(only_an_address_of_two_crashes_is_barred),
+		cmocka_unit_test(two_crashes_found_at_the_same_moment_are_two),
 		cmocka_unit_test(full_tables_stay_bounded),
 		cmocka_unit_test(a_question_survives_the_ring),
 		cmocka_unit_test(what_is_published_cannot_be_made_writable_by_a_reader),
