@@ -122,6 +122,26 @@ static void the_ed25519_example_of_rfc_8037_verifies(void **state)
 	             ALG_EDDSA);
 }
 
+static void the_ps384_example_of_rfc_7520_verifies(void **state)
+{
+	(void)state;
+	check_vector("{\"kty\":\"RSA\",\"kid\":\"bilbo.baggins@hobbiton.example\",\"use\":\"sig\",\"n\":\""
+	             "n4EPtAOCc9AlkeQHPzHStgAbgs7bTZLwUBZdR8_KuKPEHLd4rHVTeT-O-XV2jRojdNhxJWTDvNd7nqQ0VEiZQHz_"
+	             "AJmSCpMaJMRBSFKrKb2wqVwGU_NsYOYL-QtiWN2lbzcEe6XC0dApr5ydQLrHqkHHig3RBordaZ6Aj-oBHqFEHYpP"
+	             "e7Tpe-OfVfHd1E6cS6M1FZcD1NNLYD5lFHpPI9bTwJlsde3uhGqC0ZCuEHg8lhzwOHrtIQbS0FVbb9k3-tVTU4fg"
+	             "_3L_vniUFAKwuCLqKnS2BYwdq_mzSnbLY7h_qixoR7jig3__kRhuaxwUkRz5iaiQkqgc5gHdrNP5zw\","
+	             "\"e\":\"AQAB\"}",
+	             "eyJhbGciOiJQUzM4NCIsImtpZCI6ImJpbGJvLmJhZ2dpbnNAaG9iYml0b24uZXhhbXBsZSJ9",
+	             "SXTigJlzIGEgZGFuZ2Vyb3VzIGJ1c2luZXNzLCBGcm9kbywgZ29pbmcgb3V0IHlvdXIgZG9vci4gWW91IHN0ZXAg"
+	             "b250byB0aGUgcm9hZCwgYW5kIGlmIHlvdSBkb24ndCBrZWVwIHlvdXIgZmVldCwgdGhlcmXigJlzIG5vIGtub3dp"
+	             "bmcgd2hlcmUgeW91IG1pZ2h0IGJlIHN3ZXB0IG9mZiB0by4",
+	             "cu22eBqkYDKgIlTpzDXGvaFfz6WGoz7fUDcfT0kkOy42miAh2qyBzk1xEsnk2IpN6-tPid6VrklHkqsGqDqHCdP6"
+	             "O8TTB5dDDItllVo6_1OLPpcbUrhiUSMxbbXUvdvWXzg-UD8biiReQFlfz28zGWVsdiNAUf8ZnyPEgVFn442ZdNqi"
+	             "VJRmBqrYRXe8P_ijQ7p8Vdz0TTrxUeT3lm8d9shnr2lfJT8ImUjvAA2Xez2Mlp8cBE5awDzT0qI0n6uiP1aCN_2_"
+	             "jLAeQTlqRHtfa64QQSUmFAAjVKPbByi7xho0uTOcbH510a6GYmJUAfmWjwZ6oD4ifKo8DYM-X72Eaw",
+	             ALG_PS384);
+}
+
 static void every_algorithm_verifies_its_own_signature_and_no_other(void **state)
 {
 	(void)state;
@@ -309,6 +329,7 @@ int main(void)
 		cmocka_unit_test(the_rs256_example_of_rfc_7515_verifies),
 		cmocka_unit_test(the_es256_example_of_rfc_7515_verifies),
 		cmocka_unit_test(the_ed25519_example_of_rfc_8037_verifies),
+		cmocka_unit_test(the_ps384_example_of_rfc_7520_verifies),
 		cmocka_unit_test(every_algorithm_verifies_its_own_signature_and_no_other),
 		cmocka_unit_test(an_ecdsa_signature_of_zeros_verifies_nothing),
 		cmocka_unit_test(claims_are_read_in_all_their_spellings),
