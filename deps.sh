@@ -22,6 +22,7 @@ check)
 	;;
 bench)
 	want nginx nginx-light; want haproxy haproxy; want wrk wrk; want h2load nghttp2-client; want /usr/bin/python3 python3
+	want ss iproute2; want openssl openssl
 	;;
 esac
 [ -n "$missing" ] || exit 0
