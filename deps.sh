@@ -16,7 +16,7 @@ want pc:libseccomp libseccomp-dev; want pc:hiredis libhiredis-dev
 case ${1:-build} in
 check)
 	want pc:cmocka libcmocka-dev; want clang clang; want curl curl; want nghttp nghttp2-client; want jq jq
-	want redis-server redis-server; want /usr/bin/python3 python3; want py:pytest python3-pytest; want py:httpx python3-httpx
+	want redis-server redis-server; want nginx nginx-light; want caddy caddy; want /usr/bin/python3 python3; want py:pytest python3-pytest; want py:httpx python3-httpx
 	want py:h2 python3-h2; want py:websockets python3-websockets; want mandoc mandoc; want ss iproute2; want git git
 	ls /usr/lib/llvm-*/lib/clang/*/lib/linux/libclang_rt.fuzzer-*.a >/dev/null 2>&1 || missing="$missing libclang-rt-14-dev"
 	;;

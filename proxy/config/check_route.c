@@ -7,12 +7,14 @@ static const uint64_t deny_statuses[] = { 400, 401, 403, 405, 429, 503 };
 
 static void check_end(struct check *k, const struct config_route *r)
 {
-	int ends = (r->upstream.at != NULL) + (r->deny != CONFIG_ABSENT) + (r->redirect != NULL);
+	int ends = (r->upstream.at != NULL) + (r->deny != CONFIG_ABSENT) + (r->redirect != NULL) +
+		(r->check != ASKER_NONE) + r->decide;
 	bool known = r->deny == CONFIG_ABSENT;
 
 	if (ends != 1)
 		config_complain(k->load->errors, r->place,
-		                "a route has exactly one of upstream, deny and redirect, and this one has %s",
+		                "a route has exactly one of upstream, deny, redirect, check and decide, and this "
+		                "one has %s",
 		                ends ? "several" : "none");
 	for (size_t i = 0; i < sizeof deny_statuses / sizeof deny_statuses[0]; i++)
 		known |= r->deny == deny_statuses[i];
@@ -32,10 +34,28 @@ static void check_openness(struct check *k, const struct config_route *r)
 {
 	if (r->verify && r->anonymous)
 		COMPLAIN(k, &r->anonymous, r, "a route has verify or anonymous: true, not both");
-	else if (r->upstream.at && !r->verify && !r->anonymous)
+	else if ((r->upstream.at || r->decide) && !r->verify && !r->anonymous)
 		config_complain(k->load->errors, r->place,
-		                "a route with an upstream needs verify, or anonymous: true where it is meant "
-		                "to be open to everyone");
+		                "a route with %s needs verify, or anonymous: true where it is meant "
+		                "to be open to everyone", r->decide ? "decide" : "an upstream");
+}
+
+/* A door for other proxies: what it asks is asked by the routes that it decides by. */
+static void check_door(struct check *k, const struct config_route *r)
+{
+	if (r->check == ASKER_NONE)
+		return;
+	if (r->verify || r->anonymous || r->limits.len)
+		COMPLAIN(k, &r->check, r,
+		         "a check route has no verify, anonymous or limits: those of the described request's own "
+		         "route count");
+	if (k->root->trusted_proxies.len == 0)
+		COMPLAIN(k, &r->check, r,
+		         "a check route answers trusted proxies alone, and trusted_proxies is empty");
+	if (r->check == ASKER_ENVOY && !slice_ends(r->path, S("/*")))
+		COMPLAIN(k, &r->check, r,
+		         "Envoy appends the described path to its path_prefix, so the path of this route must "
+		         "end in /*");
 }
 
 static void check_verify(struct check *k, const struct config_route_verify *v)
@@ -98,6 +118,7 @@ static void check_route(struct check *k, struct config_route *r)
 {
 	check_end(k, r);
 	check_openness(k, r);
+	check_door(k, r);
 	if (r->upstream.at)
 		check_name(k, &k->upstreams, &r->upstream, r->place, "upstream");
 	if (r->verify)

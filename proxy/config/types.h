@@ -53,5 +53,8 @@ typedef struct config_secret_list CONFIG_SECRETS; /* never printed; at least 32 
 /* Is the address (IPv4 mapped) in one of the networks? */
 bool cidrs_have(const struct config_cidrs *nets, const struct in6_addr *address);
 
+/* The words of routes.check: which kind of proxy asks. */
+enum asker { ASKER_NONE, ASKER_NGINX, ASKER_ENVOY, ASKER_TRAEFIK, ASKER_CADDY };
+
 /* A COUNT, SIZE or DURATION with the default "" that was not written. */
 #define CONFIG_ABSENT 0

@@ -132,16 +132,11 @@ static void trace(struct text *t, const struct request *r)
 
 static void identity(struct text *t, const struct request *r)
 {
-	static const struct slice verdicts[] = {{"none", 4}, {"valid", 5}, {"invalid", 7}, {"unknown", 7}};
+	struct header told[TOLD_MAX];
+	size_t len = request_told(r, told);
 
-	optional(t, S("Sallyport-Subject"), r->identity.subject);
-	optional(t, S("Sallyport-Client"), r->identity.client);
-	optional(t, S("Sallyport-Tenant"), r->identity.tenant);
-	optional(t, S("Sallyport-Scope"), r->identity.scope);
-	optional(t, S("Sallyport-Certificate"), r->visitor->certificate);
-	field(t, S("Sallyport-Verdict"), verdicts[r->identity.verdict]);
-	field(t, S("Sallyport-Class"), class_names[r->class]);
-	field(t, S("Sallyport-Request-Id"), slice_of(r->id));
+	for (size_t i = 0; i < len; i++)
+		optional(t, told[i].name, told[i].value);
 }
 
 static bool wants_length(struct slice method)

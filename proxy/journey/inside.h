@@ -62,6 +62,11 @@ void arrival_on_closed(void *with, struct visitor *v);
  * in waiting. */
 void arrival_on_touch(void *with, const struct visitor *v);
 void arrival_let_go(struct journey *j);
+/* decision.c: requests that another proxy holds and asks about */
+struct route_facts *decision_route(struct request *r, enum fault *why, struct route_facts **denied);
+enum pace decision_allow(struct request *r);
+/* Adds a field to r->answer; false where the arena is full. */
+bool answer_add(struct request *r, struct slice name, struct slice value);
 /* stations.c: those that are the journey's own */
 enum pace route_enter(struct request *r);
 enum pace settle_enter(struct request *r);

@@ -40,6 +40,8 @@ static enum pace limit_second(struct request *r)
 
 static enum pace forward_walk(struct request *r)
 {
+	if (r->asker)
+		return decision_allow(r);
 	return forward_enter(r->journey->forward, r);
 }
 

@@ -15,7 +15,7 @@ static bool is_misdirected(const struct journey *j, const struct request *r)
 		(r->version == 20 && !routes_know_host(j->routes, r->host));
 }
 
-static bool add(struct request *r, struct slice name, struct slice value)
+bool answer_add(struct request *r, struct slice name, struct slice value)
 {
 	struct headers *h = &r->answer.fields;
 
@@ -63,17 +63,25 @@ static enum pace preflight(struct request *r, const struct config_cors *cors)
 	struct text age = TEXT(number);
 
 	r->answer.status = 204;
-	add(r, S("Vary"), S("Origin, Access-Control-Request-Method, Access-Control-Request-Headers"));
+	answer_add(r, S("Vary"), S("Origin, Access-Control-Request-Method, Access-Control-Request-Headers"));
 	if (!origin.len)
 		return ANSWER; /* without the fields, the browser refuses */
 	text_u64(&age, cors->max_age / NS_PER_S);
-	add(r, S("Access-Control-Allow-Origin"), origin);
-	add(r, S("Access-Control-Allow-Methods"), joined(r, &cors->methods));
-	add(r, S("Access-Control-Allow-Headers"), joined(r, &cors->headers));
-	add(r, S("Access-Control-Max-Age"), arena_copy(&r->arena, text_slice(&age)));
+	answer_add(r, S("Access-Control-Allow-Origin"), origin);
+	answer_add(r, S("Access-Control-Allow-Methods"), joined(r, &cors->methods));
+	answer_add(r, S("Access-Control-Allow-Headers"), joined(r, &cors->headers));
+	answer_add(r, S("Access-Control-Max-Age"), arena_copy(&r->arena, text_slice(&age)));
 	if (cors->credentials)
-		add(r, S("Access-Control-Allow-Credentials"), S("true"));
+		answer_add(r, S("Access-Control-Allow-Credentials"), S("true"));
 	return ANSWER;
+}
+
+/* Another proxy's upstream answers it, and it carries no credential: it may pass where its origin may ask. */
+static enum pace decide_preflight(struct request *r, const struct config_cors *cors)
+{
+	struct slice origin = headers_find(&r->headers, HEADER_ORIGIN)->value;
+
+	return allowed_origin(cors, origin).len ? decision_allow(r) : request_fail(r, FAULT_DENIED);
 }
 
 static enum pace redirect(struct request *r, const struct config_redirect *to)
@@ -99,14 +107,14 @@ static enum pace redirect(struct request *r, const struct config_redirect *to)
 	if (t.cut || !location.at)
 		return request_fail(r, FAULT_HEAD_TOO_BIG);
 	r->answer.status = (uint16_t)to->status;
-	add(r, S("Location"), location);
+	answer_add(r, S("Location"), location);
 	return ANSWER;
 }
 
 static enum pace found(struct request *r, struct route_facts *facts)
 {
 	const struct config_route *route = facts->route;
-	bool upgrade = r->upgrade_websocket;
+	bool upgrade = r->upgrade_websocket && !r->asker;
 
 	r->route = route;
 	r->route_facts = facts;
@@ -116,7 +124,7 @@ static enum pace found(struct request *r, struct route_facts *facts)
 	if (route->redirect)
 		return redirect(r, route->redirect);
 	if (is_preflight(r, route->cors))
-		return preflight(r, route->cors);
+		return r->asker ? decide_preflight(r, route->cors) : preflight(r, route->cors);
 	if (r->upgrade_websocket && forward_tunnels(r->journey->forward) >= r->config->root.http.tunnels_max)
 		return request_fail(r, FAULT_TUNNELS_FULL);
 	uint64_t most = route->body_max; /* config/ has filled it from http.body_max */
@@ -136,7 +144,7 @@ enum pace route_enter(struct request *r)
 		return request_fail(r, why);
 	if (is_misdirected(j, r))
 		return request_fail(r, FAULT_MISDIRECTED);
-	facts = routes_find(j->routes, r, &why, &denied);
+	facts = decision_route(r, &why, &denied);
 	if (facts)
 		return found(r, facts);
 	if (denied) {

@@ -7,8 +7,8 @@
 #include "base/clock.h"
 #include "base/deadline.h"
 #include "config/config.h"
+#include "request/described.h"
 #include "request/fault.h"
-#include "request/headers.h"
 #include "request/strip.h"
 
 /* What a station tells the driver. */
@@ -91,6 +91,8 @@ struct request {
 	struct slice path, query;     /* path normalised once; query without '?', as received */
 	bool has_query;
 	struct in6_addr address;      /* of the client, behind trusted proxies */
+	uint8_t asker;                /* enum asker: whose description method, target and host are; else NONE */
+	bool asked_by_head;           /* with asker: the method that brought the description was HEAD */
 	struct slice forwarded_for;   /* the trusted part of X-Forwarded-For to continue; may be empty */
 	char id[33];                  /* trace id, 32 hex digits, NUL */
 	char span[17];                /* our span id */

@@ -288,6 +288,18 @@ static enum fault set_target(struct request *r, struct slice host)
 	return why != FAULT_NONE ? why : set_absolute(r, target);
 }
 
+enum fault request_retarget(struct request *r, struct slice method, struct slice target, struct slice host)
+{
+	if (!header_is_name(method) || slice_same(method, S("CONNECT")))
+		return FAULT_BAD_METHOD;
+	if (!slice_starts(target, S("/")))
+		return FAULT_BAD_TARGET;
+	r->method = method;
+	r->target = target;
+	enum fault why = set_host(r, S(""), host);
+	return why != FAULT_NONE ? why : set_path_and_query(r, target);
+}
+
 enum fault request_check(struct request *r)
 {
 	struct slice scheme = r->visitor->tls ? S("https") : S("http"), host;

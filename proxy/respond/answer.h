@@ -4,7 +4,8 @@
 
 struct own {
 	const struct request *r;
-	unsigned status;
+	unsigned meant;              /* the status of the fault or answer */
+	unsigned status;             /* as sent: another one where a proxy asks and could not pass it on */
 	unsigned retry_s;            /* 0: not to be said */
 	bool page;                   /* for a browser */
 	struct headers fields;

@@ -11,7 +11,8 @@ struct slice respond_reason(const struct request *r)
 	if (r->fault)
 		return slice_of(fault_info[r->fault].code);
 	if (r->answer.status)
-		return r->answer.status < 300 ? S("preflight") : S("redirect");
+		return r->answer.status == 200 ? S("allowed") :
+			r->answer.status < 300 ? S("preflight") : S("redirect");
 	return S("");
 }
 
@@ -26,6 +27,18 @@ static unsigned status_of(const struct request *r)
 	if (r->fault == FAULT_DENIED && r->route && may_deny_with(r->route->deny))
 		return (unsigned)r->route->deny;
 	return r->fault ? fault_info[r->fault].status : r->answer.status;
+}
+
+/* nginx's auth_request knows 2xx, 401 and 403, and takes all else for a failure of its own: 500. Envoy's
+ * ext_authz takes every 5xx for a failure of ours, which its failure_mode_allow may let pass.
+ * Sallyport-Status says what was meant. */
+static unsigned status_for(const struct request *r, unsigned meant)
+{
+	if (r->asker == ASKER_NGINX && meant != 200 && meant != 401)
+		return 403;
+	if (r->asker == ASKER_ENVOY && meant >= 500)
+		return 429;
+	return meant;
 }
 
 /* Where no limit says when to come back: how soon things of this kind have changed, in seconds. */
@@ -89,7 +102,7 @@ static void add_retry_after(struct own *o)
 {
 	size_t from = own_begin(o);
 
-	if (o->status != 429 && o->status != 503)
+	if (o->meant != 429 && o->meant != 503)
 		return;
 	o->retry_s = respond_retry_after(o->r);
 	text_u64(&o->values, o->retry_s);
@@ -102,7 +115,7 @@ static void add_allow(struct own *o)
 	const struct config_route *route = o->r->route;
 	size_t from = own_begin(o);
 
-	if (o->status != 405)
+	if (o->meant != 405)
 		return;
 	for (size_t i = 0; route && !may_deny_with(route->deny) && i < route->methods.len; i++) {
 		text_add(&o->values, i ? S(", ") : S(""));
@@ -111,6 +124,15 @@ static void add_allow(struct own *o)
 	if (o->values.len == from)
 		own_add(o, S("Allow"), S(""));
 	own_end(o, S("Allow"), from);
+}
+
+/* For the proxy that asks: what it would say if it could. */
+static void add_meant(struct own *o)
+{
+	size_t from = own_begin(o);
+
+	text_u64(&o->values, o->meant);
+	own_end(o, S("Sallyport-Status"), from);
 }
 
 static void add_rate_limit(struct own *o)
@@ -174,6 +196,8 @@ static void add_fields(struct own *o, uint64_t wall_ns)
 	add_date(o, wall_ns);
 	own_add(o, S("Sallyport-Reason"), respond_reason(o->r));
 	own_add(o, S("Sallyport-Request-Id"), slice_of(o->r->id));
+	if (o->r->asker)
+		add_meant(o);
 	if (o->r->fault)
 		add_fault_fields(o);
 	for (uint16_t i = 0; !o->r->fault && i < answer->len; i++)
@@ -187,7 +211,7 @@ static void add_fields(struct own *o, uint64_t wall_ns)
 
 static bool tell(struct request *r, const struct own *o, struct slice body)
 {
-	bool no_body = o->status == 204 || slice_same(r->method, S("HEAD"));
+	bool no_body = o->status == 204 || request_is_head(r);
 	struct headers fields = o->fields;
 	struct response head = {
 		.status = (uint16_t)o->status,
@@ -210,9 +234,10 @@ bool respond_own(struct request *r, uint64_t wall_ns)
 {
 	char store[RESPOND_OWN_MAX];
 	struct text body = TEXT(store);
-	struct own o = { .r = r, .status = status_of(r) };
+	struct own o = { .r = r, .meant = status_of(r) };
 
 	check(!(r->said & SAID_HEAD));
+	o.status = status_for(r, o.meant);
 	check(o.status != 404 && o.status != 410);
 	if (o.status == 0)
 		return false;

@@ -208,7 +208,8 @@ static void a_route_has_one_end(void **state)
 {
 	(void)state;
 	refuse(ROUTE("path: /a"),
-	       "7:5: error: a route has exactly one of upstream, deny and redirect, and this one has none");
+	       "7:5: error: a route has exactly one of upstream, deny, redirect, check and decide, "
+	       "and this one has none");
 	refuse(ROUTE(OPEN ", deny: 403"), "and this one has several");
 	refuse(ROUTE("path: /a, deny: 403, redirect: {to: /b}"), "and this one has several");
 	welcome(ROUTE("path: /a, deny: 403"));
@@ -223,6 +224,22 @@ static void nothing_is_open_by_omission(void **state)
 	refuse(ROUTE(OPEN ", verify: {issuer: auth0}"), "not both");
 	welcome(ROUTE("path: /a, upstream: app, verify: {issuer: auth0}"));
 	welcome(ROUTE(OPEN));
+}
+
+static void doors_for_other_proxies_ask_nothing_themselves_and_trust_somebody(void **state)
+{
+	(void)state;
+	welcome(WORLD "trusted_proxies: [10.0.0.0/8]\nroutes: [{path: /check/envoy/*, check: envoy}]\n");
+	refuse(ROUTE("path: /check/nginx, check: nginx"),
+	       "answers trusted proxies alone, and trusted_proxies is empty");
+	refuse(WORLD "trusted_proxies: [10.0.0.0/8]\nroutes: [{path: /check/envoy, check: envoy}]\n",
+	       "must end in /*");
+	refuse(WORLD "trusted_proxies: [10.0.0.0/8]\nroutes: [{path: /c, check: caddy, anonymous: true}]\n",
+	       "a check route has no verify, anonymous or limits");
+	refuse(ROUTE("path: /a, check: haproxy"), "\"haproxy\" is none of none|nginx|envoy|traefik|caddy");
+	refuse(ROUTE("path: /a, decide: true"), "a route with decide needs verify");
+	refuse(ROUTE(OPEN ", decide: true"), "and this one has several");
+	welcome(ROUTE("path: /a, decide: true, anonymous: true"));
 }
 
 static void names_refer_to_what_is_there(void **state)
@@ -388,6 +405,7 @@ int main(void)
 		cmocka_unit_test(limits_by_token_stand_on_routes_that_verify),
 		cmocka_unit_test(a_route_has_one_end),
 		cmocka_unit_test(nothing_is_open_by_omission),
+		cmocka_unit_test(doors_for_other_proxies_ask_nothing_themselves_and_trust_somebody),
 		cmocka_unit_test(names_refer_to_what_is_there),
 		cmocka_unit_test(a_denial_never_says_that_something_is_gone),
 		cmocka_unit_test(redirects_lead_somewhere),

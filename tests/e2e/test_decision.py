@@ -1,0 +1,246 @@
+"""Other proxies ask before they forward: the real nginx and the real Caddy, and the forms that Envoy and Traefik send."""
+import json, pathlib, shutil, socket, subprocess, tempfile
+import pytest
+from house import ROOT, connect, exchange, free_port, header, wait_until
+from origin import Origin
+
+ROUTES = """
+  - {name: ask-nginx, path: /check/nginx, check: nginx}
+  - {name: ask-envoy, path: /check/envoy/*, check: envoy}
+  - {name: ask-traefik, path: /check/traefik, check: traefik}
+  - {name: ask-caddy, path: /check/caddy, check: caddy}
+  - {name: guarded, path: /guarded/*, decide: true, verify: {issuer: local, scopes: [read]}}
+  - {name: few, path: /few/*, decide: true, verify: {issuer: local}, limits: [per-subject]}
+  - {name: shared, host: apps.example.com, path: /shared/*, decide: true, anonymous: true,
+     cors: {origins: ["https://ui.example.com"]}}
+  - {name: posts, path: /posts/*, decide: true, anonymous: true, methods: [POST]}
+trusted_proxies: [127.0.0.1]
+"""
+IDENTITY = ["sallyport-" + n for n in ("subject", "client", "tenant", "scope", "certificate", "verdict", "class")]
+
+
+@pytest.fixture(scope="module")
+def house(authority, issuer):
+    from conftest import World
+    where = tempfile.mkdtemp(prefix="sp-")
+    w = World(where, authority, issuer, routes=ROUTES)
+    wait_until(lambda: ask(w, "caddy", "GET", "/guarded/x", issuer.token())[0] == 200)
+    yield w
+    w.close()
+    shutil.rmtree(where, ignore_errors=True)
+
+
+def ask(w, kind, method, uri, token=None, host="localhost", more=(), source=None):
+    sock = connect(w.plain, source=source)
+    headers = [("Authorization", f"Bearer {token}")] if token else []
+    if kind == "envoy":
+        return exchange(sock, method, "/check/envoy" + uri, [*headers, *more], host=host)
+    if kind == "nginx":
+        headers += [("X-Original-Method", method), ("X-Original-URI", uri)]
+        return exchange(sock, "GET", "/check/nginx", [*headers, *more], host=host)
+    headers += [("X-Forwarded-Method", method), ("X-Forwarded-Uri", uri), ("X-Forwarded-Host", host)]
+    return exchange(sock, "GET", f"/check/{kind}", [*headers, *more], host="asked.internal")
+
+
+KINDS = ["nginx", "envoy", "traefik", "caddy"]
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_what_may_pass_is_200_with_every_field_of_the_identity(house, kind):
+    a = ask(house, kind, "GET", "/guarded/x?y=1", house.issuer.token())
+    got = {k.lower(): v for k, v in a[1]}
+    assert a[0] == 200 and a[2] == b""
+    assert set(IDENTITY) <= set(got)
+    assert got["sallyport-subject"] == "user-1" and got["sallyport-verdict"] == "valid"
+    assert got["sallyport-certificate"] == "" and got["sallyport-status"] == "200"
+    assert house.origin.requests == []
+
+
+@pytest.mark.parametrize("kind,unknown,limited,wrong_method", [
+    ("nginx", 403, 403, 403), ("envoy", 429, 429, 405), ("traefik", 503, 429, 405), ("caddy", 503, 429, 405)])
+def test_what_may_not_pass_says_so_in_the_askers_words(house, kind, unknown, limited, wrong_method):
+    a = ask(house, kind, "GET", "/guarded/x")
+    assert a[0] == 401 and header(a, "www-authenticate").startswith("Bearer")
+    a = ask(house, kind, "GET", "/guarded/x", house.issuer.token(scope="write"))
+    assert a[0] == 403 and header(a, "sallyport-reason") == "token-scope" and header(a, "sallyport-subject") is None
+    a = ask(house, kind, "GET", "/nowhere")
+    assert a[0] == unknown and header(a, "sallyport-status") == "503" and header(a, "retry-after")
+    a = ask(house, kind, "GET", "/posts/x")
+    assert a[0] == wrong_method and header(a, "sallyport-status") == "405" and header(a, "allow") == "POST"
+    assert ask(house, kind, "POST", "/posts/x")[0] == 200
+    token = house.issuer.token(sub=f"few-{kind}")
+    assert [ask(house, kind, "GET", "/few/x", token)[0] for _ in range(3)] == [200] * 3
+    a = ask(house, kind, "GET", "/few/x", token)
+    assert a[0] == limited and header(a, "sallyport-status") == "429" and int(header(a, "retry-after")) > 0
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_the_described_request_is_read_as_strictly_as_one_that_came_itself(house, kind):
+    token = house.issuer.token()
+    assert ask(house, kind, "GET", "/x/../guarded/%78", token)[0] == 200
+    for uri in ("/guarded/..%2fopen", "/guarded/%00", "/guarded/\\x", "/../x", "guarded", "http://localhost/guarded/x"):
+        a = ask(house, kind, "GET", uri, token)
+        assert a[0] >= 400 and header(a, "sallyport-subject") is None, (uri, a)
+    assert ask(house, kind, "GET", "/shared/x", host="apps.example.com")[0] == 200
+    assert header(ask(house, kind, "GET", "/shared/x", host="other.example.com"), "sallyport-status") == "503"
+
+
+def test_a_description_that_is_missing_or_repeated_allows_nothing(house):
+    assert exchange(connect(house.plain), "GET", "/check/traefik")[0] == 400
+    assert exchange(connect(house.plain), "GET", "/check/nginx")[0] == 403
+    a = ask(house, "caddy", "GET", "/guarded/x", house.issuer.token(), more=[("X-Forwarded-Uri", "/open/x")])
+    assert a[0] == 400 and header(a, "sallyport-reason") == "description-missing"
+
+
+def test_a_door_does_not_open_onto_a_door(house):
+    a = ask(house, "caddy", "GET", "/check/envoy/open/x")
+    assert a[0] == 503 and header(a, "sallyport-reason") == "no-route"
+
+
+def test_only_trusted_peers_may_ask_and_decided_routes_are_not_reached_directly(house):
+    a = ask(house, "caddy", "GET", "/open/x", source=("127.0.0.2", 0))
+    assert a[0] == 403 and header(a, "sallyport-reason") == "asker-untrusted"
+    a = exchange(connect(house.plain), "GET", "/guarded/x", [("Authorization", f"Bearer {house.issuer.token()}")])
+    assert a[0] == 503 and header(a, "sallyport-reason") == "no-route"
+
+
+def test_head_is_answered_without_a_body_only_where_it_brought_the_question(house):
+    sock = connect(house.plain)
+    for _ in range(2):
+        a = exchange(sock, "GET", "/check/caddy", [("X-Forwarded-Method", "HEAD"), ("X-Forwarded-Uri", "/guarded/x"),
+                                                   ("X-Forwarded-Host", "localhost")])
+        assert a[0] == 401 and len(a[2]) == int(header(a, "content-length")) > 0
+    sock.sendall(b"HEAD /check/envoy/guarded/x HTTP/1.1\r\nHost: localhost\r\n\r\n" * 2)
+    data = b""
+    while data.count(b"\r\n\r\n") < 2:
+        data += sock.recv(65536)
+    assert data.count(b"HTTP/1.1 401") == 2 and data.endswith(b"\r\n\r\n")
+
+
+def test_a_preflight_passes_where_its_origin_may_ask(house):
+    def preflight(origin, uri="/shared/x"):
+        return ask(house, "traefik", "OPTIONS", uri, host="apps.example.com",
+                   more=[("Origin", origin), ("Access-Control-Request-Method", "PUT")])
+    assert preflight("https://ui.example.com")[0] == 200
+    assert preflight("https://evil.example")[0] == 403
+    assert preflight("https://ui.example.com", "/guarded/x")[0] == 401
+
+
+def test_the_log_line_is_that_of_the_described_request(house):
+    ask(house, "envoy", "PUT", "/guarded/logged", house.issuer.token())
+
+    def line():
+        for one in (house.where / "access.jsonl").read_text().splitlines():
+            if "/guarded/logged" in one:
+                return json.loads(one)
+    got = wait_until(line)
+    assert got["http.request.method"] == "PUT" and got["sallyport.route"] == "guarded"
+    assert got["sallyport.asker"] == "envoy" and got["sallyport.reason"] == "allowed"
+
+
+class Front:
+    """A real proxy in front of an application, which asks about each request."""
+
+    def __init__(self, args, port, where):
+        self.port = port
+        self.log = pathlib.Path(where) / "front.log"
+        self.process = subprocess.Popen(args, cwd=where, stdout=open(self.log, "ab"), stderr=subprocess.STDOUT,
+                                        env={"HOME": str(where), "PATH": "/usr/sbin:/usr/bin:/sbin:/bin"})
+        wait_until(self.is_up, 20)
+
+    def is_up(self):
+        assert self.process.poll() is None, self.log.read_text()
+        with socket.socket() as s:
+            return s.connect_ex(("127.0.0.1", self.port)) == 0
+
+    def get(self, path, token=None, more=()):
+        headers = [("Authorization", f"Bearer {token}")] if token else []
+        return exchange(connect(self.port), "GET", path, [*headers, *more])
+
+    def close(self):
+        self.process.terminate()
+        self.process.wait(20)
+
+
+NGINX = """
+daemon off; pid {where}/nginx.pid; error_log stderr; worker_processes 1;
+events {{ worker_connections 64; }}
+http {{
+    access_log off;
+    client_body_temp_path {where}/t1; proxy_temp_path {where}/t2; fastcgi_temp_path {where}/t3;
+    uwsgi_temp_path {where}/t4; scgi_temp_path {where}/t5;
+    upstream sallyport {{ server 127.0.0.1:{plain}; keepalive 8; }}
+    server {{
+        listen 127.0.0.1:{port};
+        include {conf}/nginx-server.conf;
+        location / {{
+            include {conf}/nginx-location.conf;
+            proxy_pass {origin};
+        }}
+    }}
+}}
+"""
+CADDY = """
+{{
+	admin off
+	auto_https off
+}}
+import {conf}/Caddyfile
+http://localhost:{port} {{
+	bind 127.0.0.1
+	import sallyport 127.0.0.1:{plain}
+	reverse_proxy {origin}
+}}
+"""
+
+
+@pytest.fixture(params=["nginx", "caddy"])
+def front(request, house):
+    where = tempfile.mkdtemp(prefix="sp-front-")
+    origin, port = Origin(), free_port()
+    text = {"nginx": NGINX, "caddy": CADDY}[request.param].format(
+        where=where, port=port, plain=house.plain, origin=origin.url, conf=ROOT / "conf/decision")
+    file = pathlib.Path(where) / "front.conf"
+    file.write_text(text)
+    args = {"nginx": ["nginx", "-p", where, "-e", "stderr", "-c", str(file)],
+            "caddy": ["caddy", "run", "--adapter", "caddyfile", "--config", str(file)]}[request.param]
+    f = Front(args, port, where)
+    f.origin, f.kind = origin, request.param
+    yield f
+    f.close()
+    origin.close()
+    shutil.rmtree(where, ignore_errors=True)
+
+
+def test_behind_a_real_proxy_the_upstream_gets_the_identity_and_nothing_of_the_clients_own(front, house):
+    a = front.get("/guarded/x?y=1", house.issuer.token(), [("Sallyport-Subject", "root"), ("Sallyport-Certificate", "CN=root")])
+    assert a[0] == 200
+    got = [(k.lower(), v) for k, v in json.loads(a[2])["headers"]]
+    assert [v for k, v in got if k == "sallyport-subject"] == ["user-1"]
+    assert not [v for k, v in got if k == "sallyport-certificate" and v]
+    assert not [v for k, v in got if "root" in v]
+    assert front.origin.requests[-1][1] == "/guarded/x?y=1"
+
+
+def test_behind_a_real_proxy_every_refusal_arrives_as_it_was_meant(front, house):
+    assert front.get("/guarded/x")[0] == 401
+    assert front.get("/guarded/x", house.issuer.token(scope="write"))[0] == 403
+    a = front.get("/nowhere")
+    assert a[0] == 503 and header(a, "sallyport-reason") == "no-route" and int(header(a, "retry-after")) > 0
+    token = house.issuer.token(sub=f"real-{front.kind}")
+    assert [front.get("/few/x", token)[0] for _ in range(3)] == [200] * 3
+    a = front.get("/few/x", token)
+    assert a[0] == 429 and int(header(a, "retry-after")) > 0
+    assert len(front.origin.requests) == 3
+
+
+def test_where_nobody_can_be_asked_nginx_says_so_and_lets_nobody_in(tmp_path):
+    port, gone = free_port(), free_port()
+    (tmp_path / "front.conf").write_text(NGINX.format(where=tmp_path, port=port, plain=gone, origin="http://127.0.0.1:1",
+                                                      conf=ROOT / "conf/decision"))
+    f = Front(["nginx", "-p", str(tmp_path), "-e", "stderr", "-c", str(tmp_path / "front.conf")], port, tmp_path)
+    try:
+        a = f.get("/guarded/x")
+        assert a[0] == 503 and header(a, "retry-after") == "5"
+    finally:
+        f.close()
