@@ -39,6 +39,7 @@ struct post {
 	unsigned seat, slot;
 	pid_t supervisor;
 	int status_fd, admin_fd;      /* listening; -1: none */
+	int floor_fd;                 /* machine.floor; -1: none */
 	struct slice machine_secret;
 	const char *config_path;
 	uid_t started_by;

@@ -126,7 +126,7 @@ static bool is_started(void *with)
 static bool confine(struct keeper *k)
 {
 	struct shared *s = k->shared;
-	int keep_fds[SEATS_MAX + 4];
+	int keep_fds[SEATS_MAX + 5];
 	size_t len = 0;
 
 	if (!shared_publish(s, true))
@@ -137,6 +137,7 @@ static bool confine(struct keeper *k)
 		keep_fds[len++] = s->pokes[i];
 	keep_fds[len++] = k->post->admin_fd;
 	keep_fds[len++] = k->post->status_fd;
+	keep_fds[len++] = k->post->floor_fd;
 	confine_descriptors(keep_fds, len);
 	return confine_identity(k->post->account);
 }

@@ -124,10 +124,28 @@ static void on_moved(void *with)
 	k->keys_moved = true;
 }
 
+static bool floor_read(void *with, void *to, size_t len, uint64_t at)
+{
+	const struct keeper *k = with;
+
+	return pread(k->post->floor_fd, to, len, (off_t)at) == (ssize_t)len;
+}
+
+static bool floor_write(void *with, const void *from, size_t len, uint64_t at)
+{
+	const struct keeper *k = with;
+
+	return pwrite(k->post->floor_fd, from, len, (off_t)at) == (ssize_t)len &&
+		fdatasync(k->post->floor_fd) == 0;
+}
+
 struct verify_world keeper_verify_world(struct keeper *k)
 {
+	bool floor = k->post->floor_fd >= 0;
+
 	return (struct verify_world){ .with = k, .fetch = fetch_for_verify, .now_ns = now_ns, .wall_s = wall_s,
-		.moved = on_moved };
+		.moved = on_moved, .floor_read = floor ? floor_read : NULL,
+		.floor_write = floor ? floor_write : NULL };
 }
 
 /* ---- probing and resolving for forward/ ---- */

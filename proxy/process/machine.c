@@ -75,6 +75,26 @@ static bool make_secret(const char *path, unsigned char *to)
 	return ok && read_secret(path, to);
 }
 
+int machine_floor(void)
+{
+	char dir[PATH_MAX / 2], path[PATH_MAX];
+	struct stat st;
+
+	if (!directory(dir, sizeof dir)) {
+		errno = ENOENT;
+		return -1;
+	}
+	snprintf(path, sizeof path, "%s/machine.floor", dir);
+	int fd = open(path, O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600);
+	if (fd < 0)
+		return -1;
+	if (fstat(fd, &st) == 0 && S_ISREG(st.st_mode) && st.st_uid == geteuid() && !(st.st_mode & 077))
+		return fd;
+	close(fd);
+	errno = EPERM;
+	return -1;
+}
+
 bool machine_secret(unsigned char to[static MACHINE_SECRET], char *why, size_t why_cap)
 {
 	char dir[PATH_MAX / 2], path[PATH_MAX];

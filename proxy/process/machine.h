@@ -10,3 +10,7 @@ enum { MACHINE_SECRET = 32 };
 /* In $XDG_STATE_HOME/sallyport where that is set; else root's in /var/lib/sallyport-machine, a user's in
  * ~/.local/state/sallyport. False: `to` is random all the same, but not kept; *why is a sentence. */
 bool machine_secret(unsigned char to[static MACHINE_SECRET], char *why, size_t why_cap);
+
+/* The descriptor of machine.floor beside the secret, made where it is missing: what the keeper wrote last,
+ * out of reach of whoever can change the state directory alone. -1: there is none; errno says why. */
+int machine_floor(void);

@@ -112,14 +112,20 @@ static int run(struct supervisor *s, struct generation *g)
 	log_threshold((enum log_level)g->config->root.log.level);
 	if (!open_places(s, g))
 		return 1;
-	if (!machine_secret(secret, why, sizeof why))
+	bool kept = machine_secret(secret, why, sizeof why);
+	if (!kept)
 		log_warn("%s", why);
+	s->floor_fd = kept ? machine_floor() : -1;
+	if (kept && s->floor_fd < 0)
+		log_warn("machine.floor cannot be opened beside the machine's secret: %s; "
+			"an older state directory put back may not be noticed", strerror(errno));
 	if (s->account.uid != 0 && geteuid() == 0 && s->account.change)
 		log_info("processes that meet the network run as %s", s->account.name);
 	metrics_sit(SEAT_SUPERVISOR);
 	s->crew.bodies = (struct bodies){ worker_main, keeper_main, writer_main };
 	s->crew.post = (struct post){ .sockets = &s->sockets, .account = &s->account, .status_fd = s->status_fd,
-		.admin_fd = s->admin_fd, .machine_secret = { (const char *)secret, sizeof secret },
+		.admin_fd = s->admin_fd, .floor_fd = s->floor_fd,
+		.machine_secret = { (const char *)secret, sizeof secret },
 		.config_path = s->options->config, .started_by = getuid() };
 	if (!confine_supervisor())
 		log_warn("the supervisor keeps rights that it does not need: %s", strerror(errno));
@@ -142,7 +148,7 @@ int process_run(const struct run_options *o)
 	log_role("");
 	s->options = o;
 	s->plan = plan_of(o, &proof);
-	s->admin_fd = s->status_fd = s->signals = -1;
+	s->admin_fd = s->status_fd = s->floor_fd = s->signals = -1;
 	confine_raise_descriptors();
 	int sealed = read_first(s);
 	proof.alone = false; /* from now on the addresses are ours */
@@ -166,6 +172,8 @@ int process_run(const struct run_options *o)
 		close(s->admin_fd);
 	if (s->status_fd >= 0)
 		close(s->status_fd);
+	if (s->floor_fd >= 0)
+		close(s->floor_fd);
 	free(s->admin_path);
 	free(s);
 	return status;

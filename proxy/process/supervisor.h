@@ -28,7 +28,7 @@ struct supervisor {
 	struct generation *generations[GENERATIONS_MAX + 1];
 	unsigned last_number;
 	int signals;                  /* signalfd */
-	int admin_fd, status_fd;
+	int admin_fd, status_fd, floor_fd;
 	char *admin_path;
 
 	enum stage stage;

@@ -15,16 +15,23 @@ bool absent_has(const struct verify_keeper *k, const struct source *s, struct sl
 	       k->absent[hash / 2 % ABSENT_KIDS].until_ns > keeper_now(k);
 }
 
+/* The first wait is short: an issuer may sign with a key a moment before it publishes it. */
+static void learn(struct verify_keeper *k, uint64_t hash)
+{
+	size_t at = hash / 2 % ABSENT_KIDS;
+	unsigned times = k->absent[at].kid == hash ? k->absent[at].times : 0;
+
+	k->absent[at].kid = hash;
+	k->absent[at].until_ns = keeper_now(k) + (ABSENT_NS << times);
+	k->absent[at].times = times < ABSENT_DOUBLINGS ? times + 1 : times;
+}
+
 /* After a successful fetch: of the kids that it was to find, those that are not there. */
 void absent_learn(struct verify_keeper *k, struct source *s)
 {
-	for (size_t i = 0; i < s->asked_len; i++) {
-		uint64_t hash = hash_of(k, s, s->asked_kid[i]);
-		if (gather_has_kid(s->keys, s->asked_kid[i]))
-			continue;
-		k->absent[hash / 2 % ABSENT_KIDS].kid = hash;
-		k->absent[hash / 2 % ABSENT_KIDS].until_ns = keeper_now(k) + ABSENT_NS;
-	}
+	for (size_t i = 0; i < s->asked_len; i++)
+		if (!gather_has_kid(s->keys, s->asked_kid[i]))
+			learn(k, hash_of(k, s, s->asked_kid[i]));
 	s->asked_len = 0;
 	s->asked = false;
 }

@@ -110,10 +110,7 @@ static void publish(struct source *s, const char *text)
 		s->generation = atomic_fetch_add(&p->generations, 1) + 1;
 		log_info("issuer %.*s: %zu keys in force", SLICE(s->config->id), json_array_size(s->keys));
 	}
-	memcpy(head.who, s->who, sizeof head.who);
-	head.generation = s->generation;
-	head.fetched_wall_s = s->fetched_wall_s;
-	head.fetched_ns = s->fetched_ns;
+	head = keeper_head(s);
 	published_put(p, s->slot, &head, jwks);
 }
 
@@ -126,9 +123,12 @@ static void plan_next(struct source *s)
 		set_not_before(s, now + COOLDOWN_FILE_NS);
 		return;
 	}
-	s->due_ns = now + random_jitter(s->soft_ns / 10 * 8, 10);
-	if (json_array_size(s->doubtful))
-		s->due_ns = now + random_jitter(CONFIRM_NS, 20);
+	uint64_t refresh_ns = s->soft_ns / 10 * 8, confirm_ns = CONFIRM_NS << (s->doubts < 8 ? s->doubts : 8);
+	bool doubts = json_array_size(s->doubtful) > 0;
+	s->due_ns = now + random_jitter(refresh_ns, 10);
+	if (doubts && confirm_ns < refresh_ns)
+		s->due_ns = now + random_jitter(confirm_ns, 20);
+	s->doubts = doubts ? s->doubts + 1 : 0; /* an issuer that alternates is asked ever less often */
 	set_not_before(s, now + COOLDOWN_NS);
 }
 
@@ -150,6 +150,7 @@ void attempt_succeeded(struct source *s, struct slice jwks, uint64_t max_age_s)
 	s->fetched_wall_s = s->begun_wall_s;
 	s->fetched_ns = s->begun_ns;
 	s->soft_ns = soft_ns(s, max_age_s);
+	s->hard_ns = s->begun_ns + s->keeper->config->root.verification.keys_hard;
 	metrics_add(s->series[FETCHED_OK], 1);
 	absent_learn(s->keeper, s);
 	plan_next(s);

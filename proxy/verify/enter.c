@@ -89,7 +89,7 @@ static enum fault examine_anew(struct trial *t, struct slice token)
 		fault = judge_claims(v, t->gate, &jwt->claims, t->wall_s);
 	if (fault)
 		return fault;
-	if (!worker_trusts(v, t->issuer, t->wall_s)) {
+	if (!worker_trusts(v, t->issuer, t->now_ns, t->wall_s)) {
 		t->wants_key = true;
 		return FAULT_ISSUER_UNKNOWN;
 	}
@@ -120,7 +120,7 @@ static enum fault examine(struct trial *t)
 	if (fault)
 		return fault;
 	const struct claims *known = cache_find(v->cache, &t->name, &key);
-	if (known && worker_trusts(v, t->issuer, t->wall_s)) {
+	if (known && worker_trusts(v, t->issuer, t->now_ns, t->wall_s)) {
 		metrics_add(v->hit, 1);
 		fault = judge_claims(v, t->gate, known, t->wall_s);
 		if (fault)

@@ -15,18 +15,31 @@ void keeper_tell_workers(struct verify_keeper *k)
 		k->world.moved(k->world.with);
 }
 
+/* By whichever clock makes them older: one may have been set back, the other stands still in a suspend. */
 static uint64_t age_s(const struct source *s)
 {
-	uint64_t wall_s = s->keeper->world.wall_s(s->keeper->world.with);
+	const struct verify_keeper *k = s->keeper;
+	uint64_t wall_s = k->world.wall_s(k->world.with), now_ns = keeper_now(k);
+	uint64_t by_wall_s = wall_s > s->fetched_wall_s ? wall_s - s->fetched_wall_s : 0;
+	uint64_t by_uptime_s = s->fetched_ns && now_ns > s->fetched_ns ? (now_ns - s->fetched_ns) / NS_PER_S : 0;
 
-	return wall_s > s->fetched_wall_s ? wall_s - s->fetched_wall_s : 0;
+	return by_wall_s > by_uptime_s ? by_wall_s : by_uptime_s;
+}
+
+struct published_keys keeper_head(const struct source *s)
+{
+	struct published_keys head = { .generation = s->generation, .fetched_wall_s = s->fetched_wall_s,
+		.fetched_ns = s->fetched_ns, .soft_ns = s->soft_ns, .hard_ns = s->hard_ns };
+
+	memcpy(head.who, s->who, sizeof head.who);
+	return head;
 }
 
 static enum issuer_state state_now(const struct source *s)
 {
 	uint64_t age = age_s(s), hard_s = s->keeper->config->root.verification.keys_hard / NS_PER_S;
 
-	if (!json_array_size(s->keys) || age > hard_s)
+	if (!json_array_size(s->keys) || age > hard_s || (s->hard_ns && keeper_now(s->keeper) > s->hard_ns))
 		return ISSUER_BLIND;
 	if (age > hard_s / 2)
 		return ISSUER_DEGRADED;
@@ -53,6 +66,14 @@ static void look(struct source *s)
 		atomic_store(&s->slot->state, state);
 }
 
+/* When the keys in force end, monotonic. */
+static uint64_t end_of(const struct source *s)
+{
+	uint64_t hard_s = s->keeper->config->root.verification.keys_hard / NS_PER_S, age = age_s(s);
+
+	return keeper_now(s->keeper) + (hard_s > age ? hard_s - age : 0) * NS_PER_S;
+}
+
 /* What the memory still says, from a keeper before this one. */
 static void resume(struct source *s)
 {
@@ -66,6 +87,12 @@ static void resume(struct source *s)
 		s->generation = now->generation;
 		s->fetched_wall_s = now->fetched_wall_s;
 		s->fetched_ns = now->fetched_ns;
+		s->soft_ns = now->soft_ns ? now->soft_ns : s->soft_ns;
+		s->hard_ns = end_of(s);
+	}
+	if (s->keys && (s->hard_ns > now->hard_ns + NS_PER_S || now->hard_ns > s->hard_ns + NS_PER_S)) {
+		struct published_keys head = keeper_head(s); /* the configuration has another bound now */
+		published_put(s->keeper->published, s->slot, &head, (struct slice){ now->jwks, now->len });
 	}
 	free(now);
 }
@@ -89,8 +116,8 @@ static void restore(struct source *s)
 	s->keys = kept.keys;
 	s->fetched_wall_s = kept.fetched_wall_s;
 	s->generation = atomic_fetch_add(&k->published->generations, 1) + 1;
-	struct published_keys head = { .generation = s->generation, .fetched_wall_s = s->fetched_wall_s };
-	memcpy(head.who, s->who, sizeof head.who);
+	s->hard_ns = end_of(s);
+	struct published_keys head = keeper_head(s);
 	if (s->slot)
 		published_put(k->published, s->slot, &head, slice_of(text));
 	log_info("issuer %.*s: verifying with keys kept on disk, %llu s old", SLICE(s->config->id),
@@ -147,7 +174,8 @@ struct verify_keeper *verify_keeper_open(const struct config *c, struct bundle *
 	check(k->source && kept);
 	random_bytes(&k->hash, sizeof k->hash);
 	if (k->len)
-		k->snapshots = snapshots_open(c->root.state, machine_secret);
+		k->kept = kept_open(c, &k->world, machine_secret);
+	k->snapshots = snapshots_open(k->kept);
 	for (size_t i = 0; i < k->len; i++) {
 		k->source[i].config = &c->root.issuers[i];
 		check(published_who(k->source[i].config, k->source[i].who));
@@ -173,8 +201,19 @@ void verify_keeper_close(struct verify_keeper *k)
 		metrics_set(s->age, 0);
 	}
 	snapshots_close(k->snapshots);
+	kept_close(k->kept);
 	free(k->source);
 	free(k);
+}
+
+/* A wall clock that was set right may make keys look past their end at once: they are fetched as soon as the
+ * discipline allows, not as planned. */
+static void hasten(struct source *s, uint64_t now)
+{
+	uint64_t soonest = s->not_before_ns > now ? s->not_before_ns : now;
+
+	if (!s->flight && s->due_ns > soonest && json_array_size(s->keys) && state_now(s) == ISSUER_BLIND)
+		s->due_ns = soonest;
 }
 
 uint64_t verify_keeper_tick(struct verify_keeper *k)
@@ -188,6 +227,7 @@ uint64_t verify_keeper_tick(struct verify_keeper *k)
 			s->flight = NULL;
 			attempt_failed(s, "no answer within 10 s");
 		}
+		hasten(s, now);
 		if (!s->flight && now >= s->due_ns)
 			attempt_begin(s);
 		look(s);

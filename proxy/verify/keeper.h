@@ -16,7 +16,8 @@
 #define FILE_LOOK_NS (5 * NS_PER_S)
 #define DISCOVERY_AGE_NS (24 * 3600 * NS_PER_S)
 #define ABSENT_KIDS 1024
-#define ABSENT_NS (300 * NS_PER_S)          /* a kid that a fetch did not find is asked for no sooner */
+#define ABSENT_NS (30 * NS_PER_S)           /* a kid that a fetch did not find is asked for no sooner ... */
+#define ABSENT_DOUBLINGS 4                  /* ... than that, doubling each time it was looked for in vain */
 #define ASKED_KIDS 16                       /* remembered of one attempt */
 
 enum fetched { FETCHED_OK, FETCHED_FAILED, FETCHEDS };
@@ -37,6 +38,8 @@ struct source {
 
 	json_t *keys, *doubtful; /* in force; of these, missing in the last fetch */
 	uint64_t generation, fetched_wall_s, fetched_ns, soft_ns;
+	uint64_t hard_ns;                /* monotonic: their end */
+	unsigned doubts;                 /* fetches in a row that missed some key for the first time */
 
 	uint64_t due_ns, not_before_ns;
 	uint64_t begun_ns, begun_wall_s; /* of the attempt under way */
@@ -60,9 +63,10 @@ struct verify_keeper {
 	struct bundle *bundle;
 	struct verify_published *published;
 	struct verify_world world;
+	struct kept *kept;
 	struct snapshots *snapshots;
 	struct siphash_key hash;
-	struct { uint64_t kid, until_ns; } absent[ABSENT_KIDS];
+	struct { uint64_t kid, until_ns; unsigned times; } absent[ABSENT_KIDS];
 	struct source *source;
 	size_t len;
 };
@@ -73,6 +77,9 @@ static inline uint64_t keeper_now(const struct verify_keeper *k)
 }
 
 void keeper_tell_workers(struct verify_keeper *k); /* something published has changed */
+
+/* keeper.c: of the keys in force, as the slot has them but for their text */
+struct published_keys keeper_head(const struct source *s);
 
 /* attempt.c */
 void attempt_begin(struct source *s);

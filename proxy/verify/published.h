@@ -24,6 +24,9 @@ struct published_keys { /* everything before jwks is copied whole */
 	uint64_t generation;     /* moves only when the keys change; 0: no keys yet */
 	uint64_t fetched_wall_s; /* when the fetch that last confirmed them was begun */
 	uint64_t fetched_ns;     /* the same, monotonic; 0 where another boot may have done it */
+	uint64_t soft_ns;        /* how long they are fresh */
+	uint64_t hard_ns;        /* monotonic: past it nobody trusts them, whatever a wall clock that was set back
+	                          * may say; 0: not said */
 	uint64_t len;            /* bytes of jwks */
 	char jwks[KEYSET_BYTES_MAX];
 };

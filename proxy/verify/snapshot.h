@@ -1,16 +1,16 @@
 /* snapshot.h -- key sets on disk, so that a start inside an issuer's outage verifies from them.
  *
- * <state>/keys/<issuer name>.json, written to a temporary file, synced and renamed; the first line carries an
- * HMAC-SHA256 over the rest, its key derived from the machine's secret, which lies elsewhere. `newest` beside
- * them remembers the latest fetch of each, so that an old file put back is noticed. (Whoever puts back the
- * whole directory is stopped by the hard bound alone.) Failures are logged and otherwise harmless. */
+ * <state>/keys/<issuer name>.json, an authenticated file of kept.h. `newest` beside them remembers the latest
+ * fetch of each, and so does the floor outside the directory, so that an old file put back is noticed.
+ * (Whoever puts back all three is stopped by the hard bound alone.) Failures are logged and otherwise
+ * harmless. */
 #pragma once
-#include "config/config.h"
 #include "verify/gather.h"
+#include "verify/kept.h"
 
 struct snapshots;
-/* NULL: no directory could be made; all other functions take that. */
-struct snapshots *snapshots_open(struct slice state, struct slice machine_secret);
+/* kept: outlives them; may be NULL. */
+struct snapshots *snapshots_open(struct kept *kept);
 void snapshots_close(struct snapshots *s);
 
 struct snapshot {

@@ -48,6 +48,10 @@ struct verify_world {           /* given by process/: time, fetching, disk */
 	uint64_t (*wall_s)(void *with);
 	/* Published memory moved: kick the workers, who may sleep. May be NULL. */
 	void (*moved)(void *with);
+	/* A small file outside the state directory (kept.h): whole pieces, written through to the disk. May be
+	 * NULL. */
+	bool (*floor_read)(void *with, void *to, size_t len, uint64_t at);
+	bool (*floor_write)(void *with, const void *from, size_t len, uint64_t at);
 };
 struct verify_keeper *verify_keeper_open(const struct config *c, struct bundle *b, struct verify_published *p,
 	struct verify_world world, struct slice machine_secret);

@@ -140,6 +140,7 @@ static void take_keys(struct verify *v, struct issuer *i)
 	}
 	i->fetched_wall_s = v->taken.fetched_wall_s;
 	i->fetched_ns = v->taken.fetched_ns;
+	i->hard_ns = v->taken.hard_ns;
 }
 
 static void wake_all(struct issuer *i)
@@ -187,9 +188,11 @@ void verify_turn(struct verify *v)
 	worker_catch_up(v);
 }
 
-bool worker_trusts(const struct verify *v, const struct issuer *i, uint64_t wall_s)
+bool worker_trusts(const struct verify *v, const struct issuer *i, uint64_t now_ns, uint64_t wall_s)
 {
 	uint64_t age_s = wall_s > i->fetched_wall_s ? wall_s - i->fetched_wall_s : 0;
 
+	if (i->hard_ns && now_ns > i->hard_ns)
+		return false;
 	return i->keys && age_s <= v->config->root.verification.keys_hard / NS_PER_S;
 }

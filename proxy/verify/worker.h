@@ -13,7 +13,7 @@ struct issuer {
 	unsigned char who[SHA256_LEN];
 	const struct published_slot *slot; /* NULL until the keeper has claimed one */
 	uint64_t version, failed, declined; /* of the slot, as last seen */
-	uint64_t generation, fetched_wall_s, fetched_ns;
+	uint64_t generation, fetched_wall_s, fetched_ns, hard_ns;
 	struct keyset *keys;   /* NULL: none yet */
 	struct list waiters;   /* struct waiter */
 	uint64_t asked_ns;     /* when the keeper was last asked; 0: it has answered since */
@@ -52,7 +52,7 @@ struct verify {
 /* Looks whether the keeper has moved anything; if so reads it and wakes who waits. One load where not. */
 void worker_catch_up(struct verify *v);
 /* Are the issuer's keys at hand and within the hard bound? */
-bool worker_trusts(const struct verify *v, const struct issuer *i, uint64_t wall_s);
+bool worker_trusts(const struct verify *v, const struct issuer *i, uint64_t now_ns, uint64_t wall_s);
 
 /* What can be said before any signature is checked: a fault that holds whoever signed. */
 enum fault judge_claims(const struct verify *v, const struct gate *g, const struct claims *c,

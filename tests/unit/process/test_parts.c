@@ -222,6 +222,35 @@ static void the_machine_keeps_its_secret_and_distrusts_an_open_one(void **state)
 	rmdir(dir);
 }
 
+static void the_floor_lies_beside_the_secret_and_outlives_its_opener(void **state)
+{
+	char dir[] = "/tmp/machine-XXXXXX", path[64], read_back[4] = "";
+	struct stat st;
+
+	(void)state;
+	assert_non_null(mkdtemp(dir));
+	setenv("XDG_STATE_HOME", dir, 1);
+	snprintf(path, sizeof path, "%s/sallyport", dir);
+	assert_int_equal(machine_floor(), -1); /* the secret's directory is not there yet */
+	assert_int_equal(mkdir(path, 0700), 0);
+	int fd = machine_floor();
+	assert_true(fd >= 0 && fstat(fd, &st) == 0);
+	assert_int_equal(st.st_mode & 0777, 0600);
+	assert_int_equal(pwrite(fd, "one", 3, 0), 3);
+	close(fd);
+	fd = machine_floor();
+	assert_int_equal(pread(fd, read_back, 3, 0), 3);
+	assert_string_equal(read_back, "one");
+	fchmod(fd, 0644);
+	close(fd);
+	assert_int_equal(machine_floor(), -1);
+	snprintf(path, sizeof path, "%s/sallyport/machine.floor", dir);
+	unlink(path);
+	snprintf(path, sizeof path, "%s/sallyport", dir);
+	rmdir(path);
+	rmdir(dir);
+}
+
 static void the_service_manager_is_told_at_an_abstract_socket_too(void **state)
 {
 	struct sockaddr_un at = { .sun_family = AF_UNIX };
@@ -263,6 +292,7 @@ int main(void)
 		cmocka_unit_test(seats_of_a_role_run_out),
 		cmocka_unit_test(sockets_are_bound_all_or_none),
 		cmocka_unit_test(the_machine_keeps_its_secret_and_distrusts_an_open_one),
+		cmocka_unit_test(the_floor_lies_beside_the_secret_and_outlives_its_opener),
 		cmocka_unit_test(the_service_manager_is_told_at_an_abstract_socket_too),
 	};
 

@@ -20,7 +20,7 @@ static struct house {
 	unsigned asked, woken;
 	bool keeper_is_deaf;
 	char asked_kid[KID_MAX + 1];
-	uint64_t asked_iat_s;
+	uint64_t asked_iat_s, hard_ns;
 } house;
 
 static bool house_asked(void *with, struct slice issuer, struct slice kid, uint64_t iat_s)
@@ -96,7 +96,7 @@ static inline void house_close(void)
 /* As the keeper does: this issuer's keys, fetched at these times. */
 static inline void house_publish(int issuer, struct slice jwks, uint64_t wall_s, uint64_t ns)
 {
-	struct published_keys head = { .fetched_wall_s = wall_s, .fetched_ns = ns };
+	struct published_keys head = { .fetched_wall_s = wall_s, .fetched_ns = ns, .hard_ns = house.hard_ns };
 
 	if (!published_who(&house.issuers[issuer], head.who))
 		abort();

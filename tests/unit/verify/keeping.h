@@ -25,6 +25,7 @@ static struct keeping {
 	uint64_t max_age_s;
 	unsigned discoveries, fetches, moved;
 	char url[256];            /* last asked for */
+	char floor[4096];         /* machine.floor */
 	struct { void (*done)(void *, int, struct slice, uint64_t, const char *); void *for_whom; } hanging[64];
 	size_t hanging_len;
 } keeping;
@@ -70,17 +71,35 @@ static uint64_t keeping_wall(void *with)
 	return ((struct keeping *)with)->wall_s;
 }
 
+static bool keeping_floor_read(void *with, void *to, size_t len, uint64_t at)
+{
+	memcpy(to, ((struct keeping *)with)->floor + at, len);
+	return true;
+}
+
+static bool keeping_floor_write(void *with, const void *from, size_t len, uint64_t at)
+{
+	memcpy(((struct keeping *)with)->floor + at, from, len);
+	return true;
+}
+
 static void keeping_moved(void *with)
 {
 	((struct keeping *)with)->moved++;
 }
 
-static inline void keeping_start(void)
+static inline void keeping_start_with(struct slice machine_secret)
 {
 	struct verify_world world = { .with = &keeping, .fetch = keeping_fetch, .now_ns = keeping_now,
-		.wall_s = keeping_wall, .moved = keeping_moved };
+		.wall_s = keeping_wall, .moved = keeping_moved, .floor_read = keeping_floor_read,
+		.floor_write = keeping_floor_write };
 
-	keeping.keeper = verify_keeper_open(&keeping.config, NULL, keeping.published, world, S("machine secret"));
+	keeping.keeper = verify_keeper_open(&keeping.config, NULL, keeping.published, world, machine_secret);
+}
+
+static inline void keeping_start(void)
+{
+	keeping_start_with(S("machine secret"));
 }
 
 static inline void keeping_stop(void)
@@ -121,7 +140,7 @@ static inline void keeping_path(char to[256], const char *name)
 
 static inline void keeping_close(void)
 {
-	static const char *const files[] = { "auth0.json", "newest", "old.json", "jwks" };
+	static const char *const files[] = { "auth0.json", "newest", "old.json", "jwks", "newest.old" };
 	char path[256];
 
 	keeping_stop();

@@ -288,6 +288,18 @@ static void keys_past_the_hard_bound_judge_nobody_cached_or_not(void **state)
 	assert_int_equal(house_try_at(ROUTE_PLAIN, token, NOW_NS, late + 1), FAULT_NONE);
 }
 
+static void a_clock_set_back_does_not_keep_keys_beyond_their_end(void **state)
+{
+	struct maker all[] = { rsa, ec, ed };
+
+	(void)state;
+	house.keeper_is_deaf = true;
+	house.hard_ns = NOW_NS + NS_PER_S;
+	house_publish(0, maker_jwks(all, 3), WALL_S, NOW_NS);
+	assert_int_equal(house_try_at(ROUTE_READ, good(&ed), house.hard_ns, WALL_S), FAULT_NONE);
+	assert_int_equal(house_try_at(ROUTE_READ, good(&ed), house.hard_ns + 1, WALL_S), FAULT_ISSUER_UNKNOWN);
+}
+
 static void a_clock_set_back_does_not_make_keys_old(void **state)
 {
 	(void)state;
@@ -315,6 +327,7 @@ int main(void)
 		TEST(a_cached_verdict_does_not_outlive_its_token),
 		TEST(a_bad_signature_is_forgotten_when_the_keys_change),
 		TEST(keys_past_the_hard_bound_judge_nobody_cached_or_not),
+		TEST(a_clock_set_back_does_not_keep_keys_beyond_their_end),
 		TEST(a_clock_set_back_does_not_make_keys_old),
 #undef TEST
 	};

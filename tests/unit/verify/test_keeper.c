@@ -216,6 +216,60 @@ static void a_failed_confirmation_revokes_nothing(void **state)
 	assert_false(keeping_publishes("one"));
 }
 
+static void an_issuer_whose_answers_alternate_is_asked_ever_less_often(void **state)
+{
+	(void)state;
+	keeping_pass(0);
+	unsigned before = keeping.fetches;
+	for (int i = 0; i < 3600; i++) {
+		keeping.body = keeping.fetches % 2 ? second : first;
+		keeping_pass(1);
+	}
+	assert_true(keeping_publishes("one") && keeping_publishes("two")); /* neither is missing twice in a row */
+	assert_in_range(keeping.fetches - before, 3600 / 528, 20);
+}
+
+/* ---- clocks ---- */
+
+static void a_wall_clock_that_is_set_back_prolongs_nothing(void **state)
+{
+	(void)state;
+	keeping_pass(0);
+	keeping.status = 0;
+	keeping_pass(3600);
+	keeping.wall_s -= 3 * DAY_S;
+	keeping_pass(DAY_S - 3600 - 60);
+	assert_int_equal(atomic_load(&keeping_slot()->state), ISSUER_DEGRADED);
+	keeping_pass(120);
+	assert_int_equal(atomic_load(&keeping_slot()->state), ISSUER_BLIND);
+	assert_true(keeping_seen()->hard_ns == keeping_seen()->fetched_ns + DAY_S * NS_PER_S);
+}
+
+static void a_wall_clock_that_is_set_right_has_the_keys_fetched_at_once(void **state)
+{
+	(void)state;
+	keeping_pass(0);
+	keeping_pass(60);
+	keeping.wall_s += 365 * DAY_S; /* the machine had booted into the past */
+	keeping_pass(1);
+	assert_int_equal(keeping.fetches, 2);
+	assert_int_equal(atomic_load(&keeping_slot()->state), ISSUER_NORMAL);
+}
+
+static void another_hard_bound_counts_from_the_reload_on(void **state)
+{
+	(void)state;
+	keeping_pass(0);
+	keeping.status = 0;
+	keeping_pass(23 * 3600);
+	keeping_stop();
+	keeping.config.root.verification.keys_hard = 2 * DAY_S * NS_PER_S;
+	keeping_start();
+	assert_true(keeping_seen()->hard_ns == keeping_seen()->fetched_ns + 2 * DAY_S * NS_PER_S);
+	keeping_pass(24 * 3600);
+	assert_int_equal(atomic_load(&keeping_slot()->state), ISSUER_DEGRADED);
+}
+
 /* ---- kids that nobody knows ---- */
 
 static void an_unknown_kid_is_fetched_for_once_the_cooldown_is_over(void **state)
@@ -245,19 +299,25 @@ static void a_kid_shortly_before_the_end_of_the_cooldown_is_fetched_at_its_end(v
 	assert_true(keeping_publishes("two"));
 }
 
-static void a_kid_that_was_looked_for_in_vain_is_not_looked_for_again_soon(void **state)
+static void a_kid_that_was_looked_for_in_vain_is_looked_for_ever_less_often(void **state)
 {
 	(void)state;
 	keeping_pass(31);
-	verify_keeper_unknown(keeping.keeper, S("auth0"), S("nonsense"), keeping.wall_s);
+	verify_keeper_unknown(keeping.keeper, S("auth0"), S("early"), keeping.wall_s);
 	assert_int_equal(keeping.fetches, 2);
+	keeping_pass(31); /* an issuer may sign a moment before it publishes */
+	verify_keeper_unknown(keeping.keeper, S("auth0"), S("early"), keeping.wall_s);
+	assert_int_equal(keeping.fetches, 3);
 	keeping_pass(31);
 	uint64_t declined = atomic_load(&keeping_slot()->declined);
-	verify_keeper_unknown(keeping.keeper, S("auth0"), S("nonsense"), keeping.wall_s);
-	assert_int_equal(keeping.fetches, 2);
+	verify_keeper_unknown(keeping.keeper, S("auth0"), S("early"), keeping.wall_s);
+	assert_int_equal(keeping.fetches, 3);
 	assert_int_equal(atomic_load(&keeping_slot()->declined), declined + 1);
 	verify_keeper_unknown(keeping.keeper, S("auth0"), S("other"), keeping.wall_s);
-	assert_int_equal(keeping.fetches, 3);
+	assert_int_equal(keeping.fetches, 4);
+	keeping_pass(31);
+	verify_keeper_unknown(keeping.keeper, S("auth0"), S("early"), keeping.wall_s);
+	assert_int_equal(keeping.fetches, 5);
 }
 
 static void ten_thousand_random_kids_are_one_fetch_per_cooldown(void **state)
@@ -325,6 +385,18 @@ static void add_piece(void *with, struct slice piece)
 	text_add(with, piece);
 }
 
+static void the_next_keeper_knows_how_long_the_keys_are_fresh(void **state)
+{
+	(void)state;
+	keeping.max_age_s = 3600;
+	keeping_pass(0);
+	keeping_stop();
+	keeping_start();
+	keeping_pass(2500);
+	assert_int_equal(keeping.fetches, 1);
+	assert_int_equal(atomic_load(&keeping_slot()->state), ISSUER_NORMAL);
+}
+
 static void what_is_told_is_json(void **state)
 {
 	char room[2048];
@@ -387,13 +459,18 @@ int main(void)
 		TEST(a_new_key_is_in_force_at_once_and_a_removed_one_after_confirmation),
 		TEST(a_key_missing_in_one_answer_only_stays),
 		TEST(a_failed_confirmation_revokes_nothing),
+		TEST(an_issuer_whose_answers_alternate_is_asked_ever_less_often),
+		TEST(a_wall_clock_that_is_set_back_prolongs_nothing),
+		TEST(a_wall_clock_that_is_set_right_has_the_keys_fetched_at_once),
+		TEST(another_hard_bound_counts_from_the_reload_on),
 		TEST(an_unknown_kid_is_fetched_for_once_the_cooldown_is_over),
 		TEST(a_kid_shortly_before_the_end_of_the_cooldown_is_fetched_at_its_end),
-		TEST(a_kid_that_was_looked_for_in_vain_is_not_looked_for_again_soon),
+		TEST(a_kid_that_was_looked_for_in_vain_is_looked_for_ever_less_often),
 		TEST(ten_thousand_random_kids_are_one_fetch_per_cooldown),
 		TEST(random_kids_while_the_issuer_fails_follow_the_backoff),
 		TEST(questions_about_unknown_issuers_or_already_answered_are_ignored),
 		TEST(the_next_keeper_goes_on_where_this_one_was_killed),
+		TEST(the_next_keeper_knows_how_long_the_keys_are_fresh),
 		TEST(what_is_told_is_json),
 		TEST(an_explicit_url_needs_no_discovery),
 		TEST(plain_http_is_fetched_from_loopback_only),

@@ -1,3 +1,4 @@
+#include "metrics/metrics.h"
 #include "passing.h"
 #include <setjmp.h>
 #include <stdarg.h>
@@ -159,6 +160,77 @@ static void an_older_set_put_back_is_noticed(void **state)
 	assert_int_equal(keeping_seen()->generation, 0);
 }
 
+static void a_whole_directory_put_back_is_noticed_by_the_floor(void **state)
+{
+	(void)state;
+	keeping_start();
+	keeping_pass(0);
+	copy("auth0.json", "old.json");
+	copy("newest", "newest.old");
+	keeping_pass(1200);
+	for (int spoiled = 0; spoiled < 2; spoiled++) {
+		reboot(1);
+		copy("old.json", "auth0.json");
+		copy("newest.old", "newest");
+		if (spoiled) /* a crash tore what was written last: what was written before still counts */
+			keeping.floor[0] ^= 1;
+		uint64_t before = metrics_value(metrics_series(METRIC_snapshots_refused_total, S("older"), S(""),
+		                                               S(""), S("")));
+		keeping_start();
+		assert_int_equal(keeping_seen()->generation, 0);
+		assert_int_equal(metrics_value(metrics_series(METRIC_snapshots_refused_total, S("older"), S(""),
+		                                              S(""), S(""))), before + 1);
+	}
+}
+
+static void without_a_floor_the_directory_alone_is_believed(void **state)
+{
+	(void)state;
+	keeping_start();
+	keeping_pass(0);
+	reboot(1);
+	memset(keeping.floor, 'x', sizeof keeping.floor); /* both copies spoiled */
+	keeping_start();
+	assert_true(keeping_publishes("one"));
+}
+
+static void a_clock_that_was_set_back_does_not_make_the_newest_set_an_old_one(void **state)
+{
+	(void)state;
+	keeping_start();
+	keeping_pass(0);
+	keeping.wall_s -= 7200; /* it had been wrong */
+	keeping_pass(1000);
+	reboot(1);
+	keeping_start();
+	assert_true(keeping_publishes("one"));
+}
+
+static void secrets_of_the_fleet_may_be_rotated(void **state)
+{
+	unsigned char bytes[2][32] = { "an old secret of the whole fleet", "a new secret of the whole fleet." };
+	struct secret fleet[2] = { { bytes[0], 32 }, { bytes[1], 32 } };
+	CONFIG_SECRETS *config = &keeping.config.root.secrets.fleet;
+
+	(void)state;
+	keeping_start();
+	keeping_pass(0);
+	reboot(1);
+	*config = (CONFIG_SECRETS){ &fleet[0], 1 }; /* a fleet is founded: the machine's own file still counts */
+	keeping_start();
+	assert_true(keeping_publishes("one"));
+	keeping_pass(600);
+	reboot(1);
+	struct secret rotated[2] = { fleet[1], fleet[0] };
+	*config = (CONFIG_SECRETS){ rotated, 2 };
+	keeping_start_with(S("a new machine")); /* as a container that has no memory but the fleet's secret */
+	assert_true(keeping_publishes("one"));
+	reboot(1);
+	*config = (CONFIG_SECRETS){ rotated, 1 }; /* the old one was withdrawn before anything was written anew */
+	keeping_start_with(S("a new machine"));
+	assert_int_equal(keeping_seen()->generation, 0);
+}
+
 static void a_set_from_the_future_is_ignored(void **state)
 {
 	(void)state;
@@ -299,6 +371,10 @@ int main(void)
 		TEST(a_kept_set_that_was_changed_is_ignored),
 		TEST(a_kept_set_of_another_machine_or_issuer_is_ignored),
 		TEST(an_older_set_put_back_is_noticed),
+		TEST(a_whole_directory_put_back_is_noticed_by_the_floor),
+		TEST(without_a_floor_the_directory_alone_is_believed),
+		TEST(a_clock_that_was_set_back_does_not_make_the_newest_set_an_old_one),
+		TEST(secrets_of_the_fleet_may_be_rotated),
 		TEST(a_set_from_the_future_is_ignored),
 		TEST(memory_newer_than_the_disk_wins),
 		TEST(a_torn_or_foreign_file_does_not_hinder_a_start),
@@ -310,6 +386,10 @@ int main(void)
 	};
 
 	log_threshold(LOG_LEVEL_ERROR + 1);
+	void *counters = calloc(1, metrics_memory(1));
+	if (!counters || !metrics_attach(counters, 1))
+		abort();
+	metrics_sit(0);
 	one = maker_make(ALG_ES256, "one");
 	two = maker_make(ALG_EDDSA, "two");
 	first = maker_jwks(&one, 1);
@@ -318,5 +398,6 @@ int main(void)
 	maker_free(&one);
 	maker_free(&two);
 	maker_forget();
+	free(counters);
 	return failed;
 }

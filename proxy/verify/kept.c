@@ -1,0 +1,207 @@
+#include "verify/kept.h"
+#include "base/log.h"
+#include "base/text.h"
+#include "metrics/metrics.h"
+#include "base/secret.h"
+#include "verify/strict.h"
+#include <errno.h>
+#include <fcntl.h>
+#include <stdlib.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#define MARK "sallyport-keys-1 "
+
+static struct slice key_of(const struct kept *k, size_t i)
+{
+	return (struct slice){ (const char *)k->key[i], SHA256_LEN };
+}
+
+static bool path_of(const struct kept *k, struct slice name, const char *end, char *to, size_t cap)
+{
+	struct text t = { .at = to, .cap = cap };
+
+	text_add(&t, slice_of(k->directory));
+	text_char(&t, '/');
+	text_add(&t, name);
+	text_add(&t, slice_of(end));
+	return text_end(&t);
+}
+
+static bool sign(struct slice key, struct slice body, char hex[2 * SHA256_LEN])
+{
+	unsigned char mac[SHA256_LEN];
+	struct text t = { .at = hex, .cap = 2 * SHA256_LEN };
+
+	if (!crypt_hmac(key, body, mac))
+		return false;
+	text_hex(&t, mac, sizeof mac);
+	return true;
+}
+
+static bool is_signed(const struct kept *k, struct slice body, struct slice signature)
+{
+	char hex[2 * SHA256_LEN];
+
+	for (size_t i = 0; i < k->keys; i++)
+		if (sign(key_of(k, i), body, hex) && secret_same(signature, (struct slice){ hex, sizeof hex }))
+			return true;
+	return false;
+}
+
+/* ---- files ---- */
+
+static bool write_all(int fd, struct slice bytes)
+{
+	while (bytes.len) {
+		ssize_t n = write(fd, bytes.at, bytes.len);
+		if (n <= 0)
+			return false;
+		bytes = slice_from(bytes, (size_t)n);
+	}
+	return true;
+}
+
+static void sync_directory(const struct kept *k)
+{
+	int fd = open(k->directory, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+
+	if (fd >= 0) {
+		fsync(fd);
+		close(fd);
+	}
+}
+
+bool kept_put(struct kept *k, struct slice name, const char *end, struct slice body)
+{
+	char path[4096], fresh[4096], hex[2 * SHA256_LEN + 1];
+
+	if (!k || !path_of(k, name, end, path, sizeof path) || !path_of(k, name, ".new", fresh, sizeof fresh) ||
+	    !sign(key_of(k, 0), body, hex)) {
+		errno = k ? ENAMETOOLONG : ENOENT;
+		return false;
+	}
+	hex[2 * SHA256_LEN] = '\n';
+	int fd = open(fresh, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC | O_NOFOLLOW, 0600);
+	if (fd < 0)
+		return false;
+	bool written = write_all(fd, S(MARK)) && write_all(fd, (struct slice){ hex, sizeof hex }) &&
+	               write_all(fd, body) && fsync(fd) == 0;
+	close(fd);
+	if (!written || rename(fresh, path) != 0)
+		return false;
+	sync_directory(k);
+	return true;
+}
+
+/* The whole file, to be freed; NULL where it is missing (errno ENOENT) or cannot be read. */
+static char *read_file(const char *path, size_t most, size_t *len)
+{
+	int fd = open(path, O_RDONLY | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK);
+	char *bytes = fd >= 0 ? malloc(most) : NULL;
+	ssize_t n;
+
+	*len = 0;
+	while (bytes && *len < most && (n = read(fd, bytes + *len, most - *len)) > 0)
+		*len += (size_t)n;
+	int saved = errno;
+	if (fd >= 0)
+		close(fd);
+	errno = saved;
+	return bytes;
+}
+
+json_t *kept_take(struct kept *k, struct slice name, const char *end, size_t most)
+{
+	char path[4096];
+	size_t len;
+
+	if (!k || !path_of(k, name, end, path, sizeof path))
+		return NULL;
+	char *bytes = read_file(path, most, &len);
+	if (!bytes) {
+		if (errno != ENOENT)
+			log_warn("%s cannot be read: %s", path, strerror(errno));
+		return NULL;
+	}
+	struct slice rest = { bytes, len }, first = slice_cut(&rest, '\n');
+	json_t *root = NULL;
+	if (slice_starts(first, S(MARK)) && is_signed(k, rest, slice_from(first, strlen(MARK))))
+		root = strict_read(rest);
+	if (!root) {
+		log_warn("%s is ignored: it was not written by this machine's sallyport, or was changed since",
+		         path);
+		kept_refuse(k, KEPT_CHANGED);
+	}
+	free(bytes);
+	return root;
+}
+
+void kept_refuse(struct kept *k, enum kept_refusal why)
+{
+	metrics_add(k->refused[why], 1);
+}
+
+/* ---- opening ---- */
+
+static bool add_secret(struct kept *k, struct slice secret)
+{
+	if (!secret.len || k->keys == KEPT_SECRETS)
+		return false;
+	bool derived = crypt_derive(secret, S("sallyport key snapshot 1"), k->key[k->keys]);
+	k->keys += derived;
+	return derived;
+}
+
+static bool add_secrets(struct kept *k, const struct config *c, struct slice machine_secret)
+{
+	const CONFIG_SECRETS *fleet = &c->root.secrets.fleet;
+
+	for (size_t i = 0; i < fleet->len && i < KEPT_SECRETS - 1; i++)
+		add_secret(k, (struct slice){ (const char *)fleet->at[i].bytes, fleet->at[i].len });
+	if (add_secret(k, machine_secret) &&
+	    !crypt_derive(machine_secret, S("sallyport floor 1"), k->floor_key))
+		return false;
+	return k->keys > 0;
+}
+
+static void open_series(struct kept *k)
+{
+	static const char *const reasons[KEPT_REFUSALS] = { "changed", "older", "future", "foreign" };
+
+	for (int i = 0; i < KEPT_REFUSALS; i++)
+		k->refused[i] = metrics_series(METRIC_snapshots_refused_total, slice_of(reasons[i]), S(""), S(""),
+		                               S(""));
+}
+
+struct kept *kept_open(const struct config *c, const struct verify_world *world, struct slice machine_secret)
+{
+	struct kept *k = calloc(1, sizeof *k);
+	struct text t = { .at = k ? k->directory : NULL, .cap = k ? sizeof k->directory : 0 };
+
+	text_add(&t, c->root.state);
+	text_add(&t, S("/keys"));
+	if (!c->root.state.len || !text_end(&t) || !add_secrets(k, c, machine_secret)) {
+		log_warn("issuers' keys are not kept on disk: there is no state directory or no secret");
+		kept_close(k);
+		return NULL;
+	}
+	if (mkdir(k->directory, 0700) != 0 && errno != EEXIST) {
+		log_warn("issuers' keys are not kept on disk: %s: %s", k->directory, strerror(errno));
+		kept_close(k);
+		return NULL;
+	}
+	open_series(k);
+	k->world = world;
+	floor_read(k);
+	return k;
+}
+
+void kept_close(struct kept *k)
+{
+	if (!k)
+		return;
+	secret_wipe(k->key, sizeof k->key);
+	secret_wipe(k->floor_key, sizeof k->floor_key);
+	free(k);
+}
