@@ -56,5 +56,5 @@ bool cidrs_have(const struct config_cidrs *nets, const struct in6_addr *address)
 /* The words of routes.check: which kind of proxy asks. */
 enum asker { ASKER_NONE, ASKER_NGINX, ASKER_ENVOY, ASKER_TRAEFIK, ASKER_CADDY };
 
-/* A COUNT, SIZE or DURATION with the default "" that was not written. */
-#define CONFIG_ABSENT 0
+/* A COUNT, SIZE or DURATION with the default "" that was not written. 0 is a value. */
+#define CONFIG_ABSENT UINT64_MAX

@@ -64,13 +64,14 @@ static enum pace connect_failed(struct request *r, struct passage *p, enum link_
 
 static enum pace ready(struct request *r, struct passage *p)
 {
+	if (!head_write(r, p))
+		return request_fail(r, FAULT_HEAD_TOO_BIG);
 	p->state = PASSAGE_WAIT_HEAD;
 	p->sent_ns = r->loop->now_ns;
 	r->marks_ns[MARK_SENT] = r->loop->now_ns;
 	r->ops->body_open(r);
 	if (r->expects_continue)
 		r->ops->say_continue(r);
-	head_write(r, p); /* a failure to write shows when the answer is read */
 	return GO_ON;
 }
 
@@ -133,11 +134,19 @@ static enum pace ended_early(struct request *r, struct passage *p)
 	return request_fail(r, clean ? FAULT_UPSTREAM_RESET : FAULT_UPSTREAM_NONSENSE);
 }
 
+/* It is a tunnel now, or will never be one. */
+static void end_upgrade(struct passage *p)
+{
+	p->upstream->forward->upgrades_len -= p->upgrades;
+	p->upgrades = false;
+}
+
 static enum pace got_head(struct request *r, struct passage *p)
 {
 	struct answer_head *h = &p->head;
 	bool tunnel = h->status == 101;
 
+	end_upgrade(p);
 	balance_answered(p->link->endpoint, r->loop->now_ns - p->sent_ns);
 	metrics_add(p->upstream->series_status[h->status / 100 < 6 ? h->status / 100 : 0], 1);
 	r->status = h->status;
@@ -155,8 +164,14 @@ static void interim(struct request *r, struct passage *p)
 	struct response early = { .status = p->head.status, .fields = &p->head.headers, .no_body = true };
 
 	p->interim = true;
-	if (p->head.status == 103)
-		r->ops->early(r, &early);
+	if (p->head.status != 103 || r->ops->room(r) == 0)
+		return; /* only a hint */
+	headers_drop_hop(&p->head.headers);
+	for (uint16_t i = 0; i < p->head.headers.len; i++) {
+		struct header *h = &p->head.headers.at[i];
+		h->dropped |= h->id == HEADER_CONTENT_LENGTH || header_is_ours(h->name);
+	}
+	r->ops->early(r, &early);
 }
 
 /* Whole heads among the bytes held; WAIT where none is. */
@@ -225,6 +240,10 @@ static enum pace start(struct forward *f, struct request *r)
 	if (p->upstream->retry_tenths < 100)
 		p->upstream->retry_tenths++;
 	request_strip(r);
+	if (r->upgrade_websocket && !forward_has_room(f))
+		return request_fail(r, FAULT_TUNNELS_FULL);
+	p->upgrades = r->upgrade_websocket;
+	f->upgrades_len += p->upgrades;
 	return GO_ON;
 }
 
@@ -270,10 +289,8 @@ enum pace forward_pump(struct forward *f, struct request *r)
 	struct passage *p = r->passage;
 
 	if (p->state == PASSAGE_TUNNEL) {
-		if (list_is_empty(&p->tunnel_link)) {
-			list_push(&f->tunnels, &p->tunnel_link);
-			f->tunnels_len++;
-		}
+		if (list_is_empty(&p->tunnel_link))
+			tunnel_begins(f, p);
 		return pump_tunnel(r, p);
 	}
 	enum pace up = p->up_done ? GO_ON : pump_up(r, p);
@@ -284,16 +301,6 @@ enum pace forward_pump(struct forward *f, struct request *r)
 	return down;
 }
 
-static uint64_t soonest(uint64_t a, uint64_t b)
-{
-	return a < b ? a : b;
-}
-
-static uint64_t or_route(CONFIG_DURATION route, CONFIG_DURATION upstream)
-{
-	return route == CONFIG_ABSENT ? upstream : route;
-}
-
 /* Too slow a request body, once its grace is over and we are not what holds it up. */
 static uint64_t body_deadline(const struct request *r, const struct passage *p)
 {
@@ -301,29 +308,42 @@ static uint64_t body_deadline(const struct request *r, const struct passage *p)
 
 	if (!rate || !r->has_body || p->up_done || (p->link && wire_backlog(p->link->wire) >= WIRE_HIGH))
 		return UINT64_MAX;
-	return r->marks_ns[MARK_BEGAN] + BODY_GRACE_NS + r->body_in * NS_PER_S / rate;
+	return r->marks_ns[MARK_BEGAN] + BODY_GRACE_NS + r->body_in / rate * NS_PER_S +
+		r->body_in % rate * NS_PER_S / rate;
+}
+
+/* When the token of a request ends; UINT64_MAX where there is none, or not in our lifetime. */
+static uint64_t token_deadline(const struct request *r)
+{
+	uint64_t expires_s = r->identity.expires_s, wall = r->loop->wall_ns;
+
+	if (!expires_s || expires_s > INT64_MAX / NS_PER_S)
+		return UINT64_MAX;
+	return r->loop->now_ns + (expires_s * NS_PER_S > wall ? expires_s * NS_PER_S - wall : 0);
 }
 
 static uint64_t tunnel_deadline(const struct request *r, const struct passage *p, enum fault *why)
 {
 	const struct wire *up = p->link->wire;
 	uint64_t moved = up->moved_ns > r->ops->taken_ns(r) ? up->moved_ns : r->ops->taken_ns(r);
-	uint64_t idle = moved + or_route(r->route->idle_timeout, p->upstream->config->idle_timeout);
-	uint64_t end = p->tunnel_end_ns ? p->tunnel_end_ns : UINT64_MAX, wall_s = r->loop->wall_ns / NS_PER_S;
+	uint64_t due = moved + r->route->idle_timeout;
 
-	*why = FAULT_TUNNEL_EXPIRED;
-	if (r->identity.expires_s) {
-		uint64_t left = r->identity.expires_s > wall_s ? r->identity.expires_s - wall_s : 0;
-		end = soonest(end, r->loop->now_ns + left * NS_PER_S);
+	*why = FAULT_TUNNEL_IDLE;
+	if (p->tunnel_end_ns && p->tunnel_end_ns < due) {
+		*why = FAULT_SHUT_DOWN;
+		due = p->tunnel_end_ns;
 	}
-	return soonest(end, idle);
+	if (token_deadline(r) < due) {
+		*why = FAULT_TUNNEL_EXPIRED;
+		due = token_deadline(r);
+	}
+	return due;
 }
 
 /* Who holds the bodies up: the client that does not take, or the upstream that does not give. */
 static uint64_t bodies_deadline(const struct request *r, const struct passage *p, enum fault *why)
 {
-	uint64_t given =
-	    p->link->wire->moved_ns + or_route(r->route->idle_timeout, p->upstream->config->idle_timeout);
+	uint64_t given = p->link->wire->moved_ns + r->route->idle_timeout;
 
 	if (r->ops->room(r) == 0 || p->down_done) {
 		*why = FAULT_CLIENT_STALLED;
@@ -337,7 +357,7 @@ uint64_t forward_deadline(struct forward *f, const struct request *r, enum fault
 {
 	const struct passage *p = r->passage;
 	uint64_t due, body = body_deadline(r, p);
-	uint64_t total = or_route(r->route->total_timeout, p->upstream->config->total_timeout);
+	uint64_t total = r->route->total_timeout;
 
 	(void)f;
 	*why = FAULT_UPSTREAM_TIMEOUT;
@@ -346,8 +366,7 @@ uint64_t forward_deadline(struct forward *f, const struct request *r, enum fault
 	else if (p->state == PASSAGE_CONNECT)
 		due = p->tried_ns + p->upstream->config->connect_timeout;
 	else if (p->state == PASSAGE_WAIT_HEAD)
-		due = (p->up_done ? p->sent_ns : p->link->wire->moved_ns) +
-			or_route(r->route->header_timeout, p->upstream->config->header_timeout);
+		due = (p->up_done ? p->sent_ns : p->link->wire->moved_ns) + r->route->header_timeout;
 	else if (p->state == PASSAGE_TUNNEL)
 		due = tunnel_deadline(r, p, why);
 	else
@@ -387,6 +406,7 @@ void forward_settle(struct forward *f, struct request *r)
 
 	if (!p)
 		return;
+	end_upgrade(p);
 	if (!list_is_empty(&p->tunnel_link)) {
 		list_remove(&p->tunnel_link);
 		f->tunnels_len--;

@@ -46,6 +46,8 @@ void forward_settle(struct forward *f, struct request *r);
 /* The driver's patience with FORWARD is out: true where another endpoint is tried instead (walk it again). */
 bool forward_try_another(struct forward *f, struct request *r);
 size_t forward_tunnels(const struct forward *f);
+/* Whether http.tunnels_max leaves a place beside the tunnels and the requests that may become some. */
+bool forward_has_room(const struct forward *f);
 /* Once a second: ages pools, ejections and latency, metrics. */
 void forward_tick(struct forward *f);
 /* Jittered end of tunnels at drain. */

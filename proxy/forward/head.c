@@ -76,7 +76,7 @@ static void via(struct text *t, const struct request *r)
 	text_add(t, S("Via: "));
 	for (uint16_t i = 0; i < r->headers.len; i++) {
 		const struct header *h = &r->headers.at[i];
-		if (h->id != HEADER_VIA || h->dropped)
+		if (h->id != HEADER_VIA || h->dropped || !h->value.len)
 			continue;
 		text_add(t, h->value);
 		text_add(t, S(", "));
@@ -190,5 +190,9 @@ bool head_write(struct request *r, struct passage *p)
 	identity(&t, r);
 	framing(&t, r, p);
 	text_add(&t, S("\r\n"));
-	return !t.cut && wire_write(p->link->wire, text_slice(&t));
+	if (t.cut)
+		return false;
+	if (!wire_write(p->link->wire, text_slice(&t)))
+		wire_nudge(p->link->wire); /* it shows when the answer is read */
+	return true;
 }

@@ -64,6 +64,7 @@ struct passage {                    /* one request's way on; in its arena */
 	struct list tunnel_link;
 	uint8_t tries;
 	bool up_chunked, up_done, down_done, interim, beyond_stash, unread_sent;
+	bool upgrades;                  /* counted in upgrades_len */
 };
 
 struct forward {
@@ -74,6 +75,7 @@ struct forward {
 	size_t upstreams_len;
 	struct list tunnels;
 	size_t tunnels_len;
+	size_t upgrades_len;            /* requests that may become tunnels: each holds a place */
 	bool draining;
 };
 
@@ -94,8 +96,11 @@ void link_keep(struct link *l);
 void link_close(struct link *l);
 void links_age(struct endpoint *e);
 
+/* open.c */
+void tunnel_begins(struct forward *f, struct passage *p);
+
 /* head.c */
-bool head_write(struct request *r, struct passage *p);
+bool head_write(struct request *r, struct passage *p); /* false: it does not fit a scratch buffer */
 /* pump.c */
 enum pace pump_up(struct request *r, struct passage *p);   /* GO_ON: all sent; WAIT; ANSWER with r->fault */
 enum pace pump_down(struct request *r, struct passage *p);

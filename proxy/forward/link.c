@@ -26,6 +26,22 @@ static void on_ready(struct wire *w)
 		link_close(l); /* it said goodbye, or something nobody asked for */
 }
 
+/* Of descriptors, memory or local ports it is we who have none left; the endpoint is not to blame. */
+static enum link_result why_no_socket(int error)
+{
+	switch (error) {
+	case EMFILE:
+	case ENFILE:
+	case ENOBUFS:
+	case ENOMEM:
+	case EADDRNOTAVAIL:
+		return LINK_FULL;
+	default:
+		return LINK_REFUSED;
+	}
+}
+
+/* -1 with errno. */
 static int connecting_socket(const struct sockaddr_storage *to, socklen_t len)
 {
 	int on = 1, fd = socket(to->ss_family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
@@ -36,7 +52,9 @@ static int connecting_socket(const struct sockaddr_storage *to, socklen_t len)
 		setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof on);
 	if (connect(fd, (const struct sockaddr *)to, len) == 0 || errno == EINPROGRESS)
 		return fd;
+	int why = errno;
 	close(fd);
+	errno = why;
 	return -1;
 }
 
@@ -52,7 +70,7 @@ static enum link_result begin(struct endpoint *e, struct request *r, struct link
 		return LINK_NO_ADDRESS;
 	int fd = connecting_socket(&address, len);
 	if (fd < 0)
-		return LINK_REFUSED;
+		return why_no_socket(errno);
 	l = calloc(1, sizeof *l);
 	check(l);
 	l->wire = wire_open(e->upstream->forward->loop, fd, address.ss_family != AF_UNIX);

@@ -134,14 +134,28 @@ void forward_tick(struct forward *f)
 	}
 }
 
-void forward_drain(struct forward *f)
+/* Not all clients come back at the same moment. */
+static void end_with_jitter(struct forward *f, struct passage *p)
 {
 	uint64_t most = f->config->root.drain.timeout / 5 * 4;
 
+	p->tunnel_end_ns = f->loop->now_ns + random_u64() % (most + 1);
+}
+
+void tunnel_begins(struct forward *f, struct passage *p)
+{
+	list_push(&f->tunnels, &p->tunnel_link);
+	f->tunnels_len++;
+	if (f->draining)
+		end_with_jitter(f, p);
+}
+
+void forward_drain(struct forward *f)
+{
 	f->draining = true;
 	for (struct list *n = f->tunnels.next; n != &f->tunnels; n = n->next) {
 		struct passage *p = list_entry(n, struct passage, tunnel_link);
-		p->tunnel_end_ns = f->loop->now_ns + random_u64() % (most + 1);
+		end_with_jitter(f, p);
 		request_wake(p->link->request);
 	}
 }
@@ -149,4 +163,9 @@ void forward_drain(struct forward *f)
 size_t forward_tunnels(const struct forward *f)
 {
 	return f->tunnels_len;
+}
+
+bool forward_has_room(const struct forward *f)
+{
+	return f->tunnels_len + f->upgrades_len < f->config->root.http.tunnels_max;
 }

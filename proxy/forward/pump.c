@@ -36,7 +36,7 @@ static bool send_last(struct request *r, struct passage *p)
 	text_add(&t, S("0\r\n"));
 	if (r->ops->trailers && r->ops->trailers(r, &trailers)) {
 		for (uint16_t i = 0; i < trailers.len; i++) {
-			if (trailers.at[i].dropped || header_is_ours(trailers.at[i].name))
+			if (trailers.at[i].dropped || header_is_vouched(trailers.at[i].name))
 				continue;
 			text_add(&t, trailers.at[i].name);
 			text_add(&t, S(": "));
@@ -56,6 +56,7 @@ enum pace pump_up(struct request *r, struct passage *p)
 	if (!r->has_body)
 		p->up_done = true;
 	while (!p->up_done && wire_backlog(p->link->wire) < WIRE_HIGH) {
+		bool held = p->stash_used < r->stash.len;
 		ssize_t got = http_body_read(r, &p->stash_used, r->loop->scratch_in, most);
 		if (got == BODY_LATER)
 			return WAIT;
@@ -63,7 +64,7 @@ enum pace pump_up(struct request *r, struct passage *p)
 			return request_fail(r, r->ops->is_gone(r) ? FAULT_CLIENT_LEFT : FAULT_BAD_FRAMING);
 		if (got == BODY_TOO_LONG)
 			return request_fail(r, FAULT_BODY_TOO_BIG);
-		p->beyond_stash |= p->stash_used == 0 && got > 0;
+		p->beyond_stash |= !held && got > 0;
 		bool sent = got == BODY_END ? send_last(r, p)
 		                            : send_piece(r, p, (struct slice){ r->loop->scratch_in, (size_t)got });
 		if (!sent)
@@ -118,9 +119,10 @@ static bool pass_held(struct request *r, struct passage *p)
 	return ok;
 }
 
+/* Where the client takes no more, the upstream is not to blame. */
 static enum pace cut(struct request *r)
 {
-	r->fault = FAULT_UPSTREAM_CUT;
+	r->fault = r->ops->is_gone(r) ? FAULT_CLIENT_LEFT : FAULT_UPSTREAM_CUT;
 	return HANG_UP;
 }
 

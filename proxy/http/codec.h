@@ -54,8 +54,8 @@ void body_init(struct body *b, enum body_kind kind, uint64_t length);
  * *from is used up or the body has ended; b->ended: *from is at the next message. BODY_UNTIL_CLOSE never ends
  * by itself. */
 bool body_decode(struct body *b, struct slice *from, struct slice *content);
-/* The trailer fields after b->ended, as slices into b->trailer; those of header_is_ours are left out. False:
- * more than `to` takes. Forbidden ones (header_is_trailer) are refused by body_decode already. */
+/* The trailer fields after b->ended, as slices into b->trailer; those of header_is_vouched are left out.
+ * False: more than `to` takes. Forbidden ones (header_is_trailer) are refused by body_decode already. */
 bool body_trailers(const struct body *b, struct headers *to);
 
 /* A chunk's header "1a2b\r\n" into to (18 bytes); returns its length. */

@@ -160,7 +160,7 @@ bool body_trailers(const struct body *b, struct headers *to)
 	while (b->kind == BODY_CHUNKED && s.at < s.end) {
 		if (head_field(&s, to, to->cap) != HEAD_DONE)
 			return false;
-		if (header_is_ours(to->at[to->len - 1].name))
+		if (header_is_vouched(to->at[to->len - 1].name))
 			to->len--;
 	}
 	return true;

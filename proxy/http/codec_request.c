@@ -46,8 +46,8 @@ static enum fault judge_codings(struct slice codings)
 			return FAULT_BAD_FRAMING;
 		chunked += slice_same_nocase(last, S("chunked"));
 	}
-	if (chunked > 1 || (chunked && !slice_same_nocase(last, S("chunked"))))
-		return FAULT_BAD_FRAMING;
+	if (chunked > 1 || (chunked && (count == 1 || !slice_same_nocase(last, S("chunked")))))
+		return FAULT_BAD_FRAMING; /* "chunked," is a list of one to some */
 	return count ? FAULT_BAD_CODING : FAULT_BAD_FRAMING;
 }
 

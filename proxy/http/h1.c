@@ -240,13 +240,22 @@ static void on_ready(struct wire *w)
 	}
 }
 
+/* When a client that still takes the rest of its answer, however slowly, has stalled. */
+static uint64_t stalled_ns(const struct h1 *h)
+{
+	return h->c.wire->moved_ns + h->c.server->config->root.timeouts.write_stall;
+}
+
 static void on_due(struct deadline *d)
 {
 	struct h1 *h = list_entry(d, struct h1, c.deadline);
+	uint64_t now = h->c.server->loop->now_ns;
 	struct request *r;
 
 	if (h->state == H1_IDLE)
 		linger(h);
+	else if (h->state == H1_LINGER && wire_backlog(h->c.wire) && stalled_ns(h) > now)
+		patience(h, stalled_ns(h) - now);
 	else if (h->state == H1_HEAD && (r = http_request_take(h->c.server, h->c.visitor)))
 		head_is_bad(h, r, FAULT_HEADER_TIMEOUT);
 	else

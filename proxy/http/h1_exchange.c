@@ -225,8 +225,10 @@ static bool head(struct request *r, const struct response *a)
 		x->broken = true;
 		return false;
 	}
-	if (a->status == 101)
+	if (a->status == 101) {
 		h1_move(h, H1_TUNNEL);
+		http_request_tunnels(h->c.server, r);
+	}
 	return true;
 }
 

@@ -18,7 +18,7 @@ struct pooled {
 
 struct request_pool {
 	struct pooled *free;
-	size_t kept, used, most, store_len;
+	size_t kept, used, tunnels, most, store_len;
 };
 
 /* Room for both heads, their field tables, the normalised target, the answer's own fields. */
@@ -43,7 +43,7 @@ void http_server_init(struct http_server *s, struct loop *loop, const struct con
 
 void http_server_free(struct http_server *s)
 {
-	check(s->pool->used == 0);
+	check(s->pool->used == 0 && s->pool->tunnels == 0);
 	while (s->pool->free) {
 		struct pooled *p = s->pool->free;
 		s->pool->free = p->next;
@@ -110,7 +110,10 @@ void http_request_give(struct http_server *s, struct request *r)
 	if (r->stash_block)
 		block_give(s->loop, r->stash_block);
 	arena_reset(&r->arena);
-	s->pool->used--;
+	if (r->tunnel)
+		s->pool->tunnels--;
+	else
+		s->pool->used--;
 	if (s->pool->kept >= KEPT) {
 		free(p);
 		return;
@@ -118,6 +121,14 @@ void http_request_give(struct http_server *s, struct request *r)
 	p->next = s->pool->free;
 	s->pool->free = p;
 	s->pool->kept++;
+}
+
+void http_request_tunnels(struct http_server *s, struct request *r)
+{
+	check(!r->tunnel);
+	r->tunnel = true;
+	s->pool->used--;
+	s->pool->tunnels++;
 }
 
 enum pace http_stash(struct request *r)

@@ -268,9 +268,11 @@ static void tell(const struct journey *j)
 {
 	static const struct slice no = { "", 0 };
 
-	metrics_set(metrics_series(METRIC_requests_in_flight, no, no, no, no), (int64_t)j->in_flight);
+	size_t tunnels = forward_tunnels(j->forward);
+
+	metrics_set(metrics_series(METRIC_requests_in_flight, no, no, no, no), (int64_t)(j->in_flight - tunnels));
 	metrics_set(metrics_series(METRIC_connections_open, no, no, no, no), (int64_t)j->connections);
-	metrics_set(metrics_series(METRIC_tunnels_open, no, no, no, no), (int64_t)forward_tunnels(j->forward));
+	metrics_set(metrics_series(METRIC_tunnels_open, no, no, no, no), (int64_t)tunnels);
 }
 
 void journey_turn(struct journey *j)

@@ -125,7 +125,7 @@ static enum pace found(struct request *r, struct route_facts *facts)
 		return redirect(r, route->redirect);
 	if (is_preflight(r, route->cors))
 		return r->asker ? decide_preflight(r, route->cors) : preflight(r, route->cors);
-	if (r->upgrade_websocket && forward_tunnels(r->journey->forward) >= r->config->root.http.tunnels_max)
+	if (r->upgrade_websocket && !forward_has_room(r->journey->forward))
 		return request_fail(r, FAULT_TUNNELS_FULL);
 	uint64_t most = route->body_max; /* config/ has filled it from http.body_max */
 	r->ops->body_limit(r, most);

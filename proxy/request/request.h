@@ -117,7 +117,7 @@ struct request {
 	uint16_t status;              /* sent */
 	uint64_t body_in, body_out;   /* bytes, without framing */
 	struct slice upstream, endpoint;
-	bool retried;
+	bool retried, tunnel;         /* a tunnel is counted as such, no longer as a request in flight */
 	uint8_t said;                 /* respond/: head sent, end sent */
 };
 

@@ -32,6 +32,16 @@ bool header_is_ours(struct slice name)
 	       (name.len == plain.len && header_id(plain) != HEADER_OTHER);
 }
 
+bool header_is_vouched(struct slice name)
+{
+	char store[SPELLING_MAX];
+	bool odd;
+	struct slice plain = spell(name, store, &odd);
+
+	return slice_starts(plain, S("x-forwarded-")) || slice_same(plain, S("x-real-ip")) ||
+	       header_is_ours(name);
+}
+
 static bool is_forwarded_kin(struct slice name)
 {
 	return slice_same_nocase(slice_head(name, 12), S("x-forwarded-"));

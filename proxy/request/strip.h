@@ -24,6 +24,10 @@ void request_strip(struct request *r);
  * CGI and its kin cannot tell from the real one. */
 bool header_is_ours(struct slice name);
 
+/* Does a recipient take the field for the word of a proxy? Those of header_is_ours, and X-Forwarded-* and
+ * X-Real-IP in any spelling. In a trailer section nobody vouches for them. */
+bool header_is_vouched(struct slice name);
+
 /* May a field of this name stand in a trailer section? Not framing, routing, authentication, request
  * modifiers or content format (RFC 9110 section 6.5.1). */
 bool header_is_trailer(struct slice name);

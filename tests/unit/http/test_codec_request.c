@@ -140,6 +140,7 @@ static const struct attack attacks[] = {
 	{ "TE.TE", HEAD("Transfer-Encoding: chunked\r\nTransfer-Encoding: identity"), FAULT_BAD_FRAMING },
 	{ "TE twice", HEAD("Transfer-Encoding: chunked\r\nTransfer-encoding: chunked"), FAULT_BAD_FRAMING },
 	{ "TE listed twice", HEAD("Transfer-Encoding: chunked, chunked"), FAULT_BAD_FRAMING },
+	{ "TE chunked and a comma", HEAD("Transfer-Encoding: chunked,"), FAULT_BAD_FRAMING },
 	{ "TE not last", HEAD("Transfer-Encoding: chunked, gzip"), FAULT_BAD_FRAMING },
 	{ "TE parameter", HEAD("Transfer-Encoding: chunked;q=1"), FAULT_BAD_FRAMING },
 	{ "TE quoted", HEAD("Transfer-Encoding: \"chunked\""), FAULT_BAD_FRAMING },

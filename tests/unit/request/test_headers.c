@@ -215,6 +215,12 @@ static void trailers_hold_no_framing_and_no_identity(void **state)
 	assert_true(header_is_trailer(S("Digest")));
 	assert_true(header_is_ours(S("sallyport_subject")));
 	assert_false(header_is_ours(S("digest")));
+	assert_true(header_is_vouched(S("X-Forwarded-For")));
+	assert_true(header_is_vouched(S("x_forwarded.proto")));
+	assert_true(header_is_vouched(S("X.Real_Ip")));
+	assert_true(header_is_vouched(S("SALLYPORT.Class")));
+	assert_false(header_is_vouched(S("grpc-status")));
+	assert_false(header_is_vouched(S("x-forwarded")));
 }
 
 /* ---- request.c ---- */
