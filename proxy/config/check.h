@@ -15,9 +15,10 @@ void check_issuers(struct check *k);
 void check_upstreams(struct check *k);
 void check_limits(struct check *k);
 void check_routes(struct check *k);
-/* Of one route: redirect, header changes, CORS. */
+/* Of one route: redirect, header changes, tokens, CORS. */
 void check_redirect(struct check *k, struct config_redirect *r);
 void check_headers(struct check *k, struct config_headers *h, bool request);
+void check_verify(struct check *k, const struct config_route_verify *v);
 void check_cors(struct check *k, struct config_cors *c);
 /* Gives names to the routes that have none. */
 void check_route_names(struct check *k);

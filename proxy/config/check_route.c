@@ -58,24 +58,6 @@ static void check_door(struct check *k, const struct config_route *r)
 		         "end in /*");
 }
 
-static void check_verify(struct check *k, const struct config_route_verify *v)
-{
-	const struct config_issuer *issuer = check_name(k, &k->issuers, &v->issuer, v->place, "issuer");
-
-	if (!issuer || load_is_broken(k->load, &issuer->place))
-		return;
-	for (size_t i = 0; i < v->audiences.len; i++) {
-		bool found = false;
-		for (size_t j = 0; j < issuer->audiences.len; j++)
-			found |= slice_same(v->audiences.at[i], issuer->audiences.at[j]);
-		if (!found)
-			COMPLAIN(k, &v->audiences.at[i], v,
-			         "audiences: \"%.*s\" is not among the audiences of issuer \"%.*s\", which "
-			         "these narrow",
-			         SHOWN(k, &v->audiences.at[i]), SLICE(issuer->id));
-	}
-}
-
 static bool needs_token(const struct config_limit *l)
 {
 	for (size_t i = 0; i < l->key.len; i++)

@@ -47,6 +47,8 @@ const struct type types[TYPES] = {
     [TYPE_SECRETS] = MANY("secret", struct secret, secret, secret,
                           "write ${file:PATH} or ${env:NAME}, with at least 32 bytes behind it", NULL),
     [TYPE_PAIRS] = MANY("text", struct config_pair, text, text, "write names with their values", NULL),
+    [TYPE_CHOICES] =
+        MANY("text", struct config_choice, text, text, "write names with the values they may have", NULL),
 };
 
 uint64_t type_number(const struct type *t, const void *value)

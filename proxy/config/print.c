@@ -138,6 +138,16 @@ static void print_pairs(struct print *p, const struct config_pairs *pairs)
 	out_map_close(&p->out);
 }
 
+static void print_choices(struct print *p, const struct config_choices *choices)
+{
+	out_map_open(&p->out);
+	for (size_t i = 0; i < choices->len; i++) {
+		out_key_slice(&p->out, choices->at[i].name);
+		print_values(p, &types[TYPE_TEXT], &choices->at[i].values);
+	}
+	out_map_close(&p->out);
+}
+
 static void print_scopes(struct print *p, const struct row *row, const void *scope)
 {
 	const struct scope *s = row->scope();
@@ -172,6 +182,8 @@ static void print_row(struct print *p, const struct row *row, const void *scope)
 		print_scopes(p, row, scope);
 	else if (row->type == TYPE_PAIRS)
 		print_pairs(p, field);
+	else if (row->type == TYPE_CHOICES)
+		print_choices(p, field);
 	else if (types[row->type].list)
 		print_values(p, &types[row->type], field);
 	else

@@ -136,6 +136,24 @@ static void read_pairs(struct load *l, const struct row *row, const struct node 
 	memcpy(to, &pairs, sizeof pairs);
 }
 
+/* One value, or a list of them, for each name. */
+static void read_choices(struct load *l, const struct row *row, const struct node *n, void *to)
+{
+	struct config_choices choices = { NULL, 0 };
+
+	load_note(l, to, n);
+	if (!want(l, row->name, n, NODE_MAP, "a mapping of names to values"))
+		return;
+	choices.at = store_take(l->keep, n->len * sizeof *choices.at);
+	for (const struct node *child = n->first; child; child = child->next) {
+		struct config_choice *choice = &choices.at[choices.len++];
+		choice->name = store_copy(l->keep, child->key->text);
+		const struct row named = { .name = choice->name.at, .type = TYPE_TEXTS }; /* at least one value */
+		read_values(l, &named, child, &choice->values);
+	}
+	memcpy(to, &choices, sizeof choices);
+}
+
 static void read_words(struct load *l, const struct row *row, const struct node *n, void *to)
 {
 	char hint[GUESS_MAX];
@@ -207,6 +225,8 @@ static void read_row(struct load *l, const struct row *row, const struct node *n
 	}
 	if (row->type == TYPE_PAIRS)
 		read_pairs(l, row, n, field);
+	else if (row->type == TYPE_CHOICES)
+		read_choices(l, row, n, field);
 	else if (types[row->type].list)
 		read_values(l, row, n, field);
 	else if (read_value(l, row->name, &types[row->type], n, field) && types[row->type].number)

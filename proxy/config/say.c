@@ -24,6 +24,8 @@ void row_say_type(const struct row *r, struct text *to)
 	}
 	if (r->type == TYPE_PAIRS)
 		text_add(to, S("mapping of names to texts"));
+	else if (r->type == TYPE_CHOICES)
+		text_add(to, S("mapping of names to lists of texts"));
 	else if (types[r->type].list)
 		text_printf(to, "list of %ss", types[r->type].word);
 	else

@@ -127,6 +127,21 @@ static void pairs(struct out *o)
 	out_map_close(o);
 }
 
+static void choices(struct out *o)
+{
+	static const char *const kinds[] = { "string", "boolean", "number", "array" };
+
+	pair(o, "type", "object");
+	out_key(o, "additionalProperties");
+	out_map_open(o);
+	out_key(o, "type");
+	out_row_open(o);
+	for (size_t i = 0; i < sizeof kinds / sizeof *kinds; i++)
+		out_row_text(o, slice_of(kinds[i]));
+	out_row_close(o);
+	out_map_close(o);
+}
+
 static void property(struct out *o, const struct row *r)
 {
 	out_key(o, r->name);
@@ -140,6 +155,8 @@ static void property(struct out *o, const struct row *r)
 		words(o, r);
 	else if (r->type == TYPE_PAIRS)
 		pairs(o);
+	else if (r->type == TYPE_CHOICES)
+		choices(o);
 	else if (types[r->type].list)
 		values(o, r);
 	else

@@ -24,6 +24,8 @@ struct config_cidrs { struct cidr *at; size_t len; };
 struct config_texts { struct slice *at; size_t len; };
 struct config_pair { struct slice name, value; };
 struct config_pairs { struct config_pair *at; size_t len; };
+struct config_choice { struct slice name; struct config_texts values; };
+struct config_choices { struct config_choice *at; size_t len; };
 struct config_secret_list { struct secret *at; size_t len; };
 
 /* Every slice of a configuration is also NUL-terminated behind its end, for C libraries. An absent text has
@@ -48,6 +50,7 @@ typedef struct config_texts CONFIG_NAMES;
 typedef struct config_texts CONFIG_URLS;
 typedef struct config_texts CONFIG_FILES;
 typedef struct config_pairs CONFIG_PAIRS;
+typedef struct config_choices CONFIG_CHOICES; /* names, each with the values it may have */
 typedef struct config_secret_list CONFIG_SECRETS; /* never printed; at least 32 bytes each */
 
 /* Is the address (IPv4 mapped) in one of the networks? */

@@ -48,6 +48,7 @@ static struct slice error_of(const struct own *o)
 	case FAULT_TWO_CREDENTIALS:
 		return S("invalid_request");
 	case FAULT_TOKEN_SCOPE:
+	case FAULT_TOKEN_CLAIM:
 		return S("insufficient_scope");
 	default:
 		return S("invalid_token");
@@ -61,7 +62,9 @@ void challenge_add(struct own *o)
 	struct text *t = &o->values;
 	size_t from = own_begin(o);
 
-	if (o->status != 401 && o->r->fault != FAULT_TOKEN_SCOPE && o->r->fault != FAULT_TWO_CREDENTIALS)
+	bool is_asked_of = o->status == 401 || o->r->fault == FAULT_TOKEN_SCOPE ||
+	                   o->r->fault == FAULT_TOKEN_CLAIM || o->r->fault == FAULT_TWO_CREDENTIALS;
+	if (!is_asked_of)
 		return;
 	text_add(t, S("Bearer realm="));
 	add_quoted(t, route && route->name.len ? route->name : S("sallyport"));

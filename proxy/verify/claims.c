@@ -82,6 +82,35 @@ static bool read_list(const json_t *value, enum claim which, struct text *t, str
 	return true;
 }
 
+/* Something that can be compared as text, with a NUL behind it. */
+static void add_item(const json_t *item, struct text *t)
+{
+	if (json_is_string(item))
+		text_add(t, (struct slice){ json_string_value(item), json_string_length(item) });
+	else if (json_is_boolean(item))
+		text_add(t, json_is_true(item) ? S("true") : S("false"));
+	else if (json_is_integer(item))
+		text_printf(t, "%" JSON_INTEGER_FORMAT, json_integer_value(item));
+	else
+		return;
+	text_char(t, '\0');
+}
+
+static void read_wanted(const json_t *root, const struct config_texts *wanted, struct text *t,
+                        struct claims *c)
+{
+	for (size_t i = 0; i < wanted->len; i++) {
+		const json_t *value = json_object_get(root, wanted->at[i].at);
+		size_t n = json_array_size(value);
+		begin(c, CLAIM_WANTED + (enum claim)i, t);
+		if (!json_is_array(value))
+			add_item(value, t);
+		for (size_t j = 0; j < n; j++)
+			add_item(json_array_get(value, j), t);
+		end(c, CLAIM_WANTED + (enum claim)i, t);
+	}
+}
+
 static bool is_word(struct slice s)
 {
 	for (size_t i = 0; i < s.len; i++)
@@ -139,14 +168,28 @@ static bool read_all(const json_t *root, const struct claims_names *names, struc
 	       read_list(permissions, CLAIM_PERMISSIONS, t, c);
 }
 
-bool claims_read(struct slice payload, const struct claims_names *names, char *text, size_t cap,
-                 struct claims *to)
+static size_t choose(const json_t *root, const struct claims_plan *plan)
+{
+	struct slice issuer = strict_text(root, "iss");
+	size_t i = 0;
+
+	while (i < plan->len && plan->names[i].issuer.at && !slice_same(plan->names[i].issuer, issuer))
+		i++;
+	return i;
+}
+
+bool claims_read(struct slice payload, const struct claims_plan *plan, char *text, size_t cap,
+                 struct claims *to, size_t *whose)
 {
 	struct text t = { .at = text, .cap = cap < UINT16_MAX ? cap : UINT16_MAX };
 	json_t *root = strict_read(payload);
 
 	*to = (struct claims){ .text = text };
-	bool read = root && read_all(root, names, &t, to) && !t.cut;
+	*whose = choose(root, plan);
+	bool read = root && read_all(root, &plan->names[*whose < plan->len ? *whose : 0], &t, to);
+	if (read)
+		read_wanted(root, &plan->wanted, &t, to);
+	read = read && !t.cut;
 	json_decref(root);
 	to->len = (uint16_t)t.len;
 	return read;

@@ -10,16 +10,16 @@ struct trial {
 	struct verify *verify;
 	struct request *request;
 	const struct gate *gate;
-	struct issuer *issuer;
+	struct issuer *issuer; /* whose token it is; NULL until that is known */
 	struct waiter *waiter; /* from before, where it has waited already */
 	uint64_t now_ns, wall_s;
+	struct slice token;
 	struct cache_name name;
 	const struct claims *claims; /* of a valid token; NULL until that is known */
 	bool wants_key;              /* a fetch could settle it */
 };
 
-/* The token, and its name in the cache. */
-static enum fault take_credential(struct trial *t, struct slice *token)
+static enum fault take_credential(struct trial *t)
 {
 	const struct headers *headers = &t->request->headers;
 	struct header *field = headers_find(headers, HEADER_AUTHORIZATION);
@@ -29,16 +29,22 @@ static enum fault take_credential(struct trial *t, struct slice *token)
 		return FAULT_TOKEN_MISSING;
 	if (headers_count(headers, HEADER_AUTHORIZATION) > 1)
 		return FAULT_TWO_CREDENTIALS;
-	enum fault fault = bearer_read(field->value, token);
+	enum fault fault = bearer_read(field->value, &t->token);
 	if (fault)
 		return fault;
-	if (token->len > t->verify->scratch.size)
+	if (t->token.len > t->verify->scratch.size)
 		return FAULT_TOKEN_MALFORMED;
-	if (!crypt_digest(&t->verify->crypt, HASH_SHA256, *token, t->name.token, &len))
+	if (!crypt_digest(&t->verify->crypt, HASH_SHA256, t->token, t->name.token, &len))
 		return FAULT_ISSUER_UNKNOWN;
-	t->name.generation = t->issuer->generation;
-	t->name.issuer = (uint16_t)(t->issuer - t->verify->issuer);
 	return FAULT_NONE;
+}
+
+/* From here on it is taken for this issuer's token. */
+static void take_issuer(struct trial *t, struct issuer *issuer)
+{
+	t->issuer = issuer;
+	t->name.generation = issuer->generation;
+	t->name.issuer = (uint16_t)(issuer - t->verify->issuer);
 }
 
 /* Does the newest key set prove that the issuer has no such key? Only if it was fetched after the token was
@@ -78,24 +84,16 @@ static enum fault try_keys(struct trial *t, const struct jwt *jwt)
 	return fault;
 }
 
-/* Not in the cache: take the token apart, refuse what no signature could save, then check the signature. */
-static enum fault examine_anew(struct trial *t, struct slice token)
+/* The signature of a token whose claims are in order. */
+static enum fault check_signature(struct trial *t, const struct jwt *jwt)
 {
-	struct verify *v = t->verify;
-	struct jwt *jwt = &v->jwt;
-
-	enum fault fault = jwt_read(token, &t->issuer->names, &v->scratch, jwt);
-	if (!fault)
-		fault = judge_claims(v, t->gate, &jwt->claims, t->wall_s);
-	if (fault)
-		return fault;
-	if (!worker_trusts(v, t->issuer, t->now_ns, t->wall_s)) {
+	if (!worker_trusts(t->verify, t->issuer, t->now_ns, t->wall_s)) {
 		t->wants_key = true;
 		return FAULT_ISSUER_UNKNOWN;
 	}
-	fault = try_keys(t, jwt);
+	enum fault fault = try_keys(t, jwt);
 	if (!fault) {
-		cache_put(v->cache, &t->name, &jwt->claims);
+		cache_put(t->verify->cache, &t->name, &jwt->claims);
 		t->claims = &jwt->claims;
 		return judge_rights(t->gate, t->claims);
 	}
@@ -106,34 +104,65 @@ static enum fault examine_anew(struct trial *t, struct slice token)
 		return FAULT_ISSUER_UNKNOWN;
 	}
 	if (fault == FAULT_TOKEN_SIGNATURE)
-		cache_refuse(v->cache, &t->name, t->now_ns);
+		cache_refuse(t->verify->cache, &t->name, t->now_ns);
 	return fault;
+}
+
+/* Not in the cache: take the token apart, refuse what no signature could save, then check the signature. */
+static enum fault examine_anew(struct trial *t)
+{
+	struct verify *v = t->verify;
+	struct jwt *jwt = &v->jwt;
+
+	enum fault fault = jwt_read(t->token, &t->gate->plan, &v->scratch, jwt);
+	if (fault)
+		return fault;
+	if (jwt->whose == t->gate->len)
+		return FAULT_TOKEN_ISSUER;
+	take_issuer(t, t->gate->issuer[jwt->whose]);
+	fault = judge_claims(v, t->gate, t->issuer, &jwt->claims, t->wall_s);
+	return fault ? fault : check_signature(t, jwt);
+}
+
+/* NULL, or the claims of a token that this issuer signed, as remembered. */
+static const struct claims *recall(struct trial *t, struct issuer *issuer)
+{
+	uint16_t key;
+
+	take_issuer(t, issuer);
+	const struct claims *known = cache_find(t->verify->cache, &t->name, &key);
+	return known && worker_trusts(t->verify, issuer, t->now_ns, t->wall_s) ? known : NULL;
+}
+
+static enum fault examine_known(struct trial *t, const struct claims *known)
+{
+	metrics_add(t->verify->hit, 1);
+	enum fault fault = judge_claims(t->verify, t->gate, t->issuer, known, t->wall_s);
+	if (fault)
+		return fault;
+	t->claims = known;
+	return judge_rights(t->gate, known);
 }
 
 static enum fault examine(struct trial *t)
 {
 	struct verify *v = t->verify;
-	struct slice token;
-	uint16_t key;
 
-	enum fault fault = take_credential(t, &token);
+	enum fault fault = take_credential(t);
 	if (fault)
 		return fault;
-	const struct claims *known = cache_find(v->cache, &t->name, &key);
-	if (known && worker_trusts(v, t->issuer, t->now_ns, t->wall_s)) {
-		metrics_add(v->hit, 1);
-		fault = judge_claims(v, t->gate, known, t->wall_s);
-		if (fault)
-			return fault;
-		t->claims = known;
-		return judge_rights(t->gate, known);
+	for (size_t i = 0; i < t->gate->len; i++) {
+		const struct claims *known = recall(t, t->gate->issuer[i]);
+		if (known)
+			return examine_known(t, known);
+		if (cache_is_refused(v->cache, &t->name, t->now_ns)) {
+			metrics_add(v->negative, 1);
+			return FAULT_TOKEN_SIGNATURE;
+		}
 	}
-	if (cache_is_refused(v->cache, &t->name, t->now_ns)) {
-		metrics_add(v->negative, 1);
-		return FAULT_TOKEN_SIGNATURE;
-	}
+	t->issuer = NULL;
 	metrics_add(v->miss, 1);
-	return examine_anew(t, token);
+	return examine_anew(t);
 }
 
 /* Asks the keeper, unless a question is under way already. */
@@ -212,7 +241,8 @@ static bool introduce(struct trial *t)
 static enum pace conclude(struct trial *t, enum fault fault)
 {
 	struct request *r = t->request;
-	const uint32_t *series = t->issuer->series;
+	const struct issuer *whose = t->issuer ? t->issuer : t->gate->issuer[0];
+	const uint32_t *series = whose->series;
 
 	if (t->claims) {
 		if (!introduce(t))
@@ -222,7 +252,7 @@ static enum pace conclude(struct trial *t, enum fault fault)
 	}
 	bool unknown = fault == FAULT_ISSUER_UNKNOWN;
 	r->identity = (struct identity){ .verdict = unknown ? VERDICT_UNKNOWN : VERDICT_INVALID,
-		                         .issuer = t->issuer->config->id };
+		                         .issuer = t->issuer || t->gate->len == 1 ? whose->config->id : S("") };
 	if (fault == FAULT_TOKEN_MISSING)
 		r->identity.verdict = VERDICT_NONE;
 	metrics_add(series[unknown ? TOLD_UNKNOWN : TOLD_INVALID], 1);
@@ -245,14 +275,14 @@ enum pace verify_enter(struct verify *v, struct request *r, uint64_t now_ns, uin
 
 	check(route < v->config->root.routes_len);
 	const struct gate *gate = &v->gate[route];
-	if (!gate->issuer) {
+	if (!gate->rule) {
 		r->identity = (struct identity){ .verdict = VERDICT_NONE };
 		return GO_ON;
 	}
 	struct waiter *waiter = stop_waiting(r);
 	worker_catch_up(v);
-	struct trial t = { .verify = v, .request = r, .gate = gate, .issuer = gate->issuer,
-		           .waiter = waiter, .now_ns = now_ns, .wall_s = wall_s };
+	struct trial t = { .verify = v, .request = r, .gate = gate, .waiter = waiter, .now_ns = now_ns,
+		           .wall_s = wall_s };
 	enum fault fault = examine(&t);
 	if (t.wants_key && wait_for_key(&t))
 		return WAIT;

@@ -26,6 +26,18 @@ static bool is_one_of(const struct config_texts *allowed, struct slice word)
 	return false;
 }
 
+/* One audience that the token names, the issuer has and the route takes. */
+static bool is_for_us(const struct config_texts *routes, const struct config_texts *issuers,
+                      const struct claims *c)
+{
+	if (!routes->len)
+		return meets(issuers, c, CLAIM_AUDIENCE);
+	for (size_t i = 0; i < routes->len; i++)
+		if (is_one_of(issuers, routes->at[i]) && claims_have(c, CLAIM_AUDIENCE, routes->at[i]))
+			return true;
+	return false;
+}
+
 static bool has_all(const struct config_texts *wanted, const struct claims *c, enum claim list)
 {
 	for (size_t i = 0; i < wanted->len; i++)
@@ -34,17 +46,17 @@ static bool has_all(const struct config_texts *wanted, const struct claims *c, e
 	return true;
 }
 
-enum fault judge_claims(const struct verify *v, const struct gate *g, const struct claims *c,
-                        uint64_t wall_s)
+enum fault judge_claims(const struct verify *v, const struct gate *g, const struct issuer *i,
+                        const struct claims *c, uint64_t wall_s)
 {
-	const struct config_issuer *issuer = g->issuer->config;
+	const struct config_issuer *issuer = i->config;
 
 	if (!slice_same(claims_get(c, CLAIM_ISSUER), issuer->issuer))
 		return FAULT_TOKEN_ISSUER;
 	enum fault fault = judge_time(c, wall_s, v->config->root.verification.skew / NS_PER_S);
 	if (fault)
 		return fault;
-	if (!meets(g->audiences, c, CLAIM_AUDIENCE))
+	if (!is_for_us(&g->rule->audiences, &issuer->audiences, c))
 		return FAULT_TOKEN_AUDIENCE;
 	if (issuer->azp.len && !is_one_of(&issuer->azp, claims_get(c, CLAIM_PARTY)))
 		return FAULT_TOKEN_AUDIENCE;
@@ -53,7 +65,12 @@ enum fault judge_claims(const struct verify *v, const struct gate *g, const stru
 
 enum fault judge_rights(const struct gate *g, const struct claims *c)
 {
-	if (has_all(&g->rule->scopes, c, CLAIM_SCOPE) && has_all(&g->rule->permissions, c, CLAIM_PERMISSIONS))
-		return FAULT_NONE;
-	return FAULT_TOKEN_SCOPE;
+	const struct config_route_verify *rule = g->rule;
+
+	if (!has_all(&rule->scopes, c, CLAIM_SCOPE) || !has_all(&rule->permissions, c, CLAIM_PERMISSIONS))
+		return FAULT_TOKEN_SCOPE;
+	for (size_t i = 0; i < rule->claims.len; i++)
+		if (!meets(&rule->claims.at[i].values, c, g->condition[i]))
+			return FAULT_TOKEN_CLAIM;
+	return FAULT_NONE;
 }

@@ -54,7 +54,7 @@ static bool split(struct slice token, struct slice part[3])
 	return part[0].len && part[1].len && part[2].len && slice_find(rest, '.') == rest.len;
 }
 
-enum fault jwt_read(struct slice token, const struct claims_names *names, const struct jwt_scratch *scratch,
+enum fault jwt_read(struct slice token, const struct claims_plan *plan, const struct jwt_scratch *scratch,
                     struct jwt *to)
 {
 	struct slice part[3];
@@ -72,8 +72,8 @@ enum fault jwt_read(struct slice token, const struct claims_names *names, const 
 		return FAULT_TOKEN_MALFORMED;
 	to->signature = (struct slice){ to->signature_bytes, len };
 	if (!text_base64url_decode(part[1], scratch->decoded, scratch->size, &len) ||
-	    !claims_read((struct slice){ scratch->decoded, len }, names, scratch->text, scratch->size,
-	                 &to->claims))
+	    !claims_read((struct slice){ scratch->decoded, len }, plan, scratch->text, scratch->size,
+	                 &to->claims, &to->whose))
 		return FAULT_TOKEN_MALFORMED;
 	return FAULT_NONE;
 }

@@ -14,6 +14,7 @@ struct jwt {
 	struct slice signed_part; /* into the token: header, dot, payload */
 	struct slice signature;   /* into signature_bytes */
 	struct claims claims;     /* its text lies in the scratch */
+	size_t whose;             /* index of the plan's names that hold for its iss; their number: none do */
 	char kid_bytes[KID_MAX];
 	char signature_bytes[SIGNATURE_MAX];
 };
@@ -27,5 +28,5 @@ struct jwt_scratch { /* two buffers of `size` bytes each; a token may be as long
 enum fault bearer_read(struct slice authorization, struct slice *token);
 
 /* FAULT_NONE, TOKEN_MALFORMED or TOKEN_ALGORITHM. */
-enum fault jwt_read(struct slice token, const struct claims_names *names, const struct jwt_scratch *scratch,
+enum fault jwt_read(struct slice token, const struct claims_plan *plan, const struct jwt_scratch *scratch,
                     struct jwt *to) __attribute__((warn_unused_result));

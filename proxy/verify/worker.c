@@ -5,49 +5,16 @@
 #include "base/random.h"
 #include "metrics/metrics.h"
 
-static bool has(const struct config_texts *list, struct slice word)
-{
-	for (size_t i = 0; i < list->len; i++)
-		if (slice_same(list->at[i], word))
-			return true;
-	return false;
-}
-
 static void open_issuer(struct issuer *i, const struct config_issuer *config, struct config_errors *errors)
 {
 	static const char *const told[TOLDS] = { "valid", "invalid", "forbidden", "unknown" };
 
-	*i = (struct issuer){ .config = config, .names = { config->client_claim, config->tenant_claim } };
+	*i = (struct issuer){ .config = config };
 	list_init(&i->waiters);
 	if (!published_who(config, i->who))
 		config_complain(errors, config->place, "OpenSSL offers no SHA-256, so no token can be verified");
 	for (int t = 0; t < TOLDS; t++)
 		i->series[t] = metrics_series(METRIC_verify_total, config->id, slice_of(told[t]), S(""), S(""));
-}
-
-static void open_gate(struct verify *v, struct gate *g, const struct config_route *route,
-                      struct config_errors *errors)
-{
-	const struct config_route_verify *rule = route->verify;
-
-	if (!rule)
-		return;
-	for (size_t i = 0; i < v->config->root.issuers_len; i++)
-		if (slice_same(v->issuer[i].config->id, rule->issuer))
-			g->issuer = &v->issuer[i];
-	if (!g->issuer) {
-		config_complain(errors, rule->place, "no issuer is named %.*s", SLICE(rule->issuer));
-		return;
-	}
-	const struct config_texts *all = &g->issuer->config->audiences;
-	for (size_t i = 0; i < rule->audiences.len; i++)
-		if (!has(all, rule->audiences.at[i]))
-			config_complain(errors, rule->place,
-			                "the audience %.*s is not among those of issuer %.*s; "
-			                "a route can only narrow them",
-			                SLICE(rule->audiences.at[i]), SLICE(rule->issuer));
-	g->rule = rule;
-	g->audiences = rule->audiences.len ? &rule->audiences : all;
 }
 
 static bool take_memory(struct verify *v)
@@ -90,8 +57,7 @@ struct verify *verify_open(const struct config *c, const struct verify_published
 		                PUBLISHED_ISSUERS);
 	for (size_t i = 0; i < c->root.issuers_len; i++)
 		open_issuer(&v->issuer[i], &c->root.issuers[i], errors);
-	for (size_t i = 0; i < c->root.routes_len; i++)
-		open_gate(v, &v->gate[i], &c->root.routes[i], errors);
+	gates_open(v, errors);
 	if (errors->count == before) {
 		worker_catch_up(v);
 		return v;
@@ -111,7 +77,7 @@ void verify_close(struct verify *v)
 	free(v->scratch.decoded);
 	free(v->scratch.text);
 	free(v->issuer);
-	free(v->gate);
+	gates_close(v);
 	free(v);
 }
 

@@ -9,7 +9,6 @@ enum told { TOLD_VALID, TOLD_INVALID, TOLD_FORBIDDEN, TOLD_UNKNOWN, TOLDS }; /* 
 
 struct issuer {
 	const struct config_issuer *config;
-	struct claims_names names;
 	unsigned char who[SHA256_LEN];
 	const struct published_slot *slot; /* NULL until the keeper has claimed one */
 	uint64_t version, failed, declined; /* of the slot, as last seen */
@@ -20,10 +19,13 @@ struct issuer {
 	uint32_t series[TOLDS];
 };
 
-struct gate { /* what a route demands; issuer NULL: nothing */
-	struct issuer *issuer;
-	const struct config_route_verify *rule;
-	const struct config_texts *audiences; /* the route's, else the issuer's */
+struct gate { /* what a route demands */
+	const struct config_route_verify *rule; /* NULL: nothing */
+	struct issuer **issuer; /* whose tokens it takes; in the order of plan.names */
+	size_t len;
+	struct claims_names *names;
+	struct claims_plan plan;
+	enum claim *condition; /* of each of rule->claims */
 };
 
 struct waiter { /* a request that waits for a key; in its arena */
@@ -41,6 +43,8 @@ struct verify {
 	uint64_t moved;
 	struct issuer *issuer; /* as in the configuration */
 	struct gate *gate;     /* by route */
+	struct slice wanted[CLAIMS_WANTED_MAX]; /* claims that some route has a condition for */
+	size_t wanted_len;
 	struct cache *cache;
 	struct crypt crypt;
 	struct jwt_scratch scratch;
@@ -54,8 +58,12 @@ void worker_catch_up(struct verify *v);
 /* Are the issuer's keys at hand and within the hard bound? */
 bool worker_trusts(const struct verify *v, const struct issuer *i, uint64_t now_ns, uint64_t wall_s);
 
+/* gate.c: what the routes demand. */
+void gates_open(struct verify *v, struct config_errors *errors);
+void gates_close(struct verify *v);
+
 /* What can be said before any signature is checked: a fault that holds whoever signed. */
-enum fault judge_claims(const struct verify *v, const struct gate *g, const struct claims *c,
-                        uint64_t wall_s);
-/* Whether a valid token may pass here: TOKEN_SCOPE or FAULT_NONE. */
+enum fault judge_claims(const struct verify *v, const struct gate *g, const struct issuer *i,
+                        const struct claims *c, uint64_t wall_s);
+/* Whether a valid token may pass here: TOKEN_SCOPE, TOKEN_CLAIM or FAULT_NONE. */
 enum fault judge_rights(const struct gate *g, const struct claims *c);

@@ -10,7 +10,8 @@
 
 static char decoded[SIZE], texts[SIZE];
 static const struct jwt_scratch scratch = { decoded, texts, SIZE };
-static const struct claims_names names = { { "azp", 3 }, { "org_id", 6 } };
+static const struct claims_names names = { { "azp", 3 }, { "org_id", 6 }, { 0 } };
+static const struct claims_plan plan = { &names, 1, { 0 } };
 
 /* What was taken must be as the rest of the house relies on. */
 static void hold(const struct claims *c)
@@ -30,7 +31,7 @@ static void read_token(struct slice token)
 {
 	static struct jwt jwt;
 
-	if (jwt_read(token, &names, &scratch, &jwt) != FAULT_NONE)
+	if (jwt_read(token, &plan, &scratch, &jwt) != FAULT_NONE)
 		return;
 	check(jwt.alg > ALG_NONE && jwt.alg < ALGS);
 	check(jwt.signed_part.len + jwt.signature.len < token.len + 1);
@@ -51,8 +52,9 @@ static void read_header(struct slice header)
 static void read_payload(struct slice payload)
 {
 	struct claims claims;
+	size_t whose;
 
-	if (payload.len <= SIZE && claims_read(payload, &names, texts, SIZE, &claims))
+	if (payload.len <= SIZE && claims_read(payload, &plan, texts, SIZE, &claims, &whose))
 		hold(&claims);
 }
 

@@ -154,7 +154,8 @@ static void every_option_is_explained_by_the_key_that_the_reference_gives(void *
 	    "trusted_proxies: [\"10.0.0.0/8\", \"::1\"]\n"                                                       \
 	    "limits: {l: {key: [address, \"header:X-A\"], rate: 100/10s, burst: 9}}\n"                           \
 	    "routes:\n"                                                                                          \
-	    "  - {path: /a/*, upstream: app, verify: {issuer: auth0}, limits: l, total_timeout: 1500ms}\n"       \
+	    "  - {path: /a/*, upstream: app, verify: {issuer: auth0, claims: {org_id: [a, b], ok: true}}, "      \
+	    "limits: l, total_timeout: 1500ms}\n"                                                               \
 	    "  - {host: \"*.a.b\", deny: 403, request_headers: {set: {X-A: \"a: #b\", X-B: \"null\"}, remove: "  \
 	    "[Cookie]}}\n"                                                                                       \
 	    "  - {path: /c, redirect: {to: \"/d{query}\"}, cors: {origins: \"*\", headers: []}}\n"

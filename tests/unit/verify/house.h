@@ -7,14 +7,16 @@
 #define WALL_S UINT64_C(1800000000)
 #define NOW_NS (UINT64_C(1000) * NS_PER_S)
 
-enum { ROUTE_OPEN, ROUTE_READ, ROUTE_WRITE, ROUTE_NARROW, ROUTE_OTHER, ROUTE_PLAIN, ROUTES };
+enum { ROUTE_OPEN, ROUTE_READ, ROUTE_WRITE, ROUTE_NARROW, ROUTE_OTHER, ROUTE_PLAIN,
+	ROUTE_BOTH, ROUTE_THIRD, ROUTE_ACME, ROUTES };
 
 static struct house {
 	struct config config;
-	struct config_issuer issuers[2];
+	struct config_issuer issuers[3];
 	struct config_route routes[ROUTES];
 	struct config_route_verify rules[ROUTES];
-	struct slice both[2], one[1], read[1], write[1];
+	struct slice both[2], one[1], read[1], write[1], third[2], pair[2], acme[1], yes[1];
+	struct config_choice choices[2];
 	struct verify_published *published;
 	struct verify *verify;
 	unsigned asked, woken;
@@ -57,15 +59,28 @@ static inline void house_configure(void)
 	house.issuers[1] = (struct config_issuer){ .id = S("other"), .issuer = S("https://i/"),
 		.jwks = S("https://o/"),
 		.audiences = { house.both, 2 }, .tenant_claim = S("org_id"), .client_claim = S("azp") };
+	house.third[0] = S("api");
+	house.third[1] = S("third-api");
+	house.issuers[2] = (struct config_issuer){ .id = S("third"), .issuer = S("https://third/"),
+		.audiences = { house.third, 2 }, .tenant_claim = S("ten"), .client_claim = S("cid") };
 	for (int i = 0; i < ROUTES; i++) {
-		house.rules[i].issuer = i == ROUTE_OTHER ? S("other") : S("auth0");
+		house.rules[i].issuer = i == ROUTE_OTHER ? S("other") : i == ROUTE_THIRD ? S("third") : S("auth0");
 		house.routes[i].verify = i == ROUTE_OPEN ? NULL : &house.rules[i];
 	}
 	house.rules[ROUTE_READ].scopes = (struct config_texts){ house.read, 1 };
 	house.rules[ROUTE_WRITE].scopes = (struct config_texts){ house.write, 1 };
 	house.rules[ROUTE_NARROW].audiences = (struct config_texts){ house.one, 1 };
+	house.pair[0] = S("auth0");
+	house.pair[1] = S("third");
+	house.rules[ROUTE_BOTH].issuer = (struct slice){ 0 };
+	house.rules[ROUTE_BOTH].issuers = (struct config_texts){ house.pair, 2 };
+	house.acme[0] = S("acme");
+	house.yes[0] = S("true");
+	house.choices[0] = (struct config_choice){ S("org_id"), { house.acme, 1 } };
+	house.choices[1] = (struct config_choice){ S("email_verified"), { house.yes, 1 } };
+	house.rules[ROUTE_ACME].claims = (struct config_choices){ house.choices, 2 };
 	root->issuers = house.issuers;
-	root->issuers_len = 2;
+	root->issuers_len = 3;
 	root->routes = house.routes;
 	root->routes_len = ROUTES;
 }

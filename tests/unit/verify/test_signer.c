@@ -18,7 +18,8 @@ static void what_it_signs_verifies_under_its_key_set(void **state)
 	static char decoded[4096], texts[4096];
 	static struct jwt jwt;
 	const struct jwt_scratch scratch = { decoded, texts, sizeof decoded };
-	const struct claims_names names = { S("azp"), S("org_id") };
+	const struct claims_names names = { .client = S("azp"), .tenant = S("org_id") };
+	const struct claims_plan plan = { &names, 1, { 0 } };
 	char *jwks = signer_jwks(signer), *token = signer_sign(signer, "{\"sub\":\"a\",\"exp\":9}");
 	const char *why;
 
@@ -27,7 +28,7 @@ static void what_it_signs_verifies_under_its_key_set(void **state)
 	assert_non_null(keys);
 	assert_int_equal(keys->len, 1);
 	assert_int_equal(keys->at[0].only, ALG_RS256);
-	assert_int_equal(jwt_read(slice_of(token), &names, &scratch, &jwt), FAULT_NONE);
+	assert_int_equal(jwt_read(slice_of(token), &plan, &scratch, &jwt), FAULT_NONE);
 	assert_true(slice_same(jwt.kid, keys->at[0].kid));
 	assert_int_equal(jwt.kid.len, 43);
 	assert_true(key_verifies(&keys->at[0], &digests, ALG_RS256, jwt.signed_part, jwt.signature));

@@ -1,0 +1,100 @@
+/* check_verify.c -- what a route demands of tokens. */
+#include "config/check.h"
+
+static bool has(const struct config_texts *list, struct slice word)
+{
+	for (size_t i = 0; i < list->len; i++)
+		if (slice_same(list->at[i], word))
+			return true;
+	return false;
+}
+
+/* The names a route gives its issuers by. */
+static struct config_texts names_of(const struct config_route_verify *v)
+{
+	if (v->issuers.len)
+		return v->issuers;
+	return (struct config_texts){ (struct slice *)(uintptr_t)&v->issuer, v->issuer.at ? 1 : 0 };
+}
+
+static const struct config_issuer *issuer_named(struct check *k, struct slice name)
+{
+	const struct config_issuer *i = index_find(&k->issuers, name);
+
+	return i && !load_is_broken(k->load, &i->place) ? i : NULL;
+}
+
+/* A token's iss must say whose it is. */
+static void check_apart(struct check *k, const struct config_route_verify *v)
+{
+	for (size_t i = 1; i < v->issuers.len; i++)
+		for (size_t j = 0; j < i; j++) {
+			const struct config_issuer *a = issuer_named(k, v->issuers.at[j]);
+			const struct config_issuer *b = issuer_named(k, v->issuers.at[i]);
+			if (a && b && a != b && slice_same(a->issuer, b->issuer))
+				COMPLAIN(k, &v->issuers.at[i], v,
+				         "the issuers \"%.*s\" and \"%.*s\" have the same URL, so no token's iss can "
+				         "tell them apart",
+				         SLICE(a->id), SLICE(b->id));
+		}
+}
+
+/* Is the audience one of some issuer's? */
+static bool is_of_some(struct check *k, const struct config_texts *names, struct slice audience)
+{
+	for (size_t i = 0; i < names->len; i++) {
+		const struct config_issuer *issuer = issuer_named(k, names->at[i]);
+		if (!issuer || has(&issuer->audiences, audience))
+			return true;
+	}
+	return false;
+}
+
+/* Does the issuer have one of the audiences? */
+static bool keeps_one(const struct config_texts *audiences, const struct config_issuer *issuer)
+{
+	for (size_t i = 0; i < audiences->len; i++)
+		if (has(&issuer->audiences, audiences->at[i]))
+			return true;
+	return false;
+}
+
+static void check_audiences(struct check *k, const struct config_route_verify *v)
+{
+	struct config_texts names = names_of(v);
+	unsigned before = k->load->errors->count;
+
+	for (size_t i = 0; i < v->audiences.len; i++)
+		if (!is_of_some(k, &names, v->audiences.at[i]))
+			COMPLAIN(k, &v->audiences.at[i], v,
+			         "audiences: \"%.*s\" is not among the audiences of issuer \"%.*s\", which "
+			         "these narrow",
+			         SHOWN(k, &v->audiences.at[i]), SLICE(names.at[0]));
+	if (!v->audiences.len || k->load->errors->count != before)
+		return;
+	for (size_t i = 0; i < names.len; i++) {
+		const struct config_issuer *issuer = issuer_named(k, names.at[i]);
+		if (issuer && !keeps_one(&v->audiences, issuer))
+			COMPLAIN(k, &v->audiences, v,
+			         "audiences: none of these is an audience of issuer \"%.*s\", so none of its tokens "
+			         "could pass",
+			         SLICE(issuer->id));
+	}
+}
+
+void check_verify(struct check *k, const struct config_route_verify *v)
+{
+	struct config_texts names = names_of(v);
+
+	if (v->issuer.at && v->issuers.len)
+		COMPLAIN(k, &v->issuers, v, "verify has issuer or issuers, not both");
+	else if (!names.len)
+		config_complain(k->load->errors, v->place,
+		                "verify needs an issuer: whose tokens does the route take?");
+	for (size_t i = 0; i < names.len; i++)
+		check_name(k, &k->issuers, &names.at[i], v->place, "issuer");
+	check_distinct(k, &v->issuers, v->place, "issuer");
+	check_apart(k, v);
+	if (names.len)
+		check_audiences(k, v);
+}
