@@ -6,6 +6,8 @@
 static const char *const parts[] = { "address", "prefix", "prefix48", "subject", "client", "tenant",
 	                             "ja4",     "route",  "class",    "certificate" };
 
+static const char *const named[] = { "header:", "cookie:", "form:", "json:" };
+
 static bool is_part(struct slice part)
 {
 	for (size_t i = 0; i < sizeof parts / sizeof parts[0]; i++)
@@ -14,26 +16,62 @@ static bool is_part(struct slice part)
 	return false;
 }
 
+/* The name of a field in a body: visible, and for JSON no empty step of the path. */
+static bool is_field(struct slice name, bool json)
+{
+	bool empty = name.len == 0 || name.len > 64;
+
+	for (size_t i = 0; i < name.len; i++)
+		if (name.at[i] <= ' ' || name.at[i] >= 0x7f)
+			return false;
+	while (json && !empty && name.len) {
+		bool more = slice_find(name, '.') < name.len;
+		empty = slice_cut(&name, '.').len == 0 || (more && !name.len);
+	}
+	return !empty;
+}
+
+static void check_named(struct check *k, const struct config_limit *l, const struct slice *part, size_t kind)
+{
+	struct slice name = slice_from(*part, strlen(named[kind]));
+	bool body = kind >= 2;
+
+	if (body ? is_field(name, kind == 3) : check_is_token(name))
+		return;
+	if (body)
+		COMPLAIN(k, part, l, "key: \"%.*s\" names no field; write up to 64 visible characters%s",
+		         SHOWN(k, part), kind == 3 ? ", as json:username or json:user.name" : "");
+	else
+		COMPLAIN(k, part, l, "key: \"%.*s\" names no valid %s", SHOWN(k, part),
+		         kind == 0 ? "header field" : "cookie");
+}
+
 static void check_part(struct check *k, const struct config_limit *l, const struct slice *part)
 {
-	struct slice header = slice_from(*part, 7);
+	struct prefix_bits bits;
 	char hint[GUESS_MAX];
 
-	if (slice_starts(*part, S("header:"))) {
-		if (!check_is_token(header))
-			COMPLAIN(k, part, l, "key: \"%.*s\" names no valid header field", SHOWN(k, part));
+	for (size_t i = 0; i < sizeof named / sizeof named[0]; i++)
+		if (slice_starts(*part, slice_of(named[i]))) {
+			check_named(k, l, part, i);
+			return;
+		}
+	if (is_part(*part) || prefix_bits(*part, &bits))
+		return;
+	if (slice_starts(*part, S("prefix:"))) {
+		COMPLAIN(k, part, l,
+		         "key: \"%.*s\" is no prefix; write prefix:N/M with N of 8 to 32 for IPv4 and M of 16 to "
+		         "128 for IPv6, or one of them",
+		         SHOWN(k, part));
 		return;
 	}
-	if (is_part(*part))
-		return;
 	struct guess g = guess_of(*part);
 	for (size_t i = 0; i < sizeof parts / sizeof parts[0]; i++)
 		guess_try(&g, slice_of(parts[i]));
-	COMPLAIN(
-	    k, part, l,
-	    "key: \"%.*s\" is none of address, prefix, prefix48, subject, client, tenant, ja4, route, class, "
-	    "certificate and header:NAME%s",
-	    SHOWN(k, part), guess_say(&g, hint));
+	COMPLAIN(k, part, l,
+	         "key: \"%.*s\" is none of address, prefix, prefix48, prefix:N/M, subject, client, tenant, ja4, "
+	         "route, class, certificate, header:NAME, cookie:NAME, form:FIELD and json:FIELD%s",
+	         SHOWN(k, part), guess_say(&g, hint));
 }
 
 static void check_classes(struct check *k, const struct config_limit *l)
@@ -58,6 +96,7 @@ static void check_limit(struct check *k, const struct config_limit *l)
 	}
 	check_distinct(k, &l->key, l->place, "key part");
 	check_classes(k, l);
+	check_methods(k, &l->methods, l->place);
 	if (l->burst < l->cost)
 		COMPLAIN(k, &l->burst, l,
 		         "burst %" PRIu64 " is less than cost %" PRIu64 ", so no request could ever pass", l->burst,

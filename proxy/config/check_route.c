@@ -80,20 +80,22 @@ static void check_route_limits(struct check *k, const struct config_route *r)
 	check_distinct(k, &r->limits, r->place, "limit");
 }
 
-static void check_methods(struct check *k, const struct config_route *r)
+void check_methods(struct check *k, const struct config_texts *methods, struct config_place holder)
 {
-	for (size_t i = 0; i < r->methods.len; i++) {
-		const struct slice *m = &r->methods.at[i];
+	for (size_t i = 0; i < methods->len; i++) {
+		const struct slice *m = &methods->at[i];
+		const struct config_place at = load_place(k->load, m, holder);
 		bool lower = false;
 		for (size_t j = 0; j < m->len; j++)
 			lower |= m->at[j] >= 'a' && m->at[j] <= 'z';
 		if (!check_is_token(*m))
-			COMPLAIN(k, m, r, "methods: \"%.*s\" is not a valid method", SHOWN(k, m));
+			config_complain(k->load->errors, at, "methods: \"%.*s\" is not a valid method", SHOWN(k, m));
 		else if (lower)
-			COMPLAIN(k, m, r, "methods: \"%.*s\" would match no request; methods are written in capitals",
-			         SHOWN(k, m));
+			config_complain(k->load->errors, at,
+			                "methods: \"%.*s\" would match no request; methods are written in capitals",
+			                SHOWN(k, m));
 	}
-	check_distinct(k, &r->methods, r->place, "method");
+	check_distinct(k, methods, holder, "method");
 }
 
 static void check_route(struct check *k, struct config_route *r)
@@ -106,7 +108,7 @@ static void check_route(struct check *k, struct config_route *r)
 	if (r->verify)
 		check_verify(k, r->verify);
 	check_route_limits(k, r);
-	check_methods(k, r);
+	check_methods(k, &r->methods, r->place);
 	if (r->request_headers)
 		check_headers(k, r->request_headers, true);
 	if (r->response_headers)

@@ -29,6 +29,8 @@ const struct type types[TYPES] = {
     [TYPE_BYTERATE] = NUMBER("byte rate", uint64_t, byterate, "write a size per second, as 500B/s",
                              "^[0-9]+(B|KiB|MiB|GiB)/s$"),
     [TYPE_PERCENT] = NUMBER("percentage", uint32_t, percent, "write 0% to 100%", "^[0-9]{1,3}%$"),
+    [TYPE_SHARE] = VALUE("boolean or percentage", uint32_t, share, "write true, false, or 0% to 100%",
+                         "^(true|false|[0-9]{1,3}%)$"),
     [TYPE_TEXT] = WORDY("text", text, "write text without control characters", NULL),
     [TYPE_NAME] = WORDY("name", name, NAME_FORM, NAME_PATTERN),
     [TYPE_HOST] = WORDY("host name", host, "write a host name without port, or *.example.com",

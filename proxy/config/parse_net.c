@@ -15,6 +15,30 @@ bool cidrs_have(const struct config_cidrs *nets, const struct in6_addr *address)
 	return false;
 }
 
+bool prefix_bits(struct slice part, struct prefix_bits *to)
+{
+	struct slice first, second = slice_from(part, 7);
+	uint64_t n, m;
+
+	*to = (struct prefix_bits){ 24, 64 };
+	if (slice_same(part, S("prefix")))
+		return true;
+	if (slice_same(part, S("prefix48")))
+		to->v6 = 48;
+	if (!slice_starts(part, S("prefix:")))
+		return to->v6 == 48;
+	bool both = slice_find(second, '/') < second.len;
+	first = slice_cut(&second, '/');
+	if (!slice_u64(first, &n) || (both && !slice_u64(second, &m)))
+		return false;
+	if (!both)
+		m = n > 32 ? n : 64, n = n > 32 ? 24 : n;
+	if (n < 8 || n > 32 || m < 16 || m > 128)
+		return false;
+	*to = (struct prefix_bits){ (uint8_t)n, (uint8_t)m };
+	return true;
+}
+
 bool ip_read(struct slice from, struct in6_addr *to, bool *v4)
 {
 	char text[INET6_ADDRSTRLEN];

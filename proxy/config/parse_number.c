@@ -129,6 +129,26 @@ void format_percent(const void *value, struct text *to)
 	text_char(to, '%');
 }
 
+bool parse_share(const struct parse_with *w, struct slice from, void *to, const char **why)
+{
+	bool all;
+
+	if (!parse_bool(w, from, &all, why))
+		return parse_percent(w, from, to, why);
+	*(uint32_t *)to = all ? 100 : 0;
+	return true;
+}
+
+void format_share(const void *value, struct text *to)
+{
+	uint32_t share = *(const uint32_t *)value;
+
+	if (share % 100 == 0)
+		text_add(to, share ? S("true") : S("false"));
+	else
+		format_percent(value, to);
+}
+
 /* The time of a rate: a unit alone counts once. */
 static bool per(struct slice from, uint64_t *ns, const char **why)
 {

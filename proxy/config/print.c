@@ -109,7 +109,8 @@ static void print_value(struct print *p, const struct type *t, const void *field
 
 	if (is_secret(p, field))
 		out_text(&p->out, S("***"));
-	else if (t == &types[TYPE_BOOL] || t == &types[TYPE_COUNT])
+	else if (t == &types[TYPE_BOOL] || t == &types[TYPE_COUNT] ||
+	         (t == &types[TYPE_SHARE] && !slice_ends(text, S("%"))))
 		out_bare(&p->out, text);
 	else
 		out_text(&p->out, text);

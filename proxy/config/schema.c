@@ -34,7 +34,7 @@ static void value(struct out *o, enum config_type type)
 	}
 	out_key(o, "anyOf");
 	out_list_open(o);
-	if (type == TYPE_BOOL)
+	if (type == TYPE_BOOL || type == TYPE_SHARE)
 		form(o, "boolean", NULL);
 	else if (type == TYPE_COUNT)
 		form(o, "integer", NULL);
@@ -123,7 +123,11 @@ static void pairs(struct out *o)
 	pair(o, "type", "object");
 	out_key(o, "additionalProperties");
 	out_map_open(o);
-	pair(o, "type", "string");
+	out_key(o, "type");
+	out_row_open(o);
+	out_row_text(o, S("string"));
+	out_row_text(o, S("number"));
+	out_row_close(o);
 	out_map_close(o);
 }
 

@@ -37,6 +37,7 @@ typedef uint64_t CONFIG_DURATION;  /* ns: 10ms, 30s, 5m, 24h */
 typedef struct rate CONFIG_RATE;   /* 10/s, 5/m, 100/h */
 typedef uint64_t CONFIG_BYTERATE;  /* bytes per second: 500B/s */
 typedef uint32_t CONFIG_PERCENT;   /* 0..100 */
+typedef uint32_t CONFIG_SHARE;     /* the same; true is 100%, false 0% */
 typedef struct slice CONFIG_TEXT;
 typedef struct slice CONFIG_NAME;  /* [a-z0-9][a-z0-9._-]{0,62} */
 typedef struct slice CONFIG_HOST;  /* exact, *.wildcard; lower case */
@@ -58,6 +59,12 @@ bool cidrs_have(const struct config_cidrs *nets, const struct in6_addr *address)
 
 /* The words of routes.check: which kind of proxy asks. */
 enum asker { ASKER_NONE, ASKER_NGINX, ASKER_ENVOY, ASKER_TRAEFIK, ASKER_CADDY };
+
+/* A part of a limit's key: prefix (24/64), prefix48 (24/48), prefix:N or prefix:N/M. N and M are lengths for
+ * IPv4 (8 to 32) and IPv6 (16 to 128); a single N up to 32 is for IPv4 and leaves IPv6 at 64, a longer one is
+ * for IPv6 and leaves IPv4 at 24. False: none of these. */
+struct prefix_bits { uint8_t v4, v6; };
+bool prefix_bits(struct slice part, struct prefix_bits *to);
 
 /* A COUNT, SIZE or DURATION with the default "" that was not written. 0 is a value. */
 #define CONFIG_ABSENT UINT64_MAX

@@ -40,7 +40,7 @@ bool example_config(const struct place *p, struct text *to)
 {
 	add_world(p, to);
 	text_add(to, S("limits:\n"
-		"  login-per-address: {key: [address], rate: 12/m, burst: 10}\n"
+		"  login-per-address: {key: [address], rate: 12/m, burst: 10, headers: always}\n"
 		"  api-per-subject: {key: [subject], rate: 5/s, burst: 10}\n"
 		"routes:\n"
 		"  # a page for people: no token, few tries\n"

@@ -1,33 +1,14 @@
 #include "dev/form.h"
+#include "base/urlencoded.h"
 #include <jansson.h>
-
-static int hex(char c)
-{
-	if (c >= '0' && c <= '9')
-		return c - '0';
-	c = slice_lower(c);
-	return c >= 'a' && c <= 'f' ? c - 'a' + 10 : -1;
-}
 
 bool form_decode(struct form *f, struct slice from, struct slice *to)
 {
 	char *out = arena_take(&f->arena, from.len ? from.len : 1);
 	size_t len = 0;
 
-	if (!out)
+	if (!out || !urlencoded_decode(from, out, &len))
 		return false;
-	for (size_t i = 0; i < from.len; i++) {
-		char c = from.at[i] == '+' ? ' ' : from.at[i];
-		if (c == '%') {
-			int high = i + 2 < from.len ? hex(from.at[i + 1]) : -1;
-			int low = high >= 0 ? hex(from.at[i + 2]) : -1;
-			if (low < 0)
-				return false;
-			c = (char)(high * 16 + low);
-			i += 2;
-		}
-		out[len++] = c;
-	}
 	*to = (struct slice){ out, len };
 	return true;
 }
@@ -54,13 +35,11 @@ bool form_add(struct form *f, struct slice name, struct slice value)
 
 static bool read_urlencoded(struct form *f, struct slice body)
 {
-	while (body.len) {
-		struct slice value = slice_cut(&body, '&'), name = slice_cut(&value, '=');
-		if (!name.len)
-			continue;
+	struct slice name, value;
+
+	while (urlencoded_next(&body, &name, &value))
 		if (!form_decode(f, name, &name) || !form_decode(f, value, &value) || !form_add(f, name, value))
 			return false;
-	}
 	return true;
 }
 

@@ -5,7 +5,6 @@
 #include "metrics/metrics.h"
 #include <errno.h>
 
-#define BODY_GRACE_NS (10 * NS_PER_S) /* before timeouts.body_rate is asked for */
 #define IDEMPOTENT_TRIES 2
 
 static bool is_idempotent(struct slice m) /* RFC 9110 section 9.2.2 */
@@ -301,15 +300,12 @@ enum pace forward_pump(struct forward *f, struct request *r)
 	return down;
 }
 
-/* Too slow a request body, once its grace is over and we are not what holds it up. */
+/* Too slow a request body, where we are not what holds it up. */
 static uint64_t body_deadline(const struct request *r, const struct passage *p)
 {
-	uint64_t rate = r->config->root.timeouts.body_rate;
+	bool ours = p->up_done || (p->link && wire_backlog(p->link->wire) >= WIRE_HIGH);
 
-	if (!rate || !r->has_body || p->up_done || (p->link && wire_backlog(p->link->wire) >= WIRE_HIGH))
-		return UINT64_MAX;
-	return r->marks_ns[MARK_BEGAN] + BODY_GRACE_NS + r->body_in / rate * NS_PER_S +
-		r->body_in % rate * NS_PER_S / rate;
+	return ours ? UINT64_MAX : http_body_due(r);
 }
 
 /* When the token of a request ends; UINT64_MAX where there is none, or not in our lifetime. */

@@ -10,6 +10,8 @@
  * malloc. */
 #define KEPT 1024
 
+#define BODY_GRACE_NS (10 * NS_PER_S) /* before timeouts.body_rate is asked for */
+
 struct pooled {
 	struct pooled *next;
 	struct request request;
@@ -142,7 +144,8 @@ enum pace http_stash(struct request *r)
 			r->stash_block = b = block_take(r->loop);
 		ssize_t got = r->ops->body_read(r, b->bytes + r->stash.len, BLOCK_SIZE - r->stash.len);
 		if (got == BODY_LATER) {
-			r->ops->say_continue(r);
+			if (r->expects_continue)
+				r->ops->say_continue(r);
 			return WAIT;
 		}
 		if (got == BODY_BROKEN || got == BODY_TOO_LONG)
@@ -151,6 +154,16 @@ enum pace http_stash(struct request *r)
 		r->stash = (struct slice){ b->bytes, r->stash.len + (got > 0 ? (size_t)got : 0) };
 	}
 	return GO_ON;
+}
+
+uint64_t http_body_due(const struct request *r)
+{
+	uint64_t rate = r->config->root.timeouts.body_rate;
+
+	if (!rate || !r->has_body)
+		return UINT64_MAX;
+	return r->marks_ns[MARK_BEGAN] + BODY_GRACE_NS + r->body_in / rate * NS_PER_S +
+		r->body_in % rate * NS_PER_S / rate;
 }
 
 ssize_t http_body_read(struct request *r, size_t *stash_used, void *to, size_t cap)

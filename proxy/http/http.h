@@ -66,8 +66,10 @@ struct http_server {            /* one per worker: what all its connections shar
 
 /* The first bytes of the body, at most BLOCK_SIZE, into r->stash; read on with http_body_read. GO_ON: the
  * stash is full or the body has ended; WAIT: more is to come, the request is woken; ANSWER: r->fault says
- * why. Sends 100-continue. */
+ * why. Sends 100-continue to whoever expects it. */
 enum pace http_stash(struct request *r);
+/* When more of the body must have come, by timeouts.body_rate after a grace of 10 s; UINT64_MAX: never. */
+uint64_t http_body_due(const struct request *r);
 /* As ops->body_read, but the stash comes first: *stash_used (start 0) remembers how much of it was read. */
 ssize_t http_body_read(struct request *r, size_t *stash_used, void *to, size_t cap);
 

@@ -18,6 +18,12 @@ static enum pace limit_first(struct request *r)
 	return limit_early(r->journey->limits, r, r->loop->now_ns);
 }
 
+/* What was read of the body stays with the request. */
+static void limit_undo(struct request *r)
+{
+	(void)r;
+}
+
 static enum pace verify_walk(struct request *r)
 {
 	return verify_enter(r->journey->verify, r, r->loop->now_ns, r->loop->wall_ns / NS_PER_S);
@@ -90,10 +96,10 @@ static const struct {
 } route[END] = {
 	[ROUTE]      = { route_enter,     NULL,         MARK_ROUTED },   /* which route speaks for it? */
 	[CLASSIFY]   = { classify_first,  NULL,         MARK_BEGAN },    /* who does it seem to be? */
-	[LIMIT]      = { limit_first,     NULL,         MARK_LIMITED },  /* may this caller try? */
+	[LIMIT]      = { limit_first,     limit_undo,   MARK_LIMITED },  /* may this caller try? */
 	[VERIFY]     = { verify_walk,     verify_undo,  MARK_VERIFIED }, /* is the credential real? */
 	[IDENTIFY]   = { classify_second, NULL,         MARK_BEGAN },    /* who is it? */
-	[LIMIT_LATE] = { limit_second,    NULL,         MARK_BEGAN },    /* may this subject try? */
+	[LIMIT_LATE] = { limit_second,    limit_undo,   MARK_BEGAN },    /* may this subject try? */
 	[FORWARD]    = { forward_walk,    forward_undo, MARK_HEAD },     /* the upstream's response head */
 	[RESPOND]    = { respond_walk,    respond_undo, MARK_ENDED },    /* its body, or our own answer */
 	[SETTLE]     = { settle_enter,    NULL,         MARK_BEGAN },    /* every end passes here once */
@@ -116,9 +122,14 @@ static void go(struct request *r, enum station to)
 /* When the driver's patience with the station it waits in ends, and as what. */
 static uint64_t patience(const struct request *r, enum fault *why)
 {
-	uint64_t now = r->loop->now_ns;
+	uint64_t now = r->loop->now_ns, due;
 
 	switch ((enum station)r->at) {
+	case LIMIT:
+	case LIMIT_LATE:
+		*why = FAULT_BODY_TIMEOUT;
+		due = http_body_due(r);
+		return due == UINT64_MAX ? now + 3600 * NS_PER_S : due;
 	case VERIFY:
 		*why = FAULT_ISSUER_UNKNOWN;
 		return now + r->config->root.verification.wait;

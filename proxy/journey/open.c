@@ -43,6 +43,7 @@ struct journey *journey_open(const struct journey_world *w, struct config_errors
 	if (open_listeners(j, errors) &&
 	    (j->classify = classify_open(w->config, w->bundle, errors)) &&
 	    (j->limits = limits_open(w->config, w->limits, errors)) &&
+	    (limits_read_bodies(j->limits, http_stash), true) &&
 	    (j->verify = verify_open(w->config, w->keys, w->ask, errors)) &&
 	    (j->forward = forward_open(w->config, w->bundle, w->loop, w->endpoints, errors)))
 		return j;

@@ -5,6 +5,8 @@
 #include "base/text.h"
 #include "limit/room.h"
 
+enum { HEADERS_VERIFIED, HEADERS_ALWAYS, HEADERS_NEVER }; /* the words of limits.NAME.headers */
+
 static uint64_t seconds_up(uint64_t ns)
 {
 	return ns / NS_PER_S + (ns % NS_PER_S != 0);
@@ -15,7 +17,7 @@ void fields_prepare(struct plan *plan, bool wanted)
 	struct text t = TEXT(plan->policy_text);
 	uint64_t window = seconds_up(plan->gcra.tolerance_ns);
 
-	if (!wanted || !plan->limit->headers || plan->limit->shadow)
+	if (!wanted || plan->limit->headers == HEADERS_NEVER)
 		return;
 	text_char(&t, '"');
 	text_add(&t, plan->limit->id);
@@ -50,16 +52,24 @@ static void add_state(struct text *t, const struct plan *plan, const struct answ
 	text_u64(t, seconds_up(wait_ns));
 }
 
-void fields_tell(struct request *r, const struct plan *const *plans, const struct answered *answered,
-                 size_t len, uint64_t now_ns)
+/* Is the client told of this limit? */
+static bool is_told(const struct request *r, const struct round *round, size_t i)
+{
+	const struct plan *plan = round->plans[i];
+
+	return plan->policy.len && !round->shadow[i] &&
+		(plan->limit->headers == HEADERS_ALWAYS || r->route->verify);
+}
+
+void fields_tell(struct request *r, const struct round *round, uint64_t now_ns)
 {
 	struct text policy = { 0 }, state = { 0 };
-	size_t room = r->rate_limit.len + r->rate_limit_policy.len;
+	size_t room = r->rate_limit.len + r->rate_limit_policy.len, before = room;
 
-	for (size_t i = 0; i < len; i++)
-		if (plans[i]->policy.len)
-			room += sizeof plans[i]->policy_text;
-	if (room == r->rate_limit.len + r->rate_limit_policy.len)
+	for (size_t i = 0; i < round->len; i++)
+		if (is_told(r, round, i))
+			room += sizeof round->plans[i]->policy_text;
+	if (room == before)
 		return;
 	/* an arena that overflows would fail the request, and these fields are not worth that */
 	if (r->arena.size - r->arena.used < 2 * room + 1024)
@@ -69,13 +79,13 @@ void fields_tell(struct request *r, const struct plan *const *plans, const struc
 	policy.cap = state.cap = room;
 	text_add(&policy, r->rate_limit_policy);
 	text_add(&state, r->rate_limit);
-	for (size_t i = 0; i < len; i++) {
-		if (!plans[i]->policy.len)
+	for (size_t i = 0; i < round->len; i++) {
+		if (!is_told(r, round, i))
 			continue;
 		add_comma(&policy);
-		text_add(&policy, plans[i]->policy);
+		text_add(&policy, round->plans[i]->policy);
 		add_comma(&state);
-		add_state(&state, plans[i], &answered[i], now_ns);
+		add_state(&state, round->plans[i], &round->answered[i], now_ns);
 	}
 	if (policy.cut || state.cut)
 		return;

@@ -2,31 +2,39 @@
 #include "limit/room.h"
 #include "base/check.h"
 
-struct round { /* the limits of one station that apply to this request */
-	const struct plan *plans[STATION_MAX];
-	struct ask asks[STATION_MAX];
-	struct answered answered[STATION_MAX];
-	bool admitted[STATION_MAX];
-	size_t len;
-};
+static void join(const struct limits *l, const struct plan *plan, const struct request *r,
+                 struct round *round)
+{
+	size_t i = round->len++;
+	struct key key;
 
-static void gather(const struct limits *l, const struct station *s, const struct request *r,
+	key_of(l, plan, r, &key);
+	round->plans[i] = plan;
+	round->asks[i] = (struct ask){ plan->gcra, key_tag(l, plan, &key), plan->name_hash, plan->limit->cost };
+	round->shadow[i] = plan_is_shadow(plan, round->asks[i].tag);
+}
+
+/* False: some keys need bytes of the body that are still to come; those limits are left out. */
+static bool gather(const struct limits *l, const struct station *s, const struct request *r,
                    struct round *round)
 {
+	bool whole = true;
+
 	round->len = 0;
 	for (size_t i = 0; i < s->len; i++) {
-		const struct plan *plan = s->plans[i];
-		if (!(plan->classes >> r->class & 1))
+		if (!plan_applies(s->plans[i], r))
 			continue;
-		round->plans[round->len] = plan;
-		round->asks[round->len++] =
-			(struct ask){ plan->gcra, key_tag(l, plan, r), plan->name_hash, plan->limit->cost };
+		bool wants = l->read_body && plan_wants_body(s->plans[i], r);
+		whole &= !wants;
+		if (!wants)
+			join(l, s->plans[i], r, round);
 	}
+	return whole;
 }
 
 static bool enforced_refusal(const struct round *round, size_t i)
 {
-	return !round->admitted[i] && !round->plans[i]->limit->shadow;
+	return !round->admitted[i] && !round->shadow[i];
 }
 
 /* Looks at every bucket. False: an enforced limit refuses. */
@@ -71,8 +79,8 @@ static void tell(struct request *r, const struct round *round, bool good)
 				metrics_add(plan->series[ADMITTED], 1);
 			continue;
 		}
-		metrics_add(plan->series[plan->limit->shadow ? SHADOWED : REFUSED_BY_LIMIT], 1);
-		if (plan->limit->shadow || (r->refusal.limit && r->refusal.retry_after_ns >= a->retry_after_ns))
+		metrics_add(plan->series[round->shadow[i] ? SHADOWED : REFUSED_BY_LIMIT], 1);
+		if (round->shadow[i] || (r->refusal.limit && r->refusal.retry_after_ns >= a->retry_after_ns))
 			continue;
 		r->refusal = (struct refusal){ plan->limit, a->retry_after_ns };
 	}
@@ -83,12 +91,22 @@ static enum pace visit(struct limits *l, const struct station *s, struct request
 	struct round round;
 	bool good;
 
-	gather(l, s, r, &round);
+	while (!gather(l, s, r, &round)) {
+		/* whom the others refuse is not waited for */
+		if (!look(l, &round, now_ns)) {
+			tell(r, &round, false);
+			fields_tell(r, &round, now_ns);
+			return request_fail(r, FAULT_LIMITED);
+		}
+		enum pace pace = l->read_body(r);
+		if (pace != GO_ON)
+			return pace;
+	}
 	if (round.len == 0)
 		return GO_ON;
 	good = look(l, &round, now_ns) && take(l, &round, now_ns);
 	tell(r, &round, good);
-	fields_tell(r, round.plans, round.answered, round.len, now_ns);
+	fields_tell(r, &round, now_ns);
 	return good ? GO_ON : request_fail(r, FAULT_LIMITED);
 }
 

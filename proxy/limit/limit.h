@@ -12,15 +12,16 @@
  * of the table: it gets less than its due while the crowd lasts, never more, and as the common bucket refills
  * it is not refused for ever. limit_table_crowded_total counts such decisions: raise limiting.table_size.
  *
- * A part of the key that a request lacks (no token, no certificate, plain HTTP for ja4; a header that is
- * absent, empty or sent more than once) is replaced by the client's address, so that leaving it out is no way
- * round the limit and strangers do not share one bucket. Subject, client and tenant count per issuer. prefix
- * is /24 of IPv4 and /64 of IPv6, prefix48 is /48 of IPv6 (and /24 of IPv4).
+ * A part of the key that a request lacks (no token, no certificate, plain HTTP for ja4; a header, cookie or
+ * field that is absent, empty or there with several values; a body that is over 16 KiB, encoded or malformed)
+ * is replaced by the client's address, so that leaving it out is no way round the limit and strangers do not
+ * share one bucket. Subject, client and tenant count per issuer.
  *
  * All limits of one station are taken all-or-nothing: first every bucket is looked at, then all are charged;
- * where a race refuses one after all, what the others were charged is given back. A limit with shadow: true
- * decides and counts but refuses nobody and sends no fields. Owns nothing of the request; r->refusal,
- * r->rate_limit and r->rate_limit_policy lie in its arena; they are left empty where it is nearly full. */
+ * where a race refuses one after all, what the others were charged is given back. A key in the shadow (all of
+ * a limit's keys, or a percentage chosen by the tag, so that a key stays what it is) is decided and counted
+ * but not refused or told. Owns nothing of the request; r->rate_limit and r->rate_limit_policy lie in its
+ * arena; they are left empty where it is nearly full. */
 #pragma once
 #include "request/request.h"
 
@@ -50,9 +51,12 @@ struct limits;
 /* NULL: complained of keys, costs over the burst, unknown classes or limits. Keeps c and table. */
 struct limits *limits_open(const struct config *c, struct limit_table *table, struct config_errors *errors);
 void limits_close(struct limits *l);
+/* How the first 16 KiB of a body come into r->stash (http_stash): GO_ON when they are there, WAIT, or ANSWER.
+ * Without it no body is read. */
+void limits_read_bodies(struct limits *l, enum pace (*read)(struct request *));
 
-/* Stations: GO_ON, or ANSWER with FAULT_LIMITED and r->refusal. Early takes the route's limits whose key
- * needs no token; late those keyed by subject, client or tenant. now_ns: monotonic. A request without a route
- * goes on. */
+/* Stations: GO_ON, WAIT for a body that a key needs (with nothing to undo), or ANSWER with FAULT_LIMITED and
+ * r->refusal. Early takes the route's limits whose key needs no token; late those keyed by subject, client or
+ * tenant. now_ns: monotonic. A request without a route goes on. */
 enum pace limit_early(struct limits *l, struct request *r, uint64_t now_ns);
 enum pace limit_late(struct limits *l, struct request *r, uint64_t now_ns);

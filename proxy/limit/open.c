@@ -2,25 +2,6 @@
 #include "base/check.h"
 #include <stdlib.h>
 
-static bool classes_read(struct plan *plan, struct config_errors *errors)
-{
-	const struct config_texts *named = &plan->limit->classes;
-
-	plan->classes = named->len ? 0 : (1u << CLASSES) - 1;
-	for (size_t i = 0; i < named->len; i++) {
-		unsigned c = 0;
-		while (c < CLASSES && !slice_same(named->at[i], class_names[c]))
-			c++;
-		if (c == CLASSES) {
-			config_complain(errors, plan->limit->place, "limit %.*s: there is no class \"%.*s\"",
-			                SLICE(plan->limit->id), SLICE(named->at[i]));
-			return false;
-		}
-		plan->classes |= 1u << c;
-	}
-	return true;
-}
-
 static bool plan_read(struct limits *l, struct plan *plan, const struct config_limit *limit,
                       struct config_errors *errors)
 {
@@ -41,6 +22,7 @@ static bool plan_read(struct limits *l, struct plan *plan, const struct config_l
 	}
 	if (!parts_read(plan, errors) || !classes_read(plan, errors))
 		return false;
+	plan->shadow = l->config->root.limiting.shadow ? 100 : limit->shadow;
 	plan->name_hash = siphash(l->table->key, limit->id);
 	for (unsigned o = 0; o < OUTCOMES; o++)
 		plan->series[o] =
@@ -125,6 +107,11 @@ struct limits *limits_open(const struct config *c, struct limit_table *table, st
 		return l;
 	limits_close(l);
 	return NULL;
+}
+
+void limits_read_bodies(struct limits *l, enum pace (*read)(struct request *))
+{
+	l->read_body = read;
 }
 
 void limits_close(struct limits *l)

@@ -1,21 +1,8 @@
 /* room.h -- limits as they were understood at open. Private to limit/. */
 #pragma once
+#include "limit/key.h"
 #include "limit/table.h"
 #include "metrics/metrics.h"
-
-#define PARTS_MAX 8
-
-enum part_kind {
-	PART_ADDRESS = 1, PART_PREFIX, PART_PREFIX48, /* of the address, which every request has */
-	PART_SUBJECT, PART_CLIENT, PART_TENANT,       /* of the token */
-	PART_JA4, PART_ROUTE, PART_CLASS, PART_CERTIFICATE, PART_HEADER,
-};
-
-struct part {
-	enum part_kind kind;
-	struct slice header; /* of PART_HEADER: its name */
-	enum header_id id;
-};
 
 enum outcome { ADMITTED, REFUSED_BY_LIMIT, SHADOWED, OUTCOMES };
 
@@ -26,8 +13,9 @@ struct plan { /* one limit */
 	size_t parts_len;
 	uint64_t name_hash;
 	unsigned classes; /* bit per enum class_of */
-	bool late;
-	struct slice policy; /* `"name";q=..;w=..`, empty where clients are not told */
+	uint32_t shadow;  /* of a hundred keys, so many are only watched */
+	bool late, reads_body;
+	struct slice policy; /* `"name";q=..;w=..`, empty where clients are never told */
 	char policy_text[160];
 	uint32_t series[OUTCOMES];
 };
@@ -38,6 +26,7 @@ struct stations { struct station early, late; };
 struct limits {
 	const struct config *config;
 	struct limit_table *table;
+	enum pace (*read_body)(struct request *);
 	struct plan *plans;
 	size_t plans_len;
 	struct stations *routes; /* by the route's index in the configuration */
@@ -47,13 +36,32 @@ struct limits {
 /* At most this many limits are taken by one station: limits_open complains of more. */
 #define STATION_MAX 16
 
-/* Reads the parts of limit->key. False: complained. */
+struct round { /* the limits of one station that apply to this request */
+	const struct plan *plans[STATION_MAX];
+	struct ask asks[STATION_MAX];
+	struct answered answered[STATION_MAX];
+	bool admitted[STATION_MAX], shadow[STATION_MAX];
+	size_t len;
+};
+
+/* Reads the parts of limit->key; the classes. False: complained. */
 bool parts_read(struct plan *plan, struct config_errors *errors);
-/* The tag of the request's bucket. */
-uint64_t key_tag(const struct limits *l, const struct plan *plan, const struct request *r);
+bool classes_read(struct plan *plan, struct config_errors *errors);
+
+/* Whether the limit is for this request; whether the key is only watched; whether the key needs bytes of the
+ * body that are still to come. */
+bool plan_applies(const struct plan *plan, const struct request *r);
+bool plan_is_shadow(const struct plan *plan, uint64_t tag);
+bool plan_wants_body(const struct plan *plan, const struct request *r);
+
+/* The request's key, and the tag of its bucket. The key's values lie in the request and in itself. */
+void key_of(const struct limits *l, const struct plan *plan, const struct request *r, struct key *to);
+uint64_t key_tag(const struct limits *l, const struct plan *plan, const struct key *k);
+void piece_of_address(struct piece *p, enum part_kind kind, const struct in6_addr *a,
+                      struct prefix_bits bits);
+void piece_of_value(const struct limits *l, struct piece *p, struct slice value);
 
 /* Writes the constant RateLimit-Policy member of the limit. */
 void fields_prepare(struct plan *plan, bool wanted);
-/* Adds the station's limits to r->rate_limit and r->rate_limit_policy. answered: parallel to plans. */
-void fields_tell(struct request *r, const struct plan *const *plans, const struct answered *answered,
-                 size_t len, uint64_t now_ns);
+/* Adds the station's limits to r->rate_limit and r->rate_limit_policy. */
+void fields_tell(struct request *r, const struct round *round, uint64_t now_ns);

@@ -24,7 +24,7 @@ upstreams:
   app: {{endpoints: ["{origin}"], header_timeout: 1s, connect_timeout: 500ms}}
 {upstreams}
 limits:
-  per-key: {{key: ["header:X-Key"], rate: 1/m, burst: 5}}
+  per-key: {{key: ["header:X-Key"], rate: 1/m, burst: 5, headers: always}}
   per-subject: {{key: [subject], rate: 1/m, burst: 3}}
   per-address: {{key: [address], rate: 1/m, burst: 4}}
 {limits}

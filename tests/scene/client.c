@@ -30,7 +30,7 @@ static size_t length_of(struct slice head)
 	return (size_t)len;
 }
 
-static void take_answer(struct scene *s, struct fake_client *c, struct said *to)
+static void take_bytes(struct scene *s, struct fake_client *c, struct said *to)
 {
 	static char bytes[16384];
 	size_t len = 0;
@@ -59,8 +59,18 @@ static void take_answer(struct scene *s, struct fake_client *c, struct said *to)
 	to->status = 0; /* no answer */
 }
 
-void client_ask(struct scene *s, struct fake_client *c, struct slice method, struct slice target,
-                struct slice fields, struct said *to)
+void client_take(struct scene *s, struct fake_client *c, struct said *to)
+{
+	take_bytes(s, c, to);
+	if (to->status && !strstr(to->head, "Connection: close"))
+		return;
+	close(c->fd);
+	c->fd = -1;
+	world_settle(s);
+}
+
+void client_send(struct scene *s, struct fake_client *c, struct slice method, struct slice target,
+                 struct slice fields, struct slice body)
 {
 	char bytes[8192];
 	struct text t = TEXT(bytes);
@@ -79,13 +89,8 @@ void client_ask(struct scene *s, struct fake_client *c, struct slice method, str
 	text_add(&t, slice_of(c->fields));
 	text_add(&t, fields);
 	if (slice_same(method, S("POST")))
-		text_add(&t, S("Content-Length: 0\r\n"));
+		text_printf(&t, "Content-Length: %zu\r\n", body.len);
 	text_add(&t, S("\r\n"));
+	text_add(&t, body);
 	check(!t.cut && write(c->fd, t.at, t.len) == (ssize_t)t.len);
-	take_answer(s, c, to);
-	if (to->status == 0 || strstr(to->head, "Connection: close")) {
-		close(c->fd);
-		c->fd = -1;
-		world_settle(s);
-	}
 }

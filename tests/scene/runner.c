@@ -6,8 +6,11 @@
  *     upstream app [METHOD PATH -> STATUS]
  *     issuer up | issuer down
  *     client NAME at ADDRESS [field "Name: value"]
- *         [N x] METHOD TARGET [field "Name: value"] [token ["claims"]] -> STATUS [reason CODE] [retry-after
- * N] [body "text"] clock +61s upstream app saw "text" | upstream app saw N requests | ends == N
+ *         [N x] METHOD TARGET [field "Name: value"] [token ["claims"]] [body "text"]
+ *             -> STATUS [reason CODE] [retry-after N] [body "text"]       (on one line)
+ *         METHOD TARGET ... -> nothing        answer -> STATUS ...       (what comes of it later)
+ *     clock +61s
+ *     upstream app saw "text" | upstream app saw N requests | ends == N
  */
 #include "scene.h"
 #include "base/check.h"
@@ -215,11 +218,13 @@ static void request_line(struct scene *s, struct slice rest)
 		word(&rest);
 		first = word(&rest);
 	}
-	struct slice target = word(&rest), w;
+	struct slice target = word(&rest), body = { 0 }, w;
 	for (w = word(&rest); w.len && !slice_same(w, S("->")); w = word(&rest)) {
 		if (slice_same(w, S("field"))) {
 			text_add(&t, word(&rest));
 			text_add(&t, S("\r\n"));
+		} else if (slice_same(w, S("body"))) {
+			body = word(&rest);
 		} else if (slice_same(w, S("token"))) {
 			struct slice peek = slice_trim(rest);
 			add_token(s, &t, slice_starts(peek, S("\"")) ? word(&rest) : S(""));
@@ -228,9 +233,24 @@ static void request_line(struct scene *s, struct slice rest)
 		}
 	}
 	for (uint64_t i = 0; i < times; i++) {
-		client_ask(s, &s->clients[s->clients_len - 1], first, target, text_slice(&t), &said);
+		client_send(s, &s->clients[s->clients_len - 1], first, target, text_slice(&t), body);
+		if (slice_same(slice_trim(rest), S("nothing"))) {
+			world_settle(s);
+			continue;
+		}
+		client_take(s, &s->clients[s->clients_len - 1], &said);
 		expect(s, rest, &said);
 	}
+}
+
+/* The answer to what was answered with nothing so far. */
+static void answer_line(struct scene *s, struct slice rest)
+{
+	static struct said said;
+
+	word(&rest);
+	client_take(s, &s->clients[s->clients_len - 1], &said);
+	expect(s, rest, &said);
 }
 
 static void clock_line(struct scene *s, struct slice rest)
@@ -261,7 +281,9 @@ static void play_line(struct scene *s, struct slice line)
 	in_config = slice_same(first, S("config"));
 	if (in_config || slice_same(first, S("scene")))
 		return;
-	if (indented)
+	if (slice_same(first, S("answer")))
+		answer_line(s, rest);
+	else if (indented)
 		request_line(s, slice_trim(line));
 	else if (slice_same(first, S("upstream")))
 		upstream_line(s, rest);

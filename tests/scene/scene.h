@@ -63,5 +63,6 @@ struct fake_upstream *world_upstream(struct scene *s, struct slice name);
 
 /* client.c */
 struct said { unsigned status; char head[8192]; char body[8192]; };
-void client_ask(struct scene *s, struct fake_client *c, struct slice method, struct slice target,
-                struct slice fields, struct said *to);
+void client_send(struct scene *s, struct fake_client *c, struct slice method, struct slice target,
+                 struct slice fields, struct slice body);
+void client_take(struct scene *s, struct fake_client *c, struct said *to); /* status 0: no answer */

@@ -179,6 +179,24 @@ static void limits_are_keyed_by_what_is_known(void **state)
 	refuse(LEAST "limits: {a: {key: adress, rate: 1/s}}\n", "did you mean \"address\"?");
 	refuse(LEAST "limits: {a: {key: \"header:\", rate: 1/s}}\n", "names no valid header field");
 	refuse(LEAST "limits: {a: {key: \"header:a b\", rate: 1/s}}\n", "names no valid header field");
+	welcome(LEAST "limits: {a: {key: [prefix, prefix:28, prefix:56, prefix:8/16, prefix:32/128, cookie:sid, "
+	              "form:username, \"json:user.name\"], rate: 1/s}}\n");
+	refuse(LEAST "limits: {a: {key: prefix:7, rate: 1/s}}\n", "\"prefix:7\" is no prefix");
+	refuse(LEAST "limits: {a: {key: prefix:129, rate: 1/s}}\n", "\"prefix:129\" is no prefix");
+	refuse(LEAST "limits: {a: {key: prefix:24/8, rate: 1/s}}\n", "\"prefix:24/8\" is no prefix");
+	refuse(LEAST "limits: {a: {key: \"prefix:24/\", rate: 1/s}}\n", "\"prefix:24/\" is no prefix");
+	refuse(LEAST "limits: {a: {key: \"cookie:\", rate: 1/s}}\n", "names no valid cookie");
+	refuse(LEAST "limits: {a: {key: \"form:\", rate: 1/s}}\n", "names no field");
+	refuse(LEAST "limits: {a: {key: \"form:a b\", rate: 1/s}}\n", "names no field");
+	refuse(LEAST "limits: {a: {key: \"json:a..b\", rate: 1/s}}\n", "names no field");
+	refuse(LEAST "limits: {a: {key: \"json:a.\", rate: 1/s}}\n", "names no field");
+	welcome(LEAST "limits: {a: {key: address, rate: 1/s, methods: POST, networks: 10.0.0.0/8, "
+	              "except: [10.1.0.0/16, 10.2.3.4], shadow: 50%, headers: always}}\n");
+	refuse(LEAST "limits: {a: {key: address, rate: 1/s, methods: [post]}}\n", "would match no request");
+	refuse(LEAST "limits: {a: {key: address, rate: 1/s, headers: true}}\n",
+	       "is none of verified|always|never");
+	refuse(LEAST "limits: {a: {key: address, rate: 1/s, shadow: half}}\n",
+	       "write true, false, or 0% to 100%");
 	refuse(LEAST "limits: {a: {key: certificate, rate: 1/s}}\n",
 	       "no listener asks clients for a certificate");
 	refuse(LEAST "limits: {a: {key: [address, address], rate: 1/s}}\n", "given twice");

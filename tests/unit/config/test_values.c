@@ -45,6 +45,13 @@ static void numbers_have_digits_only(void **state)
 	EXPECT(PERCENT, "100%", "100%");
 	EXPECT(PERCENT, "101%", "!");
 	EXPECT(PERCENT, "20", "!");
+	EXPECT(SHARE, "true", "true");
+	EXPECT(SHARE, "false", "false");
+	EXPECT(SHARE, "50%", "50%");
+	EXPECT(SHARE, "100%", "true");
+	EXPECT(SHARE, "0%", "false");
+	EXPECT(SHARE, "50", "!");
+	EXPECT(SHARE, "101%", "!");
 }
 
 static void durations_need_their_unit(void **state)

@@ -1,0 +1,52 @@
+/* apply.c -- whom a limit is for, and whom it only watches. */
+#include "limit/body.h"
+#include "limit/room.h"
+
+static bool has_method(const struct config_texts *methods, struct slice method)
+{
+	for (size_t i = 0; i < methods->len; i++)
+		if (slice_same(methods->at[i], method))
+			return true;
+	return methods->len == 0;
+}
+
+bool plan_applies(const struct plan *plan, const struct request *r)
+{
+	const struct config_limit *limit = plan->limit;
+
+	return plan->classes >> r->class & 1 && has_method(&limit->methods, r->method) &&
+		(limit->networks.len == 0 || cidrs_have(&limit->networks, &r->address)) &&
+		!cidrs_have(&limit->except, &r->address);
+}
+
+bool plan_is_shadow(const struct plan *plan, uint64_t tag)
+{
+	return tag % 100 < plan->shadow;
+}
+
+/* A limit that reads bodies and has nothing to read, or too much of it, counts by the address at once. */
+bool plan_wants_body(const struct plan *plan, const struct request *r)
+{
+	bool may_fit = r->chunked || r->content_length < BODY_MAX;
+
+	return plan->reads_body && r->has_body && may_fit && !r->stash_ended && r->stash.len < BODY_MAX;
+}
+
+bool classes_read(struct plan *plan, struct config_errors *errors)
+{
+	const struct config_texts *named = &plan->limit->classes;
+
+	plan->classes = named->len ? 0 : (1u << CLASSES) - 1;
+	for (size_t i = 0; i < named->len; i++) {
+		unsigned c = 0;
+		while (c < CLASSES && !slice_same(named->at[i], class_names[c]))
+			c++;
+		if (c == CLASSES) {
+			config_complain(errors, plan->limit->place, "limit %.*s: there is no class \"%.*s\"",
+			                SLICE(plan->limit->id), SLICE(named->at[i]));
+			return false;
+		}
+		plan->classes |= 1u << c;
+	}
+	return true;
+}

@@ -1,0 +1,160 @@
+/* value.c -- what a request has for each part of a key. */
+#include "limit/body.h"
+#include "limit/room.h"
+
+/* The same value twice is one value; two different ones are none, for nobody knows which one the upstream
+ * takes. */
+struct seen { struct slice value; bool any, differ; };
+
+static void see(struct seen *s, struct slice value)
+{
+	s->differ |= s->any && !slice_same(s->value, value);
+	s->value = value;
+	s->any = true;
+}
+
+static struct slice only(const struct seen *s)
+{
+	return s->differ ? (struct slice){ 0 } : s->value;
+}
+
+/* The one value of a field; empty where it is absent or sent more than once. */
+static struct slice header_value(const struct request *r, const struct part *part)
+{
+	struct seen seen = { 0 };
+
+	for (uint16_t i = 0; i < r->headers.len; i++) {
+		const struct header *h = &r->headers.at[i];
+		if (h->dropped || h->id != part->id)
+			continue;
+		if (part->id == HEADER_OTHER && !slice_same_nocase(h->name, part->name))
+			continue;
+		seen.differ |= seen.any;
+		see(&seen, h->value);
+	}
+	return only(&seen);
+}
+
+/* RFC 6265 section 4.2.1; quotes around a value are no part of it to some upstreams. */
+static struct slice cookie_value(const struct request *r, struct slice name)
+{
+	struct seen seen = { 0 };
+
+	for (uint16_t i = 0; i < r->headers.len; i++) {
+		const struct header *h = &r->headers.at[i];
+		struct slice rest = h->value;
+		while (h->id == HEADER_COOKIE && !h->dropped && rest.len) {
+			struct slice value = slice_cut(&rest, ';'), its = slice_trim(slice_cut(&value, '='));
+			if (!slice_same(its, name))
+				continue;
+			value = slice_trim(value);
+			if (value.len >= 2 && slice_starts(value, S("\"")) && slice_ends(value, S("\"")))
+				value = (struct slice){ value.at + 1, value.len - 2 };
+			see(&seen, value);
+		}
+	}
+	return only(&seen);
+}
+
+static bool is_encoded(const struct request *r)
+{
+	const struct header *h = headers_find_name(&r->headers, S("content-encoding"));
+
+	return h && !slice_same_nocase(h->value, S("identity"));
+}
+
+/* Into the piece's own room, since a body's decoded value lies nowhere else. */
+static struct slice body_value(const struct limits *l, const struct request *r, const struct part *part,
+                               struct piece *to)
+{
+	char store[BODY_MAX];
+	struct slice found;
+
+	if (!r->stash_ended || !r->stash.len || is_encoded(r))
+		return (struct slice){ 0 };
+	found = part->kind == PART_FORM ? body_form(r->stash, part->name, store) :
+	                                  body_json(r->stash, part->name, store);
+	to->hashed = found.len > PIECE_MAX;
+	if (to->hashed) {
+		uint64_t hash = siphash(l->table->key, found);
+		memcpy(to->room, &hash, sizeof hash);
+		return (struct slice){ to->room, sizeof hash };
+	}
+	if (found.len)
+		memcpy(to->room, found.at, found.len);
+	return (struct slice){ to->room, found.len };
+}
+
+static struct slice part_value(const struct limits *l, const struct request *r, const struct part *part,
+                               struct piece *to)
+{
+	const struct visitor *v = r->visitor;
+	bool known = r->identity.verdict == VERDICT_VALID;
+
+	switch (part->kind) {
+	case PART_SUBJECT: return known ? r->identity.subject : (struct slice){ 0 };
+	case PART_CLIENT: return known ? r->identity.client : (struct slice){ 0 };
+	case PART_TENANT: return known ? r->identity.tenant : (struct slice){ 0 };
+	case PART_JA4: return slice_of(v->ja4_key);
+	case PART_ROUTE: return r->route->name;
+	case PART_CLASS: return class_names[r->class];
+	case PART_CERTIFICATE: return v->certificate;
+	case PART_HEADER: return header_value(r, part);
+	case PART_COOKIE: return cookie_value(r, part->name);
+	case PART_FORM:
+	case PART_JSON: return body_value(l, r, part, to);
+	default: return (struct slice){ 0 };
+	}
+}
+
+void piece_of_address(struct piece *p, enum part_kind kind, const struct in6_addr *a, struct prefix_bits bits)
+{
+	unsigned keep = IN6_IS_ADDR_V4MAPPED(a) ? 96u + bits.v4 : bits.v6;
+
+	p->kind = kind;
+	p->hashed = false;
+	p->net = *a;
+	for (unsigned i = keep / 8; i < 16; i++)
+		p->net.s6_addr[i] &= (uint8_t)(i == keep / 8 ? 0xff00u >> keep % 8 : 0);
+	p->value = (struct slice){ (const char *)&p->net, sizeof p->net };
+}
+
+/* A value that is too long goes in as its hash. */
+void piece_of_value(const struct limits *l, struct piece *p, struct slice value)
+{
+	p->value = value;
+	if (value.len <= PIECE_MAX)
+		return;
+	uint64_t hash = siphash(l->table->key, value);
+	memcpy(p->room, &hash, sizeof hash);
+	p->value = (struct slice){ p->room, sizeof hash };
+	p->hashed = true;
+}
+
+static void fill(const struct limits *l, const struct part *part, const struct request *r, struct piece *to)
+{
+	static const struct prefix_bits whole = { 32, 128 };
+	struct slice value;
+
+	if (part->kind <= PART_PREFIX) {
+		piece_of_address(to, part->kind, &r->address, part->bits);
+		return;
+	}
+	to->kind = part->kind;
+	to->hashed = false;
+	value = part_value(l, r, part, to);
+	if (value.len == 0) {
+		piece_of_address(to, PART_ADDRESS, &r->address, whole);
+		return;
+	}
+	if (part_is_of_token(part->kind))
+		to->issuer = r->identity.issuer;
+	piece_of_value(l, to, value);
+}
+
+void key_of(const struct limits *l, const struct plan *plan, const struct request *r, struct key *to)
+{
+	to->len = plan->parts_len;
+	for (size_t i = 0; i < plan->parts_len; i++)
+		fill(l, &plan->parts[i], r, &to->at[i]);
+}

@@ -1,0 +1,73 @@
+"""Limits by what a login's body says."""
+import json
+import pytest
+from house import connect, exchange, header, read_answer
+from test_http2 import Client
+
+LIMITS = """
+  per-name: {key: ["form:username"], rate: 1/h, burst: 3}
+  per-json: {key: ["json:user.name"], rate: 1/h, burst: 3}
+"""
+ROUTES = """
+  - {name: form, path: /form/*, upstream: app, anonymous: true, limits: [per-name]}
+  - {name: json, path: /json/*, upstream: app, anonymous: true, limits: [per-json]}
+"""
+
+
+@pytest.fixture(scope="module")
+def logins(authority, issuer):
+    import shutil, tempfile
+    from conftest import World
+    where = tempfile.mkdtemp(prefix="sp-")
+    w = World(where, authority, issuer, limits=LIMITS, routes=ROUTES)
+    yield w
+    w.close()
+    shutil.rmtree(where, ignore_errors=True)
+
+
+def post(world, path, body, headers=()):
+    return exchange(connect(world.port, world.ca), "POST", path, headers, body)
+
+
+def bodies(world, path):
+    return [r[3] for r in world.origin.requests if r[1] == path]
+
+
+def test_one_name_has_one_bucket_over_both_protocols_and_the_body_arrives_whole(logins):
+    assert post(logins, "/form/a", b"username=alice&password=1")[0] == 200
+    client = Client(logins)
+    stream = client.request("/form/a", "POST", [("content-type", "application/x-www-form-urlencoded")], end=False)
+    client.c.send_data(stream, b"password=2&user")
+    client.flush()
+    client.c.send_data(stream, b"name=ALICE%20", end_stream=True)
+    client.flush()
+    assert client.answer(stream)[0] == 200
+    assert post(logins, "/form/a", b"username=+alice")[0] == 200
+    refused = post(logins, "/form/a", b"username=alice")
+    assert refused[0] == 429 and header(refused, "sallyport-reason") == "limited"
+    assert "ratelimit" not in {k.lower() for k, v in refused[1]}
+    assert post(logins, "/form/a", b"username=bob")[0] == 200
+    assert bodies(logins, "/form/a") == [b"username=alice&password=1", b"password=2&username=ALICE%20",
+                                         b"username=+alice", b"username=bob"]
+
+
+def test_a_client_that_asks_first_is_told_to_go_on(logins):
+    for status in (200, 200, 200, 429):
+        s = connect(logins.port, logins.ca)
+        s.sendall(b"POST /json/a HTTP/1.1\r\nHost: localhost\r\nExpect: 100-continue\r\nContent-Length: 25\r\n\r\n")
+        assert read_answer(s)[0] == 100
+        s.sendall(b'{"user":{"name":"carol"}}')
+        assert read_answer(s)[0] == status
+
+
+def test_a_long_body_is_counted_by_its_address_and_arrives_whole(logins):
+    long = b"username=dave&x=" + b"y" * 100000
+    chunked = b"%x\r\n" % len(long) + long + b"\r\n0\r\n\r\n"
+    assert post(logins, "/form/long", long)[0] == 200
+    s = connect(logins.port, logins.ca)
+    s.sendall(b"POST /form/long HTTP/1.1\r\nHost: localhost\r\nTransfer-Encoding: chunked\r\n\r\n" + chunked)
+    assert read_answer(s)[0] == 200
+    assert post(logins, "/form/long", long)[0] == 200
+    assert bodies(logins, "/form/long") == [long] * 3
+    assert post(logins, "/form/long", long.replace(b"dave", b"erin"))[0] == 429
+    assert post(logins, "/form/long", b"username=dave")[0] == 200
