@@ -67,7 +67,7 @@ scene: $B/scene
 # every corpus through its target, without a fuzzer
 $B/replay/%: tests/fuzz/fuzz_%.c tests/fuzz/replay.c $B/rooms.a
 	@mkdir -p $(@D)
-	@$(CC) $(CPPFLAGS) -MF $@.d $(filter-out -Wmissing-prototypes,$(CFLAGS)) $(LDFLAGS) $^ $(LDLIBS) -o $@
+	@$(CC) $(CPPFLAGS) -MF $@.d $(filter-out -Wmissing-prototypes,$(CFLAGS)) $(LDFLAGS) $(filter %.c %.a,$^) $(LDLIBS) -o $@
 
 replay: $(FUZZ:%=$B/replay/%)
 	@for f in $(FUZZ); do printf '%s: ' $$f; $B/replay/$$f tests/fuzz/corpus/$$f || exit 1; done
@@ -77,7 +77,7 @@ test: unit scene replay
 # ---- fuzzing: make fuzz [FUZZ_S=60], clang's libFuzzer ----
 FUZZ_S ?= 60
 build/fuzz/fuzz_%: tests/fuzz/fuzz_%.c build/fuzz/rooms.a
-	@clang $(CPPFLAGS) -MF $@.d $(filter-out -Wmissing-prototypes,$(CFLAGS)) -fsanitize=fuzzer $^ $(LDLIBS) -o $@
+	@clang $(CPPFLAGS) -MF $@.d $(filter-out -Wmissing-prototypes,$(CFLAGS)) -fsanitize=fuzzer $(filter %.c %.a,$^) $(LDLIBS) -o $@
 
 fuzz-targets: $(FUZZ:%=build/fuzz/fuzz_%)
 fuzz:
