@@ -8,7 +8,7 @@
 #include <unistd.h>
 
 #define CONNECTIONS 16
-#define LINE 64                    /* bytes of a verb and its newline */
+#define LINE ADMIN_LINE
 #define LINE_NS (1 * NS_PER_S)     /* for the verb to arrive */
 #define TAKE_NS (5 * NS_PER_S)     /* for the answer to be taken */
 

@@ -8,13 +8,16 @@
 #include "base/text.h"
 #include "http/http.h"
 
+#define ADMIN_LINE 2048 /* bytes of a verb, what it takes, and a newline */
+
 /* ---- the server's side, on the keeper's loop ---- */
 struct admin;
 struct admin_ask;
 
 struct admin_world {
 	uid_t allowed; /* besides root */
-	/* verb: one word. Answered by admin_answer, now or later, exactly once (never after on_gone). */
+	/* verb: a word, and what it takes behind a space. Answered by admin_answer, now or later, exactly once
+	 * (never after on_gone). */
 	void (*on_ask)(void *with, struct admin_ask *ask, struct slice verb);
 	void (*on_gone)(void *with, struct admin_ask *ask); /* the peer left before its answer; may be NULL */
 	void *with;

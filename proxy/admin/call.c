@@ -64,11 +64,14 @@ enum admin_result admin_call(const char *path, struct slice verb, unsigned patie
 {
 	struct timeval patience = { (time_t)patience_s, 0 };
 	int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
-	char line[64];
+	char line[ADMIN_LINE];
 
 	*answer = NULL;
 	enum admin_result result = connect_to(fd, path, answer);
-	if (result == ADMIN_ANSWERED) {
+	if (result == ADMIN_ANSWERED && verb.len >= sizeof line - 1) {
+		result = ADMIN_FAILED;
+		*answer = sentence(path, "what is asked is too long");
+	} else if (result == ADMIN_ANSWERED) {
 		int len = snprintf(line, sizeof line, "%.*s\n", SLICE(verb));
 		errno = 0;
 		bool said = setsockopt(fd, SOL_SOCKET, SO_RCVTIMEO, &patience, sizeof patience) == 0 &&

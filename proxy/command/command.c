@@ -13,6 +13,8 @@ static const struct command {
 	{ "dev", "dev                    a whole local Sallyport for trying it out, without a file", dev_main },
 	{ "reload", "reload                 have the running one read its configuration again", command_reload },
 	{ "status", "status                 what the running Sallyport is doing", command_status },
+	{ "issuer", "issuer status          its issuers: how old their keys are, what failed\n"
+		"  issuer drill NAME KIND pretend for a while that one is away", command_issuer },
 	{ "config", "config explain KEY     what an option means\n"
 		"  config print -c FILE   the configuration as it takes effect, secrets hidden", command_config },
 	{ "token", "token mint             a token of the dev issuer", dev_token },

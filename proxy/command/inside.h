@@ -1,6 +1,8 @@
 /* inside.h -- what the commands share. Private to command/. */
 #pragma once
+#include <jansson.h>
 #include <stdbool.h>
+#include "base/slice.h"
 
 enum { EXIT_OK, EXIT_FAILED, EXIT_USAGE, EXIT_NO_DAEMON, EXIT_CONFIG = 78 };
 
@@ -10,12 +12,14 @@ struct options {
 	const char *config;  /* -c */
 	const char *socket;  /* -s */
 	bool json;           /* -o json */
+	const char *for_how_long; /* --for */
+	bool stop;           /* --stop */
 	char **rest;         /* other words */
 	int rest_len;
 };
 
-/* Reads the options named in `takes` ("cso"), and --help. -1: go on; else an exit status. argv[0] is the
- * command. */
+/* Reads the options named in `takes` ("cso", F: --for, S: --stop), and --help. -1: go on; else an exit
+ * status. argv[0] is the command. */
 int options_read(int argc, char **argv, const char *takes, const char *usage, struct options *to);
 /* The words left must be between these many. */
 int options_words(const struct options *o, int least, int most, const char *usage);
@@ -24,8 +28,20 @@ int command_run(int argc, char **argv);
 int command_check(int argc, char **argv);
 int command_reload(int argc, char **argv);
 int command_status(int argc, char **argv);
+int command_issuer(int argc, char **argv);
 int command_version(int argc, char **argv);
 int command_config(int argc, char **argv);
+
+/* "90s", "5m", "24h", "30d" in seconds. False: it is none. */
+bool options_duration(const char *text, unsigned long long *seconds);
+
+/* Asks the running Sallyport. NULL: complained, *status says how. */
+json_t *talk_ask(const struct options *o, struct slice verb, unsigned patience_s, int *status);
+void talk_print_json(const json_t *told);
+const char *talk_word(const json_t *of, const char *name); /* "-" where it is missing */
+long long talk_number(const json_t *of, const char *name);
+/* One line each; only: a name, NULL for all. False: there is none of that name. */
+bool talk_print_issuers(const json_t *issuers, const char *only);
 
 /* The nearest of the words, where one is near enough to be meant; NULL otherwise. */
 const char *nearest(const char *to, const char *const *words, unsigned len);

@@ -13,6 +13,10 @@ static bool take(const char *command, int option, const char *takes, struct opti
 		to->config = optarg;
 	if (option == 's')
 		to->socket = optarg;
+	if (option == 'F')
+		to->for_how_long = optarg;
+	if (option == 'S')
+		to->stop = true;
 	if (option != 'o')
 		return true;
 	to->json = strcmp(optarg, "json") == 0;
@@ -27,7 +31,8 @@ int options_read(int argc, char **argv, const char *takes, const char *usage, st
 {
 	static const struct option names[] = {
 		{ "config", required_argument, NULL, 'c' }, { "socket", required_argument, NULL, 's' },
-		{ "output", required_argument, NULL, 'o' }, { "help", no_argument, NULL, 'h' }, { 0 },
+		{ "output", required_argument, NULL, 'o' }, { "help", no_argument, NULL, 'h' },
+		{ "for", required_argument, NULL, 'F' }, { "stop", no_argument, NULL, 'S' }, { 0 },
 	};
 	int option;
 
@@ -46,6 +51,23 @@ int options_read(int argc, char **argv, const char *takes, const char *usage, st
 	to->rest = argv + optind;
 	to->rest_len = argc - optind;
 	return -1;
+}
+
+bool options_duration(const char *text, unsigned long long *seconds)
+{
+	static const struct { char unit; unsigned seconds; } units[] = { { 's', 1 }, { 'm', 60 }, { 'h', 3600 },
+		{ 'd', 86400 } };
+	size_t len = strlen(text);
+	uint64_t n;
+
+	if (len < 2 || len > 10 || !slice_u64((struct slice){ text, len - 1 }, &n))
+		return false;
+	for (size_t i = 0; i < sizeof units / sizeof *units; i++)
+		if (units[i].unit == text[len - 1]) {
+			*seconds = n * units[i].seconds;
+			return true;
+		}
+	return false;
 }
 
 int options_words(const struct options *o, int least, int most, const char *usage)

@@ -57,8 +57,7 @@ static int complain(enum admin_result result, const char *text)
 	}
 }
 
-/* NULL: complained, *status says how. */
-static json_t *ask(const struct options *o, struct slice verb, unsigned patience_s, int *status)
+json_t *talk_ask(const struct options *o, struct slice verb, unsigned patience_s, int *status)
 {
 	char path[PATH_MAX], *answer = NULL;
 	json_error_t error;
@@ -83,7 +82,7 @@ static json_t *ask(const struct options *o, struct slice verb, unsigned patience
 	return told;
 }
 
-static void print_json(const json_t *told)
+void talk_print_json(const json_t *told)
 {
 	json_dumpf(told, stdout, JSON_INDENT(2));
 	putchar('\n');
@@ -98,13 +97,13 @@ int command_reload(int argc, char **argv)
 		done = options_words(&o, 0, 0, reload_usage);
 	if (done >= 0)
 		return done;
-	json_t *told = ask(&o, S("reload"), RELOAD_S, &done);
+	json_t *told = talk_ask(&o, S("reload"), RELOAD_S, &done);
 	if (!told)
 		return done;
 	int status = (int)json_integer_value(json_object_get(told, "exit"));
 	const char *text = json_string_value(json_object_get(told, "text"));
 	if (o.json)
-		print_json(told);
+		talk_print_json(told);
 	else if (status == 0)
 		fputs(text ? text : "", stdout);
 	if (status != 0)
@@ -113,68 +112,39 @@ int command_reload(int argc, char **argv)
 	return status;
 }
 
-static const char *word(const json_t *of, const char *name)
-{
-	const char *text = json_string_value(json_object_get(of, name));
-
-	return text ? text : "-";
-}
-
-static long long number(const json_t *of, const char *name)
-{
-	return (long long)json_integer_value(json_object_get(of, name));
-}
-
 static void print_process(const char *name, const json_t *p)
 {
-	printf("  %-10s pid %-8lld generation %-4lld %-9s up %lld s\n", name, number(p, "pid"),
-		number(p, "generation"), word(p, "state"), number(p, "up_s"));
-}
-
-static void print_issuers(const json_t *issuers)
-{
-	size_t i;
-	json_t *one;
-	const char *key;
-	json_t *value;
-
-	json_array_foreach(issuers, i, one) {
-		printf("issuer");
-		json_object_foreach(one, key, value) {
-			char *text = json_is_string(value) ? NULL : json_dumps(value, JSON_ENCODE_ANY);
-			printf("  %s %s", key, text ? text : json_string_value(value));
-			free(text);
-		}
-		putchar('\n');
-	}
+	printf("  %-10s pid %-8lld generation %-4lld %-9s up %lld s\n", name, talk_number(p, "pid"),
+		talk_number(p, "generation"), talk_word(p, "state"), talk_number(p, "up_s"));
 }
 
 static void print_status(const json_t *told)
 {
-	const char *state = word(told, "state");
+	const char *state = talk_word(told, "state");
 	bool well = strcmp(state, "serving") == 0;
 	const json_t *last = json_object_get(told, "last_reload"), *workers = json_object_get(told, "workers");
 	size_t i;
 	json_t *one;
 
 	printf("sallyport %s, environment %s, %s%s%s for %lld s, generation %lld, %lld restarts\n",
-		word(told, "version"), word(told, "environment"), colour(well ? "\033[32m" : "\033[33m"), state,
-		colour("\033[0m"), number(told, "up_s"), number(told, "generation"), number(told, "restarts"));
-	printf("configuration %s\n", word(told, "config"));
+		talk_word(told, "version"), talk_word(told, "environment"), colour(well ? "\033[32m" : "\033[33m"),
+		state, colour("\033[0m"), talk_number(told, "up_s"), talk_number(told, "generation"),
+		talk_number(told, "restarts"));
+	printf("configuration %s\n", talk_word(told, "config"));
 	json_array_foreach(workers, i, one) {
 		char name[32];
-		snprintf(name, sizeof name, "worker %lld", number(one, "slot"));
+		snprintf(name, sizeof name, "worker %lld", talk_number(one, "slot"));
 		print_process(name, one);
 	}
 	print_process("keeper", json_object_get(told, "keeper"));
 	print_process("writer", json_object_get(told, "writer"));
-	print_issuers(json_object_get(told, "issuers"));
+	talk_print_issuers(json_object_get(told, "issuers"), NULL);
 	json_array_foreach(json_object_get(told, "barred"), i, one)
-		printf("barred %s for %lld s: in flight in two crashes\n", word(one, "address"),
-			number(one, "for_s"));
+		printf("barred %s for %lld s: in flight in two crashes\n", talk_word(one, "address"),
+			talk_number(one, "for_s"));
 	if (json_is_object(last))
 		printf("last reload %s: %s", json_is_true(json_object_get(last, "applied")) ? "applied" : "refused",
-			word(last, "text"));
+			talk_word(last, "text"));
 	if (json_is_true(json_object_get(told, "reloading")))
 		puts("a reload is under way");
 }
@@ -188,11 +158,11 @@ int command_status(int argc, char **argv)
 		done = options_words(&o, 0, 0, status_usage);
 	if (done >= 0)
 		return done;
-	json_t *told = ask(&o, S("status"), STATUS_S, &done);
+	json_t *told = talk_ask(&o, S("status"), STATUS_S, &done);
 	if (!told)
 		return done;
 	if (o.json)
-		print_json(told);
+		talk_print_json(told);
 	else
 		print_status(told);
 	json_decref(told);

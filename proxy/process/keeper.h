@@ -40,6 +40,8 @@ void keeper_files_close(struct keeper *k);
 
 /* The verbs of the admin socket. */
 void keeper_on_ask(void *with, struct admin_ask *ask, struct slice verb);
+/* Those that concern issuers; false: it is none of them. */
+bool keeper_on_issuer_ask(struct keeper *k, struct admin_ask *ask, struct slice verb);
 void keeper_on_gone(void *with, struct admin_ask *ask);
 /* Answers those whose reload is over; all of them where this keeper ends. */
 void keeper_answer_waiting(struct keeper *k, bool ending);

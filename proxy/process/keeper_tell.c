@@ -213,6 +213,7 @@ void keeper_on_ask(void *with, struct admin_ask *ask, struct slice verb)
 		begin_reload(k, ask);
 	else if (slice_same(verb, S("version")))
 		admin_answer(ask, S("{\"version\":\"" SALLYPORT_VERSION "\"}"));
-	else
-		admin_answer(ask, S("{\"error\":\"no such verb; there are status, reload and version\"}"));
+	else if (!keeper_on_issuer_ask(k, ask, verb))
+		admin_answer(ask, S("{\"error\":\"no such verb; "
+			"there are status, reload, version, issuers and drill\"}"));
 }

@@ -104,7 +104,7 @@ struct request {
 	struct slice rule;            /* name of the rule that decided the class; empty where none */
 	struct identity identity;
 	struct refusal refusal;
-	struct slice rate_limit, rate_limit_policy; /* header values for the answer; empty where none */
+	struct slice rate_limit, rate_limit_policy, issuer_state; /* fields of the answer; empty where none */
 	struct answer answer;
 	struct slice stash;           /* the first bytes of the body, where a station asked for them */
 	void *stash_block;            /* private to http/ */

@@ -135,12 +135,14 @@ static void add_meant(struct own *o)
 	own_end(o, S("Sallyport-Status"), from);
 }
 
-static void add_rate_limit(struct own *o)
+static void add_states(struct own *o)
 {
 	if (o->r->rate_limit_policy.len)
 		own_add(o, S("RateLimit-Policy"), o->r->rate_limit_policy);
 	if (o->r->rate_limit.len)
 		own_add(o, S("RateLimit"), o->r->rate_limit);
+	if (o->r->issuer_state.len)
+		own_add(o, S("Sallyport-Issuer-State"), o->r->issuer_state);
 }
 
 static void add_cors(struct own *o)
@@ -202,7 +204,7 @@ static void add_fields(struct own *o, uint64_t wall_ns)
 		add_fault_fields(o);
 	for (uint16_t i = 0; !o->r->fault && i < answer->len; i++)
 		own_add(o, answer->at[i].name, answer->at[i].value);
-	add_rate_limit(o);
+	add_states(o);
 	add_cors(o);
 	add_configured(o);
 }

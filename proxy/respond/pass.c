@@ -115,6 +115,8 @@ void respond_fields(struct request *r, struct headers *fields)
 		headers_add(fields, S("RateLimit-Policy"), r->rate_limit_policy);
 	if (r->rate_limit.len)
 		headers_add(fields, S("RateLimit"), r->rate_limit);
+	if (r->issuer_state.len)
+		headers_add(fields, S("Sallyport-Issuer-State"), r->issuer_state);
 	add_cors(r, fields);
 	add_configured(changes, fields);
 }

@@ -229,6 +229,15 @@ static void fetch_document(struct source *s, struct slice url, bool is_discovery
 	world->fetch(world->with, url, s->config->ca, on_fetched, flight);
 }
 
+void attempt_soon(struct source *s)
+{
+	if (s->flight)
+		s->flight->source = NULL;
+	s->flight = NULL;
+	s->due_ns = keeper_now(s->keeper);
+	set_not_before(s, s->due_ns);
+}
+
 void attempt_begin(struct source *s)
 {
 	struct verify_keeper *k = s->keeper;
@@ -239,7 +248,9 @@ void attempt_begin(struct source *s)
 	s->begun_ns = now;
 	s->begun_wall_s = k->world.wall_s(k->world.with);
 	s->due_ns = UINT64_MAX; /* until it has ended */
-	if (s->is_file)
+	if (state_is_cut_off(s))
+		attempt_failed(s, "a drill makes it unreachable");
+	else if (s->is_file)
 		attempt_file(s);
 	else if (s->config->jwks.len && !gather_is_safe_url(s->config->jwks))
 		attempt_failed(s, "http:// is fetched from loopback addresses only");

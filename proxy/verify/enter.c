@@ -190,6 +190,8 @@ static bool is_worth_waiting(const struct trial *t)
 	uint64_t wait_ns = t->verify->config->root.verification.wait;
 	uint64_t not_before_ns = i->slot ? atomic_load(&i->slot->not_before_ns) : 0;
 
+	if (worker_is_blinded(i, t->now_ns))
+		return false;
 	if (t->waiter && (t->waiter->failed != i->failed || t->now_ns - t->waiter->arrived_ns >= wait_ns))
 		return false;
 	if (t->waiter && t->waiter->asker && t->waiter->declined != i->declined)
@@ -238,12 +240,35 @@ static bool introduce(struct trial *t)
 	return !r->arena.overflowed;
 }
 
+static uint64_t state_of(const struct issuer *i)
+{
+	uint64_t state = i->slot ? atomic_load_explicit(&i->slot->state, memory_order_relaxed) : ISSUER_BLIND;
+
+	return state < ISSUER_STATES ? state : ISSUER_BLIND;
+}
+
+/* For proxies and monitors in front of us alone: a stranger need not know how well we see. Where it is not
+ * known whose token it is, the worst of those that it may be of. */
+static void show_state(const struct trial *t)
+{
+	struct request *r = t->request;
+	uint64_t worst = ISSUER_NORMAL;
+
+	if (!cidrs_have(&t->verify->config->root.trusted_proxies, &r->visitor->peer))
+		return;
+	for (size_t i = 0; i < t->gate->len; i++)
+		if ((!t->issuer || t->issuer == t->gate->issuer[i]) && state_of(t->gate->issuer[i]) > worst)
+			worst = state_of(t->gate->issuer[i]);
+	r->issuer_state = slice_of(issuer_state_names[worst]);
+}
+
 static enum pace conclude(struct trial *t, enum fault fault)
 {
 	struct request *r = t->request;
 	const struct issuer *whose = t->issuer ? t->issuer : t->gate->issuer[0];
 	const uint32_t *series = whose->series;
 
+	show_state(t);
 	if (t->claims) {
 		if (!introduce(t))
 			return request_fail(r, FAULT_HEAD_TOO_BIG); /* never on with half a name */

@@ -2,7 +2,6 @@
 #include "base/check.h"
 #include "base/log.h"
 #include "base/random.h"
-#include "base/text.h"
 #include "metrics/metrics.h"
 #include <stdio.h>
 
@@ -15,17 +14,6 @@ void keeper_tell_workers(struct verify_keeper *k)
 		k->world.moved(k->world.with);
 }
 
-/* By whichever clock makes them older: one may have been set back, the other stands still in a suspend. */
-static uint64_t age_s(const struct source *s)
-{
-	const struct verify_keeper *k = s->keeper;
-	uint64_t wall_s = k->world.wall_s(k->world.with), now_ns = keeper_now(k);
-	uint64_t by_wall_s = wall_s > s->fetched_wall_s ? wall_s - s->fetched_wall_s : 0;
-	uint64_t by_uptime_s = s->fetched_ns && now_ns > s->fetched_ns ? (now_ns - s->fetched_ns) / NS_PER_S : 0;
-
-	return by_wall_s > by_uptime_s ? by_wall_s : by_uptime_s;
-}
-
 struct published_keys keeper_head(const struct source *s)
 {
 	struct published_keys head = { .generation = s->generation, .fetched_wall_s = s->fetched_wall_s,
@@ -35,41 +23,10 @@ struct published_keys keeper_head(const struct source *s)
 	return head;
 }
 
-static enum issuer_state state_now(const struct source *s)
-{
-	uint64_t age = age_s(s), hard_s = s->keeper->config->root.verification.keys_hard / NS_PER_S;
-
-	if (!json_array_size(s->keys) || age > hard_s || (s->hard_ns && keeper_now(s->keeper) > s->hard_ns))
-		return ISSUER_BLIND;
-	if (age > hard_s / 2)
-		return ISSUER_DEGRADED;
-	return age > s->soft_ns / NS_PER_S ? ISSUER_STALE : ISSUER_NORMAL;
-}
-
-static void look(struct source *s)
-{
-	static const char *const meanings[ISSUER_STATES] = {
-		"keys are fresh",
-		"keys are past their soft age; tokens go on being verified with them",
-		"keys are past half of verification.keys_hard; after that its tokens are answered 503",
-		"there are no keys to trust; its tokens are answered 503",
-	};
-	enum issuer_state state = state_now(s);
-
-	metrics_set(s->age, (int64_t)(json_array_size(s->keys) ? age_s(s) : 0));
-	if (state == s->state || (state == ISSUER_BLIND && s->state == ISSUER_STATES && !s->failures))
-		return; /* nothing new; or a first start, with the first fetch still under way */
-	log_line(state == ISSUER_NORMAL ? LOG_LEVEL_INFO : LOG_LEVEL_WARN, "issuer %.*s: %s: %s",
-	         SLICE(s->config->id), issuer_state_names[state], meanings[state]);
-	s->state = state;
-	if (s->slot)
-		atomic_store(&s->slot->state, state);
-}
-
 /* When the keys in force end, monotonic. */
 static uint64_t end_of(const struct source *s)
 {
-	uint64_t hard_s = s->keeper->config->root.verification.keys_hard / NS_PER_S, age = age_s(s);
+	uint64_t hard_s = s->keeper->config->root.verification.keys_hard / NS_PER_S, age = state_age_s(s);
 
 	return keeper_now(s->keeper) + (hard_s > age ? hard_s - age : 0) * NS_PER_S;
 }
@@ -121,7 +78,7 @@ static void restore(struct source *s)
 	if (s->slot)
 		published_put(k->published, s->slot, &head, slice_of(text));
 	log_info("issuer %.*s: verifying with keys kept on disk, %llu s old", SLICE(s->config->id),
-	         (unsigned long long)age_s(s));
+	         (unsigned long long)state_age_s(s));
 	free(text);
 }
 
@@ -135,7 +92,7 @@ static void open_source(struct verify_keeper *k, struct source *s, const unsigne
 	struct slice id = s->config->id;
 
 	s->keeper = k;
-	s->state = ISSUER_STATES; /* none told yet */
+	state_open(s);
 	s->soft_ns = k->config->root.verification.keys_soft;
 	s->is_file = s->config->jwks.len && !is_url(s->config->jwks);
 	s->doubtful = json_array();
@@ -143,7 +100,6 @@ static void open_source(struct verify_keeper *k, struct source *s, const unsigne
 		snprintf(s->jwks_uri, sizeof s->jwks_uri, "%s", s->config->jwks.at);
 	s->series[FETCHED_OK] = metrics_series(METRIC_issuer_fetches_total, id, S("ok"), S(""), S(""));
 	s->series[FETCHED_FAILED] = metrics_series(METRIC_issuer_fetches_total, id, S("failed"), S(""), S(""));
-	s->age = metrics_series(METRIC_issuer_keys_age_seconds, id, S(""), S(""), S(""));
 	s->slot = published_claim(k->published, s->who, kept, k->len);
 	if (!s->slot)
 		log_error("issuer %.*s: there is no room to publish its keys", SLICE(id));
@@ -155,7 +111,7 @@ static void open_source(struct verify_keeper *k, struct source *s, const unsigne
 		s->due_ns = planned_ns > s->due_ns ? planned_ns : s->due_ns;
 		s->not_before_ns = atomic_load(&s->slot->not_before_ns);
 	}
-	look(s);
+	state_look(s);
 }
 
 struct verify_keeper *verify_keeper_open(const struct config *c, struct bundle *b, struct verify_published *p,
@@ -198,7 +154,7 @@ void verify_keeper_close(struct verify_keeper *k)
 			s->flight->source = NULL;
 		json_decref(s->keys);
 		json_decref(s->doubtful);
-		metrics_set(s->age, 0);
+		state_close(s);
 	}
 	snapshots_close(k->snapshots);
 	kept_close(k->kept);
@@ -212,7 +168,7 @@ static void hasten(struct source *s, uint64_t now)
 {
 	uint64_t soonest = s->not_before_ns > now ? s->not_before_ns : now;
 
-	if (!s->flight && s->due_ns > soonest && json_array_size(s->keys) && state_now(s) == ISSUER_BLIND)
+	if (!s->flight && s->due_ns > soonest && json_array_size(s->keys) && state_real(s) == ISSUER_BLIND)
 		s->due_ns = soonest;
 }
 
@@ -230,15 +186,15 @@ uint64_t verify_keeper_tick(struct verify_keeper *k)
 		hasten(s, now);
 		if (!s->flight && now >= s->due_ns)
 			attempt_begin(s);
-		look(s);
-		uint64_t wants = s->flight ? s->give_up_ns : s->due_ns;
-		if (wants < next)
-			next = wants;
+		state_look(s);
+		uint64_t wants = s->flight ? s->give_up_ns : s->due_ns, ends = state_drill_ends_ns(s);
+		next = wants < next ? wants : next;
+		next = ends < next ? ends : next;
 	}
 	return next > now ? next : now;
 }
 
-static struct source *find(struct verify_keeper *k, struct slice issuer)
+struct source *keeper_find(struct verify_keeper *k, struct slice issuer)
 {
 	for (size_t i = 0; i < k->len; i++)
 		if (slice_same(k->source[i].config->id, issuer))
@@ -266,7 +222,7 @@ static void remember(struct source *s, struct slice kid)
 
 void verify_keeper_unknown(struct verify_keeper *k, struct slice issuer, struct slice kid, uint64_t iat_s)
 {
-	struct source *s = find(k, issuer);
+	struct source *s = keeper_find(k, issuer);
 	uint64_t now = keeper_now(k);
 
 	if (!s)
@@ -287,35 +243,4 @@ void verify_keeper_unknown(struct verify_keeper *k, struct slice issuer, struct 
 		s->due_ns = soonest;
 	if (s->due_ns <= now)
 		attempt_begin(s);
-}
-
-static bool tell_one(const struct source *s, struct text *t)
-{
-	text_add(t, S("{\"issuer\":\""));
-	text_json(t, s->config->id);
-	text_printf(t, "\",\"state\":\"%s\",\"keys\":%zu,\"age_s\":", issuer_state_names[state_now(s)],
-	            json_array_size(s->keys));
-	if (json_array_size(s->keys))
-		text_u64(t, age_s(s));
-	else
-		text_add(t, S("null"));
-	text_add(t, S(",\"failures\":"));
-	text_u64(t, s->failures);
-	text_add(t, S(",\"last_failure\":\""));
-	text_json(t, slice_of(s->failure));
-	text_add(t, S("\"}"));
-	return !t->cut;
-}
-
-void verify_keeper_tell(const struct verify_keeper *k, void (*write)(void *with, struct slice piece),
-                        void *with)
-{
-	for (size_t i = 0; i < k->len; i++) {
-		char line[2048];
-		struct text t = TEXT(line);
-		if (i)
-			text_char(&t, ',');
-		if (tell_one(&k->source[i], &t))
-			write(with, text_slice(&t));
-	}
 }

@@ -47,7 +47,8 @@ struct source {
 	uint64_t give_up_ns;
 	unsigned failures;               /* in a row */
 	char failure[200];               /* the last one; empty after a success */
-	enum issuer_state state;
+	enum issuer_state state; /* as last told */
+	enum drill drill;        /* likewise */
 	struct slice asked_kid[ASKED_KIDS]; /* that this attempt, or the next, is to find */
 	char asked_bytes[ASKED_KIDS][KID_MAX];
 	size_t asked_len;
@@ -55,7 +56,7 @@ struct source {
 
 	uint64_t file_stamp[3];          /* modified, size, inode, as last read */
 	bool file_was_read;
-	uint32_t series[FETCHEDS], age;
+	uint32_t series[FETCHEDS], age, states[ISSUER_STATES], drills[DRILLS];
 };
 
 struct verify_keeper {
@@ -81,8 +82,21 @@ void keeper_tell_workers(struct verify_keeper *k); /* something published has ch
 /* keeper.c: of the keys in force, as the slot has them but for their text */
 struct published_keys keeper_head(const struct source *s);
 
+struct source *keeper_find(struct verify_keeper *k, struct slice issuer); /* by name; NULL: none */
+
+/* state.c */
+#define DRILL_MAX_S 3600
+void state_open(struct source *s);
+void state_close(struct source *s);
+uint64_t state_age_s(const struct source *s);      /* of the keys in force */
+enum issuer_state state_real(const struct source *s); /* whatever a drill shows */
+bool state_is_cut_off(const struct source *s);     /* a drill forbids to reach it */
+void state_look(struct source *s);                 /* tells what has changed */
+uint64_t state_drill_ends_ns(const struct source *s);
+
 /* attempt.c */
 void attempt_begin(struct source *s);
+void attempt_soon(struct source *s); /* gives up what is under way; the next begins at once */
 void attempt_failed(struct source *s, const char *why);
 void attempt_succeeded(struct source *s, struct slice jwks, uint64_t max_age_s);
 /* file.c */

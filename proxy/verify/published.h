@@ -19,6 +19,16 @@ enum issuer_state {
 };
 extern const char *const issuer_state_names[ISSUER_STATES];
 
+enum drill { /* what an operator may pretend, for a while */
+	DRILL_NONE,
+	DRILL_UNREACHABLE, /* nothing is fetched; all else follows by itself */
+	DRILL_STALE,       /* shown as that; nothing else changes */
+	DRILL_DEGRADED,
+	DRILL_BLIND,       /* and workers treat it so */
+	DRILLS
+};
+extern const char *const drill_names[DRILLS];
+
 struct published_keys { /* everything before jwks is copied whole */
 	unsigned char who[SHA256_LEN];
 	uint64_t generation;     /* moves only when the keys change; 0: no keys yet */
@@ -37,6 +47,7 @@ struct published_slot {
 	_Atomic uint64_t declined;      /* questions for a kid that are not worth a fetch */
 	_Atomic uint64_t not_before_ns; /* no question is answered by a fetch before this (monotonic) */
 	_Atomic uint64_t state;         /* enum issuer_state */
+	_Atomic uint64_t drill;         /* its end (monotonic ns), the lowest 3 bits replaced by its enum drill */
 	struct published_keys copy[2];
 };
 
@@ -46,6 +57,24 @@ struct verify_published {
 	_Atomic uint64_t generations; /* the last generation given out */
 	struct published_slot slot[PUBLISHED_ISSUERS];
 };
+
+static inline uint64_t published_drill_until(enum drill drill, uint64_t end_ns)
+{
+	return (end_ns & ~UINT64_C(7)) | (uint64_t)drill;
+}
+
+static inline uint64_t published_drill_end_ns(const struct published_slot *slot)
+{
+	return atomic_load(&slot->drill) & ~UINT64_C(7);
+}
+
+/* Ends by its time, also where the keeper that began it is gone. */
+static inline enum drill published_drill(const struct published_slot *slot, uint64_t now_ns)
+{
+	uint64_t word = atomic_load_explicit(&slot->drill, memory_order_relaxed);
+
+	return now_ns < (word & ~UINT64_C(7)) ? (enum drill)(word & 7) : DRILL_NONE;
+}
 
 bool published_who(const struct config_issuer *issuer, unsigned char who[SHA256_LEN])
 	__attribute__((warn_unused_result));

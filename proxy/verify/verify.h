@@ -60,6 +60,10 @@ void verify_keeper_close(struct verify_keeper *k);
 uint64_t verify_keeper_tick(struct verify_keeper *k);
 /* A worker met a kid that the keys lack. */
 void verify_keeper_unknown(struct verify_keeper *k, struct slice issuer, struct slice kid, uint64_t iat_s);
+/* Pretends for a while: kind is unreachable, stale, degraded, blind, or none, which ends it. NULL, or a
+ * sentence part. It outlives the keeper, not this Sallyport. */
+const char *verify_keeper_drill(struct verify_keeper *k, struct slice issuer, struct slice kind,
+	uint64_t for_s);
 /* One line per issuer for `status`: name, state, age, last failure; JSON objects separated by commas. */
 void verify_keeper_tell(const struct verify_keeper *k, void (*write)(void *with, struct slice piece),
                         void *with);

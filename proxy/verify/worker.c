@@ -158,7 +158,7 @@ bool worker_trusts(const struct verify *v, const struct issuer *i, uint64_t now_
 {
 	uint64_t age_s = wall_s > i->fetched_wall_s ? wall_s - i->fetched_wall_s : 0;
 
-	if (i->hard_ns && now_ns > i->hard_ns)
+	if ((i->hard_ns && now_ns > i->hard_ns) || worker_is_blinded(i, now_ns))
 		return false;
 	return i->keys && age_s <= v->config->root.verification.keys_hard / NS_PER_S;
 }

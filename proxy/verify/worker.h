@@ -55,6 +55,10 @@ struct verify {
 
 /* Looks whether the keeper has moved anything; if so reads it and wakes who waits. One load where not. */
 void worker_catch_up(struct verify *v);
+static inline bool worker_is_blinded(const struct issuer *i, uint64_t now_ns) /* by a drill */
+{
+	return i->slot && published_drill(i->slot, now_ns) == DRILL_BLIND;
+}
 /* Are the issuer's keys at hand and within the hard bound? */
 bool worker_trusts(const struct verify *v, const struct issuer *i, uint64_t now_ns, uint64_t wall_s);
 

@@ -146,9 +146,22 @@ static void an_answer_may_come_later_and_one_who_left_is_told_of(void **state)
 	free(answer);
 }
 
+static void a_verb_too_long_to_be_heard_is_not_said(void **state)
+{
+	char *answer, words[ADMIN_LINE];
+
+	(void)state;
+	memset(words, 'x', sizeof words);
+	assert_int_equal(admin_call(path, (struct slice){ words, sizeof words - 1 }, 5, &answer), ADMIN_FAILED);
+	assert_non_null(strstr(answer, "too long"));
+	free(answer);
+	assert_int_equal(admin_call(path, (struct slice){ words, 1000 }, 5, &answer), ADMIN_ANSWERED);
+	free(answer);
+}
+
 static void a_line_without_end_is_no_verb(void **state)
 {
-	char words[200], heard[64] = "";
+	char words[ADMIN_LINE + 100], heard[64] = "";
 
 	(void)state;
 	memset(words, 'x', sizeof words - 1);
@@ -236,6 +249,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(a_verb_is_answered_with_one_line),
 		cmocka_unit_test(an_answer_may_come_later_and_one_who_left_is_told_of),
+		cmocka_unit_test(a_verb_too_long_to_be_heard_is_not_said),
 		cmocka_unit_test(a_line_without_end_is_no_verb),
 		cmocka_unit_test(the_socket_is_private_and_a_living_one_is_not_replaced),
 		cmocka_unit_test(nobody_there_is_told_apart_from_failure),

@@ -22,6 +22,20 @@ static void the_nearest_word_is_suggested_and_a_strange_one_is_not(void **state)
 }
 
 /* The words of a line as arguments; they live until the next call. */
+static void durations_are_a_number_and_a_unit(void **state)
+{
+	static const char *const bad[] = { "", "5", "m", "5 m", "-5m", "5w", "1h30m", "99999999999s" };
+	unsigned long long s = 0;
+
+	(void)state;
+	assert_true(options_duration("90s", &s) && s == 90);
+	assert_true(options_duration("5m", &s) && s == 300);
+	assert_true(options_duration("2h", &s) && s == 7200);
+	assert_true(options_duration("30d", &s) && s == 30 * 86400);
+	for (size_t i = 0; i < sizeof bad / sizeof *bad; i++)
+		assert_false(options_duration(bad[i], &s));
+}
+
 static int parse(const char *line, const char *takes, struct options *to)
 {
 	static char store[128], *words[16];
@@ -65,6 +79,7 @@ static void no_color_is_honoured(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(durations_are_a_number_and_a_unit),
 		cmocka_unit_test(the_nearest_word_is_suggested_and_a_strange_one_is_not),
 		cmocka_unit_test(options_are_read_and_foreign_ones_refused),
 		cmocka_unit_test(no_color_is_honoured),

@@ -263,9 +263,11 @@ static void limits_are_told(void **state)
 	(void)state;
 	r->rate_limit = S("\"api-per-key\";r=0;t=7");
 	r->rate_limit_policy = S("\"api-per-key\";q=10;w=2");
+	r->issuer_state = S("blind");
 	assert_true(respond_own(r, WALL_NS));
 	assert_string_equal(fake_field("RateLimit"), "\"api-per-key\";r=0;t=7");
 	assert_string_equal(fake_field("RateLimit-Policy"), "\"api-per-key\";q=10;w=2");
+	assert_string_equal(fake_field("Sallyport-Issuer-State"), "blind");
 }
 
 static void an_allowed_origin_may_read_our_answers_and_no_other(void **state)

@@ -87,6 +87,7 @@ static void ours_are_ours_alone(void **state)
 	gives(S("Sallyports"), S("kept"));
 	r->rate_limit = S("\"a\";r=1;t=1");
 	r->rate_limit_policy = S("\"a\";q=1;w=1");
+	r->issuer_state = S("stale");
 	respond_fields(r, &answer);
 	assert_dropped(S("Sallyport-Reason"));
 	assert_dropped(S("sallyport_request_id"));
@@ -95,6 +96,7 @@ static void ours_are_ours_alone(void **state)
 	assert_sent(S("Sallyport-Request-Id"), r->id);
 	assert_sent(S("RateLimit"), "\"a\";r=1;t=1");
 	assert_sent(S("RateLimit-Policy"), "\"a\";q=1;w=1");
+	assert_sent(S("Sallyport-Issuer-State"), "stale");
 	assert_sent(S("Via"), "1.1 sallyport");
 }
 

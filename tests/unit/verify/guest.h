@@ -4,6 +4,8 @@
 
 #define STORES 8
 
+static struct visitor house_visitor;
+
 static struct guest { /* a request */
 	_Alignas(max_align_t) char store[4096];
 	struct header fields[4];
@@ -20,6 +22,7 @@ static inline struct request *house_guest(int which, int route, struct slice tok
 	memset(&g->r, 0, sizeof g->r);
 	arena_init(&g->r.arena, g->store, sizeof g->store);
 	g->r.route = &house.routes[route];
+	g->r.visitor = &house_visitor;
 	g->r.headers = (struct headers){ .at = g->fields, .cap = 4 };
 	text_add(&t, S("Bearer "));
 	text_add(&t, token);

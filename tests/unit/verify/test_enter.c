@@ -300,6 +300,37 @@ static void a_clock_set_back_does_not_keep_keys_beyond_their_end(void **state)
 	assert_int_equal(house_try_at(ROUTE_READ, good(&ed), house.hard_ns + 1, WALL_S), FAULT_ISSUER_UNKNOWN);
 }
 
+static void a_drill_blinds_without_a_question_and_ends_by_itself(void **state)
+{
+	uint64_t end_ns = NOW_NS + 60 * NS_PER_S;
+
+	(void)state;
+	assert_int_equal(house_try(ROUTE_READ, good(&ed)), FAULT_NONE);
+	atomic_store(&house_slot(0)->drill, published_drill_until(DRILL_BLIND, end_ns));
+	assert_int_equal(house_try(ROUTE_READ, good(&ed)), FAULT_ISSUER_UNKNOWN);
+	assert_int_equal(house.asked, 0);
+	assert_int_equal(house_try_at(ROUTE_READ, good(&ed), end_ns, WALL_S), FAULT_NONE);
+	atomic_store(&house_slot(0)->drill, published_drill_until(DRILL_DEGRADED, end_ns));
+	assert_int_equal(house_try(ROUTE_READ, good(&ed)), FAULT_NONE);
+}
+
+static void the_issuers_state_is_shown_to_trusted_peers_alone(void **state)
+{
+	struct cidr all[1] = { { { { { 0 } } }, 0 } };
+
+	(void)state;
+	atomic_store(&house_slot(0)->state, ISSUER_STALE);
+	assert_int_equal(house_try(ROUTE_READ, good(&ed)), FAULT_NONE);
+	assert_int_equal(guests[0].r.issuer_state.len, 0);
+	house.config.root.trusted_proxies = (struct config_cidrs){ all, 1 };
+	assert_int_equal(house_try(ROUTE_READ, good(&ed)), FAULT_NONE);
+	assert_true(slice_same(guests[0].r.issuer_state, S("stale")));
+	assert_int_equal(house_try(ROUTE_READ, S("nonsense")), FAULT_TOKEN_MALFORMED);
+	assert_true(slice_same(guests[0].r.issuer_state, S("stale")));
+	assert_int_equal(house_try(ROUTE_OPEN, S("")), FAULT_NONE);
+	assert_int_equal(guests[0].r.issuer_state.len, 0);
+}
+
 static void a_clock_set_back_does_not_make_keys_old(void **state)
 {
 	(void)state;
@@ -328,6 +359,8 @@ int main(void)
 		TEST(a_bad_signature_is_forgotten_when_the_keys_change),
 		TEST(keys_past_the_hard_bound_judge_nobody_cached_or_not),
 		TEST(a_clock_set_back_does_not_keep_keys_beyond_their_end),
+		TEST(a_drill_blinds_without_a_question_and_ends_by_itself),
+		TEST(the_issuers_state_is_shown_to_trusted_peers_alone),
 		TEST(a_clock_set_back_does_not_make_keys_old),
 #undef TEST
 	};

@@ -405,6 +405,7 @@ static void what_is_told_is_json(void **state)
 	(void)state;
 	keeping.status = 500;
 	keeping_pass(3);
+	assert_null(verify_keeper_drill(keeping.keeper, S("auth0"), S("stale"), 60));
 	text_char(&t, '[');
 	verify_keeper_tell(keeping.keeper, add_piece, &t);
 	text_char(&t, ']');
@@ -413,6 +414,9 @@ static void what_is_told_is_json(void **state)
 	assert_string_equal(json_string_value(json_object_get(one_issuer, "state")), "blind");
 	assert_string_equal(json_string_value(json_object_get(one_issuer, "last_failure")),
 	                    "the key set was answered with status 500");
+	const json_t *drill = json_object_get(one_issuer, "drill");
+	assert_string_equal(json_string_value(json_object_get(drill, "kind")), "stale");
+	assert_int_equal(json_integer_value(json_object_get(drill, "for_s")), 60);
 	json_decref(told);
 }
 

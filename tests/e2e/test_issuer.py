@@ -1,0 +1,96 @@
+"""The keeper's side of verification, with real processes: states, drills, outages, restarts, sprays."""
+import json, os, re, shutil, signal, socket, tempfile
+import pytest
+from conftest import World
+from house import BINARY, Issuer, connect, exchange, header, run, wait_until
+
+
+@pytest.fixture
+def house(authority, tmp_path):
+    """Worlds whose issuer is theirs alone; soft ages are a second, so that an outage passes them quickly."""
+    made = []
+
+    def make(more="", soft="1s", workers=1, **parts):
+        where = tempfile.mkdtemp(prefix="sp-")
+        issuer = Issuer(tmp_path / f"issuer{len(made)}")
+        text = f"verification: {{keys_soft: {soft}}}\ntrusted_proxies: [127.0.0.2/32]\n{more}"
+        w = World(where, authority, issuer, workers=workers, routes=text, **parts)
+        made.append((w, where))
+        wait_until(lambda: get(w, issuer.token())[0] == 200)
+        return w
+    yield make
+    for w, where in made:
+        w.close()
+        w.issuer.stop()
+        shutil.rmtree(where, ignore_errors=True)
+
+
+def get(world, token, source=None):
+    more = [("Authorization", f"Bearer {token}")]
+    return exchange(connect(world.port, world.ca, source=source and (source, 0)), "GET", "/api/x", more)
+
+
+def command(world, *words):
+    return run(BINARY, *words, "-c", world.proxy.file, env=world.proxy.env)
+
+
+def told(world):
+    return json.loads(command(world, "issuer", "status", "-o", "json").stdout)["issuers"][0]
+
+
+def metrics(world):
+    with socket.create_connection(("127.0.0.1", world.status_port), 5) as s:
+        s.sendall(b"GET /metrics HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n")
+        data = b""
+        while piece := s.recv(65536):
+            data += piece
+    return data.decode()
+
+
+def metric(world, line):
+    found = re.search(re.escape(line) + r" (\S+)", metrics(world))
+    return float(found[1]) if found else None
+
+
+def test_a_drill_shows_what_an_outage_would_do_and_outlives_the_keeper(house):
+    w = house()
+    token = w.issuer.token()
+    done = command(w, "issuer", "drill", "local", "unreachable", "--for", "1m")
+    assert done.returncode == 0 and "DRILL unreachable" in done.stdout, done
+    wait_until(lambda: told(w)["state"] == "stale")
+    seen = w.issuer.fetches
+    keeper = w.proxy.status()["keeper"]["pid"]
+    os.kill(keeper, signal.SIGKILL)
+    wait_until(lambda: w.proxy.status()["keeper"]["pid"] not in (0, keeper))
+    wait_until(lambda: told(w)["failures"] > 0)
+    assert told(w)["drill"]["kind"] == "unreachable" and w.issuer.fetches == seen
+    assert get(w, token)[0] == 200                        # nobody who holds a valid token notices
+    assert header(get(w, token, "127.0.0.2"), "sallyport-issuer-state") == "stale"
+    assert header(get(w, token, "127.0.0.3"), "sallyport-issuer-state") is None
+    assert metric(w, 'sallyport_issuer_state{issuer="local",state="stale"}') == 1
+    assert metric(w, 'sallyport_issuer_state{issuer="local",state="normal"}') == 0
+    assert metric(w, 'sallyport_issuer_drill{issuer="local",kind="unreachable"}') == 1
+    assert command(w, "issuer", "drill", "local", "--stop").returncode == 0
+    wait_until(lambda: told(w)["state"] == "normal" and told(w)["drill"] is None)
+    assert "a drill begins: unreachable" in w.proxy.stderr and "the drill is over" in w.proxy.stderr
+
+
+def test_a_blind_drill_answers_503_and_never_401(house):
+    w = house()
+    token = w.issuer.token()
+    assert command(w, "issuer", "drill", "local", "blind", "--for", "2s").returncode == 0
+    a = get(w, token, "127.0.0.2")
+    assert a[0] == 503 and header(a, "sallyport-reason") == "issuer-keys-missing" and header(a, "retry-after")
+    assert header(a, "sallyport-issuer-state") == "blind"
+    wait_until(lambda: get(w, token)[0] == 200)           # by its time
+
+
+def test_issuer_commands_say_what_is_wrong(house):
+    w = house()
+    for words, status in ((("drill", "nobody", "stale"), 1), (("drill", "local", "asleep"), 1),
+                          (("drill", "local", "stale", "--for", "2h"), 1), (("drill", "local"), 2),
+                          (("drill", "local", "stale", "--for", "soon"), 2), (("status", "nobody"), 1)):
+        done = command(w, "issuer", *words)
+        assert done.returncode == status and done.stderr and not done.stdout, (words, done)
+    done = command(w, "issuer", "status")
+    assert done.returncode == 0 and re.match(r"issuer local: normal, 1 keys, \d+ s old", done.stdout)
