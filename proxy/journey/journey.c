@@ -4,7 +4,7 @@
 #include "base/check.h"
 #include "metrics/metrics.h"
 
-enum station { ROUTE, CLASSIFY, LIMIT, VERIFY, IDENTIFY, LIMIT_LATE, FORWARD, RESPOND, SETTLE, END };
+enum station { ROUTE, CLASSIFY, LIMIT, VERIFY, IDENTIFY, SCREEN, LIMIT_LATE, FORWARD, RESPOND, SETTLE, END };
 
 /* ---- the rooms' stations, given their room and the time ---- */
 
@@ -37,6 +37,14 @@ static void verify_undo(struct request *r)
 static enum pace classify_second(struct request *r)
 {
 	return classify_identified(r->journey->classify, r);
+}
+
+static enum pace screen_walk(struct request *r)
+{
+	if (!r->route->exchange || r->asker)
+		return GO_ON;
+	enum pace pace = http_stash(r);
+	return pace == GO_ON ? exchange_enter(r->journey->world.exchanges, r, r->loop->now_ns) : pace;
 }
 
 static enum pace limit_second(struct request *r)
@@ -99,6 +107,7 @@ static const struct {
 	[LIMIT]      = { limit_first,     limit_undo,   MARK_LIMITED },  /* may this caller try? */
 	[VERIFY]     = { verify_walk,     verify_undo,  MARK_VERIFIED }, /* is the credential real? */
 	[IDENTIFY]   = { classify_second, NULL,         MARK_BEGAN },    /* who is it? */
+	[SCREEN]     = { screen_walk,     limit_undo,   MARK_BEGAN },    /* is its credential in use already? */
 	[LIMIT_LATE] = { limit_second,    limit_undo,   MARK_BEGAN },    /* may this subject try? */
 	[FORWARD]    = { forward_walk,    forward_undo, MARK_HEAD },     /* the upstream's response head */
 	[RESPOND]    = { respond_walk,    respond_undo, MARK_ENDED },    /* its body, or our own answer */
@@ -126,6 +135,7 @@ static uint64_t patience(const struct request *r, enum fault *why)
 
 	switch ((enum station)r->at) {
 	case LIMIT:
+	case SCREEN:
 	case LIMIT_LATE:
 		*why = FAULT_BODY_TIMEOUT;
 		due = http_body_due(r);

@@ -11,6 +11,7 @@ struct journey_world {
 	struct bundle *bundle;
 	struct loop *loop;
 	struct limit_table *limits;
+	struct exchanges *exchanges;
 	const struct verify_published *keys;
 	const struct forward_published *endpoints;
 	const struct ticket_keys *tickets;

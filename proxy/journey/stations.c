@@ -190,6 +190,7 @@ enum pace settle_enter(struct request *r)
 
 	r->marks_ns[MARK_ENDED] = r->loop->now_ns;
 	forward_settle(j->forward, r);
+	exchange_settle(j->world.exchanges, r);
 	count(r);
 	count_fault(r);
 	if (j->world.log) {

@@ -78,7 +78,8 @@ static bool lay_out(struct shared *s, const struct shared_sizes *sizes)
 	size_t seats_at = pages(sizeof *s->head);
 	size_t metrics_at = seats_at + pages(s->seats_len * sizeof *s->seats);
 	size_t limits_at = metrics_at + pages(metrics_memory(s->seats_len));
-	size_t rings_at = limits_at + pages(limit_table_memory(sizes->table_size));
+	size_t exchanges_at = limits_at + pages(limit_table_memory(sizes->table_size));
+	size_t rings_at = exchanges_at + pages(exchanges_memory());
 
 	s->log_ring = power_of_two((size_t)sizes->log_ring);
 	s->ring_stride = seat_stride(s->log_ring);
@@ -100,6 +101,7 @@ static bool lay_out(struct shared *s, const struct shared_sizes *sizes)
 		ring_init(shared_asks(s, i), ASKS_SIZE);
 	}
 	check(metrics_attach(s->memory + metrics_at, s->seats_len));
+	s->exchanges = exchanges_attach(s->memory + exchanges_at);
 	s->limits = limit_table_attach(s->memory + limits_at, sizes->table_size);
 	return s->limits != NULL;
 }

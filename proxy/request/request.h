@@ -107,9 +107,9 @@ struct request {
 	struct slice rate_limit, rate_limit_policy, issuer_state; /* fields of the answer; empty where none */
 	struct answer answer;
 	struct slice stash;           /* the first bytes of the body, where a station asked for them */
-	void *stash_block;            /* private to http/ */
 	bool stash_ended;             /* the stash is all of the body */
-	void *waits;                  /* private to the station that said WAIT */
+	void *waits, *stash_block;    /* private to the station that said WAIT; to http/ */
+	uint64_t exchange;            /* private to verify/: its claim on a code or refresh token; 0: none */
 	struct passage *passage;      /* private to forward/ */
 
 	/* for the log line */

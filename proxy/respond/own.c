@@ -46,6 +46,7 @@ static uint64_t patience_s(enum fault why)
 {
 	switch (why) {
 	case FAULT_SHUT_DOWN:
+	case FAULT_EXCHANGE_BUSY:
 		return 1;
 	case FAULT_OVERLOADED:
 	case FAULT_UPSTREAM_FULL:

@@ -8,7 +8,7 @@
  * jitter, snapshots in the state directory (HMAC), and publishes into memory that workers map read-only.
  * An answer claims no more than is known: 401 proven invalid, 403 valid but not allowed, 503 cannot know. */
 #pragma once
-#include "request/request.h"
+#include "verify/exchange.h"
 
 /* ---- what the keeper publishes ---- */
 struct verify_published; /* per issuer name: two copies of the key set (JWKS text), an index flipped last */

@@ -34,6 +34,7 @@ struct scene {
 	struct config *config;
 	struct journey *journey;
 	struct limit_table *table;
+	struct exchanges *exchanges;
 	struct verify_published *keys;
 	struct verify_keeper *keeper;
 	struct forward_published *endpoints;

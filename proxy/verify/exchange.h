@@ -1,0 +1,23 @@
+/* exchange.h -- one request at a time for each authorization code and refresh token. Part of verify's door.
+ *
+ * A code that is used twice is denied, and what its first use brought may be revoked (RFC 6749 section
+ * 4.1.2); so it goes with a rotated refresh token (RFC 9700 section 4.14.2). A client that repeats a slow
+ * exchange would lose its session. So while one is under way its twins, on whatever worker, are told to come
+ * back; then the issuer itself says what has become of the credential.
+ *
+ * A fixed table in memory that the workers share, of single 64-bit words: a keyed hash of the credential and
+ * when the claim ends by itself, should its worker die. Nothing of the credential lies in it. Where it is
+ * full, exchanges pass unclaimed. */
+#pragma once
+#include "request/request.h"
+
+struct exchanges;
+size_t exchanges_memory(void);
+/* `memory` is zeroed before its first attach, which draws the key of the hash. */
+struct exchanges *exchanges_attach(void *memory);
+
+/* On a route with exchange: true, once the stash holds what there is of the body: GO_ON, with a claim where
+ * there is a credential; ANSWER EXCHANGE_BUSY where another request has it. */
+enum pace exchange_enter(struct exchanges *t, struct request *r, uint64_t now_ns);
+/* Every end of a request that may hold a claim. */
+void exchange_settle(struct exchanges *t, struct request *r);
