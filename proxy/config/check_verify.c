@@ -94,6 +94,7 @@ void check_verify(struct check *k, const struct config_route_verify *v)
 	for (size_t i = 0; i < names.len; i++)
 		check_name(k, &k->issuers, &names.at[i], v->place, "issuer");
 	check_distinct(k, &v->issuers, v->place, "issuer");
+	check_distinct(k, &v->from, v->place, "place");
 	check_apart(k, v);
 	if (names.len)
 		check_audiences(k, v);

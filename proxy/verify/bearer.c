@@ -7,7 +7,7 @@ static bool is_b64token(char c)
 }
 
 /* 1*( ALPHA / DIGIT / "-" / "." / "_" / "~" / "+" / "/" ) *"=" */
-static bool is_token(struct slice s)
+bool bearer_is_token(struct slice s)
 {
 	size_t i = 0;
 
@@ -30,5 +30,5 @@ enum fault bearer_read(struct slice authorization, struct slice *token)
 	while (rest.len && rest.at[0] == ' ')
 		rest = slice_from(rest, 1);
 	*token = rest;
-	return is_token(rest) ? FAULT_NONE : FAULT_TOKEN_MALFORMED;
+	return bearer_is_token(rest) ? FAULT_NONE : FAULT_TOKEN_MALFORMED;
 }

@@ -13,7 +13,7 @@ struct trial {
 	struct issuer *issuer; /* whose token it is; NULL until that is known */
 	struct waiter *waiter; /* from before, where it has waited already */
 	uint64_t now_ns, wall_s;
-	struct slice token;
+	struct credential credential;
 	struct cache_name name;
 	const struct claims *claims; /* of a valid token; NULL until that is known */
 	bool wants_key;              /* a fetch could settle it */
@@ -21,20 +21,16 @@ struct trial {
 
 static enum fault take_credential(struct trial *t)
 {
-	const struct headers *headers = &t->request->headers;
-	struct header *field = headers_find(headers, HEADER_AUTHORIZATION);
+	const struct gate *g = t->gate;
+	struct slice *token = &t->credential.token;
 	size_t len;
 
-	if (!field)
-		return FAULT_TOKEN_MISSING;
-	if (headers_count(headers, HEADER_AUTHORIZATION) > 1)
-		return FAULT_TWO_CREDENTIALS;
-	enum fault fault = bearer_read(field->value, &t->token);
+	enum fault fault = credential_find(g->carrier, g->carriers, &t->request->headers, &t->credential);
 	if (fault)
 		return fault;
-	if (t->token.len > t->verify->scratch.size)
+	if (token->len > t->verify->scratch.size)
 		return FAULT_TOKEN_MALFORMED;
-	if (!crypt_digest(&t->verify->crypt, HASH_SHA256, t->token, t->name.token, &len))
+	if (!crypt_digest(&t->verify->crypt, HASH_SHA256, *token, t->name.token, &len))
 		return FAULT_ISSUER_UNKNOWN;
 	return FAULT_NONE;
 }
@@ -114,7 +110,7 @@ static enum fault examine_anew(struct trial *t)
 	struct verify *v = t->verify;
 	struct jwt *jwt = &v->jwt;
 
-	enum fault fault = jwt_read(t->token, &t->gate->plan, &v->scratch, jwt);
+	enum fault fault = jwt_read(t->credential.token, &t->gate->plan, &v->scratch, jwt);
 	if (fault)
 		return fault;
 	if (jwt->whose == t->gate->len)
@@ -262,6 +258,16 @@ static void show_state(const struct trial *t)
 	r->issuer_state = slice_of(issuer_state_names[worst]);
 }
 
+/* On with it: of the credentials, what the route lets through. */
+static enum pace go_on(struct trial *t)
+{
+	const struct gate *g = t->gate;
+
+	if (!credential_pass(t->request, g->carrier, g->carriers, &t->credential, g->rule->forward))
+		return request_fail(t->request, FAULT_HEAD_TOO_BIG);
+	return GO_ON;
+}
+
 static enum pace conclude(struct trial *t, enum fault fault)
 {
 	struct request *r = t->request;
@@ -273,13 +279,18 @@ static enum pace conclude(struct trial *t, enum fault fault)
 		if (!introduce(t))
 			return request_fail(r, FAULT_HEAD_TOO_BIG); /* never on with half a name */
 		metrics_add(series[fault ? TOLD_FORBIDDEN : TOLD_VALID], 1);
-		return fault ? request_fail(r, fault) : GO_ON;
+		return fault ? request_fail(r, fault) : go_on(t);
 	}
 	bool unknown = fault == FAULT_ISSUER_UNKNOWN;
+	bool absent = fault == FAULT_TOKEN_MISSING && !t->credential.carrier;
 	r->identity = (struct identity){ .verdict = unknown ? VERDICT_UNKNOWN : VERDICT_INVALID,
 		                         .issuer = t->issuer || t->gate->len == 1 ? whose->config->id : S("") };
 	if (fault == FAULT_TOKEN_MISSING)
 		r->identity.verdict = VERDICT_NONE;
+	if (absent && t->gate->rule->optional) {
+		r->identity.issuer = S("");
+		return go_on(t);
+	}
 	metrics_add(series[unknown ? TOLD_UNKNOWN : TOLD_INVALID], 1);
 	return request_fail(r, fault);
 }

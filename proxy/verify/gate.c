@@ -84,6 +84,22 @@ static void open_conditions(struct verify *v, struct gate *g, struct config_erro
 	}
 }
 
+static void open_carriers(struct gate *g, struct config_errors *errors)
+{
+	const struct config_texts *from = &g->rule->from;
+	const char *why;
+
+	if (from->len == 0 || from->len > CARRIERS_MAX)
+		config_complain(errors, g->rule->place, "verify.from names one to %d places to take tokens from",
+		                CARRIERS_MAX);
+	for (size_t i = 0; i < from->len && i < CARRIERS_MAX; i++) {
+		if (!carrier_read(from->at[i], &g->carrier[i], &why))
+			config_complain(errors, g->rule->place, "tokens cannot be taken from \"%.*s\": %s",
+			                SLICE(from->at[i]), why);
+		g->carriers++;
+	}
+}
+
 void gates_open(struct verify *v, struct config_errors *errors)
 {
 	const struct config_root *root = &v->config->root;
@@ -96,6 +112,7 @@ void gates_open(struct verify *v, struct config_errors *errors)
 		open_issuers(v, g, errors);
 		check_audiences(g, errors);
 		open_conditions(v, g, errors);
+		open_carriers(g, errors);
 	}
 	for (size_t i = 0; i < root->routes_len; i++)
 		v->gate[i].plan.wanted.len = v->wanted_len;

@@ -26,6 +26,8 @@ struct jwt_scratch { /* two buffers of `size` bytes each; a token may be as long
 
 /* The token of an Authorization value (RFC 6750): FAULT_NONE and *token, TOKEN_MISSING, TOKEN_MALFORMED. */
 enum fault bearer_read(struct slice authorization, struct slice *token);
+/* Is it a b64token (RFC 6750 section 2.1)? */
+bool bearer_is_token(struct slice s);
 
 /* FAULT_NONE, TOKEN_MALFORMED or TOKEN_ALGORITHM. */
 enum fault jwt_read(struct slice token, const struct claims_plan *plan, const struct jwt_scratch *scratch,

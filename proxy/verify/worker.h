@@ -2,6 +2,7 @@
 #pragma once
 #include "base/list.h"
 #include "verify/cache.h"
+#include "verify/credential.h"
 #include "verify/jwt.h"
 #include "verify/published.h"
 
@@ -26,6 +27,8 @@ struct gate { /* what a route demands */
 	struct claims_names *names;
 	struct claims_plan plan;
 	enum claim *condition; /* of each of rule->claims */
+	struct carrier carrier[CARRIERS_MAX]; /* where tokens are taken from */
+	size_t carriers;
 };
 
 struct waiter { /* a request that waits for a key; in its arena */

@@ -15,7 +15,8 @@ static struct house {
 	struct config_issuer issuers[3];
 	struct config_route routes[ROUTES];
 	struct config_route_verify rules[ROUTES];
-	struct slice both[2], one[1], read[1], write[1], third[2], pair[2], acme[1], yes[1];
+	struct slice both[2], one[1], read[1], write[1], third[2], pair[2], acme[1], yes[1],
+		bearer[1];
 	struct config_choice choices[2];
 	struct verify_published *published;
 	struct verify *verify;
@@ -59,12 +60,15 @@ static inline void house_configure(void)
 	house.issuers[1] = (struct config_issuer){ .id = S("other"), .issuer = S("https://i/"),
 		.jwks = S("https://o/"),
 		.audiences = { house.both, 2 }, .tenant_claim = S("org_id"), .client_claim = S("azp") };
+	house.bearer[0] = S("bearer");
 	house.third[0] = S("api");
 	house.third[1] = S("third-api");
 	house.issuers[2] = (struct config_issuer){ .id = S("third"), .issuer = S("https://third/"),
 		.audiences = { house.third, 2 }, .tenant_claim = S("ten"), .client_claim = S("cid") };
 	for (int i = 0; i < ROUTES; i++) {
 		house.rules[i].issuer = i == ROUTE_OTHER ? S("other") : i == ROUTE_THIRD ? S("third") : S("auth0");
+		house.rules[i].from = (struct config_texts){ house.bearer, 1 };
+		house.rules[i].forward = true;
 		house.routes[i].verify = i == ROUTE_OPEN ? NULL : &house.rules[i];
 	}
 	house.rules[ROUTE_READ].scopes = (struct config_texts){ house.read, 1 };

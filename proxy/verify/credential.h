@@ -1,0 +1,35 @@
+/* credential.h -- where in a request the token is, and what of it goes on.
+ *
+ * A route takes tokens from one or more places: Authorization: Bearer (RFC 6750), a cookie, a field of its
+ * own. Of all these a request may bring one credential only. What was not verified does not go on to the
+ * upstream. */
+#pragma once
+#include "request/request.h"
+
+#define CARRIERS_MAX 4 /* of one route */
+
+struct carrier {
+	enum { CARRIER_BEARER, CARRIER_COOKIE, CARRIER_FIELD } kind;
+	struct slice name; /* of the cookie, to the letter; of the field, any case */
+};
+
+struct credential {
+	const struct carrier *carrier; /* NULL: none was sent */
+	struct slice token;
+};
+
+/* One word of a route's verify.from: bearer, cookie:NAME, header:NAME. False: *why is a sentence part. */
+bool carrier_read(struct slice word, struct carrier *to, const char **why)
+	__attribute__((warn_unused_result));
+
+/* FAULT_NONE and *to; TOKEN_MISSING where none is there; TWO_CREDENTIALS; TOKEN_MALFORMED. An empty cookie
+ * is none. Authorization counts as a credential whatever its scheme, but another scheme than Bearer is
+ * TOKEN_MISSING; to->carrier is set then. */
+enum fault credential_find(const struct carrier *carriers, size_t len, const struct headers *headers,
+                           struct credential *to) __attribute__((warn_unused_result));
+
+/* What of the credentials goes on: Authorization only where it is the credential that was found, and that
+ * only where `forward`; no field that a careless reader takes for one of the carriers (X_Token for X-Token).
+ * False: the arena is full. */
+bool credential_pass(struct request *r, const struct carrier *carriers, size_t len,
+                     const struct credential *c, bool forward) __attribute__((warn_unused_result));

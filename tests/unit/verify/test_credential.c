@@ -1,0 +1,257 @@
+/* Where tokens are found, and what of them goes on. */
+#include "guest.h"
+#include "verify/credential.h"
+#include <setjmp.h>
+#include <stdarg.h>
+#include <cmocka.h>
+
+static struct maker ed;
+static struct slice places[] = { { "bearer", 6 }, { "cookie:session", 14 }, { "header:X-Token", 14 } };
+
+#define GOOD "{\"iss\":\"https://i/\",\"aud\":\"api\",\"sub\":\"alice\",\"exp\":1800003600}"
+
+static struct carrier carriers[3];
+
+static int open_carriers(void **state)
+{
+	const char *why;
+
+	(void)state;
+	for (int i = 0; i < 3; i++)
+		if (!carrier_read(places[i], &carriers[i], &why))
+			return 1;
+	return 0;
+}
+
+/* A request with these "name: value" fields. */
+static struct request *with(const char *const *fields)
+{
+	struct request *r = house_guest(0, ROUTE_PLAIN, S(""));
+
+	for (size_t i = 0; fields[i]; i++) {
+		struct slice value = slice_of(fields[i]), name = slice_cut(&value, ':');
+		if (!headers_add(&r->headers, name, slice_trim(value)))
+			abort();
+	}
+	return r;
+}
+
+static void a_place_is_written_in_one_of_three_ways(void **state)
+{
+	static const char *const bad[] = { "", "Bearer", "cookie", "cookie:", "cookie:a b", "header:",
+		"header:a,b", "header:Authorization", "header:Cookie", "header:Host", "header:Sallyport-Subject",
+		"header:x_forwarded.for", "query:token" };
+	struct carrier c;
+	const char *why = NULL;
+
+	(void)state;
+	assert_int_equal(carriers[0].kind, CARRIER_BEARER);
+	assert_true(carriers[1].kind == CARRIER_COOKIE && slice_same(carriers[1].name, S("session")));
+	assert_true(carriers[2].kind == CARRIER_FIELD && slice_same(carriers[2].name, S("X-Token")));
+	for (size_t i = 0; i < sizeof bad / sizeof *bad; i++)
+		if (carrier_read(slice_of(bad[i]), &c, &why) || !why)
+			fail_msg("\"%s\" was taken for a place", bad[i]);
+}
+
+static void the_one_credential_is_found_wherever_it_is(void **state)
+{
+	static const struct { const char *fields[4]; int carrier; enum fault fault; } table[] = {
+		{ { "Authorization: Bearer tok" }, 0, FAULT_NONE },
+		{ { "Cookie: a=1; session=tok; b=2" }, 1, FAULT_NONE },
+		{ { "Cookie: session=tok" }, 1, FAULT_NONE },
+		{ { "Cookie: a=session;session=tok;" }, 1, FAULT_NONE },
+		{ { "Cookie: a=1", "Cookie: session=tok" }, 1, FAULT_NONE },
+		{ { "x-token: tok" }, 2, FAULT_NONE },
+		{ { "X-Token: tok", "Cookie: session=" }, 2, FAULT_NONE },
+		{ { "Cookie: Session=tok; xsession=tok; session" }, -1, FAULT_TOKEN_MISSING },
+		{ { "Cookie: session=" }, -1, FAULT_TOKEN_MISSING },
+		{ { "X_Token: tok" }, -1, FAULT_TOKEN_MISSING },
+		{ { NULL }, -1, FAULT_TOKEN_MISSING },
+		{ { "Authorization: Basic YTpi" }, 0, FAULT_TOKEN_MISSING },
+		{ { "X-Token: tok tok" }, 2, FAULT_TOKEN_MALFORMED },
+		{ { "X-Token:" }, 2, FAULT_TOKEN_MALFORMED },
+		{ { "Cookie: session=\"tok\"" }, 1, FAULT_TOKEN_MALFORMED },
+		{ { "Cookie: session=tok; session=tok" }, 1, FAULT_TWO_CREDENTIALS },
+		{ { "Cookie: session=tok", "Cookie: session=other" }, 1, FAULT_TWO_CREDENTIALS },
+		{ { "Authorization: Bearer tok", "Cookie: session=tok" }, 1, FAULT_TWO_CREDENTIALS },
+		{ { "Authorization: Basic YTpi", "X-Token: tok" }, 2, FAULT_TWO_CREDENTIALS },
+		{ { "X-Token: tok", "X-TOKEN: tok" }, 2, FAULT_TWO_CREDENTIALS },
+		{ { "Authorization: Bearer tok", "Authorization: Bearer tok" }, 0, FAULT_TWO_CREDENTIALS },
+	};
+
+	(void)state;
+	for (size_t i = 0; i < sizeof table / sizeof *table; i++) {
+		struct credential c;
+		struct request *r = with(table[i].fields);
+		enum fault fault = credential_find(carriers, 3, &r->headers, &c);
+		const struct carrier *carrier = table[i].carrier < 0 ? NULL : &carriers[table[i].carrier];
+		if (fault != table[i].fault || c.carrier != carrier)
+			fail_msg("%s: fault %d", table[i].fields[0], fault);
+		if (!fault)
+			assert_true(slice_same(c.token, S("tok")));
+	}
+}
+
+/* What the upstream gets of these fields, in one line. */
+static const char *passed(const char *const *fields, size_t len, bool forward)
+{
+	static char room[400];
+	struct text t = TEXT(room);
+	struct credential c;
+	struct request *r = with(fields);
+
+	(void)!credential_find(carriers, len, &r->headers, &c);
+	assert_true(credential_pass(r, carriers, len, &c, forward));
+	for (uint16_t i = 0; i < r->headers.len; i++)
+		if (!r->headers.at[i].dropped)
+			text_printf(&t, "%.*s: %.*s|", SLICE(r->headers.at[i].name), SLICE(r->headers.at[i].value));
+	assert_true(text_end(&t));
+	return room;
+}
+
+#define FIELDS(...) (const char *const[]){ __VA_ARGS__, NULL }
+#define expect(n, forward, on, ...) assert_string_equal(passed(FIELDS(__VA_ARGS__), n, forward), on)
+
+static void what_was_verified_goes_on_unless_the_route_keeps_it(void **state)
+{
+	(void)state;
+	expect(3, true, "Authorization: Bearer t|A: b|", "Authorization: Bearer t", "A: b");
+	expect(3, false, "A: b|", "Authorization: Bearer t", "A: b");
+	expect(3, true, "X-Token: t|A: b|", "X-Token: t", "A: b");
+	expect(3, false, "A: b|", "X-Token: t", "A: b");
+	expect(3, true, "Cookie: a=1; session=t; b=2|", "Cookie: a=1; session=t; b=2");
+	expect(3, false, "Cookie: a=1; b=2|", "Cookie: a=1; session=t; b=2");
+	expect(3, false, "Cookie: b=2; c|", "Cookie: session=t;  b=2; c");
+	expect(3, false, "A: b|", "Cookie: session=t", "A: b");
+	expect(3, false, "", "Cookie: session=t; session=");
+}
+
+static void what_was_not_verified_never_goes_on(void **state)
+{
+	const struct carrier bearer = carriers[0];
+
+	(void)state;
+	expect(3, true, "X-Token: t|", "X_Token: forged", "x.token: f", "X-Token: t");
+	expect(3, true, "A: b|", "X_Token: forged", "A: b");
+	carriers[0] = carriers[2]; /* a route that takes no bearer tokens */
+	expect(2, true, "X-Token: t|", "Authorization: Basic eDp5", "X-Token: t");
+	expect(2, true, "A: b|", "Authorization: Bearer x", "A: b");
+	carriers[0] = bearer;
+}
+
+static void a_full_arena_is_told_rather_than_a_cookie_passed_on(void **state)
+{
+	struct credential c;
+	struct request *r = with(FIELDS("Cookie: a=1; session=t"));
+
+	(void)state;
+	assert_int_equal(credential_find(carriers, 3, &r->headers, &c), FAULT_NONE);
+	arena_room(&r->arena, r->arena.size - r->arena.used);
+	assert_false(credential_pass(r, carriers, 3, &c, false));
+}
+
+/* ---- the station ---- */
+
+static int open_house(void **state)
+{
+	(void)state;
+	house_open();
+	house_publish(0, maker_jwks(&ed, 1), WALL_S - 60, NOW_NS - 60 * NS_PER_S);
+	return 0;
+}
+
+static int close_house(void **state)
+{
+	(void)state;
+	house_close();
+	return 0;
+}
+
+static void reopen(void)
+{
+	struct config_errors errors = { 0 };
+
+	verify_close(house.verify);
+	house.verify = verify_open(&house.config, house.published, (struct verify_ask){ house_asked, NULL },
+	                           &errors);
+	assert_non_null(house.verify);
+}
+
+static void a_cookie_is_as_good_as_a_bearer_token(void **state)
+{
+	char field[1000];
+	struct slice good = maker_token(&ed, NULL, GOOD);
+
+	(void)state;
+	house.rules[ROUTE_PLAIN].from = (struct config_texts){ &places[1], 1 };
+	house.rules[ROUTE_PLAIN].forward = false;
+	reopen();
+	snprintf(field, sizeof field, "Cookie: a=1; session=%.*s", SLICE(good));
+	struct request *r = with(FIELDS(field));
+	assert_int_equal(house_enter_at(r, NOW_NS, WALL_S), FAULT_NONE);
+	assert_true(slice_same(r->identity.subject, S("alice")));
+	assert_true(r->identity.expires_s == 1800003600);
+	assert_true(slice_same(r->headers.at[0].value, S("a=1")));
+	assert_int_equal(house_try(ROUTE_PLAIN, good), FAULT_TOKEN_MISSING); /* not where bearer is not taken */
+}
+
+static void without_a_credential_an_optional_route_goes_on_as_nobody(void **state)
+{
+	(void)state;
+	house.rules[ROUTE_PLAIN].optional = true;
+	struct request *r = house_guest(0, ROUTE_PLAIN, S(""));
+	assert_int_equal(house_enter_at(r, NOW_NS, WALL_S), FAULT_NONE);
+	assert_int_equal(r->identity.verdict, VERDICT_NONE);
+	assert_int_equal(r->identity.subject.len + r->identity.issuer.len, 0);
+	r = house_guest(0, ROUTE_PLAIN, maker_token(&ed, NULL, GOOD));
+	assert_int_equal(house_enter_at(r, NOW_NS, WALL_S), FAULT_NONE);
+	assert_int_equal(r->identity.verdict, VERDICT_VALID);
+}
+
+static void a_bad_credential_is_refused_on_an_optional_route_too(void **state)
+{
+	(void)state;
+	house.rules[ROUTE_PLAIN].optional = true;
+	assert_int_equal(house_try(ROUTE_PLAIN, S("a.b.c")), FAULT_TOKEN_MALFORMED);
+	assert_int_equal(house_try_at(ROUTE_PLAIN, maker_token(&ed, NULL, GOOD), NOW_NS, 1800009999),
+		FAULT_TOKEN_EXPIRED);
+	struct request *r = with(FIELDS("Authorization: Basic YTpi"));
+	assert_int_equal(house_enter_at(r, NOW_NS, WALL_S), FAULT_TOKEN_MISSING);
+	r = with(FIELDS("Authorization: Bearer a", "Authorization: Bearer b"));
+	assert_int_equal(house_enter_at(r, NOW_NS, WALL_S), FAULT_TWO_CREDENTIALS);
+}
+
+static void a_place_that_cannot_be_is_an_error(void **state)
+{
+	static struct slice wrong[] = { { "header:Cookie", 13 } };
+	struct config_errors errors = { 0 };
+
+	(void)state;
+	house.rules[ROUTE_PLAIN].from = (struct config_texts){ wrong, 1 };
+	assert_null(verify_open(&house.config, house.published, (struct verify_ask){ 0 }, &errors));
+	assert_non_null(strstr(errors.text, "that field has a meaning of its own"));
+	config_errors_free(&errors);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(a_place_is_written_in_one_of_three_ways),
+		cmocka_unit_test(the_one_credential_is_found_wherever_it_is),
+		cmocka_unit_test(what_was_verified_goes_on_unless_the_route_keeps_it),
+		cmocka_unit_test(what_was_not_verified_never_goes_on),
+		cmocka_unit_test(a_full_arena_is_told_rather_than_a_cookie_passed_on),
+#define TEST(name) cmocka_unit_test_setup_teardown(name, open_house, close_house)
+		TEST(a_cookie_is_as_good_as_a_bearer_token),
+		TEST(without_a_credential_an_optional_route_goes_on_as_nobody),
+		TEST(a_bad_credential_is_refused_on_an_optional_route_too),
+		TEST(a_place_that_cannot_be_is_an_error),
+#undef TEST
+	};
+
+	ed = maker_make(ALG_EDDSA, "ed");
+	int failed = cmocka_run_group_tests(tests, open_carriers, NULL);
+	maker_free(&ed);
+	maker_forget();
+	return failed;
+}
