@@ -9,20 +9,21 @@
 MODE ?= debug
 CC   ?= gcc
 B    := build/$(MODE)
+J    := -j$(shell nproc 2>/dev/null || echo 1)
 LIBS := libevent_core openssl libcurl libnghttp2 yaml-0.1 jansson libseccomp
 
 CFLAGS_debug   := -O0 -g3
-CFLAGS_release := -O2 -g -D_FORTIFY_SOURCE=2 -fstack-protector-strong -fPIE
+CFLAGS_release := -O2 -g -U_FORTIFY_SOURCE -D_FORTIFY_SOURCE=2 -fstack-protector-strong -fPIE
 CFLAGS_asan    := -O1 -g3 -fsanitize=address,undefined -fno-sanitize-recover=all -fno-omit-frame-pointer
 CFLAGS_cover   := -O0 -g3 --coverage
 CFLAGS_fuzz    := -O1 -g3 -fsanitize=fuzzer-no-link,address,undefined -fno-sanitize-recover=all -fno-omit-frame-pointer
 LDFLAGS_release := -pie -Wl,-z,relro,-z,now
 
-CPPFLAGS += -Iproxy -DSALLYPORT_VERSION='"$(shell cat VERSION)"' -MMD -MP $(shell pkg-config --cflags $(LIBS) 2>/dev/null)
+CPPFLAGS := $(CPPFLAGS) -Iproxy -DSALLYPORT_VERSION='"$(shell cat VERSION)"' -MMD -MP $(shell pkg-config --cflags $(LIBS) 2>/dev/null)
 CFLAGS   += -std=c11 -D_GNU_SOURCE -Wall -Wextra -Wpedantic -Werror -Wshadow -Wconversion -Wmissing-prototypes \
             -Wstrict-prototypes -Wvla -Wundef -Wwrite-strings $(CFLAGS_$(MODE))
 LDFLAGS  += $(LDFLAGS_$(MODE))
-LDLIBS   += $(shell pkg-config --libs $(LIBS) 2>/dev/null)
+LDLIBS   := $(LDLIBS) $(shell pkg-config --libs $(LIBS) 2>/dev/null)
 
 SRC  := $(sort $(shell find proxy -name '*.c'))
 HDR  := $(sort $(shell find proxy -name '*.h' -o -name '*.def'))
@@ -97,17 +98,17 @@ e2e: build
 dev:
 	@echo "make dev: installs what is missing, builds build/release/sallyport, runs it with a local issuer and an echo upstream"
 	@./deps.sh build
-	@$(MAKE) -s MODE=release build
+	@$(MAKE) -s $J MODE=release build
 	@exec build/release/sallyport dev $(DEV)
 
 check:
 	@echo "make check: installs what tests need, then lint, unit tests, scenes and fuzz corpora (debug, ASan+UBSan, clang), end to end"
 	@./deps.sh check
 	@$(MAKE) -s lint
-	@$(MAKE) -s -j2 MODE=debug targets && $(MAKE) -s MODE=debug test check-generated
-	@$(MAKE) -s -j2 MODE=asan targets && $(MAKE) -s MODE=asan test
-	@$(MAKE) -s -j2 MODE=debug CC=clang B=build/clang targets
-	@$(MAKE) -s -j2 MODE=release build && $(MAKE) -s MODE=release e2e
+	@$(MAKE) -s $J MODE=debug targets && $(MAKE) -s MODE=debug test check-generated
+	@$(MAKE) -s $J MODE=asan targets && $(MAKE) -s MODE=asan test
+	@$(MAKE) -s $J MODE=debug CC=clang B=build/clang targets
+	@$(MAKE) -s $J MODE=release build && $(MAKE) -s MODE=release e2e
 	@$(MAKE) -s MODE=asan e2e E2E='-k "not gigabyte"'
 	@echo "make check: all of it passed"
 
@@ -135,7 +136,7 @@ bench-deps:
 
 bench: bench-deps
 	@./deps.sh build
-	@$(MAKE) -s -j2 MODE=release build build/release/tests/bench/origin
+	@$(MAKE) -s $J MODE=release build build/release/tests/bench/origin
 	@/usr/bin/python3 tests/bench/bench.py
 
 lint:

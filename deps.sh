@@ -1,6 +1,7 @@
 #!/bin/sh
 # deps.sh build|check|bench -- installs what is missing from Debian or Ubuntu packages, and says so; silent where all is there.
 set -eu
+PATH=$PATH:/usr/sbin:/sbin # where servers lie, for people who are not root, too
 want() { # want FILE-OR-COMMAND-OR-PC PACKAGE: adds PACKAGE where the first is not there
 	case $1 in
 	pc:*) pkg-config --exists "${1#pc:}" 2>/dev/null || missing="$missing $2" ;;
@@ -18,28 +19,38 @@ check)
 	want pc:cmocka libcmocka-dev; want clang clang; want curl curl; want nghttp nghttp2-client; want jq jq
 	want redis-server redis-server; want nginx nginx-light; want caddy caddy; want /usr/bin/python3 python3; want py:pytest python3-pytest; want py:httpx python3-httpx
 	want py:h2 python3-h2; want py:websockets python3-websockets; want mandoc mandoc; want ss iproute2; want git git
-	ls /usr/lib/llvm-*/lib/clang/*/lib/linux/libclang_rt.fuzzer-*.a >/dev/null 2>&1 || missing="$missing libclang-rt-14-dev"
 	;;
 bench)
 	want nginx nginx-light; want haproxy haproxy; want wrk wrk; want h2load nghttp2-client; want /usr/bin/python3 python3
 	want ss iproute2; want openssl openssl
 	;;
 esac
-[ -n "$missing" ] || exit 0
-echo "installing:$missing"
 sudo=
-if [ "$(id -u)" != 0 ]; then
-	command -v sudo >/dev/null || { echo "not root and no sudo: install these packages yourself:$missing" >&2; exit 1; }
-	sudo=sudo
-fi
-command -v apt-get >/dev/null || { echo "no apt-get here: install the equivalents of these packages yourself:$missing" >&2; exit 1; }
-log=$(mktemp)
-# servers that come as packages must not be started by their installation: the tests start their own
 policy=/usr/sbin/policy-rc.d
-[ -e $policy ] || { printf '#!/bin/sh\nexit 101\n' | $sudo tee $policy >/dev/null; $sudo chmod 755 $policy; trap '$sudo rm -f $policy' EXIT; }
-if ! { $sudo apt-get update -q && $sudo env DEBIAN_FRONTEND=noninteractive apt-get install -y -q --no-install-recommends $missing; } >"$log" 2>&1; then
-	tail -20 "$log" >&2
-	echo "installing failed; the whole log is in $log" >&2
-	exit 1
+apt() { # apt: installs $missing, if any
+	[ -n "$missing" ] || return 0
+	echo "installing:$missing"
+	if [ "$(id -u)" != 0 ]; then
+		command -v sudo >/dev/null || { echo "not root and no sudo: install these packages yourself:$missing" >&2; exit 1; }
+		sudo=sudo
+	fi
+	command -v apt-get >/dev/null || { echo "no apt-get here: install the equivalents of these packages yourself:$missing" >&2; exit 1; }
+	# servers that come as packages must not be started by their installation: the tests start their own
+	[ -e $policy ] || { printf '#!/bin/sh\nexit 101\n' | $sudo tee $policy >/dev/null; $sudo chmod 755 $policy; trap '$sudo rm -f $policy' EXIT; }
+	log=$(mktemp)
+	if ! { $sudo apt-get update -q && $sudo env DEBIAN_FRONTEND=noninteractive apt-get install -y -q --no-install-recommends $missing; } >"$log" 2>&1; then
+		tail -20 "$log" >&2
+		echo "installing failed; the whole log is in $log" >&2
+		exit 1
+	fi
+	rm -f "$log"
+	missing=
+}
+apt
+[ "${1:-build}" = check ] || exit 0
+# libFuzzer is of the version that clang turned out to have, and a package of its own in some releases only
+runtime=libclang-rt-$(clang -dumpversion | cut -d. -f1)-dev
+if ! ls "$(clang -print-resource-dir)"/lib/linux/libclang_rt.fuzzer-*.a >/dev/null 2>&1 && apt-cache show "$runtime" >/dev/null 2>&1; then
+	missing=" $runtime"
+	apt
 fi
-rm -f "$log"
