@@ -1,6 +1,8 @@
+#include "base/flags.h"
 #include "command/command.h"
 #include "command/inside.h"
 #include "dev/dev.h"
+#include <errno.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -38,7 +40,7 @@ static int unknown(const char *name)
 
 	for (unsigned i = 0; i < COMMANDS; i++)
 		names[i] = commands[i].name;
-	const char *meant = nearest(name, names, COMMANDS);
+	const char *meant = flags_meant(name, names, COMMANDS);
 	fprintf(stderr, "sallyport: there is no command %s", name);
 	if (meant)
 		fprintf(stderr, "; did you mean %s?\n", meant);
@@ -47,7 +49,7 @@ static int unknown(const char *name)
 	return EXIT_USAGE;
 }
 
-int command_main(int argc, char **argv)
+static int dispatch(int argc, char **argv)
 {
 	if (argc < 2) {
 		help(stderr);
@@ -63,4 +65,15 @@ int command_main(int argc, char **argv)
 		if (strcmp(argv[1], commands[i].name) == 0)
 			return commands[i].body(argc - 1, argv + 1);
 	return unknown(argv[1]);
+}
+
+int command_main(int argc, char **argv)
+{
+	int status = dispatch(argc, argv);
+
+	/* data that did not arrive, on a full disk for instance, is a failure */
+	if (fflush(stdout) == 0 && !ferror(stdout))
+		return status;
+	fprintf(stderr, "sallyport: the output cannot be written: %s\n", strerror(errno));
+	return status == EXIT_OK ? EXIT_FAILED : status;
 }

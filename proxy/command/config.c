@@ -1,3 +1,4 @@
+#include "base/flags.h"
 #include "command/inside.h"
 #include "process/process.h"
 #include <string.h>
@@ -25,6 +26,21 @@ static int print(const struct options *o)
 	return status;
 }
 
+static int refuse(const struct options *o)
+{
+	static const char *const verbs[] = { "explain", "print" };
+	const char *verb = o->rest[0], *meant = flags_meant(verb, verbs, 2);
+
+	if (strcmp(verb, "print") == 0)
+		flags_stray("config", o->rest[1]);
+	else if (strcmp(verb, "explain") == 0)
+		fputs("sallyport config: which option? For instance `config explain routes.limits`\n", stderr);
+	else
+		fprintf(stderr, "sallyport config: there is no verb %s%s%s%s\nSee `sallyport config --help`.\n", verb,
+			meant ? "; did you mean " : "", meant ? meant : "", meant ? "?" : "");
+	return EXIT_USAGE;
+}
+
 int command_config(int argc, char **argv)
 {
 	struct options o;
@@ -38,6 +54,5 @@ int command_config(int argc, char **argv)
 		return print(&o);
 	if (strcmp(o.rest[0], "explain") == 0 && o.rest_len == 2)
 		return config_explain(stdout, o.rest[1], o.json) ? EXIT_OK : EXIT_FAILED;
-	fputs(usage, stderr);
-	return EXIT_USAGE;
+	return refuse(&o);
 }

@@ -9,6 +9,7 @@ enum { EXIT_OK, EXIT_FAILED, EXIT_USAGE, EXIT_NO_DAEMON, EXIT_CONFIG = 78 };
 #define DEFAULT_CONFIG "/etc/sallyport/sallyport.yaml"
 
 struct options {
+	const char *command; /* its name */
 	const char *config;  /* -c */
 	const char *socket;  /* -s */
 	bool json;           /* -o json */
@@ -21,7 +22,7 @@ struct options {
 /* Reads the options named in `takes` ("cso", F: --for, S: --stop), and --help. -1: go on; else an exit
  * status. argv[0] is the command. */
 int options_read(int argc, char **argv, const char *takes, const char *usage, struct options *to);
-/* The words left must be between these many. */
+/* The words left must be between these many; -1 or an exit status, as above. */
 int options_words(const struct options *o, int least, int most, const char *usage);
 
 int command_run(int argc, char **argv);
@@ -42,9 +43,6 @@ const char *talk_word(const json_t *of, const char *name); /* "-" where it is mi
 long long talk_number(const json_t *of, const char *name);
 /* One line each; only: a name, NULL for all. False: there is none of that name. */
 bool talk_print_issuers(const json_t *issuers, const char *only);
-
-/* The nearest of the words, where one is near enough to be meant; NULL otherwise. */
-const char *nearest(const char *to, const char *const *words, unsigned len);
 
 /* A colour for people: empty where the output is no terminal or NO_COLOR is set. */
 const char *colour(const char *code);

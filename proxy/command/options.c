@@ -1,14 +1,12 @@
+#include "base/flags.h"
 #include "command/inside.h"
-#include <getopt.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
-static bool take(const char *command, int option, const char *takes, struct options *to)
+static bool take(const char *command, int option, struct options *to)
 {
-	if (option == '?' || option == ':' || !strchr(takes, option))
-		return false;
 	if (option == 'c')
 		to->config = optarg;
 	if (option == 's')
@@ -18,36 +16,40 @@ static bool take(const char *command, int option, const char *takes, struct opti
 	if (option == 'S')
 		to->stop = true;
 	if (option != 'o')
-		return true;
+		return option != FLAGS_BAD;
 	to->json = strcmp(optarg, "json") == 0;
-	if (!to->json && strcmp(optarg, "text") != 0) {
-		fprintf(stderr, "sallyport %s: -o takes text or json\n", command);
-		return false;
-	}
-	return true;
+	if (to->json || strcmp(optarg, "text") == 0)
+		return true;
+	fprintf(stderr, "sallyport %s: -o takes text or json\nSee `sallyport %s --help`.\n", command, command);
+	return false;
 }
 
 int options_read(int argc, char **argv, const char *takes, const char *usage, struct options *to)
 {
-	static const struct option names[] = {
+	static const struct option all[] = {
 		{ "config", required_argument, NULL, 'c' }, { "socket", required_argument, NULL, 's' },
 		{ "output", required_argument, NULL, 'o' }, { "help", no_argument, NULL, 'h' },
-		{ "for", required_argument, NULL, 'F' }, { "stop", no_argument, NULL, 'S' }, { 0 },
+		{ "for", required_argument, NULL, 'F' }, { "stop", no_argument, NULL, 'S' },
 	};
+	enum { ALL = sizeof all / sizeof all[0] };
+	struct option names[ALL + 1] = { 0 };
+	size_t len = 0;
 	int option;
 
+	for (size_t i = 0; i < ALL; i++)
+		if (all[i].val == 'h' || strchr(takes, all[i].val))
+			names[len++] = all[i];
 	*to = (struct options){ .config = DEFAULT_CONFIG };
 	optind = 0; /* starts anew */
-	while ((option = getopt_long(argc, argv, "c:s:o:h", names, NULL)) != -1) {
+	while ((option = flags_next(argc, argv, names)) != FLAGS_END) {
 		if (option == 'h') {
 			fputs(usage, stdout);
 			return EXIT_OK;
 		}
-		if (!take(argv[0], option, takes, to)) {
-			fprintf(stderr, "See `sallyport %s --help`.\n", argv[0]);
+		if (!take(argv[0], option, to))
 			return EXIT_USAGE;
-		}
 	}
+	to->command = argv[0];
 	to->rest = argv + optind;
 	to->rest_len = argc - optind;
 	return -1;
@@ -74,7 +76,10 @@ int options_words(const struct options *o, int least, int most, const char *usag
 {
 	if (o->rest_len >= least && o->rest_len <= most)
 		return -1;
-	fputs(usage, stderr);
+	if (o->rest_len > most)
+		flags_stray(o->command, o->rest[most]);
+	else
+		fputs(usage, stderr);
 	return EXIT_USAGE;
 }
 
@@ -83,41 +88,4 @@ const char *colour(const char *code)
 	const char *refused = getenv("NO_COLOR");
 
 	return isatty(STDOUT_FILENO) && !(refused && *refused) ? code : "";
-}
-
-/* Edits that turn one word into another (Levenshtein); words are short. */
-static unsigned distance(const char *a, const char *b)
-{
-	unsigned row[64], len = (unsigned)strlen(b);
-
-	if (len >= sizeof row / sizeof row[0])
-		return ~0u;
-	for (unsigned j = 0; j <= len; j++)
-		row[j] = j;
-	for (unsigned i = 1; a[i - 1]; i++) {
-		unsigned corner = row[0];
-		row[0] = i;
-		for (unsigned j = 1; j <= len; j++) {
-			unsigned best = corner + (a[i - 1] != b[j - 1]);
-			corner = row[j];
-			best = best < row[j] + 1 ? best : row[j] + 1;
-			row[j] = best < row[j - 1] + 1 ? best : row[j - 1] + 1;
-		}
-	}
-	return row[len];
-}
-
-const char *nearest(const char *to, const char *const *words, unsigned len)
-{
-	const char *best = NULL;
-	unsigned least = 3;
-
-	for (unsigned i = 0; i < len; i++) {
-		unsigned d = distance(to, words[i]);
-		if (d < least) {
-			least = d;
-			best = words[i];
-		}
-	}
-	return best;
 }

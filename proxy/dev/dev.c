@@ -1,9 +1,9 @@
 /* dev.c -- `sallyport dev`. */
+#include "base/flags.h"
 #include "dev/child.h"
 #include "dev/dev.h"
 #include "dev/example.h"
 #include "process/process.h"
-#include <getopt.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <unistd.h>
@@ -28,31 +28,30 @@ struct dev {
 /* 0: go on; otherwise the exit status plus one. */
 static int read_options(int argc, char **argv, struct dev *d)
 {
-	enum { PORT, PRINT_CONFIG, HELP };
+	enum { PORT = 256, PRINT_CONFIG };
 	static const struct option options[] = {
 		{ "port", required_argument, NULL, PORT },
 		{ "print-config", no_argument, NULL, PRINT_CONFIG },
-		{ "help", no_argument, NULL, HELP },
+		{ "help", no_argument, NULL, 'h' },
 		{ 0 },
 	};
 	uint64_t port = DEV_PORT;
 	int o;
 
-	while ((o = getopt_long(argc, argv, "h", options, NULL)) != -1) {
-		if (o == PRINT_CONFIG) {
-			d->print_config = true;
-		} else if (o == PORT && slice_u64(slice_of(optarg), &port) && port <= 65535) {
-			continue;
-		} else if (o == HELP || o == 'h') {
-			fputs(usage, stdout);
-			return 1;
-		} else {
-			fputs("See `sallyport dev --help`.\n", stderr);
-			return 3;
+	optind = 0;
+	while ((o = flags_next(argc, argv, options)) != FLAGS_END) {
+		switch (o) {
+		case PRINT_CONFIG: d->print_config = true; break;
+		case PORT:
+			if (!slice_u64(slice_of(optarg), &port) || port > 65535)
+				port = 0; /* refused below, with the range */
+			break;
+		case 'h': fputs(usage, stdout); return 1;
+		default: return 3;
 		}
 	}
 	if (optind < argc) {
-		fputs(usage, stderr);
+		flags_stray(argv[0], argv[optind]);
 		return 3;
 	}
 	return place_find(&d->place, (unsigned)port) ? 0 : 3;
@@ -98,8 +97,8 @@ static int run(struct dev *d)
 	if (child < 0)
 		return 1;
 	const struct reload_file file = { path, text_slice(&config) };
-	const struct run_options options = { .config = path, .files = &file, .files_len = 1, .on_ready = on_ready,
-		.with = d };
+	const struct run_options options = { .config = path, .files = &file, .files_len = 1,
+		.hangup_ends = true, .on_ready = on_ready, .with = d };
 	int status = process_run(&options);
 	child_stop(child);
 	return status;

@@ -1,4 +1,5 @@
 #include "dev/example.h"
+#include <stdlib.h>
 #include <unistd.h>
 
 /* A path as a double-quoted YAML text: JSON's escapes are a part of YAML's. */
@@ -65,9 +66,24 @@ static void add_word(struct text *t, const struct place *p, const char *name)
 		place_word(t, slice_of(path));
 }
 
+/* A proxy for the way out, as many offices have one, would not find loopback addresses. */
+static const char *past_proxies(void)
+{
+	static const char *const names[] = {
+		"http_proxy", "https_proxy", "HTTPS_PROXY", "all_proxy", "ALL_PROXY",
+	};
+
+	for (size_t i = 0; i < sizeof names / sizeof names[0]; i++)
+		if (getenv(names[i]))
+			return "--noproxy '*' ";
+	return "";
+}
+
 static void add_curl(struct text *t, const struct place *p, const char *more, const char *path)
 {
-	text_add(t, S("curl -sS --cacert "));
+	text_add(t, S("curl -sS "));
+	text_add(t, slice_of(past_proxies()));
+	text_add(t, S("--cacert "));
 	add_word(t, p, "ca.pem");
 	text_char(t, ' ');
 	text_add(t, slice_of(more));
@@ -77,6 +93,11 @@ static void add_curl(struct text *t, const struct place *p, const char *more, co
 static void add_token(struct text *t, const struct place *p, const char *options)
 {
 	text_add(t, S("-H \"Authorization: Bearer $("));
+	if (p->home_told) { /* the other terminal need not know */
+		text_add(t, S("XDG_STATE_HOME="));
+		place_word(t, slice_of(p->home));
+		text_char(t, ' ');
+	}
 	text_add(t, slice_of(p->binary));
 	text_add(t, S(" token mint"));
 	if (p->port[PLACE_PROXY] != DEV_PORT)
@@ -114,8 +135,8 @@ static void add_tries(struct text *t, const struct place *p)
 	text_add(t, S("\n\n# a path that no route names: 503, never 404, since a machine would act on that\n"));
 	add_call(t, p, NULL, "/nowhere");
 	text_add(t, S("\n# a token as an application gets it: 200\n  "));
-	text_printf(t, "curl -sS -i %soauth/token -d grant_type=client_credentials -d client_id=robot\n",
-		p->issuer);
+	text_printf(t, "curl -sS %s-i %soauth/token -d grant_type=client_credentials -d client_id=robot\n",
+		past_proxies(), p->issuer);
 }
 
 bool example_lines(const struct place *p, struct text *to)

@@ -13,7 +13,8 @@ static bool find_dir(struct place *p)
 	const char *state = getenv("XDG_STATE_HOME"), *home = getenv("HOME");
 	struct text h = TEXT(p->home), t = TEXT(p->dir);
 
-	if (state && state[0] == '/') {
+	p->home_told = state && state[0] == '/';
+	if (p->home_told) {
 		text_add(&h, slice_of(state));
 	} else if (home && home[0] == '/') {
 		text_add(&h, slice_of(home));

@@ -1,9 +1,9 @@
 /* token.c -- `sallyport token mint`. */
+#include "base/flags.h"
 #include "dev/claims.h"
 #include "dev/dev.h"
 #include "dev/place.h"
 #include <errno.h>
-#include <getopt.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <unistd.h>
@@ -18,6 +18,7 @@ static const char usage[] =
 	"  --client TEXT   client id (default dev-client)\n"
 	"  --tenant TEXT   tenant, the org_id claim (default none)\n"
 	"  --expires TIME  lifetime: 90, 90s, 15m or 1h (default 1h); -60s makes one that has expired\n"
+	"  -o text|json    json: as the issuer itself answers\n"
 	"  --port N        of the `sallyport dev --port N` that it is for (default 8443)\n"
 	"Exit status: 0 printed, 1 failure, 2 usage.\n";
 
@@ -25,6 +26,7 @@ struct wish {
 	struct claims claims;
 	int64_t expires_s;
 	unsigned port;
+	bool json;
 };
 
 static bool read_time(const char *text, int64_t *to_s)
@@ -46,6 +48,12 @@ static bool read_time(const char *text, int64_t *to_s)
 	return true;
 }
 
+static bool read_output(const char *text, bool *json)
+{
+	*json = strcmp(text, "json") == 0;
+	return *json || strcmp(text, "text") == 0;
+}
+
 static bool read_port(const char *text, unsigned *to)
 {
 	uint64_t n;
@@ -59,18 +67,20 @@ static bool read_port(const char *text, unsigned *to)
 /* 0: go on; otherwise the exit status plus one. */
 static int read_options(int argc, char **argv, struct wish *w)
 {
-	enum { SUB, SCOPE, AUD, CLIENT, TENANT, EXPIRES, PORT, HELP };
+	enum { SUB = 256, SCOPE, AUD, CLIENT, TENANT, EXPIRES, PORT };
 	static const struct option options[] = {
 		{ "sub", required_argument, NULL, SUB },         { "scope", required_argument, NULL, SCOPE },
 		{ "aud", required_argument, NULL, AUD },         { "client", required_argument, NULL, CLIENT },
 		{ "tenant", required_argument, NULL, TENANT },   { "expires", required_argument, NULL, EXPIRES },
-		{ "port", required_argument, NULL, PORT },       { "help", no_argument, NULL, HELP },
+		{ "port", required_argument, NULL, PORT },       { "output", required_argument, NULL, 'o' },
+		{ "help", no_argument, NULL, 'h' },
 		{ 0 },
 	};
 	struct claims *c = &w->claims;
 	int o;
 
-	while ((o = getopt_long(argc, argv, "h", options, NULL)) != -1) {
+	optind = 0;
+	while ((o = flags_next(argc, argv, options)) != FLAGS_END) {
 		bool ok = true;
 		switch (o) {
 		case SUB: c->subject = slice_of(optarg); break;
@@ -80,18 +90,23 @@ static int read_options(int argc, char **argv, struct wish *w)
 		case TENANT: c->tenant = slice_of(optarg); break;
 		case EXPIRES: ok = read_time(optarg, &w->expires_s); break;
 		case PORT: ok = read_port(optarg, &w->port); break;
-		case HELP:
+		case 'o': ok = read_output(optarg, &w->json); break;
 		case 'h': fputs(usage, stdout); return 1;
-		default: fputs("See `sallyport token mint --help`.\n", stderr); return 3;
+		default: return 3;
 		}
 		if (!ok) {
 			fprintf(stderr, "sallyport: '%s' cannot be read; see `sallyport token mint --help`\n", optarg);
 			return 3;
 		}
 	}
-	if (argc - optind == 1 && slice_same(slice_of(argv[optind]), S("mint")))
+	if (optind < argc && strcmp(argv[optind], "mint") != 0)
+		flags_stray(argv[0], argv[optind]);
+	else if (optind + 1 < argc)
+		flags_stray(argv[0], argv[optind + 1]);
+	else if (optind + 1 == argc)
 		return 0;
-	fputs(usage, stderr);
+	else
+		fputs(usage, stderr);
 	return 3;
 }
 
@@ -131,7 +146,10 @@ int dev_token(int argc, char **argv)
 	w.claims.lasts_s = w.expires_s > 0 ? (uint64_t)w.expires_s : 3600;
 	struct signer *key = find_key(&place);
 	char *token = key ? claims_sign(&w.claims, key) : NULL;
-	if (token)
+	if (token && w.json) /* RFC 6749 section 5.1; neither a token nor a number needs escapes */
+		printf("{\"access_token\":\"%s\",\"token_type\":\"Bearer\",\"expires_in\":%lld}\n", token,
+			(long long)(w.expires_s > 0 ? w.expires_s : 0));
+	else if (token)
 		puts(token);
 	else if (key)
 		fprintf(stderr, "sallyport: no token can be made of these values; are they UTF-8?\n");

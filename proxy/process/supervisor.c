@@ -41,6 +41,14 @@ static void reopen_logs(struct supervisor *s)
 	crew_end_by(&s->crew, ROLE_WRITER, clock_ns() + WRITER_NS);
 }
 
+static void hang_up(struct supervisor *s)
+{
+	if (s->options->hangup_ends)
+		leave_begin(s, true);
+	else
+		atomic_fetch_add(&s->shared.head->reloads_asked, 1);
+}
+
 static void take_signals(struct supervisor *s)
 {
 	struct signalfd_siginfo one;
@@ -49,7 +57,7 @@ static void take_signals(struct supervisor *s)
 		switch (one.ssi_signo) {
 		case SIGTERM: leave_begin(s, false); break;
 		case SIGINT: leave_begin(s, true); break;
-		case SIGHUP: atomic_fetch_add(&s->shared.head->reloads_asked, 1); break;
+		case SIGHUP: hang_up(s); break;
 		case SIGUSR1: reopen_logs(s); break;
 		}
 	}

@@ -21,7 +21,7 @@ listeners:
 issuers:
   local: {{issuer: "{issuer}", audiences: ["https://api.example.com"]}}
 upstreams:
-  app: {{endpoints: ["{origin}"], header_timeout: 1s, connect_timeout: 500ms}}
+  app: {{endpoints: ["{origin}"], header_timeout: 10s, connect_timeout: 5s}}
 {upstreams}
 limits:
   per-key: {{key: ["header:X-Key"], rate: 1/m, burst: 5, headers: always}}
@@ -30,6 +30,7 @@ limits:
 {limits}
 routes:
   - {{name: open, path: /open/*, upstream: app, anonymous: true, body_max: 2GiB}}
+  - {{name: hasty, path: /open/wrong, upstream: app, anonymous: true, header_timeout: 1s}}
   - {{name: small, path: /small/*, upstream: app, anonymous: true, body_max: 1KiB}}
   - {{name: api, path: /api/*, upstream: app, verify: {{issuer: local, scopes: [read]}}}}
   - {{name: mine, path: /mine/*, upstream: app, verify: {{issuer: local}}, limits: [per-subject]}}

@@ -108,3 +108,22 @@ def test_a_busy_port_is_said_in_a_sentence(tmp_path):
                         f"state: {tmp_path}/state\nadmin: {{socket: {tmp_path}/a.sock}}\n")
         done = run(BINARY, "run", "-c", file, env=dict(os.environ, XDG_STATE_HOME=str(tmp_path)))
         assert done.returncode != 0 and str(s.getsockname()[1]) in done.stderr and "in use" in done.stderr
+
+
+@pytest.mark.parametrize("line,word", [
+    ("chekc", "did you mean check?"), ("check --confg x", "did you mean --config?"), ("dev --prot 1", "did you mean --port?"),
+    ("token mint --scpoe read", "did you mean --scope?"), ("token mnit", '"mnit"'), ("config explian limits.rate", "did you mean explain?"),
+    ("config explain", "which option"), ("version -c x", "no option -c"), ("check -o yaml", "-o takes text or json"),
+    ("check extra", '"extra"'), ("status extra", '"extra"'), ("dev extra", '"extra"'), ("check -c", "--config needs a value"),
+    ("dev --port 0", "--port takes a number"), ("dev --port x", "--port takes a number")])
+def test_what_is_misspelt_is_told_in_a_sentence(line, word):
+    done = run(BINARY, *line.split())
+    assert done.returncode == 2 and done.stdout == ""
+    assert word in done.stderr and len(done.stderr.splitlines()) <= 2, done.stderr
+
+
+def test_output_that_cannot_be_written_is_a_failure():
+    for command in ("version", "config explain limits", "--help"):
+        with open("/dev/full", "wb") as full:
+            done = subprocess.run([BINARY, *command.split()], stdout=full, stderr=subprocess.PIPE, text=True)
+        assert done.returncode == 1 and "cannot be written" in done.stderr

@@ -80,6 +80,25 @@ def test_a_second_start_is_quick_and_an_interrupt_ends_it(dev, tmp_path):
     assert len(took) == 2 and took[1] < (10 if "asan" in BINARY else 2), took
 
 
+def test_lines_hold_in_another_terminal_and_beside_an_office_proxy(tmp_path):
+    """The pasting shell knows nothing of the state directory, and sends what it can through a proxy that is not there."""
+    env = dict(os.environ, XDG_STATE_HOME=str(tmp_path / "it's here"), https_proxy="http://127.0.0.1:9", NO_COLOR="1")
+    env.pop("SALLYPORT_ENVIRONMENT", None)
+    with subprocess.Popen([BINARY, "dev", "--port", str(free_port(4))], stdout=subprocess.PIPE, text=True, env=env) as process:
+        told = ""
+        for line in process.stdout:
+            told += line
+            if "Ctrl-C" in line:
+                break
+        pasting = dict(env, HOME="/nonexistent", http_proxy="http://127.0.0.1:9")
+        del pasting["XDG_STATE_HOME"]
+        for command, status in lines(type("Dev", (), dict(text=told))):
+            done = subprocess.run(["bash", "-c", command], capture_output=True, text=True, env=pasting, timeout=60)
+            assert f" {status} " in done.stdout + done.stderr, (command, done.stdout, done.stderr)
+        process.send_signal(signal.SIGHUP)  # the terminal is closed
+        assert process.wait(10) == 0
+
+
 def test_a_taken_port_is_told_in_one_sentence(dev):
     port = re.search(r"https://127\.0\.0\.1:(\d+)/", dev.text).group(1)
     done = run(BINARY, "dev", "--port", port, env=dev.env)

@@ -9,19 +9,6 @@
 #include <unistd.h>
 #include <cmocka.h>
 
-static void the_nearest_word_is_suggested_and_a_strange_one_is_not(void **state)
-{
-	static const char *const words[] = { "run", "check", "reload", "status" };
-
-	(void)state;
-	assert_string_equal(nearest("chekc", words, 4), "check");
-	assert_string_equal(nearest("relaod", words, 4), "reload");
-	assert_string_equal(nearest("stat", words, 4), "status");
-	assert_null(nearest("frobnicate", words, 4));
-	assert_null(nearest("an-argument-that-is-longer-than-any-word-that-was-ever-a-command", words, 4));
-}
-
-/* The words of a line as arguments; they live until the next call. */
 static void durations_are_a_number_and_a_unit(void **state)
 {
 	static const char *const bad[] = { "", "5", "m", "5 m", "-5m", "5w", "1h30m", "99999999999s" };
@@ -36,6 +23,7 @@ static void durations_are_a_number_and_a_unit(void **state)
 		assert_false(options_duration(bad[i], &s));
 }
 
+/* The words of a line as arguments; they live until the next call. */
 static int parse(const char *line, const char *takes, struct options *to)
 {
 	static char store[128], *words[16];
@@ -80,7 +68,6 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(durations_are_a_number_and_a_unit),
-		cmocka_unit_test(the_nearest_word_is_suggested_and_a_strange_one_is_not),
 		cmocka_unit_test(options_are_read_and_foreign_ones_refused),
 		cmocka_unit_test(no_color_is_honoured),
 	};
