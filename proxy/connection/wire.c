@@ -2,6 +2,7 @@
 #include "base/check.h"
 #include <errno.h>
 #include <fcntl.h>
+#include <poll.h>
 #include <unistd.h>
 
 static void on_event(evutil_socket_t fd, short what, void *with)
@@ -42,6 +43,14 @@ void wire_nudge(struct wire *w)
 {
 	if (!w->closed && list_is_empty(&w->ready_link))
 		list_push(&w->loop->ready, &w->ready_link);
+}
+
+void wire_look(struct wire *w)
+{
+	struct pollfd look = { .fd = w->fd };
+
+	if (poll(&look, 1, 0) == 1 && look.revents & (POLLERR | POLLHUP))
+		w->hung_up = true;
 }
 
 static void fail(struct wire *w, int error)

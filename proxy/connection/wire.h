@@ -54,6 +54,9 @@ bool wire_write(struct wire *w, struct slice bytes);
 static inline size_t wire_backlog(const struct wire *w) { return w->out_len; }
 /* Something may be read now without a new edge. */
 bool wire_is_readable(const struct wire *w);
+/* Nobody reads now, and something came: is the peer gone altogether? A reset comes as one more "readable",
+ * behind what it sent before; then hung_up is set. One system call. */
+void wire_look(struct wire *w);
 /* Calls on_ready in this or the next turn even without an edge. */
 void wire_nudge(struct wire *w);
 

@@ -229,6 +229,10 @@ static void on_ready(struct wire *w)
 		read_head(h);
 		break;
 	case H1_REQUEST:
+		if (w->readable && !w->hung_up && h->exchange->body.ended)
+			wire_look(w);
+		request_wake(h->request);
+		break;
 	case H1_TUNNEL:
 		request_wake(h->request);
 		break;

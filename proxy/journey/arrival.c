@@ -290,6 +290,16 @@ void arrival_let_go(struct journey *j)
 	j->is_touched = false;
 }
 
+static uint16_t port_of(struct slice address)
+{
+	uint64_t port = 0;
+	size_t digits = 0;
+
+	while (digits < address.len && address.at[address.len - digits - 1] != ':')
+		digits++;
+	return slice_u64(slice_from(address, address.len - digits), &port) ? (uint16_t)port : 0;
+}
+
 static struct guest *new_guest(struct journey *j, size_t listener, const struct sockaddr_storage *peer)
 {
 	struct guest *g = calloc(1, sizeof *g);
@@ -300,6 +310,7 @@ static struct guest *new_guest(struct journey *j, size_t listener, const struct 
 	g->listener = listener;
 	g->visitor.peer = address_of(peer, &g->visitor.peer_port);
 	g->visitor.listener = listener_of(g)->address;
+	g->visitor.local_port = port_of(g->visitor.listener);
 	g->visitor.tls = j->tls[listener] != NULL;
 	g->visitor.accepted_ns = j->world.loop->now_ns;
 	list_init(&g->link);

@@ -44,7 +44,7 @@ def test_the_access_log_names_the_decision_and_hides_secrets(world):
     assert good["http.response.status_code"] == 200 and good["http.request.method"] == "GET"
     assert good["sallyport.route"] == "open" and good["sallyport.class"] == "human"
     assert good["url.query"] == "code=-&page=7"
-    assert good["client.address"] == "127.0.0.1"
+    assert good["client.address"] == "127.0.0.1" and good["server.port"] == world.port
     assert good["sallyport.upstream"] == "app"
     bad = [x for x in found() if x["url.path"] == "/nowhere/logged"][0]
     assert bad["sallyport.reason"] == "no-route" and bad["http.response.status_code"] == 503
