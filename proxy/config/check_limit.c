@@ -84,6 +84,28 @@ static void check_classes(struct check *k, const struct config_limit *l)
 	check_distinct(k, &l->classes, l->place, "class");
 }
 
+static void check_outcome(struct check *k, const struct config_limit *l, const struct config_pair *o)
+{
+	uint64_t status = 0, cost = 0;
+
+	if (o->name.len != 3 || !slice_u64(o->name, &status) || status < 200 || status > 599)
+		COMPLAIN(k, &o->value, l, "outcomes: \"%.*s\" is no status; write one of 200 to 599",
+		         SLICE(complain_shown(o->name)));
+	else if (!slice_u64(o->value, &cost) || cost < l->cost || cost > l->burst)
+		COMPLAIN(k, &o->value, l,
+		         "outcomes: %" PRIu64 " is to cost \"%.*s\"; write a number of tokens from cost (%" PRIu64
+		         ") to burst (%" PRIu64 "), which is what such a request costs in all",
+		         status, SHOWN(k, &o->value), l->cost, l->burst);
+}
+
+static void check_outcomes(struct check *k, const struct config_limit *l)
+{
+	for (size_t i = 0; i < l->outcomes.len; i++)
+		check_outcome(k, l, &l->outcomes.at[i]);
+	if (l->outcomes.len > LIMIT_OUTCOMES_MAX)
+		COMPLAIN(k, &l->outcomes, l, "outcomes: more than %d statuses", LIMIT_OUTCOMES_MAX);
+}
+
 static void check_limit(struct check *k, const struct config_limit *l)
 {
 	uint64_t period_ns = (l->rate.per_ns + l->rate.count - 1) / l->rate.count;
@@ -97,6 +119,7 @@ static void check_limit(struct check *k, const struct config_limit *l)
 	check_distinct(k, &l->key, l->place, "key part");
 	check_classes(k, l);
 	check_methods(k, &l->methods, l->place);
+	check_outcomes(k, l);
 	if (l->burst < l->cost)
 		COMPLAIN(k, &l->burst, l,
 		         "burst %" PRIu64 " is less than cost %" PRIu64 ", so no request could ever pass", l->burst,

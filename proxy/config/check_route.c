@@ -69,14 +69,19 @@ static bool needs_token(const struct config_limit *l)
 
 static void check_route_limits(struct check *k, const struct config_route *r)
 {
+	unsigned owed = 0;
+
 	for (size_t i = 0; i < r->limits.len; i++) {
 		const struct slice *name = &r->limits.at[i];
 		const struct config_limit *limit = check_name(k, &k->limits, name, r->place, "limit");
+		owed += limit && limit->outcomes.len;
 		if (limit && needs_token(limit) && !r->verify)
 			COMPLAIN(k, name, r,
 			         "the limit \"%.*s\" counts by what a token says, and this route has no verify",
 			         SHOWN(k, name));
 	}
+	if (owed > LIMIT_OWED_MAX)
+		COMPLAIN(k, &r->limits, r, "more than %d of this route's limits have outcomes", LIMIT_OWED_MAX);
 	check_distinct(k, &r->limits, r->place, "limit");
 }
 

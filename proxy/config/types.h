@@ -66,5 +66,8 @@ enum asker { ASKER_NONE, ASKER_NGINX, ASKER_ENVOY, ASKER_TRAEFIK, ASKER_CADDY };
 struct prefix_bits { uint8_t v4, v6; };
 bool prefix_bits(struct slice part, struct prefix_bits *to);
 
+#define LIMIT_OUTCOMES_MAX 8 /* statuses in one limit's outcomes */
+#define LIMIT_OWED_MAX 4     /* limits with outcomes on one route */
+
 /* A COUNT, SIZE or DURATION with the default "" that was not written. 0 is a value. */
 #define CONFIG_ABSENT UINT64_MAX

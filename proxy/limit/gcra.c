@@ -40,6 +40,18 @@ bool gcra_take(struct gcra g, uint64_t *tat, uint64_t now_ns, uint64_t cost, uin
 	return true;
 }
 
+bool gcra_owe(struct gcra g, uint64_t *tat, uint64_t now_ns, uint64_t cost)
+{
+	uint64_t debt = *tat > now_ns ? *tat - now_ns : 0, most = 2 * g.tolerance_ns, want;
+
+	if (__builtin_mul_overflow(g.period_ns, cost, &want) || want > most)
+		want = most;
+	if (debt >= most)
+		return false;
+	*tat = now_ns + (debt > most - want ? most : debt + want);
+	return true;
+}
+
 uint64_t gcra_remaining(struct gcra g, uint64_t tat, uint64_t now_ns)
 {
 	uint64_t debt = tat > now_ns ? tat - now_ns : 0;

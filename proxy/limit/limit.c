@@ -10,7 +10,8 @@ static void join(const struct limits *l, const struct plan *plan, const struct r
 
 	key_of(l, plan, r, &key);
 	round->plans[i] = plan;
-	round->asks[i] = (struct ask){ plan->gcra, key_tag(l, plan, &key), plan->name_hash, plan->limit->cost };
+	round->asks[i] = (struct ask){ plan->gcra, key_tag(l, plan, &key), plan->name_hash,
+		                        plan->limit->cost, false };
 	round->shadow[i] = plan_is_shadow(plan, round->asks[i].tag);
 }
 
@@ -107,7 +108,10 @@ static enum pace visit(struct limits *l, const struct station *s, struct request
 	good = look(l, &round, now_ns) && take(l, &round, now_ns);
 	tell(r, &round, good);
 	fields_tell(r, &round, now_ns);
-	return good ? GO_ON : request_fail(r, FAULT_LIMITED);
+	if (!good)
+		return request_fail(r, FAULT_LIMITED);
+	outcome_expect(r, &round);
+	return GO_ON;
 }
 
 static const struct stations *stations_of(const struct limits *l, const struct request *r)

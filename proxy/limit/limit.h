@@ -20,7 +20,12 @@
  * All limits of one station are taken all-or-nothing: first every bucket is looked at, then all are charged;
  * where a race refuses one after all, what the others were charged is given back. A key in the shadow (all of
  * a limit's keys, or a percentage chosen by the tag, so that a key stays what it is) is decided and counted
- * but not refused or told. Owns nothing of the request; r->rate_limit and r->rate_limit_policy lie in its
+ * but not refused or told.
+ *
+ * Where an outcome costs more (a login that the upstream answered 401), the rest is charged after the answer:
+ * it refuses nobody and is never refused, so that logins in flight together may leave the bucket in debt, by
+ * at most one burst; the next is refused until that is paid. Nothing is ever given back for an outcome. Owns
+ * nothing of the request; r->rate_limit and r->rate_limit_policy lie in its
  * arena; they are left empty where it is nearly full. */
 #pragma once
 #include "request/request.h"
@@ -32,6 +37,9 @@ struct gcra gcra_of(struct rate rate, uint64_t burst);
 /* tat: theoretical arrival time. True: admitted and *tat moved; false: *retry_after_ns says when cost fits
  * (UINT64_MAX: it never does). Times are below 2^63. */
 bool gcra_take(struct gcra g, uint64_t *tat, uint64_t now_ns, uint64_t cost, uint64_t *retry_after_ns);
+/* Charges also what the bucket does not hold, down to a debt of one burst. False: it owed that much already,
+ * and *tat stays. */
+bool gcra_owe(struct gcra g, uint64_t *tat, uint64_t now_ns, uint64_t cost);
 uint64_t gcra_remaining(struct gcra g, uint64_t tat, uint64_t now_ns);
 
 /* ---- the table, in shared memory ---- */
@@ -60,3 +68,5 @@ void limits_read_bodies(struct limits *l, enum pace (*read)(struct request *));
  * tenant. now_ns: monotonic. A request without a route goes on. */
 enum pace limit_early(struct limits *l, struct request *r, uint64_t now_ns);
 enum pace limit_late(struct limits *l, struct request *r, uint64_t now_ns);
+/* At the end of every request: what its outcome costs beyond what was taken, by r->status. */
+void limit_settle(struct limits *l, struct request *r, uint64_t now_ns);

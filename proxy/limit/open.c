@@ -5,7 +5,7 @@
 static bool plan_read(struct limits *l, struct plan *plan, const struct config_limit *limit,
                       struct config_errors *errors)
 {
-	static const char *const outcomes[OUTCOMES] = { "admitted", "refused", "shadowed" };
+	static const char *const outcomes[OUTCOMES] = { "admitted", "refused", "shadowed", "charged" };
 	struct slice none = { 0 }, id = limit->id;
 
 	*plan = (struct plan){ .limit = limit, .gcra = gcra_of(limit->rate, limit->burst) };
@@ -20,7 +20,7 @@ static bool plan_read(struct limits *l, struct plan *plan, const struct config_l
 		                (unsigned long long)limit->burst);
 		return false;
 	}
-	if (!parts_read(plan, errors) || !classes_read(plan, errors))
+	if (!parts_read(plan, errors) || !classes_read(plan, errors) || !outcomes_read(plan, errors))
 		return false;
 	plan->shadow = l->config->root.limiting.shadow ? 100 : limit->shadow;
 	plan->name_hash = siphash(l->table->key, limit->id);

@@ -4,7 +4,7 @@
 #include "limit/table.h"
 #include "metrics/metrics.h"
 
-enum outcome { ADMITTED, REFUSED_BY_LIMIT, SHADOWED, OUTCOMES };
+enum outcome { ADMITTED, REFUSED_BY_LIMIT, SHADOWED, CHARGED_LATER, OUTCOMES };
 
 struct plan { /* one limit */
 	const struct config_limit *limit;
@@ -15,6 +15,8 @@ struct plan { /* one limit */
 	unsigned classes; /* bit per enum class_of */
 	uint32_t shadow;  /* of a hundred keys, so many are only watched */
 	bool late, reads_body;
+	struct { uint16_t status; uint64_t extra; } outcomes[LIMIT_OUTCOMES_MAX];
+	size_t outcomes_len;
 	struct slice policy; /* `"name";q=..;w=..`, empty where clients are never told */
 	char policy_text[160];
 	uint32_t series[OUTCOMES];
@@ -47,6 +49,11 @@ struct round { /* the limits of one station that apply to this request */
 /* Reads the parts of limit->key; the classes. False: complained. */
 bool parts_read(struct plan *plan, struct config_errors *errors);
 bool classes_read(struct plan *plan, struct config_errors *errors);
+
+/* Reads what outcomes cost beyond limit->cost. False: complained. */
+bool outcomes_read(struct plan *plan, struct config_errors *errors);
+/* The request took from these buckets: those whose cost depends on its end are kept in it. */
+void outcome_expect(struct request *r, const struct round *round);
 
 /* Whether the limit is for this request; whether the key is only watched; whether the key needs bytes of the
  * body that are still to come. */

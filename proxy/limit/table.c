@@ -171,7 +171,8 @@ static enum charge charge(struct slot *s, const struct ask *a, uint64_t tag, uin
 	to->before = atomic_load_explicit(&s->tat, memory_order_acquire);
 	do {
 		to->tat = to->before;
-		admitted = gcra_take(a->gcra, &to->tat, now_ns, a->cost, &to->retry_after_ns);
+		admitted = a->owed ? gcra_owe(a->gcra, &to->tat, now_ns, a->cost) :
+		                     gcra_take(a->gcra, &to->tat, now_ns, a->cost, &to->retry_after_ns);
 	} while (admitted && !atomic_compare_exchange_weak(&s->tat, &to->before, to->tat));
 	if (atomic_load(&s->tag) != tag)
 		return MOVED;

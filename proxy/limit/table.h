@@ -30,6 +30,7 @@ struct ask {
 	uint64_t tag;   /* of the key */
 	uint64_t limit; /* hash of the limit's name: common buckets are per limit */
 	uint64_t cost;
+	bool owed;      /* charged even where the bucket does not hold it */
 };
 
 /* What was found or done. */

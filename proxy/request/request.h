@@ -105,9 +105,9 @@ struct request {
 	struct identity identity;
 	struct refusal refusal;
 	struct slice rate_limit, rate_limit_policy, issuer_state; /* fields of the answer; empty where none */
+	struct { size_t len; struct { const void *plan; uint64_t tag; } at[LIMIT_OWED_MAX]; } owed; /* limit/'s */
 	struct answer answer;
-	struct slice stash;           /* the first bytes of the body, where a station asked for them */
-	bool stash_ended;             /* the stash is all of the body */
+	struct slice stash; bool stash_ended; /* the first bytes of the body; they are all of it */
 	void *waits, *stash_block;    /* private to the station that said WAIT; to http/ */
 	uint64_t exchange;            /* private to verify/: its claim on a code or refresh token; 0: none */
 	struct passage *passage;      /* private to forward/ */

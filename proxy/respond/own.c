@@ -61,7 +61,8 @@ static uint64_t patience_s(enum fault why)
 
 unsigned respond_retry_after(const struct request *r)
 {
-	uint64_t ns = r->refusal.retry_after_ns, most_s = r->refusal.limit ? 7 * 86400 : 30;
+	/* a limit's word is never shortened: config/ sees to it that no bucket takes longer than two years */
+	uint64_t ns = r->refusal.retry_after_ns, most_s = r->refusal.limit ? UINT32_MAX : 30;
 
 	if (ns == 0)
 		ns = patience_s(r->fault) * NS_PER_S;

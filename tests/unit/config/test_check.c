@@ -197,6 +197,16 @@ static void limits_are_keyed_by_what_is_known(void **state)
 	       "is none of verified|always|never");
 	refuse(LEAST "limits: {a: {key: address, rate: 1/s, shadow: half}}\n",
 	       "write true, false, or 0% to 100%");
+	welcome(LEAST "limits: {a: {key: address, rate: 1/s, burst: 9, cost: 2, outcomes: {401: 9, 403: 2}}}\n");
+	refuse(LEAST "limits: {a: {key: address, rate: 1/s, burst: 9, outcomes: {40: 2}}}\n",
+	       "\"40\" is no status");
+	refuse(LEAST "limits: {a: {key: address, rate: 1/s, burst: 9, outcomes: {404: 10}}}\n",
+	       "404 is to cost \"10\"; write a number of tokens from cost (1) to burst (9)");
+	refuse(LEAST "limits: {a: {key: address, rate: 1/s, burst: 9, cost: 3, outcomes: {404: 2}}}\n",
+	       "write a number of tokens from cost (3)");
+	refuse(LEAST "limits: {a: {key: address, rate: 1/s, burst: 9, outcomes: {401: 2, 402: 2, 403: 2, 404: 2, "
+	             "405: 2, 406: 2, 407: 2, 408: 2, 409: 2}}}\n",
+	       "more than 8 statuses");
 	refuse(LEAST "limits: {a: {key: certificate, rate: 1/s}}\n",
 	       "no listener asks clients for a certificate");
 	refuse(LEAST "limits: {a: {key: [address, address], rate: 1/s}}\n", "given twice");
@@ -268,6 +278,14 @@ static void names_refer_to_what_is_there(void **state)
 	refuse(ROUTE("path: /a, upstream: app, verify: {issuer: auth1}"),
 	       "there is no issuer \"auth1\"; did you mean \"auth0\"?");
 	refuse(ROUTE(OPEN ", limits: [none]"), "there is no limit \"none\"");
+	refuse(WORLD "limits:\n"
+	             "  a: {key: address, rate: 1/s, outcomes: {401: 1}}\n"
+	             "  b: {key: address, rate: 1/s, outcomes: {401: 1}}\n"
+	             "  c: {key: address, rate: 1/s, outcomes: {401: 1}}\n"
+	             "  d: {key: address, rate: 1/s, outcomes: {401: 1}}\n"
+	             "  e: {key: address, rate: 1/s, outcomes: {401: 1}}\n"
+	             "routes:\n  - {" OPEN ", limits: [a, b, c, d, e]}\n",
+	       "more than 4 of this route's limits have outcomes");
 	refuse(ROUTE("path: /a, upstream: app, verify: {issuer: auth0, audiences: [other]}"),
 	       "\"other\" is not among the audiences of issuer \"auth0\"");
 	welcome(ROUTE("path: /a, upstream: app, verify: {issuer: auth0, audiences: [api]}"));

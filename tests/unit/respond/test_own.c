@@ -248,6 +248,22 @@ static void retry_after_is_at_least_the_limits_and_at_most_a_fifth_more(void **s
 	assert_true(differs);
 }
 
+static void whoever_comes_back_when_told_is_never_too_early(void **state)
+{
+	const struct config_limit limit = { .id = S("api-per-key") };
+	uint64_t seed = 1;
+
+	(void)state;
+	for (int i = 0; i < 10000; i++) {
+		struct request *r = routed(FAULT_LIMITED);
+		seed = seed * UINT64_C(6364136223846793005) + UINT64_C(1442695040888963407);
+		/* from a nanosecond to two years, all orders of magnitude alike */
+		uint64_t wait_ns = (seed >> 8) % (UINT64_C(1) << (1 + seed % 56)) + 1;
+		r->refusal = (struct refusal){ &limit, wait_ns };
+		assert_true(respond_retry_after(r) * NS_PER_S >= wait_ns);
+	}
+}
+
 static void without_a_limit_it_is_1_to_30_seconds(void **state)
 {
 	(void)state;
@@ -381,6 +397,7 @@ int main(void)
 		cmocka_unit_test(a_denied_route_says_the_status_it_was_given),
 		cmocka_unit_test(a_denied_method_is_told_the_allowed_ones),
 		cmocka_unit_test(retry_after_is_at_least_the_limits_and_at_most_a_fifth_more),
+		cmocka_unit_test(whoever_comes_back_when_told_is_never_too_early),
 		cmocka_unit_test(without_a_limit_it_is_1_to_30_seconds),
 		cmocka_unit_test(limits_are_told),
 		cmocka_unit_test(an_allowed_origin_may_read_our_answers_and_no_other),

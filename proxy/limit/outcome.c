@@ -1,0 +1,64 @@
+/* outcome.c -- costs that are known only when the request has ended. */
+#include "limit/room.h"
+#include "base/check.h"
+
+bool outcomes_read(struct plan *plan, struct config_errors *errors)
+{
+	const struct config_limit *limit = plan->limit;
+
+	for (size_t i = 0; i < limit->outcomes.len; i++) {
+		const struct config_pair *o = &limit->outcomes.at[i];
+		uint64_t status, cost;
+		bool good = slice_u64(o->name, &status) && slice_u64(o->value, &cost) && status < 600 &&
+			cost >= limit->cost && cost <= limit->burst && i < LIMIT_OUTCOMES_MAX;
+		if (!good) {
+			config_complain(errors, limit->place, "limit %.*s: outcome \"%.*s\" cannot be charged",
+			                SLICE(limit->id), SLICE(o->name));
+			return false;
+		}
+		plan->outcomes[i].status = (uint16_t)status;
+		plan->outcomes[i].extra = cost - limit->cost;
+		plan->outcomes_len++;
+	}
+	return true;
+}
+
+void outcome_expect(struct request *r, const struct round *round)
+{
+	for (size_t i = 0; i < round->len; i++) {
+		if (!round->plans[i]->outcomes_len || !round->admitted[i])
+			continue;
+		check(r->owed.len < LIMIT_OWED_MAX); /* config/ has counted them */
+		r->owed.at[r->owed.len].plan = round->plans[i];
+		r->owed.at[r->owed.len++].tag = round->asks[i].tag;
+	}
+}
+
+/* What the upstream said; of our own answers those that say something of the caller: that a 503 of ours costs
+ * more would punish whom we could not serve. */
+static bool is_telling(const struct request *r)
+{
+	bool ours = r->fault && fault_info[r->fault].status;
+
+	return !ours || r->status == 401 || r->status == 403;
+}
+
+static uint64_t extra_of(const struct plan *plan, unsigned status)
+{
+	for (size_t i = 0; i < plan->outcomes_len; i++)
+		if (plan->outcomes[i].status == status)
+			return plan->outcomes[i].extra;
+	return 0;
+}
+
+void limit_settle(struct limits *l, struct request *r, uint64_t now_ns)
+{
+	for (size_t i = 0; i < r->owed.len && is_telling(r); i++) {
+		const struct plan *plan = r->owed.at[i].plan;
+		struct ask ask = { plan->gcra, r->owed.at[i].tag, plan->name_hash, extra_of(plan, r->status), true };
+		struct answered done;
+		if (ask.cost && table_take(l->table, &ask, now_ns, &done))
+			metrics_add(plan->series[CHARGED_LATER], 1);
+	}
+	r->owed.len = 0;
+}
