@@ -6,7 +6,7 @@ void deadline_wheel_init(struct deadline_wheel *w, uint64_t now_ns)
 {
 	for (size_t i = 0; i < SLOTS; i++)
 		list_init(&w->slots[i]);
-	w->swept = now_ns / DEADLINE_SLOT_NS;
+	w->swept = w->first = now_ns / DEADLINE_SLOT_NS;
 	w->armed = 0;
 }
 
@@ -25,6 +25,8 @@ static void lay(struct deadline_wheel *w, struct deadline *d)
 		slot = w->swept + 1;
 	if (slot >= w->swept + SLOTS)
 		slot = w->swept + SLOTS - 1;
+	if (slot < w->first)
+		w->first = slot;
 	d->slot = slot;
 	list_push(&w->slots[slot % SLOTS], &d->link);
 }
@@ -81,14 +83,15 @@ void deadline_sweep(struct deadline_wheel *w, uint64_t now_ns)
 	}
 }
 
-uint64_t deadline_next_ns(const struct deadline_wheel *w, uint64_t now_ns)
+uint64_t deadline_next_ns(struct deadline_wheel *w, uint64_t now_ns)
 {
 	if (!w->armed)
 		return UINT64_MAX;
-	for (uint64_t s = w->swept + 1; s < w->swept + SLOTS; s++)
-		if (!list_is_empty(&w->slots[s % SLOTS])) {
-			uint64_t at = s * DEADLINE_SLOT_NS;
-			return at > now_ns ? at - now_ns : 0;
-		}
-	return 0;
+	if (w->first <= w->swept)
+		w->first = w->swept + 1;
+	/* what this passes over is not looked at again until something is laid there */
+	while (w->first < w->swept + SLOTS && list_is_empty(&w->slots[w->first % SLOTS]))
+		w->first++;
+	uint64_t at = w->first * DEADLINE_SLOT_NS;
+	return at > now_ns ? at - now_ns : 0;
 }

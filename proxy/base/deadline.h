@@ -17,6 +17,7 @@ struct deadline {
 struct deadline_wheel {
 	struct list slots[512]; /* 32 s; farther ones wait in the last slot and are moved on */
 	uint64_t swept;         /* slot number up to which all is swept */
+	uint64_t first;         /* no slot between swept and this one holds anything */
 	unsigned armed;
 };
 
@@ -31,4 +32,4 @@ void deadline_clear(struct deadline_wheel *w, struct deadline *d);
 void deadline_sweep(struct deadline_wheel *w, uint64_t now_ns);
 
 /* How long a loop may sleep: UINT64_MAX where nothing is armed. */
-uint64_t deadline_next_ns(const struct deadline_wheel *w, uint64_t now_ns);
+uint64_t deadline_next_ns(struct deadline_wheel *w, uint64_t now_ns);

@@ -1,35 +1,51 @@
 #include "base/random.h"
 #include "base/check.h"
+#include <errno.h>
 #include <string.h>
+#include <sys/mman.h>
 #include <sys/random.h>
-#include <unistd.h>
 
-static struct {
-	unsigned char bytes[512];
+/* In a page of its own, which is empty again in a forked child: it must not repeat its parent's bytes, and
+ * asking for the process id each time would be a system call for every request. */
+struct pool {
 	size_t left;
-	pid_t owner; /* a forked child must not repeat its parent's bytes */
-} pool;
+	unsigned char bytes[4096 - sizeof(size_t)];
+};
+
+static struct pool *make_pool(void)
+{
+	struct pool *p = mmap(NULL, sizeof *p, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+
+	check(p != MAP_FAILED && madvise(p, sizeof *p, MADV_WIPEONFORK) == 0);
+	return p;
+}
+
+static void fill(struct pool *p)
+{
+	while (p->left < sizeof p->bytes) { /* a signal may cut it short */
+		ssize_t got = getrandom(p->bytes + p->left, sizeof p->bytes - p->left, 0);
+		check(got > 0 || errno == EINTR);
+		p->left += got > 0 ? (size_t)got : 0;
+	}
+}
 
 void random_bytes(void *to, size_t len)
 {
+	static struct pool *pool;
 	unsigned char *out = to;
 
-	if (pool.owner != getpid()) {
-		pool.left = 0;
-		pool.owner = getpid();
-	}
+	if (!pool)
+		pool = make_pool();
 	while (len) {
-		if (pool.left == 0) {
-			check(getrandom(pool.bytes, sizeof pool.bytes, 0) == (ssize_t)sizeof pool.bytes);
-			pool.left = sizeof pool.bytes;
-		}
-		size_t n = len < pool.left ? len : pool.left;
-		unsigned char *from = pool.bytes + sizeof pool.bytes - pool.left;
+		if (pool->left == 0)
+			fill(pool);
+		size_t n = len < pool->left ? len : pool->left;
+		unsigned char *from = pool->bytes + sizeof pool->bytes - pool->left;
 		memcpy(out, from, n);
 		memset(from, 0, n);
 		out += n;
 		len -= n;
-		pool.left -= n;
+		pool->left -= n;
 	}
 }
 

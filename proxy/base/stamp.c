@@ -3,7 +3,7 @@
 
 struct civil {
 	unsigned year, month, day, weekday; /* month and day from 1; Sunday is 0 */
-	unsigned hour, minute, second, ms;
+	unsigned hour, minute, second;
 };
 
 /* Days to a date of the Gregorian calendar, counted in eras of 400 years that begin on 1 March. */
@@ -21,7 +21,6 @@ static struct civil civil_of(uint64_t wall_ns)
 	c.hour = of_day / 3600;
 	c.minute = of_day / 60 % 60;
 	c.second = of_day % 60;
-	c.ms = (unsigned)(wall_ns / NS_PER_MS % 1000);
 	return c;
 }
 
@@ -54,14 +53,20 @@ static char *clock_time(char *to, const struct civil *c)
 
 void stamp_rfc3339(struct text *t, uint64_t wall_ns)
 {
-	struct civil c = civil_of(wall_ns);
-	char out[24], *p = out;
+	static char out[24]; /* of the last second: within it only the milliseconds change */
+	static uint64_t second = UINT64_MAX;
 
-	p = mark(digits(p, c.year, 4), '-');
-	p = mark(digits(p, c.month, 2), '-');
-	p = mark(digits(p, c.day, 2), 'T');
-	p = mark(clock_time(p, &c), '.');
-	mark(digits(p, c.ms, 3), 'Z');
+	if (wall_ns / NS_PER_S != second) {
+		struct civil c = civil_of(wall_ns);
+		char *p = out;
+		second = wall_ns / NS_PER_S;
+		p = mark(digits(p, c.year, 4), '-');
+		p = mark(digits(p, c.month, 2), '-');
+		p = mark(digits(p, c.day, 2), 'T');
+		mark(clock_time(p, &c), '.');
+		out[23] = 'Z';
+	}
+	digits(out + 20, (unsigned)(wall_ns / NS_PER_MS % 1000), 3);
 	text_add(t, (struct slice){ out, sizeof out });
 }
 

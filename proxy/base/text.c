@@ -2,25 +2,64 @@
 #include <stdarg.h>
 #include <stdio.h>
 
+/* 00 01 .. 99: two digits for one division. */
+#define TEN(d) d "0" d "1" d "2" d "3" d "4" d "5" d "6" d "7" d "8" d "9"
+static const char pairs[] = TEN("0") TEN("1") TEN("2") TEN("3") TEN("4")
+	TEN("5") TEN("6") TEN("7") TEN("8") TEN("9");
+
+static unsigned digits_of(uint64_t n)
+{
+	unsigned len = 1;
+
+	for (; n >= 1000; n /= 1000)
+		len += 3;
+	return len + (n >= 10) + (n >= 100);
+}
+
 void text_u64(struct text *t, uint64_t n)
 {
-	char digits[20];
-	size_t at = sizeof digits;
+	unsigned len = digits_of(n);
+	char *at = t->at + t->len + len;
 
-	do {
-		digits[--at] = (char)('0' + n % 10);
-		n /= 10;
-	} while (n);
-	text_add(t, (struct slice){ digits + at, sizeof digits - at });
+	if (t->cut || len > t->cap - t->len) {
+		t->cut = true;
+		return;
+	}
+	t->len += len;
+	for (; n >= 100; n /= 100)
+		memcpy(at -= 2, pairs + n % 100 * 2, 2);
+	if (n >= 10)
+		memcpy(at - 2, pairs + n * 2, 2);
+	else
+		at[-1] = (char)('0' + n);
+}
+
+/* Four bytes become eight digits at once: nibbles are spread into bytes, and those over 9 moved up to the
+ * letters. */
+static void hex_of_four(char *to, const unsigned char *b)
+{
+	uint64_t n = (uint64_t)b[0] << 0 | (uint64_t)b[1] << 16 | (uint64_t)b[2] << 32 | (uint64_t)b[3] << 48;
+
+	n = (n >> 4 & UINT64_C(0x000f000f000f000f)) | (n & UINT64_C(0x000f000f000f000f)) << 8;
+	uint64_t letters = (n + UINT64_C(0x0606060606060606)) >> 4 & UINT64_C(0x0101010101010101);
+	n += UINT64_C(0x3030303030303030) + letters * ('a' - '0' - 10);
+	memcpy(to, &n, sizeof n); /* Linux targets are little-endian */
 }
 
 void text_hex(struct text *t, const void *bytes, size_t len)
 {
 	const unsigned char *b = bytes;
+	size_t i = 0;
 
-	for (size_t i = 0; i < len; i++) {
-		text_char(t, "0123456789abcdef"[b[i] >> 4]);
-		text_char(t, "0123456789abcdef"[b[i] & 15]);
+	if (t->cut || len * 2 > t->cap - t->len) {
+		t->cut = true;
+		return;
+	}
+	for (; len - i >= 4; i += 4, t->len += 8)
+		hex_of_four(t->at + t->len, b + i);
+	for (; i < len; i++) {
+		t->at[t->len++] = "0123456789abcdef"[b[i] >> 4];
+		t->at[t->len++] = "0123456789abcdef"[b[i] & 15];
 	}
 }
 
@@ -108,8 +147,9 @@ static bool plain_eight(const char *at)
 	uint64_t w;
 
 	memcpy(&w, at, sizeof w);
-	return !((w & highs) | ((w - ones * 0x20) & ~w & highs) | zeros(w ^ ones * 0x7F) |
-	         zeros(w ^ ones * '"') | zeros(w ^ ones * '\\'));
+	/* below the highest bit: 0x7F overflows into it, what is under 0x20 does not */
+	uint64_t low = (w & ~highs) + ones, printable = (w & ~highs) + ones * 0x60;
+	return !(((w | low | ~printable | zeros(w ^ ones * '"') | zeros(w ^ ones * '\\'))) & highs);
 }
 
 static size_t plain_run(struct slice s)
@@ -118,6 +158,8 @@ static size_t plain_run(struct slice s)
 
 	while (s.len - run >= 8 && plain_eight(s.at + run))
 		run += 8;
+	if (s.len - run < 8 && run >= 8 && plain_eight(s.at + s.len - 8))
+		return s.len; /* the last eight overlap those before */
 	while (run < s.len && plain_json((unsigned char)s.at[run]))
 		run++;
 	return run;

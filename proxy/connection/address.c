@@ -1,4 +1,5 @@
 #include "connection/connection.h"
+#include "base/text.h"
 #include <arpa/inet.h>
 #include <stddef.h>
 #include <sys/un.h>
@@ -90,9 +91,15 @@ struct in6_addr address_of(const struct sockaddr_storage *from, uint16_t *port)
 
 struct slice address_text(const struct in6_addr *address, char to[static 46])
 {
-	bool v4 = IN6_IS_ADDR_V4MAPPED(address);
+	struct text t = { .at = to, .cap = 46 };
 
-	inet_ntop(v4 ? AF_INET : AF_INET6, v4 ? (const void *)(address->s6_addr + 12) : (const void *)address, to,
-	          46);
-	return slice_of(to);
+	if (!IN6_IS_ADDR_V4MAPPED(address)) {
+		inet_ntop(AF_INET6, address, to, 46);
+		return slice_of(to);
+	}
+	for (int i = 12; i < 16; i++) { /* for every request: no printf */
+		text_u64(&t, address->s6_addr[i]);
+		text_char(&t, i < 15 ? '.' : '\0');
+	}
+	return (struct slice){ to, t.len - 1 };
 }

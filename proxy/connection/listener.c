@@ -1,6 +1,7 @@
 #include "connection/connection.h"
 #include "base/log.h"
 #include <errno.h>
+#include <netinet/tcp.h>
 #include <stdlib.h>
 #include <unistd.h>
 
@@ -127,6 +128,8 @@ int listener_bind(const struct sockaddr_storage *at, socklen_t len, bool listeni
 		return -1;
 	bool set = setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &on, sizeof on) == 0 &&
 		(at->ss_family == AF_UNIX || setsockopt(fd, SOL_SOCKET, SO_REUSEPORT, &on, sizeof on) == 0) &&
+		/* what is accepted inherits it: an answer in pieces never waits for the client's acknowledgement */
+		(at->ss_family == AF_UNIX || setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof on) == 0) &&
 		(at->ss_family != AF_INET6 || setsockopt(fd, IPPROTO_IPV6, IPV6_V6ONLY, &on, sizeof on) == 0);
 	if (set && bind(fd, (const struct sockaddr *)at, len) == 0 && (!listening || listen(fd, 4096) == 0))
 		return fd;

@@ -3,7 +3,7 @@
 #include "forward/inside.h"
 #include "base/text.h"
 
-static void field(struct text *t, struct slice name, struct slice value)
+static inline void field(struct text *t, struct slice name, struct slice value)
 {
 	text_add(t, name);
 	text_add(t, S(": "));
@@ -89,7 +89,10 @@ static void via(struct text *t, const struct request *r)
 static void forwarded(struct text *t, const struct request *r)
 {
 	char client[46], peer[46];
-	struct slice from = address_text(&r->address, client), saw = address_text(&r->visitor->peer, peer);
+	struct slice from = address_text(&r->address, client), saw = from;
+
+	if (!IN6_ARE_ADDR_EQUAL(&r->address, &r->visitor->peer))
+		saw = address_text(&r->visitor->peer, peer);
 	bool v6 = slice_find(from, ':') < from.len;
 
 	text_add(t, S("X-Forwarded-For: "));
@@ -122,9 +125,9 @@ static void trace(struct text *t, const struct request *r)
 	    got && got->value.len == 55 && slice_same(slice_head(slice_from(got->value, 3), 32), slice_of(r->id));
 
 	text_add(t, S("traceparent: 00-"));
-	text_add(t, slice_of(r->id));
+	text_add(t, (struct slice){ r->id, sizeof r->id - 1 });
 	text_char(t, '-');
-	text_add(t, slice_of(r->span));
+	text_add(t, (struct slice){ r->span, sizeof r->span - 1 });
 	text_char(t, '-');
 	text_add(t, same ? slice_from(got->value, 53) : S("01"));
 	text_add(t, S("\r\n"));

@@ -275,7 +275,7 @@ void arrival_on_touch(void *with, const struct visitor *v)
 {
 	struct journey *j = with;
 
-	if (!j->world.suspect)
+	if (!j->world.suspect || (j->is_touched && IN6_ARE_ADDR_EQUAL(&j->touched, &v->peer)))
 		return;
 	arrival_let_go(j);
 	j->touched = v->peer;

@@ -33,6 +33,16 @@ static inline void put(struct text *t, struct slice key, struct slice value, siz
 	text_char(t, '"');
 }
 
+/* A word of our own, or one held to a plain alphabet when it came: nothing in it can need escaping. */
+static inline void put_word(struct text *t, struct slice key, struct slice value)
+{
+	if (!value.len)
+		return;
+	text_add(t, key);
+	text_add(t, value);
+	text_char(t, '"');
+}
+
 static void put_number(struct text *t, struct slice key, uint64_t n)
 {
 	text_add(t, key);
@@ -44,15 +54,7 @@ static void put_address(struct text *t, struct slice key, const struct in6_addr 
 	char to[46];
 
 	text_add(t, key);
-	if (IN6_IS_ADDR_V4MAPPED(address)) {
-		for (int i = 12; i < 16; i++) {
-			if (i > 12)
-				text_char(t, '.');
-			text_u64(t, address->s6_addr[i]);
-		}
-	} else {
-		text_add(t, address_text(address, to));
-	}
+	text_add(t, address_text(address, to));
 	text_char(t, '"');
 }
 
@@ -60,10 +62,15 @@ static void put_address(struct text *t, struct slice key, const struct in6_addr 
 static void put_ms(struct text *t, struct slice key, uint64_t ns)
 {
 	uint64_t us = ns / NS_PER_US;
-	char rest[4] = { '.', (char)('0' + us / 100 % 10), (char)('0' + us / 10 % 10), (char)('0' + us % 10) };
+	unsigned part = (unsigned)(us % 1000);
 
 	text_add(t, key);
+	if (us == 0) { /* what ended within its turn of the loop, as most stations do */
+		text_add(t, S("0.000"));
+		return;
+	}
 	text_u64(t, us / 1000);
+	char rest[4] = { '.', (char)('0' + part / 100), (char)('0' + part / 10 % 10), (char)('0' + part % 10) };
 	text_add(t, (struct slice){ rest, sizeof rest });
 }
 
@@ -128,6 +135,7 @@ static void put_http(struct text *t, const struct request *r)
 	struct slice target = r->target;
 
 	put(t, S(",\"http.request.method\":\""), r->method, 32);
+	/* in HTTP/2 the client's own word, where that is what is wrong */
 	put(t, S(",\"url.scheme\":\""), r->scheme, 8);
 	/* a target that was never understood is shown as it came, without its query */
 	put(t, S(",\"url.path\":\""), r->path.len ? r->path : slice_cut(&target, '?'), 768);
@@ -141,8 +149,8 @@ static void put_http(struct text *t, const struct request *r)
 	const struct header *agent = headers_find(&r->headers, HEADER_USER_AGENT);
 	if (agent)
 		put(t, S(",\"user_agent.original\":\""), agent->value, 256);
-	put(t, S(",\"network.protocol.version\":\""),
-		r->version == 20 ? S("2") : r->version == 10 ? S("1.0") : S("1.1"), 4);
+	put_word(t, S(",\"network.protocol.version\":\""),
+		r->version == 20 ? S("2") : r->version == 10 ? S("1.0") : S("1.1"));
 }
 
 static void put_visitor(struct text *t, const struct request *r)
@@ -160,7 +168,7 @@ static void put_visitor(struct text *t, const struct request *r)
 	if (!slice_same(v->server_name, r->host))
 		put(t, S(",\"sallyport.sni\":\""), v->server_name, 128);
 	put(t, S(",\"tls.client.subject\":\""), v->certificate, 128);
-	put(t, S(",\"sallyport.ja4\":\""), slice_of(v->ja4), 36);
+	put_word(t, S(",\"sallyport.ja4\":\""), slice_of(v->ja4));
 }
 
 /* A subject is a person: under a keyed hash lines can be told apart, and nobody is named. */
@@ -180,9 +188,9 @@ static void put_subject(struct text *t, struct slice subject)
 
 static void put_identity(struct text *t, const struct identity *i)
 {
-	static const char *const verdicts[] = { "none", "valid", "invalid", "unknown" };
+	static const struct slice verdicts[] = {{"none", 4}, {"valid", 5}, {"invalid", 7}, {"unknown", 7}};
 
-	put(t, S(",\"sallyport.verdict\":\""), slice_of(verdicts[i->verdict]), 8);
+	put_word(t, S(",\"sallyport.verdict\":\""), verdicts[i->verdict]);
 	if (i->verdict == VERDICT_NONE)
 		return;
 	put(t, S(",\"sallyport.issuer\":\""), i->issuer, 64);
@@ -200,13 +208,13 @@ static void put_decisions(struct text *t, const struct request *r)
 {
 	if (r->route)
 		put(t, S(",\"sallyport.route\":\""), r->route->name, 64);
-	put(t, S(",\"sallyport.reason\":\""), respond_reason(r), 32);
+	put_word(t, S(",\"sallyport.reason\":\""), respond_reason(r));
 	put_identity(t, &r->identity);
-	put(t, S(",\"sallyport.class\":\""), class_names[r->class], 16);
+	put_word(t, S(",\"sallyport.class\":\""), class_names[r->class]);
 	put(t, S(",\"sallyport.rule\":\""), r->rule, 64);
 	if (r->refusal.limit)
 		put(t, S(",\"sallyport.limit\":\""), r->refusal.limit->id, 64);
-	put(t, S(",\"sallyport.asker\":\""), askers[r->asker], 8);
+	put_word(t, S(",\"sallyport.asker\":\""), askers[r->asker]);
 	put(t, S(",\"sallyport.upstream\":\""), r->upstream, 64);
 	put(t, S(",\"sallyport.endpoint\":\""), r->endpoint, 128);
 	if (r->retried)
@@ -218,13 +226,13 @@ static void put_times(struct text *t, const struct request *r, uint64_t now_ns)
 {
 	static const struct {
 		enum mark mark;
-		const char *key;
+		struct slice key;
 	} steps[] = {
-		{ MARK_ROUTED, ",\"sallyport.ms.route\":" },
-		{ MARK_LIMITED, ",\"sallyport.ms.limit\":" },
-		{ MARK_VERIFIED, ",\"sallyport.ms.verify\":" },
-		{ MARK_SENT, ",\"sallyport.ms.send\":" },
-		{ MARK_HEAD, ",\"sallyport.ms.upstream_head\":" },
+		{ MARK_ROUTED, { ",\"sallyport.ms.route\":", 22 } },
+		{ MARK_LIMITED, { ",\"sallyport.ms.limit\":", 22 } },
+		{ MARK_VERIFIED, { ",\"sallyport.ms.verify\":", 23 } },
+		{ MARK_SENT, { ",\"sallyport.ms.send\":", 21 } },
+		{ MARK_HEAD, { ",\"sallyport.ms.upstream_head\":", 30 } },
 	};
 	const uint64_t *at = r->marks_ns;
 	uint64_t last = at[MARK_BEGAN], end = at[MARK_ENDED] ? at[MARK_ENDED] : now_ns;
@@ -233,7 +241,7 @@ static void put_times(struct text *t, const struct request *r, uint64_t now_ns)
 		uint64_t reached = at[steps[i].mark];
 		if (!reached)
 			continue;
-		put_ms(t, slice_of(steps[i].key), reached > last ? reached - last : 0);
+		put_ms(t, steps[i].key, reached > last ? reached - last : 0);
 		last = reached > last ? reached : last;
 	}
 	put_ms(t, S(",\"sallyport.ms.answer\":"), end > last ? end - last : 0);
@@ -246,8 +254,8 @@ void respond_log(const struct request *r, uint64_t wall_ns, uint64_t now_ns, str
 	text_add(to, S("{\"timestamp\":\""));
 	stamp_rfc3339(to, wall_ns);
 	text_char(to, '"');
-	put(to, S(",\"trace_id\":\""), slice_of(r->id), 32);
-	put(to, S(",\"span_id\":\""), slice_of(r->span), 16);
+	put_word(to, S(",\"trace_id\":\""), (struct slice){ r->id, sizeof r->id - 1 });
+	put_word(to, S(",\"span_id\":\""), (struct slice){ r->span, sizeof r->span - 1 });
 	put_http(to, r);
 	put_visitor(to, r);
 	put_decisions(to, r);

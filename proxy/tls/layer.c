@@ -104,6 +104,14 @@ static bool gather_end(void)
 
 /* ---- the layer ---- */
 
+/* What a call finds in the queue it would take for its own failure. It is empty, as a rule, and to look costs
+ * a twentieth of clearing it. */
+static void clear_errors(void)
+{
+	if (ERR_peek_error())
+		ERR_clear_error();
+}
+
 /* Remembers why; what OpenSSL has to say further is of no interest. */
 static void fail(struct tls_layer *t)
 {
@@ -151,7 +159,7 @@ static ssize_t layer_read(struct wire *w, void *to, size_t cap)
 	if (t->end)
 		return t->end;
 	t->budget = cap + READ_SLACK;
-	ERR_clear_error();
+	clear_errors();
 	do {
 		if (SSL_read_ex(t->ssl, (char *)to + have, cap - have, &got) != 1) {
 			stopped = read_stopped(w, t);
@@ -170,7 +178,7 @@ static bool layer_write(struct wire *w, const void *from, size_t len)
 	check(t->ready);
 	if (w->failed || w->write_failed || w->closed || w->shut || t->failed)
 		return false;
-	ERR_clear_error();
+	clear_errors();
 	if (len > RECORD_MAX)
 		gather_begin(w);
 	bool ok = SSL_write_ex(t->ssl, from, len, &sent) == 1 && sent == len;

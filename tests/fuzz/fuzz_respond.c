@@ -67,6 +67,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 		return 0;
 	origins[0] = S("https://a.example");
 	r = (struct request){ .config = &config, .visitor = &visitor, .ops = &ops };
+	memset(r.id, 'a', sizeof r.id - 1); /* every request has been given its names */
+	memset(r.span, 'b', sizeof r.span - 1);
 	r.version = data[1] & 1 ? 20 : 11;
 	arena_init(&r.arena, memory, sizeof memory);
 	r.fault = (uint8_t)(data[0] % FAULTS);

@@ -1,4 +1,5 @@
 #include "connection/connection.h"
+#include <netinet/tcp.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stdint.h>
@@ -151,6 +152,52 @@ static void a_deadline_fires_late_by_one_slot_at_most_and_never_early(void **sta
 	assert_int_equal(deadline_next_ns(&w, 0), UINT64_MAX);
 }
 
+static void the_next_deadline_is_found_whatever_was_set_before(void **state)
+{
+	struct deadline_wheel w;
+	struct deadline d[3];
+
+	(void)state;
+	deadline_wheel_init(&w, 0);
+	for (int i = 0; i < 3; i++)
+		deadline_init(&d[i], on_due);
+	deadline_set(&w, &d[0], 20 * NS_PER_S);
+	assert_in_range(deadline_next_ns(&w, 0), 20 * NS_PER_S, 20 * NS_PER_S + DEADLINE_SLOT_NS);
+	deadline_set(&w, &d[1], 5 * NS_PER_S); /* nearer than what was found before */
+	assert_in_range(deadline_next_ns(&w, 0), 5 * NS_PER_S, 5 * NS_PER_S + DEADLINE_SLOT_NS);
+	deadline_clear(&w, &d[1]);
+	assert_in_range(deadline_next_ns(&w, 0), 20 * NS_PER_S, 20 * NS_PER_S + DEADLINE_SLOT_NS);
+	deadline_sweep(&w, 10 * NS_PER_S);
+	deadline_set(&w, &d[2], 0); /* long due: the very next slot */
+	assert_true(deadline_next_ns(&w, 10 * NS_PER_S) <= DEADLINE_SLOT_NS);
+	fired = 0;
+	deadline_sweep(&w, 21 * NS_PER_S);
+	assert_int_equal(fired, 2);
+	assert_int_equal(deadline_next_ns(&w, 21 * NS_PER_S), UINT64_MAX);
+}
+
+static void every_accepted_connection_sends_without_delay(void **state)
+{
+	struct sockaddr_in at = { .sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK) };
+	struct sockaddr_storage store = { 0 };
+	socklen_t len = sizeof at;
+	int on = 0;
+
+	(void)state;
+	memcpy(&store, &at, sizeof at);
+	int listening = listener_bind(&store, sizeof at, true), client = socket(AF_INET, SOCK_STREAM, 0);
+	assert_int_equal(getsockname(listening, (struct sockaddr *)&at, &len), 0);
+	assert_int_equal(connect(client, (struct sockaddr *)&at, sizeof at), 0);
+	int fd = accept(listening, NULL, NULL);
+	assert_true(fd >= 0);
+	len = sizeof on;
+	assert_int_equal(getsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, &len), 0);
+	assert_true(on);
+	close(fd);
+	close(client);
+	close(listening);
+}
+
 static void addresses_are_read_and_written(void **state)
 {
 	struct sockaddr_storage at;
@@ -163,6 +210,9 @@ static void addresses_are_read_and_written(void **state)
 	struct in6_addr ip = address_of(&at, &port);
 	assert_int_equal(port, 443);
 	assert_true(slice_same(address_text(&ip, text), S("192.0.2.7")));
+	assert_true(address_parse(S("255.10.0.100:443"), &at, &len));
+	ip = address_of(&at, &port);
+	assert_true(slice_same(address_text(&ip, text), S("255.10.0.100")));
 	assert_true(address_parse(S("[2001:db8::1]:80"), &at, &len));
 	ip = address_of(&at, &port);
 	assert_true(slice_same(address_text(&ip, text), S("2001:db8::1")));
@@ -182,6 +232,8 @@ int main(void)
 		cmocka_unit_test(what_the_kernel_refuses_is_queued_and_leaves_in_order),
 		cmocka_unit_test(peeked_bytes_stay_until_skipped),
 		cmocka_unit_test(a_deadline_fires_late_by_one_slot_at_most_and_never_early),
+		cmocka_unit_test(the_next_deadline_is_found_whatever_was_set_before),
+		cmocka_unit_test(every_accepted_connection_sends_without_delay),
 		cmocka_unit_test(addresses_are_read_and_written),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
