@@ -81,7 +81,7 @@ static void tell(const char *command, int got, const char *word, const struct op
 		one++;
 	if (!optopt)
 		tell_long(command, word, names);
-	else if (!one->name)
+	else if (!one->name || (got == '?' && strncmp(word, "--", 2) != 0))
 		fprintf(stderr, "sallyport %s: there is no option -%c\n", command, optopt);
 	else if (got == ':')
 		fprintf(stderr, "sallyport %s: --%s needs a value\n", command, one->name);

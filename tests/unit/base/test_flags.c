@@ -10,7 +10,7 @@
 
 static const struct option names[] = {
 	{ "config", required_argument, NULL, 'c' }, { "port", required_argument, NULL, 256 },
-	{ "help", no_argument, NULL, 'h' }, { 0 },
+	{ "help", no_argument, NULL, 'h' }, { "stop", no_argument, NULL, 'S' }, { 0 },
 };
 
 static char said[1024];
@@ -63,6 +63,8 @@ static void a_misspelt_option_is_told_with_what_was_probably_meant(void **state)
 	assert_non_null(strstr(said, "sallyport dev: there is no option --frobnicate\n"));
 	assert_int_equal(first("check -x"), FLAGS_BAD);
 	assert_non_null(strstr(said, "there is no option -x\n"));
+	assert_int_equal(first("check -S"), FLAGS_BAD);
+	assert_non_null(strstr(said, "there is no option -S\n"));
 }
 
 static void a_missing_value_and_one_too_many_are_told(void **state)

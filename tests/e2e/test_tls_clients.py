@@ -1,0 +1,193 @@
+"""TLS as real clients speak it: versions, ciphers, names, certificates, tickets, odd packets."""
+import json, re, socket, ssl, subprocess, time
+import pytest
+from house import Authority, connect, exchange, free_port, header, must, read_answer, run, tls_context, wait_until
+
+
+@pytest.fixture(scope="module")
+def gate(authority, issuer, tmp_path_factory):
+    import shutil, tempfile
+    from conftest import World
+    for name, sans in (("wild", ["DNS:*.wild.test"]), ("exact", ["DNS:exact.wild.test"]), ("secure", ["DNS:secure.test"])):
+        authority.issue(name, sans)
+    authority.issue("robot", [], "clientAuth")
+    where = tempfile.mkdtemp(prefix="sp-")
+    port = free_port()
+    pairs = "\n".join(f"        - {{chain: {authority.where}/{n}.pem, key: {authority.where}/{n}.key}}"
+                      for n in ("server", "wild", "exact", "secure"))
+    w = World(where, authority, issuer, workers=2, listeners=f"""
+  - address: 127.0.0.1:{port}
+    tls:
+      certificates:
+{pairs}
+      client_ca: {authority.ca}
+      client_certificate: required
+      client_hosts: [secure.test]
+""")
+    w.several = port
+    yield w
+    w.close()
+    shutil.rmtree(where, ignore_errors=True)
+
+
+def s_client(port, *options, text=b""):
+    """What openssl s_client says; it sends `text` and ends."""
+    return subprocess.run(["openssl", "s_client", "-connect", f"127.0.0.1:{port}", *options], input=text,
+                          capture_output=True, timeout=30).stdout.decode(errors="replace")
+
+
+@pytest.mark.parametrize("options,word", [
+    (["-tls1_2"], "TLSv1.2"), (["-tls1_3"], "TLSv1.3"), (["-tls1_2", "-cipher", "ECDHE-ECDSA-CHACHA20-POLY1305"], "CHACHA20"),
+    (["-tls1_2", "-cipher", "ECDHE-ECDSA-AES256-GCM-SHA384"], "AES256-GCM")])
+def test_what_is_sound_is_spoken(gate, options, word):
+    assert word in re.search(r"New, .*", s_client(gate.port, *options)).group(0)
+
+
+@pytest.mark.parametrize("options", [
+    ["-tls1_1", "-cipher", "ALL:@SECLEVEL=0"], ["-tls1", "-cipher", "ALL:@SECLEVEL=0"],
+    ["-tls1_2", "-cipher", "AES128-SHA:AES256-SHA:@SECLEVEL=0"], ["-tls1_2", "-cipher", "ECDHE-ECDSA-AES128-SHA:@SECLEVEL=0"],
+    ["-tls1_2", "-cipher", "aNULL:@SECLEVEL=0"], ["-tls1_2", "-cipher", "AES128-GCM-SHA256"]])
+def test_what_is_weak_is_refused_with_an_alert(gate, options):
+    done = subprocess.run(["openssl", "s_client", "-connect", f"127.0.0.1:{gate.port}", *options], input=b"",
+                          capture_output=True, timeout=30)
+    assert b"Cipher is (NONE)" in done.stdout and b"alert" in done.stderr
+
+
+@pytest.mark.parametrize("name,expect", [
+    ("exact.wild.test", "exact.wild.test"), ("other.wild.test", "*.wild.test"), ("EXACT.Wild.Test", "exact.wild.test"),
+    ("a.b.wild.test", "localhost"), ("wild.test", "localhost"), ("unknown.test", "localhost"), (None, "localhost")])
+def test_the_certificate_follows_the_name(gate, name, expect):
+    asked = ["-servername", name] if name else ["-noservername"]
+    pem = re.search(r"-----BEGIN.*?-----END CERTIFICATE-----", s_client(gate.several, *asked), re.S).group(0)
+    told = subprocess.run(["openssl", "x509", "-noout", "-ext", "subjectAltName"], input=pem, capture_output=True, text=True).stdout
+    assert f"DNS:{expect}" in told
+
+
+def ask_securely(gate, chain, key):
+    """The status that secure.test answers a client with this certificate; None where the handshake is refused."""
+    context = tls_context(gate.ca)
+    context.load_cert_chain(chain, key)
+    try:
+        with socket.create_connection(("127.0.0.1", gate.several), 10) as raw:
+            s = context.wrap_socket(raw, server_hostname="secure.test")
+            return exchange(s, "GET", "/open/hello", host="secure.test")
+    except (OSError, ssl.SSLError):
+        return None
+
+
+def test_client_certificates_are_verified_through_their_whole_chain(gate, authority, tmp_path):
+    assert ask_securely(gate, authority.where / "robot.pem", authority.where / "robot.key")[0] == 200
+    other = Authority(tmp_path / "other", "another CA")
+    assert ask_securely(gate, *other.issue("stranger", [], "clientAuth")) is None
+    between = Authority(tmp_path / "between", "intermediate CA")
+    leaf, key = between.issue("deep", [], "clientAuth")
+    csr, ext, cross = (tmp_path / n for n in ("cross.csr", "cross.ext", "cross.pem"))
+    must("openssl", "req", "-new", "-key", between.key, "-subj", "/CN=intermediate CA", "-out", csr)
+    ext.write_text("basicConstraints=critical,CA:true\nkeyUsage=critical,keyCertSign\n")
+    must("openssl", "x509", "-req", "-in", csr, "-CA", authority.ca, "-CAkey", authority.key, "-CAcreateserial", "-days", "30",
+         "-extfile", ext, "-out", cross)
+    assert ask_securely(gate, leaf, key) is None  # the intermediate is missing
+    chain = tmp_path / "chain.pem"
+    chain.write_text(leaf.read_text() + cross.read_text())
+    assert ask_securely(gate, chain, key)[0] == 200
+
+
+def test_resumption_outlives_a_reload(gate):
+    context = tls_context(gate.ca)
+    s = context.wrap_socket(socket.create_connection(("127.0.0.1", gate.port)), server_hostname="localhost")
+    assert exchange(s, "GET", "/open/hello")[0] == 200 and not s.session_reused
+    session = s.session
+    assert gate.proxy.reload().returncode == 0
+    s = context.wrap_socket(socket.create_connection(("127.0.0.1", gate.port)), server_hostname="localhost", session=session)
+    assert exchange(s, "GET", "/open/hello")[0] == 200 and s.session_reused
+
+
+@pytest.mark.parametrize("version", ["-tls1_2", "-tls1_3"])
+def test_a_ticket_with_a_broken_seal_is_a_full_handshake(gate, tmp_path, version):
+    session = tmp_path / "session.pem"
+    request = b"GET /open/hello HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n"
+    port = ["-connect", f"127.0.0.1:{gate.port}", version, "-ign_eof"]
+    subprocess.run(["openssl", "s_client", *port, "-sess_out", session], input=request, capture_output=True, timeout=30)
+    good = subprocess.run(["openssl", "s_client", *port, "-sess_in", session], input=request, capture_output=True, timeout=30)
+    assert b"Reused, " in good.stdout and b"hello" in good.stdout
+    der = bytearray(subprocess.run(["openssl", "sess_id", "-in", session, "-outform", "DER"], capture_output=True).stdout)
+    told = must("openssl", "sess_id", "-in", session, "-noout", "-text")
+    ticket = bytes.fromhex("".join(re.sub(r"[^0-9a-f ]", " ", re.search(r"- (.{48})", line).group(1)).replace(" ", "")
+                                   for line in told.split("TLS session ticket:\n")[1].splitlines() if re.match(r"\s+[0-9a-f]{4} - ", line)))
+    at = bytes(der).find(ticket)
+    assert at > 0
+    der[at + len(ticket) - 1] ^= 1
+    (tmp_path / "bad.der").write_bytes(der)
+    must("openssl", "sess_id", "-inform", "DER", "-in", tmp_path / "bad.der", "-out", session)
+    bad = subprocess.run(["openssl", "s_client", *port, "-sess_in", session], input=request, capture_output=True, timeout=30)
+    assert b"New, " in bad.stdout and b"Reused, " not in bad.stdout and b"hello" in bad.stdout
+
+
+def test_no_early_data_is_offered(gate, tmp_path):
+    session = tmp_path / "session.pem"
+    request = b"GET /open/hello HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n"
+    subprocess.run(["openssl", "s_client", "-connect", f"127.0.0.1:{gate.port}", "-tls1_3", "-ign_eof", "-sess_out", session],
+                   input=request, capture_output=True, timeout=30)
+    assert "Max Early Data: 0" in must("openssl", "sess_id", "-in", session, "-noout", "-text") or \
+        "Early Data" not in must("openssl", "sess_id", "-in", session, "-noout", "-text")
+
+
+def client_hello(name=None, alpn=("http/1.1",)):
+    """The bytes of the first flight, and what is needed to go on."""
+    incoming, outgoing = ssl.MemoryBIO(), ssl.MemoryBIO()
+    context = ssl.create_default_context()
+    context.set_alpn_protocols(list(alpn))
+    o = context.wrap_bio(incoming, outgoing, server_hostname=name or "localhost")
+    with pytest.raises(ssl.SSLWantReadError):
+        o.do_handshake()
+    return outgoing.read()
+
+
+def answer_to(port, *pieces):
+    """The first bytes that come back after these pieces, sent one packet each."""
+    with socket.create_connection(("127.0.0.1", port), 10) as s:
+        s.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        try:
+            for piece in pieces:
+                s.sendall(piece)
+                time.sleep(0.005)
+            return s.recv(5)
+        except ConnectionError:
+            return b""
+
+
+def records(message, size):
+    """A handshake message in several TLS records."""
+    return [b"\x16\x03\x01" + len(message[i:i + size]).to_bytes(2, "big") + message[i:i + size]
+            for i in range(0, len(message), size)]
+
+
+def test_a_hello_may_come_in_many_records_and_packets(gate):
+    hello = client_hello()
+    assert answer_to(gate.port, hello)[:1] == b"\x16"
+    assert answer_to(gate.port, *[hello[i:i + 7] for i in range(0, len(hello), 7)])[:1] == b"\x16"
+    assert answer_to(gate.port, *records(hello[5:], 100))[:1] == b"\x16"
+    assert answer_to(gate.port, b"".join(records(hello[5:], 50)))[:1] == b"\x16"
+
+
+def test_an_endless_hello_is_cut_with_an_alert(gate):
+    message = b"\x01\x03\xff\xff" + b"\0" * 262143
+    assert answer_to(gate.port, *records(message, 16384)[:3])[:1] == b"\x15"
+    assert exchange(connect(gate.port, gate.ca), "GET", "/open/hello")[0] == 200
+
+
+def test_the_fingerprint_is_logged_as_published(gate):
+    """curl's parts of JA4 that can be told from its command line: version, name, protocols."""
+    must("curl", "-sS", "--http1.1", "--cacert", gate.ca, f"https://localhost:{gate.port}/open/fingerprint-1")
+    must("curl", "-sS", "--http2", "--tls-max", "1.2", "--cacert", gate.ca, f"https://localhost:{gate.port}/open/fingerprint-2")
+
+    def logged(path):
+        for line in (gate.where / "access.jsonl").read_text().splitlines():
+            if path in line:
+                return json.loads(line)
+    one = wait_until(lambda: logged("fingerprint-1"))
+    two = wait_until(lambda: logged("fingerprint-2"))
+    ja4 = [v for k, v in one.items() if "ja4" in k][0]
+    assert re.fullmatch(r"t13d\d{4}h1_[0-9a-f]{12}_[0-9a-f]{12}", ja4), ja4
+    ja4 = [v for k, v in two.items() if "ja4" in k][0]
+    assert re.fullmatch(r"t12d\d{4}h2_[0-9a-f]{12}_[0-9a-f]{12}", ja4), ja4
