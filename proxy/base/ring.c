@@ -34,10 +34,8 @@ bool ring_put(struct ring *r, struct slice record)
 	uint64_t tail = atomic_load_explicit(&r->tail, memory_order_acquire);
 	uint32_t len = (uint32_t)record.len;
 
-	if (record.len == 0 || record.len > r->size / 2 || r->size - (head - tail) < record.len + sizeof len) {
-		atomic_fetch_add_explicit(&r->dropped, 1, memory_order_relaxed);
+	if (record.len == 0 || record.len > r->size / 2 || r->size - (head - tail) < record.len + sizeof len)
 		return false;
-	}
 	copy_in(r, head, &len, sizeof len);
 	copy_in(r, head + sizeof len, record.at, record.len);
 	atomic_store_explicit(&r->head, head + sizeof len + record.len, memory_order_release);

@@ -8,7 +8,6 @@
 struct ring {
 	_Alignas(64) _Atomic uint64_t head; /* bytes ever put; written by the producer */
 	_Alignas(64) _Atomic uint64_t tail; /* bytes ever taken; written by the consumer */
-	_Atomic uint64_t dropped;           /* records that found no room */
 	uint64_t size;                      /* bytes of data, a power of two */
 	char data[];
 };
@@ -22,7 +21,7 @@ static inline size_t ring_memory(size_t size)
 /* `memory` is zeroed, 64-byte aligned, ring_memory(size) long; size is a power of two. */
 struct ring *ring_init(void *memory, size_t size);
 
-/* The whole record or, where it does not fit, nothing: false, and dropped counts it. */
+/* The whole record or, where it does not fit, nothing: false. */
 bool ring_put(struct ring *r, struct slice record);
 
 /* Copies the oldest record to `to` (at most cap bytes of it) and drops it from the ring; returns its length,

@@ -2,7 +2,9 @@
 #include "base/check.h"
 #include <errno.h>
 #include <fcntl.h>
+#include <linux/sockios.h>
 #include <poll.h>
+#include <sys/ioctl.h>
 #include <unistd.h>
 
 static void on_event(evutil_socket_t fd, short what, void *with)
@@ -99,13 +101,40 @@ ssize_t wire_raw_read(struct wire *w, void *to, size_t cap)
 	return WIRE_FAILED;
 }
 
+static void ask_kernel(struct wire *w)
+{
+	int unsent;
+
+	w->asked_ns = w->loop->now_ns;
+	if (ioctl(w->fd, SIOCOUTQ, &unsent) != 0)
+		return;
+	if (unsent < w->unsent)
+		w->moved_ns = w->loop->now_ns;
+	w->unsent = unsent;
+}
+
+uint64_t wire_taken_ns(struct wire *w)
+{
+	if (w->out_len && w->loop->now_ns - w->asked_ns >= NS_PER_S / 4)
+		ask_kernel(w);
+	return w->moved_ns;
+}
+
+/* The kernel's queue is full: what is left of it later tells whether the peer takes. */
+static void is_full(struct wire *w)
+{
+	w->writable = false;
+	w->unsent = 0;
+	ask_kernel(w);
+}
+
 /* Sends what the kernel takes; -1 where the wire failed. */
 static ssize_t send_some(struct wire *w, const void *from, size_t len)
 {
 	ssize_t sent = send(w->fd, from, len, MSG_NOSIGNAL);
 
 	if (sent < 0 && (errno == EAGAIN || errno == EWOULDBLOCK || errno == EINTR || errno == ENOBUFS)) {
-		w->writable = false;
+		is_full(w);
 		return 0;
 	}
 	if (sent < 0) {
@@ -114,11 +143,11 @@ static ssize_t send_some(struct wire *w, const void *from, size_t len)
 		wire_nudge(w);
 		return -1;
 	}
-	if ((size_t)sent < len)
-		w->writable = false;
 	w->bytes_out += (uint64_t)sent;
 	if (sent)
 		w->moved_ns = w->loop->now_ns;
+	if ((size_t)sent < len)
+		is_full(w);
 	return sent;
 }
 

@@ -39,7 +39,9 @@ struct wire {
 	int error;                    /* errno of the failure */
 	struct block *out, *out_last; /* queued bytes */
 	size_t out_len;
-	uint64_t moved_ns;            /* when the peer last took or gave anything */
+	uint64_t moved_ns;            /* when the peer last took or gave anything, as far as we were told */
+	uint64_t asked_ns;            /* the kernel was last asked how much of its queue is left: */
+	int unsent;                   /* bytes, then */
 	uint64_t bytes_in, bytes_out;
 	struct block *ahead;          /* bytes read before their reader was known (PROXY header, ClientHello) */
 };
@@ -52,6 +54,9 @@ ssize_t wire_read(struct wire *w, void *to, size_t cap);
 /* False where the wire has failed. */
 bool wire_write(struct wire *w, struct slice bytes);
 static inline size_t wire_backlog(const struct wire *w) { return w->out_len; }
+/* When the peer last took anything. The kernel tells us of room only once a third of its queue is free, for
+ * which a slow peer may need minutes: while we have a backlog it is asked, four times a second at most. */
+uint64_t wire_taken_ns(struct wire *w);
 /* Something may be read now without a new edge. */
 bool wire_is_readable(const struct wire *w);
 /* Nobody reads now, and something came: is the peer gone altogether? A reset comes as one more "readable",

@@ -349,6 +349,19 @@ static uint64_t bodies_deadline(const struct request *r, const struct passage *p
 	return given;
 }
 
+/* Who holds the answer up: the client that does not give its body, or the upstream, from the end of the
+ * request on, or from when it last took any of it. The upstream is not to blame for a slow client. */
+static uint64_t head_deadline(const struct request *r, const struct passage *p, enum fault *why)
+{
+	bool backlog = wire_backlog(p->link->wire) > 0;
+	uint64_t taken = backlog ? wire_taken_ns(p->link->wire) : 0;
+
+	if (p->up_done || backlog)
+		return (taken > p->sent_ns ? taken : p->sent_ns) + r->route->header_timeout;
+	*why = FAULT_BODY_TIMEOUT;
+	return r->ops->taken_ns(r) + r->route->idle_timeout;
+}
+
 uint64_t forward_deadline(struct forward *f, const struct request *r, enum fault *why)
 {
 	const struct passage *p = r->passage;
@@ -362,7 +375,7 @@ uint64_t forward_deadline(struct forward *f, const struct request *r, enum fault
 	else if (p->state == PASSAGE_CONNECT)
 		due = p->tried_ns + p->upstream->config->connect_timeout;
 	else if (p->state == PASSAGE_WAIT_HEAD)
-		due = (p->up_done ? p->sent_ns : p->link->wire->moved_ns) + r->route->header_timeout;
+		due = head_deadline(r, p, why);
 	else if (p->state == PASSAGE_TUNNEL)
 		due = tunnel_deadline(r, p, why);
 	else

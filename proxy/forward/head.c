@@ -55,13 +55,28 @@ static bool is_set(const struct config_pairs *pairs, struct slice name)
 	return false;
 }
 
+/* The client's traceparent where its trace is the one that goes on; NULL where it was none. */
+static const struct header *traced(const struct request *r)
+{
+	const struct header *got = headers_find(&r->headers, HEADER_TRACEPARENT);
+
+	return got && got->value.len == 55 &&
+		slice_same(slice_head(slice_from(got->value, 3), 32), slice_of(r->id)) ? got : NULL;
+}
+
+/* Vendors' notes on a trace that does not go on (W3C Trace Context section 3.3). */
+static bool is_stray(const struct request *r, const struct header *h)
+{
+	return h->id == HEADER_TRACESTATE && !traced(r);
+}
+
 static void clients_fields(struct text *t, const struct request *r)
 {
 	const struct config_headers *change = r->route->request_headers;
 
 	for (uint16_t i = 0; i < r->headers.len; i++) {
 		const struct header *h = &r->headers.at[i];
-		if (h->dropped || is_replaced(h))
+		if (h->dropped || is_replaced(h) || is_stray(r, h))
 			continue;
 		if (change && (is_in(&change->remove, h->name) || is_set(&change->set, h->name)))
 			continue;
@@ -85,6 +100,38 @@ static void via(struct text *t, const struct request *r)
 		S("1.1 sallyport\r\n"));
 }
 
+static bool is_host_or_port(struct slice s)
+{
+	for (size_t i = 0; i < s.len; i++)
+		if (!char_is(s.at[i], CHAR_HOST) && s.at[i] != ':' && s.at[i] != '[' && s.at[i] != ']')
+			return false;
+	return s.len && s.len < 256;
+}
+
+/* What a trusted proxy said of the client's own connection (others' fields were dropped): where it did, once
+ * and soundly, it knows better than we, who saw only the proxy's. */
+static struct slice told(const struct request *r, enum header_id id)
+{
+	const struct header *h = headers_find(&r->headers, id);
+
+	return h && headers_count(&r->headers, id) == 1 && is_host_or_port(h->value) ? h->value : S("");
+}
+
+static void forwarded_host_and_port(struct text *t, const struct request *r)
+{
+	struct slice host = told(r, HEADER_X_FORWARDED_HOST), port = told(r, HEADER_X_FORWARDED_PORT);
+	uint64_t number;
+
+	optional(t, S("X-Forwarded-Host"), host.len ? host : r->authority);
+	if (port.len && port.len <= 5 && slice_u64(port, &number) && number > 0 && number <= UINT16_MAX) {
+		field(t, S("X-Forwarded-Port"), port);
+	} else if (r->visitor->local_port) {
+		text_add(t, S("X-Forwarded-Port: "));
+		text_u64(t, r->visitor->local_port);
+		text_add(t, S("\r\n"));
+	}
+}
+
 /* X-Forwarded-* and Forwarded (RFC 7239): what trusted proxies said of the chain, then whom we saw. */
 static void forwarded(struct text *t, const struct request *r)
 {
@@ -103,7 +150,7 @@ static void forwarded(struct text *t, const struct request *r)
 	text_add(t, saw);
 	text_add(t, S("\r\n"));
 	field(t, S("X-Forwarded-Proto"), r->scheme);
-	optional(t, S("X-Forwarded-Host"), r->authority);
+	forwarded_host_and_port(t, r);
 	field(t, S("X-Real-IP"), from);
 	text_add(t, v6 ? S("Forwarded: for=\"[") : S("Forwarded: for="));
 	text_add(t, from);
@@ -120,16 +167,14 @@ static void forwarded(struct text *t, const struct request *r)
 /* traceparent (W3C Trace Context): the trace goes on, our span is the parent of what comes. */
 static void trace(struct text *t, const struct request *r)
 {
-	const struct header *got = headers_find(&r->headers, HEADER_TRACEPARENT);
-	bool same =
-	    got && got->value.len == 55 && slice_same(slice_head(slice_from(got->value, 3), 32), slice_of(r->id));
+	const struct header *got = traced(r);
 
 	text_add(t, S("traceparent: 00-"));
 	text_add(t, (struct slice){ r->id, sizeof r->id - 1 });
 	text_char(t, '-');
 	text_add(t, (struct slice){ r->span, sizeof r->span - 1 });
 	text_char(t, '-');
-	text_add(t, same ? slice_from(got->value, 53) : S("01"));
+	text_add(t, got ? slice_from(got->value, 53) : S("01"));
 	text_add(t, S("\r\n"));
 }
 

@@ -59,7 +59,7 @@ struct passage {                    /* one request's way on; in its arena */
 	struct body body;               /* of the answer */
 	struct block *in;               /* bytes of the answer: its head stays here while the request lives */
 	size_t seen, stash_used;
-	uint64_t tried_ns, sent_ns;     /* connect begun; head written */
+	uint64_t tried_ns, sent_ns;     /* connect begun; head written, then: all of the request */
 	uint64_t tunnel_end_ns;         /* 0: none */
 	struct list tunnel_link;
 	uint8_t tries;

@@ -31,6 +31,7 @@ static bool send_last(struct request *r, struct passage *p)
 	struct headers trailers = { fields, 0, 32 };
 
 	p->up_done = true;
+	p->sent_ns = r->loop->now_ns;
 	if (!p->up_chunked)
 		return true;
 	text_add(&t, S("0\r\n"));

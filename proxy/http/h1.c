@@ -247,7 +247,7 @@ static void on_ready(struct wire *w)
 /* When a client that still takes the rest of its answer, however slowly, has stalled. */
 static uint64_t stalled_ns(const struct h1 *h)
 {
-	return h->c.wire->moved_ns + h->c.server->config->root.timeouts.write_stall;
+	return wire_taken_ns(h->c.wire) + h->c.server->config->root.timeouts.write_stall;
 }
 
 static void on_due(struct deadline *d)

@@ -333,7 +333,7 @@ static bool is_flushed(const struct request *r)
 
 static uint64_t taken_ns(const struct request *r)
 {
-	return of(r)->c.wire->moved_ns;
+	return wire_taken_ns(of(r)->c.wire);
 }
 
 static struct wire *tunnel(struct request *r, struct slice *unread)

@@ -276,7 +276,8 @@ static uint64_t sooner(uint64_t a, uint64_t b)
 
 static uint64_t stuck_until(const struct h2 *h)
 {
-	uint64_t moved = h->c.wire->moved_ns > h->stuck_ns ? h->c.wire->moved_ns : h->stuck_ns;
+	uint64_t taken = h->stuck_ns ? wire_taken_ns(h->c.wire) : 0;
+	uint64_t moved = taken > h->stuck_ns ? taken : h->stuck_ns;
 
 	return h->stuck_ns ? moved + h->c.server->config->root.timeouts.write_stall : UINT64_MAX;
 }

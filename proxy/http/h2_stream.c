@@ -156,10 +156,11 @@ static bool is_flushed(const struct request *r)
 static uint64_t taken_ns(const struct request *r)
 {
 	const struct h2_stream *s = h2_of(r);
-	uint64_t moved = s->h->c.wire->moved_ns;
+	struct wire *w = s->h->c.wire;
+	uint64_t moved = wire_taken_ns(w);
 
-	/* with nothing of its own to take, it is only held up by what the whole connection takes */
-	return s->out_len == 0 && moved > s->taken_ns ? moved : s->taken_ns;
+	/* with nothing of its own to take, or behind a backlog, it is held up by the whole connection */
+	return (s->out_len == 0 || wire_backlog(w)) && moved > s->taken_ns ? moved : s->taken_ns;
 }
 
 static struct wire *tunnel(struct request *r, struct slice *unread)

@@ -325,7 +325,7 @@ static const char *why_not(const struct journey *j, const struct config_listener
 	uint16_t port;
 	struct in6_addr address = address_of(peer, &port);
 
-	if (j->connections >= j->world.config->root.http.connections_max)
+	if (j->connections >= j->connections_max)
 		return "too-many";
 	if (j->world.is_barred && j->world.is_barred(j->world.barred_with, &address))
 		return "barred";

@@ -24,6 +24,9 @@ struct journey_world {
 	 * May be NULL. */
 	void (*suspect)(void *with, const struct in6_addr *address, bool begins);
 	void *barred_with;
+	/* How many this process may have. Clients get seven eighths of them at most, so that upstreams can still
+	 * be asked. 0: no matter. */
+	uint64_t descriptors;
 };
 
 struct journey;

@@ -1,6 +1,7 @@
 /* open.c -- making a worker's data plane from a configuration, and taking it apart. */
 #include "journey/inside.h"
 #include "base/check.h"
+#include "base/log.h"
 #include "metrics/metrics.h"
 #include <stdlib.h>
 
@@ -24,12 +25,28 @@ static bool open_listeners(struct journey *j, struct config_errors *errors)
 	return true;
 }
 
+#define DESCRIPTORS_ASIDE 64 /* listeners, the loop, shared memory */
+
+static size_t connections_max(const struct journey_world *w)
+{
+	uint64_t most = w->config->root.http.connections_max, few = w->descriptors / 8 * 7;
+
+	if (!w->descriptors)
+		return (size_t)most;
+	few = few > DESCRIPTORS_ASIDE + 16 ? few - DESCRIPTORS_ASIDE : 16;
+	if (few < most)
+		log_warn("%u client connections at most, not http.connections_max (%u): only %u files may be open",
+		         (unsigned)few, (unsigned)most, (unsigned)w->descriptors);
+	return (size_t)(few < most ? few : most);
+}
+
 struct journey *journey_open(const struct journey_world *w, struct config_errors *errors)
 {
 	struct journey *j = calloc(1, sizeof *j);
 
 	check(j);
 	j->world = *w;
+	j->connections_max = connections_max(w);
 	list_init(&j->woken);
 	list_init(&j->guests);
 	list_init(&j->handshakes);

@@ -110,6 +110,13 @@ bool confine_supervisor(void)
 	return set_capabilities(keep) && no_dumps();
 }
 
+uint64_t confine_descriptors_max(void)
+{
+	struct rlimit most;
+
+	return getrlimit(RLIMIT_NOFILE, &most) == 0 && most.rlim_cur != RLIM_INFINITY ? most.rlim_cur : 0;
+}
+
 void confine_raise_descriptors(void)
 {
 	struct rlimit most;

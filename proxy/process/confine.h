@@ -41,3 +41,4 @@ bool confine_supervisor(void);
 bool confine_calls(void);
 /* As many descriptors as the hard limit allows. */
 void confine_raise_descriptors(void);
+uint64_t confine_descriptors_max(void); /* what this process may have open; 0: unknown */

@@ -57,6 +57,12 @@ struct ring *shared_access(const struct shared *s, unsigned seat)
 	return (struct ring *)(void *)seat_memory(s, seat);
 }
 
+void shared_log(const struct shared *s, unsigned seat, struct slice line)
+{
+	if (!ring_put(shared_access(s, seat), line))
+		metrics_count(METRIC_log_dropped_total);
+}
+
 struct ring *shared_messages(const struct shared *s, unsigned seat)
 {
 	return (struct ring *)(void *)(seat_memory(s, seat) + pages(ring_memory(s->log_ring)));

@@ -37,7 +37,7 @@ static void on_log(void *with, struct slice line)
 {
 	struct worker *w = with;
 
-	ring_put(shared_access(w->shared, w->post->seat), line);
+	shared_log(w->shared, w->post->seat, line);
 }
 
 /* Proxies that speak for many are never blamed for one of them. */
@@ -212,6 +212,7 @@ static bool open_journey(struct worker *w)
 		.keys = shared_keys(w->shared), .endpoints = &w->shared->published->endpoints,
 		.tickets = &w->shared->published->tickets, .ask = { ask_keeper, w }, .log = on_log, .log_with = w,
 		.is_barred = is_barred, .suspect = suspect, .barred_with = w,
+		.descriptors = confine_descriptors_max(),
 	};
 
 	w->journey = journey_open(&world, &errors);

@@ -1,7 +1,7 @@
 /* The writer: takes log lines out of every seat's rings and writes them. write() to a file may block, and
  * this is the only process that it may block. It opens the log before it gives up its rights, so that the
  * log's directory may be root's alone; reopening is therefore done by a new writer. What the disk does
- * not take is dropped and counted, as is what found its ring full. */
+ * not take is dropped and counted; what found its ring full, its author has counted. */
 #include "base/log.h"
 #include "process/post.h"
 #include <errno.h>
@@ -82,8 +82,6 @@ static void take_lines(struct writer *w, unsigned seat)
 		if (w->gathered > GATHER - RECORD)
 			flush(w);
 	}
-	if (atomic_load_explicit(&r->dropped, memory_order_relaxed))
-		metrics_count_n(METRIC_log_dropped_total, atomic_exchange(&r->dropped, 0));
 }
 
 static bool take_messages(struct writer *w, unsigned seat)

@@ -55,7 +55,7 @@ class World:
         self.port, self.plain, self.status_port = free_port(), free_port(), free_port()
         self.parts = dict(listeners="", upstreams="", limits="", routes="", workers=workers)
         self.parts.update(parts)
-        self.proxy = Sallyport(where, self.config(), parts.get("env"))
+        self.proxy = Sallyport(where, self.config(), parts.get("env"), prefix=parts.get("prefix", ()))
         self.proxy.wait_ready(self.status_port)
 
     def config(self, **change):

@@ -144,7 +144,7 @@ class Issuer:
 class Sallyport:
     """One run of the binary on a configuration, stopped at the end; its stderr is kept and searched for sanitizers."""
 
-    def __init__(self, where, config, env=None, args=()):
+    def __init__(self, where, config, env=None, args=(), prefix=()):
         self.where = pathlib.Path(where)
         self.file = self.where / "sallyport.yaml"
         self.file.write_text(config)
@@ -152,7 +152,7 @@ class Sallyport:
         self.env = dict(os.environ, XDG_STATE_HOME=str(self.where / "xdg"))
         self.env.pop("SALLYPORT_ENVIRONMENT", None)
         self.env.update(env or {})
-        self.process = subprocess.Popen([BINARY, "run", "-c", str(self.file), *args], stdout=subprocess.DEVNULL,
+        self.process = subprocess.Popen([*prefix, BINARY, "run", "-c", str(self.file), *args], stdout=subprocess.DEVNULL,
                                         stderr=open(self.stderr_path, "ab"), env=self.env)
 
     @property

@@ -52,6 +52,88 @@ def test_proxy_protocol_v1_and_v2_name_the_client(edge):
     assert seen(exchange(s, "GET", "/open/x"))["x-forwarded-for"] == "203.0.113.8"
 
 
+V2 = b"\r\n\r\n\0\r\nQUIT\n"
+FOUR = bytes([203, 0, 113, 8, 192, 0, 2, 1]) + b"\x15\xb3\x01\xbb"
+
+
+def v2(command, family, addresses):
+    return V2 + bytes([0x20 | command, family]) + len(addresses).to_bytes(2, "big") + addresses
+
+
+@pytest.mark.parametrize("head,client", [
+    (v2(1, 0x11, FOUR + b"\x01\0\x02h2\x02\0\x0bexample.com\x04\0\x04\0\0\0\0"), "203.0.113.8"),
+    (v2(1, 0x11, FOUR + b"\x04\x0f\x00" + b"\0" * 3840), "203.0.113.8"),
+    (v2(1, 0x21, bytes.fromhex("20010db8" + "0" * 23 + "9") + bytes(16) + b"\x15\xb3\x01\xbb"), "2001:db8::9"),
+    (v2(0, 0x11, FOUR), "127.0.0.1"),
+    (v2(0, 0, b""), "127.0.0.1"),
+    (b"PROXY UNKNOWN\r\n", "127.0.0.1"),
+    (b"PROXY TCP6 2001:db8::7 2001:db8::1 5555 443\r\n", "2001:db8::7")])
+def test_every_form_of_the_proxy_header_is_read_and_what_follows_is_tls(edge, head, client):
+    got = seen(exchange(after_proxy_header(edge, head), "GET", "/open/x"))
+    assert got["x-real-ip"] == client
+    assert got["x-forwarded-port"] == ("443" if client not in ("127.0.0.1",) else str(edge.proxy_port))
+
+
+@pytest.mark.parametrize("head", [
+    b"PROXY TCP4 203.0.113.9 192.0.2.1 5555\r\n", b"PROXY TCP4 203.0.113.999 192.0.2.1 5555 443\r\n",
+    b"PROXY TCP4 203.0.113.9 192.0.2.1 5555 70000\r\n", b"PROXY TCP4 203.0.113.9  192.0.2.1 5555 443\r\n",
+    b"PROXY TCP4 203.0.113.9 192.0.2.1 5555 443\n", b"PROXY " + b"x" * 200, b"proxy UNKNOWN\r\n",
+    v2(1, 0x11, FOUR[:8]), v2(2, 0x11, FOUR), V2 + b"\x11\x11\0\x0c" + FOUR, V2 + b"\x21\x11\xff\xff" + FOUR,
+    v2(1, 0x12, FOUR), V2[:-1] + b"X\x21\x11\0\x0c" + FOUR])
+def test_a_malformed_proxy_header_closes_the_connection_without_a_word(edge, head):
+    s = socket.create_connection(("127.0.0.1", edge.proxy_port), 5)
+    s.settimeout(5)
+    s.sendall(head)
+    try:
+        assert s.recv(100) == b""
+    except ConnectionResetError:
+        pass
+
+
+def test_a_proxy_header_in_pieces_is_waited_for(edge):
+    for head in (b"PROXY TCP4 203.0.113.9 192.0.2.1 5555 443\r\n", v2(1, 0x11, FOUR + b"\x04\0\x04\0\0\0\0")):
+        s = socket.create_connection(("127.0.0.1", edge.proxy_port), 5)
+        s.settimeout(5)
+        for at in range(len(head)):
+            s.sendall(head[at:at + 1])
+            time.sleep(0.001)
+        s = tls_context(edge.ca).wrap_socket(s, server_hostname="localhost")
+        assert exchange(s, "GET", "/open/x")[0] == 200
+
+
+def test_what_a_trusted_proxy_says_of_host_port_and_scheme_goes_on(edge):
+    said = [("X-Forwarded-Host", "shop.example.com"), ("X-Forwarded-Port", "444"), ("X-Forwarded-Proto", "http"),
+            ("X-Forwarded-For", "198.51.100.7")]
+    got = seen(exchange(connect(edge.port, edge.ca, source=("127.0.0.2", 0)), "GET", "/open/x", said))
+    assert (got["x-forwarded-host"], got["x-forwarded-port"], got["x-forwarded-proto"]) == ("shop.example.com", "444", "http")
+    assert got["forwarded"] == 'for=198.51.100.7;proto=http;host="localhost"'
+    got = seen(exchange(connect(edge.port, edge.ca), "GET", "/open/x", said))
+    assert (got["x-forwarded-host"], got["x-forwarded-port"], got["x-forwarded-proto"]) == ("localhost", str(edge.port), "https")
+    got = seen(exchange(connect(edge.port, edge.ca, source=("127.0.0.2", 0)), "GET", "/open/x",
+                        [("X-Forwarded-Host", "a/b"), ("X-Forwarded-Port", "70000"), ("X-Forwarded-Host", "c")]))
+    assert (got["x-forwarded-host"], got["x-forwarded-port"]) == ("localhost", str(edge.port))
+
+
+def test_forwarded_is_read_from_the_right_and_unreadable_words_of_the_peer_are_400(edge):
+    def ask(value):
+        return exchange(connect(edge.port, edge.ca, source=("127.0.0.2", 0)), "GET", "/open/x", [("Forwarded", value)])
+    assert seen(ask('for=6.6.6.6, for="[2001:db8::5]:4711";proto=https'))["x-real-ip"] == "2001:db8::5"
+    assert seen(ask('for=6.6.6.6, for=198.51.100.8, for=10.9.9.9'))["x-real-ip"] == "198.51.100.8"
+    assert seen(ask('for=unknown'))["x-real-ip"] == "127.0.0.2"
+    a = ask('for=not-an-address')
+    assert a[0] == 400 and header(a, "sallyport-reason") == "bad-forwarded"
+
+
+def test_a_trace_goes_on_and_the_notes_on_a_broken_one_do_not(edge):
+    trace = "4bf92f3577b34da6a3ce929d0e0e4736"
+    s = connect(edge.port, edge.ca)
+    got = seen(exchange(s, "GET", "/open/x", [("traceparent", f"00-{trace}-00f067aa0ba902b7-00"), ("tracestate", "a=1")]))
+    assert got["traceparent"].startswith(f"00-{trace}-") and got["traceparent"].endswith("-00")
+    assert "00f067aa0ba902b7" not in got["traceparent"] and got["tracestate"] == "a=1"
+    got = seen(exchange(s, "GET", "/open/x", [("traceparent", f"00-{trace}-zz"), ("tracestate", "a=1")]))
+    assert trace not in got["traceparent"] and "tracestate" not in got
+
+
 def test_a_peer_that_must_send_the_proxy_header_and_does_not_is_closed(edge):
     with pytest.raises((OSError, ssl.SSLError)):
         connect(edge.proxy_port, edge.ca)

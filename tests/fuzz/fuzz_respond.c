@@ -75,7 +75,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	r.route = data[1] & 2 ? &route : NULL;
 	rest = slice_from(rest, 2);
 	r.method = slice_cut(&rest, '\n');
-	r.path = slice_cut(&rest, '\n');
+	r.target = r.path = slice_cut(&rest, '\n');
 	r.query = slice_cut(&rest, '\n');
 	r.host = slice_cut(&rest, '\n');
 	r.headers = (struct headers){ fields, 0, 4 };
