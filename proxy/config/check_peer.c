@@ -2,6 +2,7 @@
 #include "config/check.h"
 
 #define ISSUERS_MAX 32     /* what the keeper has room to publish keys for */
+#define EGRESS_MAX 8
 #define ENDPOINTS_MAX 1024 /* and health */
 #define ENDPOINT_LEN_MAX 190 /* bytes; it is published together with its upstream's name */
 
@@ -39,6 +40,21 @@ static void check_issuer_url(struct check *k, const struct slice *field, const s
 		         SHOWN(k, field));
 }
 
+static void check_egress(struct check *k, const struct config_issuer *i)
+{
+	if (i->egress_len > EGRESS_MAX)
+		config_complain(k->load->errors, i->egress[EGRESS_MAX].place, "an issuer has at most %d ways out",
+		                EGRESS_MAX);
+	for (size_t n = 0; n < i->egress_len; n++) {
+		const struct config_issuer_egress *e = &i->egress[n];
+		struct in6_addr ip;
+		bool v4;
+		if (e->address.at && !ip_read(e->address, &ip, &v4))
+			COMPLAIN(k, &e->address, e, "\"%.*s\" is no IP address; write one of this machine's, as 10.0.0.5",
+			         SHOWN(k, &e->address));
+	}
+}
+
 static void check_issuer(struct check *k, struct config_issuer *i)
 {
 	struct parse_with w = { k->load->keep, k->load->bundle, k->load->directory };
@@ -50,6 +66,7 @@ static void check_issuer(struct check *k, struct config_issuer *i)
 	check_environment(k, &i->environment, i->place);
 	check_file(k, &i->ca, i->place);
 	check_distinct(k, &i->audiences, i->place, "audience");
+	check_egress(k, i);
 	if (!i->jwks.at)
 		return;
 	if (memmem(i->jwks.at, i->jwks.len, "://", 3))

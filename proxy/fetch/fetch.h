@@ -1,7 +1,7 @@
 /* fetch.h -- HTTP GETs by libcurl on libevent, for the keeper alone. Never used by a worker.
  *
  * Bounded: 64 under way, 1 MiB of body, http and https only, redirects followed to https only (at most 3;
- * none for probes). Verification is on. No proxy from the environment unless asked. */
+ * none for probes). Verification is on. A proxy only where asked for, never the environment's. */
 #pragma once
 #include "base/slice.h"
 #include <event2/event.h>
@@ -15,6 +15,9 @@ struct fetch_ask {
 	const char *unix_socket;   /* NULL, or a path to connect to instead */
 	const char *host;          /* Host field to send; NULL: the URL's */
 	const char *ca;            /* PEM file; NULL: the system's */
+	const char *proxy;         /* URL of an HTTP proxy; NULL: none, whatever the environment says */
+	const char *address;       /* local IP address to connect from; NULL: the kernel's choice */
+	bool alone;                /* on a new connection that is not kept */
 	const char *server_name;   /* name to verify instead of the URL's host; NULL: the URL's */
 	uint64_t timeout_ns;
 	size_t body_max;           /* 0: the body is dropped */

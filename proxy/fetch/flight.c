@@ -121,12 +121,26 @@ static bool rename_host(struct flight *f, const char *server_name, const char *h
 	return good;
 }
 
+/* Says to curl that it is an address, never the name of an interface or host. */
+static bool set_from(struct flight *f, const char *address)
+{
+	char line[80];
+	struct text t = TEXT(line);
+
+	text_add(&t, S("host!"));
+	text_add(&t, slice_of(address));
+	f->from = text_end(&t) ? strdup(line) : NULL;
+	return f->from;
+}
+
 static const char *set_where(struct flight *f, const struct fetch_ask *ask)
 {
 	if (curl_url_set(f->url, CURLUPART_URL, ask->url, CURLU_PATH_AS_IS) != CURLUE_OK)
 		return "its URL cannot be read";
 	if (ask->server_name && !rename_host(f, ask->server_name, ask->host))
 		return "its server name cannot be used";
+	if (ask->address && !set_from(f, ask->address))
+		return "its local address cannot be used";
 	if (ask->host && !set_host(f, ask->host))
 		return "its Host cannot be sent";
 	return NULL;
@@ -149,7 +163,11 @@ static void set_how(struct flight *f, const struct fetch_ask *ask)
 	curl_easy_setopt(easy, CURLOPT_SSLVERSION, (long)CURL_SSLVERSION_TLSv1_2);
 	curl_easy_setopt(easy, CURLOPT_HTTP_VERSION, (long)CURL_HTTP_VERSION_1_1);
 	curl_easy_setopt(easy, CURLOPT_NOSIGNAL, 1L);
-	curl_easy_setopt(easy, CURLOPT_PROXY, ""); /* not the environment's */
+	curl_easy_setopt(easy, CURLOPT_PROXY, ask->proxy ? ask->proxy : ""); /* not the environment's */
+	curl_easy_setopt(easy, CURLOPT_NOPROXY, "");
+	curl_easy_setopt(easy, CURLOPT_FRESH_CONNECT, ask->alone ? 1L : 0L);
+	curl_easy_setopt(easy, CURLOPT_FORBID_REUSE, ask->alone ? 1L : 0L);
+	curl_easy_setopt(easy, CURLOPT_INTERFACE, f->from);
 	curl_easy_setopt(easy, CURLOPT_USERAGENT, "sallyport");
 	curl_easy_setopt(easy, CURLOPT_FOLLOWLOCATION, ask->follow ? 1L : 0L);
 	curl_easy_setopt(easy, CURLOPT_MAXREDIRS, 3L);
@@ -191,5 +209,6 @@ void flight_free(struct flight *f)
 	curl_slist_free_all(f->fields);
 	curl_slist_free_all(f->connect_to);
 	free(f->body);
+	free(f->from);
 	free(f);
 }

@@ -4,7 +4,6 @@
 #include <sys/mman.h>
 #include <unistd.h>
 
-#define FETCH_NS (10 * NS_PER_S)
 #define BODY_MAX ((size_t)1024 * 1024)
 
 /* ---- time ---- */
@@ -96,25 +95,34 @@ static void on_fetched(void *with, const struct fetch_answer *a)
 	free(f);
 }
 
-static void fetch_for_verify(void *with, struct slice url, struct slice ca,
+/* NULL for the empty one. */
+static char *text_of(struct slice s)
+{
+	return s.len ? strndup(s.at, s.len) : NULL;
+}
+
+static void fetch_for_verify(void *with, const struct verify_fetch *what,
 	void (*done)(void *for_whom, int status, struct slice body, uint64_t max_age_s, const char *failure),
 	void *for_whom)
 {
 	struct keeper *k = with;
 	struct fetching *f = malloc(sizeof *f);
-	char *text = strndup(url.at, url.len), *ca_path = ca.len ? strndup(ca.at, ca.len) : NULL;
-	const struct fetch_ask ask = { .url = text, .ca = keeper_file(k, ca_path), .timeout_ns = FETCH_NS,
-		.body_max = BODY_MAX, .follow = true };
+	char *url = text_of(what->url), *ca = text_of(what->ca), *proxy = text_of(what->proxy);
+	char *address = text_of(what->address);
+	const struct fetch_ask ask = { .url = url, .ca = keeper_file(k, ca), .timeout_ns = what->patience_ns,
+		.body_max = BODY_MAX, .follow = true, .proxy = proxy, .address = address, .alone = what->alone };
 
-	if (f && text) {
+	if (f && url && !proxy == !what->proxy.len && !address == !what->address.len) {
 		*f = (struct fetching){ done, for_whom };
 		fetch(k->fetcher, &ask, on_fetched, f);
 	} else {
 		free(f);
 		done(for_whom, 0, (struct slice){ 0 }, UINT64_MAX, "out of memory");
 	}
-	free(text);
-	free(ca_path);
+	free(url);
+	free(ca);
+	free(proxy);
+	free(address);
 }
 
 static void on_moved(void *with)

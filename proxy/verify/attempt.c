@@ -195,18 +195,12 @@ static const char *what_failed(const char *document, int status, const char *fai
 
 static void on_fetched(void *for_whom, int status, struct slice body, uint64_t max_age_s, const char *failure)
 {
-	struct flight *flight = for_whom;
-	struct source *s = flight->source;
-	bool is_discovery = flight->is_discovery;
-	char text[160];
-
-	free(flight);
-	if (!s)
-		return; /* given up, or the keeper has closed */
-	s->flight = NULL;
-	const char *document = is_discovery ? "discovery document" : "key set";
+	struct source *s = for_whom;
+	char text[200];
+	const char *document = s->discovers ? "discovery document" : "key set";
 	const char *wrong = what_failed(document, status, failure, text, sizeof text);
-	if (is_discovery)
+
+	if (s->discovers)
 		on_discovery(s, wrong, body);
 	else if (wrong)
 		attempt_failed(s, wrong);
@@ -216,24 +210,17 @@ static void on_fetched(void *for_whom, int status, struct slice body, uint64_t m
 
 static void fetch_document(struct source *s, struct slice url, bool is_discovery)
 {
-	const struct verify_world *world = &s->keeper->world;
-	struct flight *flight = malloc(sizeof *flight);
-
-	if (!flight) {
-		attempt_failed(s, "out of memory");
-		return;
-	}
-	*flight = (struct flight){ s, is_discovery };
-	s->flight = flight;
-	s->give_up_ns = keeper_now(s->keeper) + FETCH_PATIENCE_NS;
-	world->fetch(world->with, url, s->config->ca, on_fetched, flight);
+	s->discovers = is_discovery;
+	s->errand.rank = s->asked || !json_array_size(s->keys) ? RANK_KEYS : RANK_REFRESH;
+	s->errand.url = url;
+	s->errand.done = on_fetched;
+	s->errand.for_whom = s;
+	outbound_send(&s->outbound, &s->errand);
 }
 
 void attempt_soon(struct source *s)
 {
-	if (s->flight)
-		s->flight->source = NULL;
-	s->flight = NULL;
+	outbound_forget(&s->errand);
 	s->due_ns = keeper_now(s->keeper);
 	set_not_before(s, s->due_ns);
 }
@@ -241,7 +228,6 @@ void attempt_soon(struct source *s)
 void attempt_begin(struct source *s)
 {
 	struct verify_keeper *k = s->keeper;
-	char url[JWKS_URI_MAX];
 	uint64_t now = keeper_now(k);
 	bool is_old = !s->discovered_ns || now - s->discovered_ns > DISCOVERY_AGE_NS;
 
@@ -256,8 +242,8 @@ void attempt_begin(struct source *s)
 		attempt_failed(s, "http:// is fetched from loopback addresses only");
 	else if (s->config->jwks.len || !is_old)
 		fetch_keys(s);
-	else if (gather_discovery_url(s->config->issuer, url, sizeof url))
-		fetch_document(s, slice_of(url), true);
+	else if (gather_discovery_url(s->config->issuer, s->discovery_url, sizeof s->discovery_url))
+		fetch_document(s, slice_of(s->discovery_url), true);
 	else
 		attempt_failed(s, "its URL is neither https nor http of a loopback address");
 }

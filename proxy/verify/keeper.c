@@ -100,6 +100,7 @@ static void open_source(struct verify_keeper *k, struct source *s, const unsigne
 		snprintf(s->jwks_uri, sizeof s->jwks_uri, "%s", s->config->jwks.at);
 	s->series[FETCHED_OK] = metrics_series(METRIC_issuer_fetches_total, id, S("ok"), S(""), S(""));
 	s->series[FETCHED_FAILED] = metrics_series(METRIC_issuer_fetches_total, id, S("failed"), S(""), S(""));
+	outbound_open(&s->outbound, s->config, &k->world);
 	s->slot = published_claim(k->published, s->who, kept, k->len);
 	if (!s->slot)
 		log_error("issuer %.*s: there is no room to publish its keys", SLICE(id));
@@ -150,8 +151,7 @@ void verify_keeper_close(struct verify_keeper *k)
 		return;
 	for (size_t i = 0; i < k->len; i++) {
 		struct source *s = &k->source[i];
-		if (s->flight)
-			s->flight->source = NULL;
+		outbound_close(&s->outbound);
 		json_decref(s->keys);
 		json_decref(s->doubtful);
 		state_close(s);
@@ -168,7 +168,9 @@ static void hasten(struct source *s, uint64_t now)
 {
 	uint64_t soonest = s->not_before_ns > now ? s->not_before_ns : now;
 
-	if (!s->flight && s->due_ns > soonest && json_array_size(s->keys) && state_real(s) == ISSUER_BLIND)
+	if (errand_is_under_way(&s->errand) || s->due_ns <= soonest || !json_array_size(s->keys))
+		return;
+	if (state_real(s) == ISSUER_BLIND)
 		s->due_ns = soonest;
 }
 
@@ -178,17 +180,14 @@ uint64_t verify_keeper_tick(struct verify_keeper *k)
 
 	for (size_t i = 0; i < k->len; i++) {
 		struct source *s = &k->source[i];
-		if (s->flight && now >= s->give_up_ns) {
-			s->flight->source = NULL;
-			s->flight = NULL;
-			attempt_failed(s, "no answer within 10 s");
-		}
 		hasten(s, now);
-		if (!s->flight && now >= s->due_ns)
+		if (!errand_is_under_way(&s->errand) && now >= s->due_ns)
 			attempt_begin(s);
+		uint64_t wants = outbound_tick(&s->outbound);
 		state_look(s);
-		uint64_t wants = s->flight ? s->give_up_ns : s->due_ns, ends = state_drill_ends_ns(s);
+		uint64_t ends = state_drill_ends_ns(s);
 		next = wants < next ? wants : next;
+		next = s->due_ns < next ? s->due_ns : next;
 		next = ends < next ? ends : next;
 	}
 	return next > now ? next : now;
@@ -230,7 +229,7 @@ void verify_keeper_unknown(struct verify_keeper *k, struct slice issuer, struct 
 	if (s->state < ISSUER_BLIND && s->fetched_wall_s > iat_s)
 		return; /* what is published already says no */
 	remember(s, kid);
-	if (s->flight)
+	if (errand_is_under_way(&s->errand))
 		return;
 	if ((kid.len && absent_has(k, s, kid)) || s->not_before_ns > now + k->config->root.verification.wait) {
 		s->asked_len = 0;

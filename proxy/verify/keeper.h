@@ -5,10 +5,10 @@
 #pragma once
 #include "base/siphash.h"
 #include "verify/gather.h"
+#include "verify/outbound.h"
 #include "verify/published.h"
 #include "verify/snapshot.h"
 
-#define FETCH_PATIENCE_NS (10 * NS_PER_S)
 #define COOLDOWN_NS (30 * NS_PER_S)         /* after a success, before a kid is asked for */
 #define COOLDOWN_FILE_NS NS_PER_S
 #define BACKOFF_MAX_NS (60 * NS_PER_S)
@@ -21,11 +21,6 @@
 #define ASKED_KIDS 16                       /* remembered of one attempt */
 
 enum fetched { FETCHED_OK, FETCHED_FAILED, FETCHEDS };
-
-struct flight { /* a fetch under way; outlives its attempt where that was given up */
-	struct source *source; /* NULL: nobody waits for it any more */
-	bool is_discovery;
-};
 
 struct source {
 	struct verify_keeper *keeper;
@@ -43,8 +38,10 @@ struct source {
 
 	uint64_t due_ns, not_before_ns;
 	uint64_t begun_ns, begun_wall_s; /* of the attempt under way */
-	struct flight *flight;           /* NULL: none under way */
-	uint64_t give_up_ns;
+	struct outbound outbound;
+	struct errand errand;            /* its document under way */
+	bool discovers;                  /* and that is the discovery document */
+	char discovery_url[JWKS_URI_MAX];
 	unsigned failures;               /* in a row */
 	char failure[200];               /* the last one; empty after a success */
 	enum issuer_state state; /* as last told */

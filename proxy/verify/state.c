@@ -161,7 +161,7 @@ static void tell_times(const struct source *s, struct text *t)
 		text_add(t, S("null,\"trusted_for_s\":0"));
 	}
 	text_add(t, S(",\"next_fetch_s\":"));
-	text_u64(t, s->flight ? 0 : next_ns / NS_PER_S);
+	text_u64(t, errand_is_under_way(&s->errand) ? 0 : next_ns / NS_PER_S);
 }
 
 static bool tell_one(const struct source *s, struct text *t)
@@ -183,6 +183,7 @@ static bool tell_one(const struct source *s, struct text *t)
 	} else {
 		text_add(t, S("null"));
 	}
+	outbound_tell(&s->outbound, t);
 	text_char(t, '}');
 	return !t->cut;
 }
@@ -191,7 +192,7 @@ void verify_keeper_tell(const struct verify_keeper *k, void (*write)(void *with,
                         void *with)
 {
 	for (size_t i = 0; i < k->len; i++) {
-		char line[2048];
+		char line[8192];
 		struct text t = TEXT(line);
 		if (i)
 			text_char(&t, ',');

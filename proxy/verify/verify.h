@@ -38,10 +38,16 @@ void verify_turn(struct verify *v);
 
 /* ---- the keeper's side ---- */
 struct verify_keeper;
+struct verify_fetch { /* a GET */
+	struct slice url, ca;         /* ca: PEM file or empty */
+	struct slice proxy, address;  /* HTTP proxy to go through, local address to go from; or empty */
+	bool alone;                   /* on a connection that is not shared with other ways out */
+	uint64_t patience_ns;
+};
 struct verify_world {           /* given by process/: time, fetching, disk */
 	void *with;
-	/* Starts a GET; done is called exactly once, also after verify_keeper_close. ca: PEM file or empty. */
-	void (*fetch)(void *with, struct slice url, struct slice ca,
+	/* Starts one; done is called exactly once, also after verify_keeper_close. */
+	void (*fetch)(void *with, const struct verify_fetch *ask,
 		void (*done)(void *for_whom, int status, struct slice body, uint64_t max_age_s, const char *failure),
 		void *for_whom);
 	uint64_t (*now_ns)(void *with);

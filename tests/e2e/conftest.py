@@ -19,7 +19,7 @@ listeners:
   - address: 127.0.0.1:{plain}
 {listeners}
 issuers:
-  local: {{issuer: "{issuer}", audiences: ["https://api.example.com"]}}
+  local: {{issuer: "{issuer}", audiences: ["https://api.example.com"]{issuer_more}}}
 upstreams:
   app: {{endpoints: ["{origin}"], header_timeout: 10s, connect_timeout: 5s}}
 {upstreams}
@@ -53,7 +53,7 @@ class World:
         self.ca = authority.ca
         self.origin = Origin()
         self.port, self.plain, self.status_port = free_port(), free_port(), free_port()
-        self.parts = dict(listeners="", upstreams="", limits="", routes="", workers=workers)
+        self.parts = dict(listeners="", upstreams="", limits="", routes="", workers=workers, issuer_more="")
         self.parts.update(parts)
         self.proxy = Sallyport(where, self.config(), parts.get("env"), prefix=parts.get("prefix", ()))
         self.proxy.wait_ready(self.status_port)

@@ -75,13 +75,16 @@ def b64(data):
 class Issuer:
     """An OpenID issuer on loopback: discovery, a key set, tokens signed with openssl. It can be made to fail."""
 
-    def __init__(self, where):
+    def __init__(self, where, tls=None):
+        """tls: (chain, key) of a certificate for 127.0.0.1."""
         self.where = pathlib.Path(where)
         self.where.mkdir(parents=True, exist_ok=True)
         self.port = free_port()
-        self.url = f"http://127.0.0.1:{self.port}/"
+        self.tls = tls
+        self.url = f"http{'s' if tls else ''}://127.0.0.1:{self.port}/"
         self.keys = {}
         self.fetches = 0
+        self.peers = []      # who asked for the key set
         self.mode = "normal"
         self.add_key("k1")
         self.server = None
@@ -105,6 +108,7 @@ class Issuer:
                     body = {"issuer": issuer.url, "jwks_uri": issuer.url + "jwks.json"}
                 else:
                     issuer.fetches += 1
+                    issuer.peers.append(self.client_address[0])
                     body = {"keys": [{"kty": "RSA", "use": "sig", "alg": "RS256", "kid": k, "n": n, "e": "AQAB"}
                                      for k, (_, n) in issuer.keys.items()]}
                 data = json.dumps(body).encode()
@@ -118,6 +122,10 @@ class Issuer:
                 pass
 
         self.server = http.server.ThreadingHTTPServer(("127.0.0.1", self.port), Handler)
+        if self.tls:
+            context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+            context.load_cert_chain(*self.tls)
+            self.server.socket = context.wrap_socket(self.server.socket, server_side=True)
         threading.Thread(target=self.server.serve_forever, args=(0.05,), daemon=True).start()
 
     def stop(self):

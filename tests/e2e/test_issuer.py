@@ -1,8 +1,8 @@
 """The keeper's side of verification, with real processes: states, drills, outages, restarts, sprays."""
-import json, os, re, shutil, signal, socket, tempfile
+import json, os, re, shutil, signal, socket, tempfile, threading
 import pytest
 from conftest import World
-from house import BINARY, Issuer, connect, exchange, header, run, wait_until
+from house import BINARY, Issuer, connect, exchange, free_port, header, run, wait_until
 
 
 @pytest.fixture
@@ -10,11 +10,12 @@ def house(authority, tmp_path):
     """Worlds whose issuer is theirs alone; soft ages are a second, so that an outage passes them quickly."""
     made = []
 
-    def make(more="", soft="1s", workers=1, **parts):
+    def make(more="", soft="1s", workers=1, issuer_more="", tls=False, **parts):
         where = tempfile.mkdtemp(prefix="sp-")
-        issuer = Issuer(tmp_path / f"issuer{len(made)}")
+        certificate = (authority.where / "server.pem", authority.where / "server.key") if tls else None
+        issuer = Issuer(tmp_path / f"issuer{len(made)}", certificate)
         text = f"verification: {{keys_soft: {soft}}}\ntrusted_proxies: [127.0.0.2/32]\n{more}"
-        w = World(where, authority, issuer, workers=workers, routes=text, **parts)
+        w = World(where, authority, issuer, workers=workers, routes=text, issuer_more=issuer_more, **parts)
         made.append((w, where))
         wait_until(lambda: get(w, issuer.token())[0] == 200)
         return w
@@ -23,6 +24,64 @@ def house(authority, tmp_path):
         w.close()
         w.issuer.stop()
         shutil.rmtree(where, ignore_errors=True)
+
+
+class Proxy:
+    """An HTTP proxy: CONNECT, and GET of absolute URLs. mode: normal, refusing (502), hanging, away."""
+
+    def __init__(self):
+        self.port, self.seen, self.mode = free_port(), [], "normal"
+        self.listener = socket.create_server(("127.0.0.1", self.port))
+        threading.Thread(target=self.accept, daemon=True).start()
+
+    def accept(self):
+        while True:
+            try:
+                s, _ = self.listener.accept()
+            except OSError:
+                return
+            threading.Thread(target=self.serve, args=(s,), daemon=True).start()
+
+    def serve(self, s):
+        with s:
+            head = b""
+            while b"\r\n\r\n" not in head:
+                piece = s.recv(65536)
+                if not piece:
+                    return
+                head += piece
+            method, target, _ = head.split(b"\r\n")[0].split(b" ")
+            self.seen.append(method.decode())
+            if self.mode == "refusing":
+                s.sendall(b"HTTP/1.1 502 No\r\nContent-Length: 0\r\n\r\n")
+            elif self.mode == "hanging":
+                s.recv(1)
+            elif self.mode == "normal":
+                self.pass_on(s, method, target, head)
+
+    @staticmethod
+    def pass_on(s, method, target, head):
+        where = target if method == b"CONNECT" else target.split(b"/")[2]
+        host, port = where.decode().split(":")
+        with socket.create_connection((host, int(port)), 10, source_address=("127.0.0.44", 0)) as up:
+            if method == b"CONNECT":
+                s.sendall(b"HTTP/1.1 200 Connected\r\n\r\n")
+            else:
+                up.sendall(head.replace(b"http://" + where, b"", 1))
+            threading.Thread(target=copy, args=(s, up), daemon=True).start()
+            copy(up, s)
+
+    def close(self):
+        self.listener.close()
+
+
+def copy(source, to):
+    try:
+        while piece := source.recv(65536):
+            to.sendall(piece)
+        to.shutdown(socket.SHUT_WR)
+    except OSError:
+        pass
 
 
 def get(world, token, source=None):
@@ -94,3 +153,39 @@ def test_issuer_commands_say_what_is_wrong(house):
         assert done.returncode == status and done.stderr and not done.stdout, (words, done)
     done = command(w, "issuer", "status")
     assert done.returncode == 0 and re.match(r"issuer local: normal, 1 keys, \d+ s old", done.stdout)
+
+
+# ---- ways out ----
+
+def ways(world):
+    return {w["way"]: w for w in told(world)["egress"]}
+
+
+def test_the_issuer_is_reached_through_a_proxy_or_from_an_address(house):
+    proxy = Proxy()
+    w = house(issuer_more=f', egress: [{{proxy: "http://127.0.0.1:{proxy.port}"}}]')
+    assert proxy.seen and set(proxy.seen) == {"GET"} and set(w.issuer.peers) == {"127.0.0.44"}
+    w = house(issuer_more=", egress: [{address: 127.0.0.9}]")
+    assert set(w.issuer.peers) == {"127.0.0.9"}
+    proxy.close()
+    proxy = Proxy()
+    w = house(issuer_more=f', ca: {w.ca}, egress: [{{proxy: "http://127.0.0.1:{proxy.port}"}}]', tls=True)
+    assert proxy.seen and set(proxy.seen) == {"CONNECT"} and set(w.issuer.peers) == {"127.0.0.44"}
+    proxy.close()
+
+
+@pytest.mark.parametrize("mode", ["refusing", "hanging", "away"])
+def test_a_lost_way_is_not_a_lost_issuer(house, mode):
+    proxy = Proxy()
+    name = f"proxy http://127.0.0.1:{proxy.port}"
+    w = house(issuer_more=f', egress: [{{proxy: "http://127.0.0.1:{proxy.port}"}}, {{address: 127.0.0.9}}]')
+    assert set(w.issuer.peers) == {"127.0.0.44"}
+    proxy.mode = mode
+    wait_until(lambda: "127.0.0.9" in w.issuer.peers, 20)
+    wait_until(lambda: ways(w)[name]["failures"] > 0)
+    assert metric(w, f'sallyport_issuer_egress_healthy{{issuer="local",way="{name}"}}') == 0
+    assert told(w)["failures"] == 0 and ways(w)["address 127.0.0.9"]["failures"] == 0   # no attempt failed
+    proxy.mode = "normal"
+    w.issuer.peers.clear()
+    wait_until(lambda: "127.0.0.44" in w.issuer.peers and ways(w)[name]["failures"] == 0, 40)
+    proxy.close()

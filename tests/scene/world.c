@@ -85,18 +85,17 @@ static void open_upstream(struct scene *s, struct fake_upstream *u)
 
 /* ---- the issuer ---- */
 
-static void fetch(void *with, struct slice url, struct slice ca,
+static void fetch(void *with, const struct verify_fetch *ask,
 	void (*done)(void *, int, struct slice, uint64_t, const char *), void *for_whom)
 {
 	struct scene *s = with;
 
-	(void)ca;
 	s->fetches++;
 	if (!s->issuer_up) {
 		done(for_whom, 0, S(""), UINT64_MAX, "connection refused");
 		return;
 	}
-	if (slice_ends(url, S("openid-configuration"))) {
+	if (slice_ends(ask->url, S("openid-configuration"))) {
 		done(for_whom, 200,
 		     S("{\"issuer\":\"http://127.0.0.1:1/\",\"jwks_uri\":\"http://127.0.0.1:1/keys\"}"), UINT64_MAX,
 		     NULL);

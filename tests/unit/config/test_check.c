@@ -116,6 +116,12 @@ static void an_issuer_is_reached_by_https_or_on_this_machine(void **state)
 	refuse(LEAST "issuers: {a: {issuer: \"http://127.0.0.1.example/\", audiences: x}}\n",
 	       "must begin with https://");
 	refuse(LEAST "issuers: {a: {issuer: \"https://a/?x\", audiences: x}}\n", "has no query");
+	refuse(LEAST "issuers: {a: {issuer: \"https://a/\", audiences: x, egress: [{address: eth0}]}}\n",
+	       "is no IP address");
+	refuse(LEAST "issuers: {a: {issuer: \"https://a/\", audiences: x, "
+	             "egress: [{proxy: \"http://u:p@a/\"}]}}\n", "user name or password");
+	refuse(LEAST "issuers: {a: {issuer: \"https://a/\", audiences: x, "
+	             "egress: [{}, {}, {}, {}, {}, {}, {}, {}, {}]}}\n", "at most 8 ways out");
 	refuse(LEAST "issuers: {a: {issuer: \"https://a/\", audiences: [x, x]}}\n", "given twice");
 	refuse(LEAST "issuers: {a: {issuer: \"https://a/\", audiences: x, jwks: \"http://a/k\"}}\n",
 	       "must begin with https://");

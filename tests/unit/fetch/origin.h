@@ -42,6 +42,7 @@ static inline bool origin_answer(const struct origin *o, SSL *ssl, int fd)
 		{ "/no-store", "HTTP/1.1 200 OK\r\nCache-Control: max-age=77, no-store\r\nContent-Length: "
 			"0\r\n\r\n" },
 		{ "/plain", "HTTP/1.1 302 Go\r\nLocation: http://127.0.0.1:1/x\r\nContent-Length: 0\r\n\r\n" },
+		{ "http://issuer.invalid/keys", "HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n" },
 		{ "/nonsense", "SMTP ready\r\n\r\n" },
 		{ "/cut", "HTTP/1.1 200 OK\r\nContent-Length: 50\r\n\r\nhello" },
 	};

@@ -250,6 +250,42 @@ static void cache_control_is_read_as_written(void **state)
 	}
 }
 
+static void a_proxy_is_asked_where_one_is_named(void **state)
+{
+	char proxy[64];
+
+	(void)state;
+	snprintf(proxy, sizeof proxy, "http://127.0.0.1:%u", plain.port);
+	struct fetch_ask ask = { .url = "http://issuer.invalid/keys", .proxy = proxy, .body_max = KEEP,
+		.timeout_ns = 5 * NS_PER_S };
+	memset(&seen, 0, sizeof seen);
+	fetch(fetcher, &ask, on_done, &seen);
+	wait_for(1);
+	assert_int_not_equal(seen.status, 0);
+	assert_int_equal(strncmp(plain.request, "GET http://issuer.invalid/keys HTTP/1.1", 39), 0);
+	ask.url = "https://issuer.invalid/keys"; /* this one answers CONNECT like any other request */
+	fetch(fetcher, &ask, on_done, &seen);
+	wait_for(2);
+	assert_int_equal(seen.status, 0);
+	assert_int_equal(strncmp(plain.request, "CONNECT issuer.invalid:443 HTTP/1.1", 35), 0);
+}
+
+static void a_local_address_is_gone_from_where_one_is_named(void **state)
+{
+	const struct fetch_ask from = { .body_max = KEEP, .address = "127.0.0.9", .alone = true };
+	unsigned before = plain.connections;
+
+	(void)state;
+	get_with(from, "http", plain.port, "/keys");
+	assert_int_equal(seen.status, 200);
+	get_with((struct fetch_ask){ .body_max = KEEP, .alone = true }, "http", plain.port, "/keys");
+	assert_int_equal(plain.connections, before + 2); /* one way's connection never serves another */
+	get_with((struct fetch_ask){ .body_max = KEEP, .address = "192.0.2.1" }, "http", plain.port, "/");
+	assert_int_equal(seen.status, 0); /* it is not this machine's */
+	get_with((struct fetch_ask){ .body_max = KEEP, .address = "lo" }, "http", plain.port, "/keys");
+	assert_int_equal(seen.status, 0); /* nor is the name of an interface an address */
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -267,6 +303,8 @@ int main(void)
 		cmocka_unit_test(more_than_may_fly_wait_their_turn),
 		cmocka_unit_test(closing_calls_back_what_is_unfinished),
 		cmocka_unit_test(cache_control_is_read_as_written),
+		cmocka_unit_test(a_proxy_is_asked_where_one_is_named),
+		cmocka_unit_test(a_local_address_is_gone_from_where_one_is_named),
 	};
 
 	signal(SIGPIPE, SIG_IGN);

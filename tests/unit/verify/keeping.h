@@ -30,15 +30,14 @@ static struct keeping {
 	size_t hanging_len;
 } keeping;
 
-static void keeping_fetch(void *with, struct slice url, struct slice ca,
+static void keeping_fetch(void *with, const struct verify_fetch *ask,
                           void (*done)(void *, int, struct slice, uint64_t, const char *), void *for_whom)
 {
 	struct keeping *k = with;
-	bool is_discovery = slice_ends(url, S("openid-configuration"));
+	bool is_discovery = slice_ends(ask->url, S("openid-configuration"));
 	int status = is_discovery ? k->discovery_status : k->status;
 
-	(void)ca;
-	snprintf(k->url, sizeof k->url, "%.*s", SLICE(url));
+	snprintf(k->url, sizeof k->url, "%.*s", SLICE(ask->url));
 	*(is_discovery ? &k->discoveries : &k->fetches) += 1;
 	if (status < 0) {
 		if (k->hanging_len == 64)
@@ -125,7 +124,8 @@ static inline void keeping_open(struct slice jwks)
 	keeping.status = keeping.discovery_status = 200;
 	keeping.max_age_s = NEVER;
 	keeping.discovery = "{\"issuer\":\"https://i/\",\"jwks_uri\":\"https://i/keys\"}";
-	keeping.issuer = (struct config_issuer){ .id = S("auth0"), .issuer = S("https://i/"), .jwks = jwks };
+	keeping.issuer = (struct config_issuer){ .id = S("auth0"), .issuer = S("https://i/"), .jwks = jwks,
+		.budget = { .all = { 80, NS_PER_S }, .keys = { 10, NS_PER_S }, .machines = 1 } };
 	keeping.config.root.state = slice_of(keeping.state);
 	keeping.config.root.issuers = &keeping.issuer;
 	keeping.config.root.issuers_len = 1;

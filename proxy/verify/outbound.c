@@ -1,0 +1,278 @@
+#include "verify/outbound.h"
+#include "metrics/metrics.h"
+#include <stdio.h>
+#include <stdlib.h>
+
+struct try { /* lies with the world until it has answered, whoever still waits for that */
+	struct errand *errand; /* NULL: nobody */
+	struct way *way;
+};
+
+static void start_one(struct outbound *o, struct errand *e);
+
+/* ---- the budget ---- */
+
+#define AT_ONCE 4 /* however low the rate: a key set is two documents, and may have to be asked for again */
+
+/* At most a tenth of a second's worth at once, so that no second sees much more than the rate. */
+static struct allowance allow(struct rate rate, uint64_t machines)
+{
+	uint64_t count = rate.count ? rate.count : 1, tenth = NS_PER_S / 10;
+	uint64_t interval_ns = rate.per_ns / count * (machines ? machines : 1);
+
+	uint64_t least_ns = AT_ONCE * interval_ns;
+
+	return (struct allowance){ interval_ns, least_ns > tenth ? least_ns : tenth, 0 };
+}
+
+/* 0: one may go now; else when. */
+static uint64_t opens_ns(const struct allowance *a, uint64_t now_ns)
+{
+	uint64_t least = now_ns + a->burst_ns - a->interval_ns; /* full_ns must not be above it */
+
+	return a->full_ns <= least ? 0 : now_ns + (a->full_ns - least);
+}
+
+static void spend(struct allowance *a, uint64_t now_ns)
+{
+	a->full_ns = (a->full_ns > now_ns ? a->full_ns : now_ns) + a->interval_ns;
+}
+
+static enum endpoint endpoint_of(const struct errand *e)
+{
+	return e->rank == RANK_TOKENS ? ENDPOINT_TOKENS : ENDPOINT_KEYS;
+}
+
+static uint64_t opens_for(const struct outbound *o, const struct errand *e, uint64_t now_ns)
+{
+	uint64_t all = opens_ns(&o->all, now_ns), its = opens_ns(&o->of[endpoint_of(e)], now_ns);
+
+	return all > its ? all : its;
+}
+
+/* ---- an errand ---- */
+
+static uint64_t now_of(const struct outbound *o)
+{
+	return o->world->now_ns(o->world->with);
+}
+
+static uint64_t patience_ns(const struct outbound *o)
+{
+	return o->ways > 1 ? TRY_ONE_OF_NS : TRY_NS;
+}
+
+static void rest(struct errand *e)
+{
+	if (e->try)
+		e->try->errand = NULL;
+	else
+		e->outbound->waiting_len--;
+	e->try = NULL;
+	list_remove(&e->link);
+	e->outbound = NULL;
+}
+
+static void fail(struct errand *e, const char *why)
+{
+	rest(e);
+	e->done(e->for_whom, 0, (struct slice){ 0 }, UINT64_MAX, why);
+}
+
+void outbound_forget(struct errand *e)
+{
+	if (e->outbound)
+		rest(e);
+}
+
+/* On to the next way, or to the end. */
+static void go_on(struct outbound *o, struct errand *e, const char *why)
+{
+	uint64_t now = now_of(o);
+
+	snprintf(e->why, sizeof e->why, "%s", why);
+	if (e->try)
+		e->try->errand = NULL;
+	e->try = NULL;
+	list_remove(&e->link);
+	o->waiting_len++;
+	list_push(&o->waiting[e->rank], &e->link);
+	if (!egress_choose(o, e, now))
+		fail(e, e->why);
+	else if (opens_for(o, e, now) == 0)
+		start_one(o, e);
+	else
+		e->until_ns = now + ERRAND_WAIT_NS;
+}
+
+static bool is_of_a_proxy(const struct way *w, int status)
+{
+	return w->config && w->config->proxy.at && (status == 407 || (status >= 502 && status <= 504));
+}
+
+static void on_answer(void *for_whom, int status, struct slice body, uint64_t max_age_s, const char *failure)
+{
+	struct try *t = for_whom;
+	struct errand *e = t->errand;
+	struct way *w = t->way;
+	char why[64];
+
+	free(t);
+	if (!e)
+		return; /* given up or forgotten */
+	struct outbound *o = e->outbound;
+	e->try = NULL;
+	snprintf(why, sizeof why, "its proxy answered with status %d", status);
+	if (!status || is_of_a_proxy(w, status)) {
+		const char *said = status ? why : failure ? failure : "no answer";
+		egress_failed(o, w, said, now_of(o));
+		go_on(o, e, said);
+		return;
+	}
+	egress_worked(w);
+	list_remove(&e->link);
+	e->outbound = NULL;
+	e->done(e->for_whom, status, body, max_age_s, failure);
+}
+
+static void start_one(struct outbound *o, struct errand *e)
+{
+	uint64_t now = now_of(o);
+	struct way *w = egress_choose(o, e, now);
+	struct try *t = malloc(sizeof *t);
+
+	if (!t || !w) {
+		free(t);
+		fail(e, "out of memory");
+		return;
+	}
+	*t = (struct try){ e, w };
+	e->try = t;
+	e->tried |= 1u << (w - o->way);
+	e->until_ns = now + patience_ns(o);
+	list_remove(&e->link);
+	o->waiting_len--;
+	list_push(&o->flying, &e->link);
+	spend(&o->all, now);
+	spend(&o->of[endpoint_of(e)], now);
+	const struct config_issuer_egress *c = w->config;
+	const struct verify_fetch ask = { .url = e->url, .ca = o->config->ca,
+		.proxy = c ? c->proxy : S(""), .address = c ? c->address : S(""), .alone = o->ways > 1,
+		.patience_ns = patience_ns(o) };
+	o->world->fetch(o->world->with, &ask, on_answer, t);
+}
+
+/* The one that came last of the lowest rank gives way. */
+static struct errand *least(struct outbound *o)
+{
+	for (int rank = RANKS - 1; rank >= 0; rank--)
+		if (!list_is_empty(&o->waiting[rank]))
+			return list_entry(o->waiting[rank].prev, struct errand, link);
+	return NULL;
+}
+
+void outbound_send(struct outbound *o, struct errand *e)
+{
+	uint64_t now = now_of(o);
+
+	e->outbound = o;
+	e->tried = 0;
+	e->try = NULL;
+	e->until_ns = now + ERRAND_WAIT_NS;
+	list_init(&e->link);
+	list_push(&o->waiting[e->rank], &e->link);
+	o->waiting_len++;
+	outbound_tick(o);
+	if (e->outbound == o && !e->try)
+		metrics_add(o->held, 1);
+	if (o->waiting_len > ERRANDS_MAX) {
+		metrics_add(o->refused, 1);
+		fail(least(o), "too much is asked of this issuer");
+	}
+}
+
+/* ---- its turn ---- */
+
+static uint64_t sooner(uint64_t a, uint64_t b)
+{
+	return a < b ? a : b;
+}
+
+/* Starts what may go of a rank; returns when the next one may. */
+static uint64_t start_rank(struct outbound *o, struct list *waiting, uint64_t now)
+{
+	while (!list_is_empty(waiting)) {
+		struct errand *e = list_entry(waiting->next, struct errand, link);
+		uint64_t opens = opens_for(o, e, now);
+		if (opens)
+			return opens;
+		start_one(o, e);
+	}
+	return UINT64_MAX;
+}
+
+static void give_up_waiting(struct outbound *o, struct list *waiting, uint64_t now)
+{
+	while (!list_is_empty(waiting)) {
+		struct errand *e = list_entry(waiting->next, struct errand, link);
+		if (now < e->until_ns)
+			return;
+		metrics_add(o->refused, 1);
+		fail(e, e->tried ? e->why : "its budget is spent");
+	}
+}
+
+static void give_up_flying(struct outbound *o, uint64_t now)
+{
+	while (!list_is_empty(&o->flying)) {
+		struct errand *e = list_entry(o->flying.next, struct errand, link);
+		char why[64];
+		if (now < e->until_ns)
+			return;
+		snprintf(why, sizeof why, "no answer within %d s", (int)(patience_ns(o) / NS_PER_S));
+		egress_failed(o, e->try->way, why, now);
+		go_on(o, e, why);
+	}
+}
+
+uint64_t outbound_tick(struct outbound *o)
+{
+	uint64_t now = now_of(o), next = UINT64_MAX;
+
+	give_up_flying(o, now);
+	for (int rank = 0; rank < RANKS; rank++)
+		give_up_waiting(o, &o->waiting[rank], now);
+	for (int rank = 0; rank < RANKS; rank++)
+		next = sooner(next, start_rank(o, &o->waiting[rank], now));
+	if (!list_is_empty(&o->flying))
+		next = sooner(next, list_entry(o->flying.next, struct errand, link)->until_ns);
+	return next;
+}
+
+/* ---- opening and closing ---- */
+
+void outbound_open(struct outbound *o, const struct config_issuer *config, const struct verify_world *world)
+{
+	const struct config_issuer_budget *b = &config->budget;
+
+	*o = (struct outbound){ .config = config, .world = world, .all = allow(b->all, b->machines),
+		.of = { [ENDPOINT_KEYS] = allow(b->keys, b->machines),
+			[ENDPOINT_TOKENS] = allow(b->all, b->machines) } };
+	for (int rank = 0; rank < RANKS; rank++)
+		list_init(&o->waiting[rank]);
+	list_init(&o->flying);
+	egress_open(o);
+	o->held = metrics_series(METRIC_issuer_budget_total, config->id, S("held"), S(""), S(""));
+	o->refused = metrics_series(METRIC_issuer_budget_total, config->id, S("refused"), S(""), S(""));
+}
+
+void outbound_close(struct outbound *o)
+{
+	for (int rank = 0; rank < RANKS; rank++)
+		while (!list_is_empty(&o->waiting[rank]))
+			rest(list_entry(o->waiting[rank].next, struct errand, link));
+	while (!list_is_empty(&o->flying))
+		rest(list_entry(o->flying.next, struct errand, link));
+	for (size_t i = 0; i < o->ways; i++)
+		metrics_set(o->way[i].healthy, 0);
+}
