@@ -1,0 +1,120 @@
+/* redis.h -- Redis for all who need it: connections, topology (one server, Sentinel, Cluster), one write per
+ * turn, and a breaker by our own clock.
+ *
+ * Who asks gives a key's slot, commands and two callbacks. What is asked in a turn is queued per connection and
+ * leaves in one write at redis_flush; replies arrive within loop_turn. Callbacks only deliver: they may set
+ * flags and wake requests, and must not call back into this room. Nothing here ever blocks, or waits for a
+ * reply longer than REDIS_SILENCE_NS; what is in flight and what is queued is bounded, and where there is no
+ * room for a question it is refused at once.
+ *
+ * A shard is a master and what is known of it: breaker, clock, connection. One server and Sentinel are one
+ * shard, 0. A shard keeps its number while it lives; a slot may move to another. The breaker opens on refusal,
+ * reset, an error of the server (READONLY, LOADING, OOM, CLUSTERDOWN ...) or three turns in a row whose replies
+ * are over the budget. While it is open a jittered PING goes out each 100 ms; three answers in a row within the
+ * budget: REDIS_SETTLE, 300 ms later REDIS_SETTLE once more, then REDIS_CLOSED. MOVED and ASK are followed
+ * here. WRONGTYPE is the key's own error and leaves the breaker closed. */
+#pragma once
+#include "config/config.h"
+#include "connection/connection.h"
+
+#define REDIS_SHARDS_MAX 128
+#define REDIS_COMMANDS_MAX 4                /* of one ask */
+#define REDIS_SILENCE_NS (1 * NS_PER_S)     /* a connection that owes a reply this long is dropped */
+
+struct redis;
+
+/* ---- what it tells its owner ---- */
+enum redis_event {
+	REDIS_OPENED,    /* the breaker opened: decide locally */
+	REDIS_SETTLE,    /* it answers again: tell it what was decided meanwhile, by asks with settling set */
+	REDIS_CLOSED,    /* usable again */
+	REDIS_REPLACED,  /* another server, or another run of it, speaks for this shard: state may be lost */
+};
+
+struct redis_names;  /* addresses of host names, published by the keeper */
+struct redis_world {
+	const struct config *config;
+	struct bundle *bundle;
+	struct loop *loop;
+	const struct redis_names *names;
+	void (*on_event)(void *with, unsigned shard, enum redis_event what); /* may be NULL */
+	void *with;
+	struct slice name; /* for CLIENT SETNAME: "worker-0" */
+};
+
+/* NULL where the configuration has no redis:, and errors->count is 0; NULL with complaints where its TLS files
+ * do not fit. Connects from the first turn on. Everything in w but `name` must outlive it. */
+struct redis *redis_open(const struct redis_world *w, struct config_errors *errors);
+/* What is still asked ends without a call. */
+void redis_close(struct redis *r);
+
+/* ---- its part in the turn ---- */
+/* At the beginning of the owner's turn: time that ran out is delivered, probes go out, connections are begun. */
+void redis_sweep(struct redis *r);
+/* At its end: all that was asked leaves, one write per connection. */
+void redis_flush(struct redis *r);
+/* The loop may sleep until then: ns monotonic. */
+uint64_t redis_due_ns(const struct redis *r);
+
+/* ---- questions without a system call ---- */
+/* What every key begins with, "KEYSPACE:ENVIRONMENT:"; lives as long as r. */
+struct slice redis_keyspace(const struct redis *r);
+/* The hash slot of a key, by its {tag} where it has one (Redis Cluster specification). For any mode. */
+uint16_t redis_slot(struct slice key);
+/* Which shard speaks for the slot now; REDIS_SHARDS_MAX where none does. */
+unsigned redis_shard(const struct redis *r, uint16_t slot);
+enum redis_state { REDIS_DOWN, REDIS_SETTLING, REDIS_UP };
+enum redis_state redis_state(const struct redis *r, uint16_t slot);
+static inline bool redis_is_usable(const struct redis *r, uint16_t slot)
+{
+	return redis_state(r, slot) == REDIS_UP;
+}
+/* The moment now_ns (monotonic) on the clock of the slot's shard: ns since 1970, off by *error_ns at most. Goes
+ * on while the shard is down. 0: that clock was never read. */
+uint64_t redis_stamp(const struct redis *r, uint16_t slot, uint64_t now_ns, uint64_t *error_ns);
+
+/* ---- asking ---- */
+enum redis_type { REDIS_NIL, REDIS_INTEGER, REDIS_STRING, REDIS_STATUS, REDIS_ARRAY, REDIS_ERROR };
+struct redis_value {
+	enum redis_type type;
+	int64_t integer;
+	struct slice text;               /* STRING, STATUS, ERROR */
+	const struct redis_value *array; /* ARRAY */
+	size_t len;                      /* elements of it */
+};
+
+enum redis_outcome {
+	REDIS_ANSWERED, /* every command has its value, none an error */
+	REDIS_REFUSED,  /* at least one value is an error */
+	REDIS_LOST,     /* no answer; the commands may or may not have been executed */
+};
+struct redis_answer { /* good until the callback returns */
+	enum redis_outcome outcome;
+	bool late;                        /* on_overdue was called before */
+	uint64_t took_ns;                 /* from the turn that asked */
+	const struct redis_value *values; /* one per command; NULL where LOST */
+	size_t len;
+};
+
+struct redis_command { const struct slice *arguments; size_t len; };
+struct redis_ask {
+	uint16_t slot;                   /* redis_slot of the one key that all commands are about */
+	bool settling;                   /* may be asked in REDIS_SETTLING as well */
+	const struct redis_command *commands; /* copied */
+	size_t commands_len;             /* up to REDIS_COMMANDS_MAX; executed in this order, with nothing of ours between */
+	void (*on_overdue)(void *with);  /* once, as the budget passes without an answer; may be NULL */
+	void (*on_done)(void *with, const struct redis_answer *a); /* exactly once, unless orphaned */
+	void *with;
+};
+/* A ticket; 0: refused at once (down, or full), and nothing will be called. Not before the next turn is
+ * anything called. */
+uint64_t redis_ask(struct redis *r, const struct redis_ask *ask);
+/* Nobody wants to hear of it any more: neither callback will be called. Harmless once it is done. */
+void redis_orphan(struct redis *r, uint64_t ticket);
+
+/* ---- the fleet: how many proxies share this Redis ---- */
+struct redis_fleet {                     /* in memory that the keeper publishes */
+	_Atomic uint32_t size;           /* most heartbeats seen in 60 s of answers; 0: never heard */
+};
+/* Never below redis.fleet_floor, nor below 1. */
+uint32_t redis_fleet_size(const struct redis_fleet *f, const struct config *c);
