@@ -120,6 +120,7 @@ void check_config(struct load *l, struct config_root *c)
 	check_issuers(&k);
 	check_upstreams(&k);
 	check_limits(&k);
+	check_redis(&k);
 	check_routes(&k);
 	check_rest(&k);
 }

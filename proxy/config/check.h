@@ -14,6 +14,7 @@ void check_listeners(struct check *k);
 void check_issuers(struct check *k);
 void check_upstreams(struct check *k);
 void check_limits(struct check *k);
+void check_redis(struct check *k);
 void check_routes(struct check *k);
 /* Of one route: redirect, header changes, tokens, CORS. */
 void check_redirect(struct check *k, struct config_redirect *r);

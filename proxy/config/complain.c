@@ -86,7 +86,7 @@ static bool may_be_secret(struct bundle *b, struct config_place place)
 	for (; place.line; place.line--) {
 		if (!line_of(b, place, &line))
 			continue;
-		if (memmem(line.at, line.len, "secrets", 7))
+		if (memmem(line.at, line.len, "secrets", 7) || memmem(line.at, line.len, "passw", 5))
 			return true;
 		bool top = strchr(" \t#-]},", line.at[0]) == NULL;
 		if (top && slice_find(line, ':') < line.len)

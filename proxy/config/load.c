@@ -59,6 +59,13 @@ bool load_is_written(const struct load *l, const void *field)
 	return n && n->node;
 }
 
+bool load_is_reference(const struct load *l, const void *field)
+{
+	const struct note *n = find(l, field);
+
+	return n && n->secret;
+}
+
 struct config_place load_place(const struct load *l, const void *field, struct config_place otherwise)
 {
 	const struct note *n = find(l, field);

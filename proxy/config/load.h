@@ -40,6 +40,8 @@ void load_note(struct load *l, const void *field, const struct node *n);
 void load_break(struct load *l, const void *at);
 bool load_is_broken(const struct load *l, const void *at);
 bool load_is_written(const struct load *l, const void *field);
+/* Did its value come by ${...}? */
+bool load_is_reference(const struct load *l, const void *field);
 /* Where the field was written; `otherwise` where it was not. */
 struct config_place load_place(const struct load *l, const void *field, struct config_place otherwise);
 /* Where its name stands, of a value in a mapping. */

@@ -182,6 +182,16 @@ bool parse_secret(const struct parse_with *w, struct slice from, void *to, const
 	return true;
 }
 
+/* Whether it came by reference is for the checks to see. */
+bool parse_password(const struct parse_with *w, struct slice from, void *to, const char **why)
+{
+	(void)w;
+	if (from.len == 0 || from.len > 512)
+		return *why = "a password has 1 to 512 bytes", false;
+	*(struct secret *)to = (struct secret){ (unsigned char *)(uintptr_t)from.at, from.len };
+	return true;
+}
+
 void format_secret(const void *value, struct text *to)
 {
 	(void)value;

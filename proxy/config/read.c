@@ -47,7 +47,7 @@ static struct slice spoken(struct load *l, const struct node *n)
 static void complain_value(struct load *l, const char *name, const struct type *t, const struct node *n,
                            const char *why)
 {
-	struct slice what = t->parse == parse_secret && !n->reference.at ? S("this") : spoken(l, n);
+	struct slice what = t->format == format_secret && !n->reference.at ? S("this") : spoken(l, n);
 
 	config_complain(l->errors, n->place, "%s: %.*s is not a valid %s; %s", name, SLICE(what), t->word,
 	                why ? why : t->form);

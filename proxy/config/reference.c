@@ -19,6 +19,7 @@ static const struct form forms[] = {
 	{ "host name", "an exact name, or *.example.com for all names below it" },
 	{ "path", "an exact path, or a prefix that ends in /*, which also matches without the slash" },
 	{ "file name", "relative ones begin at the directory of the configuration, also in included files" },
+	{ "password", "only as ${file:PATH} or ${env:NAME}; never shown" },
 	{ "list", "a list of one value may be written as that value" },
 };
 

@@ -191,6 +191,21 @@ static void hide_secrets(struct load *l, const struct node *root)
 	}
 }
 
+/* Passwords are refused where they are written out, which must not show them either. */
+static void hide_passwords(struct load *l, const struct node *n)
+{
+	for (const struct node *child = n->first; child; child = child->next) {
+		if (n->kind == NODE_MAP) {
+			struct guess g = guess_of(child->key->text);
+			guess_try(&g, S("password"));
+			guess_try(&g, S("sentinel_password"));
+			if (g.best.len && has_literal(child))
+				complain_hide(l->errors, child->key->place, child->last_line);
+		}
+		hide_passwords(l, child);
+	}
+}
+
 /* True where the file has not been read yet. */
 static bool enter(struct load *l, const char *file, struct config_place from)
 {
@@ -231,6 +246,7 @@ static struct node *read_file(struct load *l, const char *file, struct config_pl
 		return NULL;
 	}
 	hide_secrets(l, root);
+	hide_passwords(l, root);
 	load_references(l, root);
 	include_all(l, root, depth);
 	if (depth > 0)

@@ -53,6 +53,7 @@ typedef struct config_texts CONFIG_FILES;
 typedef struct config_pairs CONFIG_PAIRS;
 typedef struct config_choices CONFIG_CHOICES; /* names, each with the values it may have */
 typedef struct config_secret_list CONFIG_SECRETS; /* never printed; at least 32 bytes each */
+typedef struct secret CONFIG_PASSWORD; /* never printed, never written into the file; bytes NULL: absent */
 
 /* Is the address (IPv4 mapped) in one of the networks? */
 bool cidrs_have(const struct config_cidrs *nets, const struct in6_addr *address);

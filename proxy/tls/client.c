@@ -1,4 +1,4 @@
-/* client.c -- TLS towards upstreams: the chain and the name are always verified. */
+/* client.c -- TLS towards upstreams and Redis: the chain and the name are always verified. */
 #include "base/check.h"
 #include "base/text.h"
 #include "tls/inside.h"
@@ -26,10 +26,9 @@ static int on_session(SSL *ssl, SSL_SESSION *session)
 
 static bool set_authorities(struct tls_client *c, struct bundle *b, struct config_errors *errors)
 {
-	const struct config_upstream *u = c->config;
-	struct config_place place = u->tls.place.line ? u->tls.place : u->place;
-	X509_STORE *store = u->tls.ca.len ? pem_store(b, u->tls.ca, place, NULL, errors)
-	                                  : pem_system_store(b, place, errors);
+	const struct tls_peer *p = &c->peer;
+	X509_STORE *store = p->ca.len ? pem_store(b, p->ca, p->place, NULL, errors)
+	                              : pem_system_store(b, p->place, errors);
 
 	if (!store)
 		return false;
@@ -38,14 +37,42 @@ static bool set_authorities(struct tls_client *c, struct bundle *b, struct confi
 	return true;
 }
 
+/* Our own certificate, for a server that asks for one. */
+static bool set_certificate(struct tls_client *c, struct bundle *b, struct config_errors *errors)
+{
+	const struct tls_peer *p = &c->peer;
+	const struct config_certificate own = { .chain = p->chain, .key = p->key, .place = p->place };
+	struct pem pem;
+
+	if (!p->chain.len)
+		return true;
+	bool ok = pem_read(&pem, b, &own, errors);
+	if (ok && SSL_CTX_use_cert_and_key(c->ctx, pem.cert, pem.key, pem.chain, 1) != 1) {
+		config_complain(errors, p->place, "%s cannot be used as a client certificate", p->chain.at);
+		ok = false;
+	}
+	pem_free(&pem);
+	ERR_clear_error();
+	return ok;
+}
+
 struct tls_client *tls_client_open(const struct config_upstream *u, struct bundle *b,
                                    struct config_errors *errors)
+{
+	const struct tls_peer p = { .ca = u->tls.ca, .server_name = u->tls.server_name, .http = true,
+		.place = u->tls.place.line ? u->tls.place : u->place };
+
+	return tls_client_open_for(&p, b, errors);
+}
+
+struct tls_client *tls_client_open_for(const struct tls_peer *p, struct bundle *b,
+                                       struct config_errors *errors)
 {
 	static const unsigned char alpn[] = "\x08http/1.1";
 	struct tls_client *c = calloc(1, sizeof *c);
 
 	check(c);
-	c->config = u;
+	c->peer = *p;
 	c->ctx = SSL_CTX_new(TLS_client_method());
 	check(c->ctx);
 	SSL_CTX_set_options(c->ctx, SSL_OP_NO_RENEGOTIATION | SSL_OP_NO_COMPRESSION);
@@ -54,9 +81,10 @@ struct tls_client *tls_client_open(const struct config_upstream *u, struct bundl
 	SSL_CTX_set_verify(c->ctx, SSL_VERIFY_PEER, NULL);
 	SSL_CTX_set_session_cache_mode(c->ctx, SSL_SESS_CACHE_CLIENT | SSL_SESS_CACHE_NO_INTERNAL);
 	SSL_CTX_sess_set_new_cb(c->ctx, on_session);
-	check(SSL_CTX_set_min_proto_version(c->ctx, TLS1_2_VERSION) == 1 &&
-		SSL_CTX_set_alpn_protos(c->ctx, alpn, sizeof alpn - 1) == 0); /* 0 is success here */
-	if (set_authorities(c, b, errors))
+	check(SSL_CTX_set_min_proto_version(c->ctx, TLS1_2_VERSION) == 1);
+	if (p->http)
+		check(SSL_CTX_set_alpn_protos(c->ctx, alpn, sizeof alpn - 1) == 0); /* 0 is success here */
+	if (set_authorities(c, b, errors) && set_certificate(c, b, errors))
 		return c;
 	tls_client_close(c);
 	return NULL;
@@ -115,8 +143,8 @@ bool tls_connect(struct wire *w, struct tls_client *c, struct slice name)
 	struct text text = TEXT(bytes);
 	struct tls_layer *t;
 
-	if (c->config->tls.server_name.len)
-		name = c->config->tls.server_name;
+	if (c->peer.server_name.len)
+		name = c->peer.server_name;
 	if (slice_starts(name, S("[")) && slice_ends(name, S("]")))
 		name = (struct slice){ name.at + 1, name.len - 2 };
 	if (slice_ends(name, S(".")))

@@ -39,7 +39,7 @@ struct tls_known {                    /* a name we spoke to, and its last sessio
 };
 struct tls_client {
 	SSL_CTX *ctx;
-	const struct config_upstream *config;
+	struct tls_peer peer;
 	struct tls_known known[KNOWN_MAX];
 };
 
