@@ -10,7 +10,7 @@ MODE ?= debug
 CC   ?= gcc
 B    := build/$(MODE)
 J    := -j$(shell nproc 2>/dev/null || echo 1)
-LIBS := libevent_core openssl libcurl libnghttp2 yaml-0.1 jansson libseccomp
+LIBS := libevent_core openssl libcurl libnghttp2 yaml-0.1 jansson libseccomp hiredis
 
 CFLAGS_debug   := -O0 -g3
 CFLAGS_release := -O2 -g -U_FORTIFY_SOURCE -D_FORTIFY_SOURCE=2 -fstack-protector-strong -fPIE

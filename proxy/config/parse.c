@@ -48,8 +48,9 @@ const struct type types[TYPES] = {
     [TYPE_FILES] = MANY("file name", struct slice, file, text, "write a path", NULL),
     [TYPE_SECRETS] = MANY("secret", struct secret, secret, secret,
                           "write ${file:PATH} or ${env:NAME}, with at least 32 bytes behind it", NULL),
-    [TYPE_PASSWORD] = { "password", "write ${file:PATH} or ${env:NAME}", "^\\$\\{(env|file):", sizeof(struct secret), false,
-                        false, parse_password, format_secret },
+    [TYPE_PASSWORD] = { "password", "write ${file:PATH} or ${env:NAME}",
+                        "^\\$\\{(env|file):", sizeof(struct secret), false, false,
+                        parse_password, format_secret },
     [TYPE_PAIRS] = MANY("text", struct config_pair, text, text, "write names with their values", NULL),
     [TYPE_CHOICES] =
         MANY("text", struct config_choice, text, text, "write names with the values they may have", NULL),

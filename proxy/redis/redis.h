@@ -1,21 +1,22 @@
-/* redis.h -- Redis for all who need it: connections, topology (one server, Sentinel, Cluster), one write per
- * turn, and a breaker by our own clock.
+/* redis.h -- Redis for all who need it: connections, topology (one server, Sentinel, Cluster), one write
+ * per turn, and a breaker by our own clock.
  *
- * Who asks gives a key's slot, commands and two callbacks. What is asked in a turn is queued per connection and
- * leaves in one write at redis_flush; replies arrive within loop_turn. Callbacks only deliver: they may set
- * flags and wake requests, and must not call back into this room. Nothing here ever blocks, or waits for a
- * reply longer than REDIS_SILENCE_NS; what is in flight and what is queued is bounded, and where there is no
- * room for a question it is refused at once.
+ * Who asks gives a key's slot, commands and two callbacks. What is asked in a turn is queued per
+ * connection and leaves in one write at redis_flush; replies arrive within loop_turn. Callbacks only
+ * deliver: they may set flags and wake requests, and must not call back into this room. Nothing here ever
+ * blocks, or waits for a reply longer than REDIS_SILENCE_NS; what is in flight and what is queued is
+ * bounded, and where there is no room for a question it is refused at once.
  *
  * A shard is a master and what is known of it: breaker, clock, connection. One server and Sentinel are one
- * shard, 0. A shard keeps its number while it lives; a slot may move to another. The breaker opens on refusal,
- * reset, an error of the server (READONLY, LOADING, OOM, CLUSTERDOWN ...) or three turns in a row whose replies
- * are over the budget. While it is open a jittered PING goes out each 100 ms; three answers in a row within the
- * budget: REDIS_SETTLE, 300 ms later REDIS_SETTLE once more, then REDIS_CLOSED. MOVED and ASK are followed
- * here. WRONGTYPE is the key's own error and leaves the breaker closed. */
+ * shard, 0. A shard keeps its number while it lives; a slot may move to another. The breaker opens on
+ * refusal, reset, an error of the server (READONLY, LOADING, OOM, CLUSTERDOWN ...) or three turns in a row
+ * whose replies are over the budget. While it is open a jittered PING goes out each 100 ms; three answers
+ * in a row within the budget: REDIS_SETTLE, 300 ms later REDIS_SETTLE once more, then REDIS_CLOSED. MOVED
+ * and ASK are followed here. WRONGTYPE is the key's own error and leaves the breaker closed. */
 #pragma once
 #include "config/config.h"
 #include "connection/connection.h"
+#include "redis/keeper.h"
 
 #define REDIS_SHARDS_MAX 128
 #define REDIS_COMMANDS_MAX 4                /* of one ask */
@@ -31,25 +32,29 @@ enum redis_event {
 	REDIS_REPLACED,  /* another server, or another run of it, speaks for this shard: state may be lost */
 };
 
-struct redis_names;  /* addresses of host names, published by the keeper */
 struct redis_world {
 	const struct config *config;
 	struct bundle *bundle;
 	struct loop *loop;
 	const struct redis_names *names;
 	void (*on_event)(void *with, unsigned shard, enum redis_event what); /* may be NULL */
-	void *with;
+	/* A name that is not published is needed: whoever may look it up does. NULL: nobody. */
+	void (*want_name)(void *with, const char *host);
+	/* A non-blocking socket that connects; -1: refused. NULL: a real one (a test gives its own). */
+	int (*dial)(void *with, const struct sockaddr_storage *to, socklen_t len);
+	void *with;        /* of all three */
 	struct slice name; /* for CLIENT SETNAME: "worker-0" */
 };
 
-/* NULL where the configuration has no redis:, and errors->count is 0; NULL with complaints where its TLS files
- * do not fit. Connects from the first turn on. Everything in w but `name` must outlive it. */
+/* NULL where the configuration has no redis:, and errors->count is 0; NULL with complaints where its TLS
+ * files do not fit. Connects from the first turn on. Everything in w but `name` must outlive it. */
 struct redis *redis_open(const struct redis_world *w, struct config_errors *errors);
 /* What is still asked ends without a call. */
 void redis_close(struct redis *r);
 
 /* ---- its part in the turn ---- */
-/* At the beginning of the owner's turn: time that ran out is delivered, probes go out, connections are begun. */
+/* At the beginning of the owner's turn: time that ran out is delivered, probes go out, connections are
+ * begun. */
 void redis_sweep(struct redis *r);
 /* At its end: all that was asked leaves, one write per connection. */
 void redis_flush(struct redis *r);
@@ -69,8 +74,8 @@ static inline bool redis_is_usable(const struct redis *r, uint16_t slot)
 {
 	return redis_state(r, slot) == REDIS_UP;
 }
-/* The moment now_ns (monotonic) on the clock of the slot's shard: ns since 1970, off by *error_ns at most. Goes
- * on while the shard is down. 0: that clock was never read. */
+/* The moment now_ns (monotonic) on the clock of the slot's shard: ns since 1970, off by *error_ns at most.
+ * Goes on while the shard is down. 0: that clock was never read. */
 uint64_t redis_stamp(const struct redis *r, uint16_t slot, uint64_t now_ns, uint64_t *error_ns);
 
 /* ---- asking ---- */
@@ -92,6 +97,7 @@ struct redis_answer { /* good until the callback returns */
 	enum redis_outcome outcome;
 	bool late;                        /* on_overdue was called before */
 	uint64_t took_ns;                 /* from the turn that asked */
+	uint64_t sent_ns;                 /* when it left */
 	const struct redis_value *values; /* one per command; NULL where LOST */
 	size_t len;
 };
@@ -101,7 +107,7 @@ struct redis_ask {
 	uint16_t slot;                   /* redis_slot of the one key that all commands are about */
 	bool settling;                   /* may be asked in REDIS_SETTLING as well */
 	const struct redis_command *commands; /* copied */
-	size_t commands_len;             /* up to REDIS_COMMANDS_MAX; executed in this order, with nothing of ours between */
+	size_t commands_len;             /* 1 to REDIS_COMMANDS_MAX; executed in this order */
 	void (*on_overdue)(void *with);  /* once, as the budget passes without an answer; may be NULL */
 	void (*on_done)(void *with, const struct redis_answer *a); /* exactly once, unless orphaned */
 	void *with;
@@ -111,10 +117,3 @@ struct redis_ask {
 uint64_t redis_ask(struct redis *r, const struct redis_ask *ask);
 /* Nobody wants to hear of it any more: neither callback will be called. Harmless once it is done. */
 void redis_orphan(struct redis *r, uint64_t ticket);
-
-/* ---- the fleet: how many proxies share this Redis ---- */
-struct redis_fleet {                     /* in memory that the keeper publishes */
-	_Atomic uint32_t size;           /* most heartbeats seen in 60 s of answers; 0: never heard */
-};
-/* Never below redis.fleet_floor, nor below 1. */
-uint32_t redis_fleet_size(const struct redis_fleet *f, const struct config *c);

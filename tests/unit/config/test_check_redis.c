@@ -70,7 +70,8 @@ static void tls_is_for_rediss_servers_with_both_halves_of_a_certificate(void **s
 	(void)state;
 	bundle_put(b, "/etc/s/ca.pem", S("a"));
 	bundle_put(b, "/etc/s/c.pem", S("c"));
-	struct loaded l = load_from(b, REDIS("servers: \"rediss://a:1\", tls: {ca: ca.pem, server_name: r.example}"));
+	struct loaded l = load_from(b,
+		REDIS("servers: \"rediss://a:1\", tls: {ca: ca.pem, server_name: r.example}"));
 	expect_good(&l);
 	unload(&l);
 	b = bundle_empty();

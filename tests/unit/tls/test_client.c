@@ -170,7 +170,9 @@ static void an_unknown_authority_or_an_expired_certificate_is_refused(void **sta
 static void the_configured_name_goes_before_the_endpoints(void **state)
 {
 	(void)state;
+	tls_client_close(w.client);
 	w.upstream.tls.server_name = S("up.example");
+	w.client = tls_client_open(&w.upstream, w.b, &w.errors);
 	assert_int_equal(dial("10.0.0.1"), TLS_READY);
 	assert_string_equal(SSL_get_servername(w.ssl, TLSEXT_NAMETYPE_host_name), "up.example");
 	hang_up();

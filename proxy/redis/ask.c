@@ -1,0 +1,280 @@
+#include "redis/ask.h"
+#include "base/check.h"
+#include "metrics/metrics.h"
+#include "redis/inside.h"
+
+#define REDIRECTS_MAX 5
+#define ALIGN(len) (((len) + 15) & ~(size_t)15)
+
+struct piece {
+	struct piece *next;
+	_Alignas(16) char bytes[];
+};
+
+/* ---- the pool ---- */
+
+static struct ask *idle_one(struct redis *r)
+{
+	struct list *node = list_shift(&r->asks_idle);
+
+	if (node)
+		return list_entry(node, struct ask, place);
+	struct ask *a = r->asks_len < ASKS_MAX ? malloc(sizeof *a) : NULL;
+	if (!a)
+		return NULL;
+	a->index = r->asks_len;
+	a->serial = 0;
+	list_init(&a->place);
+	list_init(&a->age);
+	r->asks[r->asks_len++] = a;
+	return a;
+}
+
+static void give_back(struct redis *r, struct ask *a)
+{
+	while (a->pieces) {
+		struct piece *p = a->pieces;
+		a->pieces = p->next;
+		free(p);
+	}
+	if (a->internal)
+		secret_wipe(a->room, a->used);
+	list_remove(&a->age);
+	list_remove(&a->place);
+	list_push(&r->asks_idle, &a->place);
+	a->channel = NULL;
+	a->serial++;
+	r->asks_alive--;
+}
+
+void *ask_room(struct ask *a, size_t len)
+{
+	size_t size = ALIGN(len + (len == 0));
+	void *room;
+
+	if (size > REPLY_MAX - a->taken)
+		return NULL;
+	if (size <= sizeof a->room - a->used) {
+		room = a->room + a->used;
+		a->used += size;
+	} else {
+		struct piece *p = malloc(sizeof *p + size);
+		if (!p)
+			return NULL;
+		p->next = a->pieces;
+		a->pieces = p;
+		room = p->bytes;
+	}
+	a->taken += size;
+	return memset(room, 0, size);
+}
+
+struct ask *ask_make(struct redis *r, const struct redis_command *commands, size_t len, bool internal)
+{
+	check(len > 0 && len <= REDIS_COMMANDS_MAX);
+	if (!internal && r->asks_alive >= ASKS_MAX - ASKS_OURS)
+		return NULL;
+	struct ask *a = idle_one(r);
+	if (!a)
+		return NULL;
+	memset((char *)a + offsetof(struct ask, len), 0, offsetof(struct ask, room) - offsetof(struct ask, len));
+	r->asks_alive++;
+	a->internal = internal;
+	a->asked_ns = r->loop->now_ns;
+	a->turn = r->loop->turns;
+	bool ok = true;
+	for (size_t i = 0; i < len && ok; i++) {
+		ok = codec_format(a, &commands[i], &a->commands[i]);
+		a->round[i] = (uint8_t)i;
+	}
+	a->len = a->round_len = (uint8_t)len;
+	if (ok)
+		return a;
+	give_back(r, a);
+	return NULL;
+}
+
+void asks_free(struct redis *r)
+{
+	for (uint32_t i = 0; i < r->asks_len; i++) {
+		if (r->asks[i]->channel)
+			give_back(r, r->asks[i]);
+		free(r->asks[i]);
+	}
+}
+
+/* ---- its end ---- */
+
+static const struct redis_value *first_error(const struct ask *a)
+{
+	for (size_t i = 0; i < a->len; i++)
+		if (a->values[i].type == REDIS_ERROR)
+			return &a->values[i];
+	return NULL;
+}
+
+void ask_end(struct redis *r, struct ask *a, bool lost)
+{
+	uint64_t took_ns = r->loop->now_ns - a->asked_ns;
+	struct redis_answer answer = { .outcome = REDIS_LOST, .late = a->overdue, .took_ns = took_ns,
+		.sent_ns = a->sent_ns };
+
+	list_remove(&a->age);
+	list_remove(&a->place);
+	if (!lost) {
+		answer.outcome = first_error(a) ? REDIS_REFUSED : REDIS_ANSWERED;
+		answer.values = a->values;
+		answer.len = a->len;
+	}
+	if (!lost && !a->internal && took_ns > r->config->budget)
+		metrics_count(METRIC_redis_late_total);
+	if (!a->orphaned && a->on_done)
+		a->on_done(a->with, &answer);
+	give_back(r, a);
+}
+
+/* What an error says of the server, not of the key. */
+static bool is_servers(struct slice error)
+{
+	return !slice_starts(error, S("WRONGTYPE"));
+}
+
+static bool is_role(struct slice error)
+{
+	return slice_starts(error, S("READONLY")) || slice_starts(error, S("MASTERDOWN")) ||
+		slice_starts(error, S("NOAUTH"));
+}
+
+static void judge_error(struct redis *r, struct channel *l, struct slice error)
+{
+	char word[40];
+	struct text t = TEXT(word);
+
+	if (!l->shard || !is_servers(error))
+		return;
+	if (is_role(error))
+		channel_doom(l, END_ROLE, error);
+	if (slice_starts(error, S("CLUSTERDOWN")))
+		topology_doubt(r);
+	text_add(&t, slice_head(error, slice_find(error, ' ')));
+	shard_fail(l->shard, "error", text_slice(&t));
+}
+
+/* ---- redirection ---- */
+
+/* Sends what was redirected, and only that, to the node that the first redirection names. */
+static bool redirect(struct redis *r, struct ask *a)
+{
+	struct redirect to = { 0 };
+	uint8_t again = 0;
+
+	if (r->config->mode != MODE_CLUSTER || a->redirects >= REDIRECTS_MAX)
+		return false;
+	for (uint8_t i = 0; i < a->round_len; i++) {
+		const struct redis_value *v = &a->values[a->round[i]];
+		struct redirect one;
+		if (v->type != REDIS_ERROR || !redirect_parse(a->channel, v->text, &one))
+			continue;
+		if (!again)
+			to = one;
+		a->round[again++] = a->round[i];
+	}
+	struct shard *s = again ? cluster_shard(r, &to.node, true) : NULL;
+	if (!s || channel_is_full(&s->channel) || (s->state == REDIS_DOWN && !s->fresh))
+		return false;
+	metrics_add(metrics_series(METRIC_redis_redirects_total, to.ask ? S("ask") : S("moved"), S(""), S(""),
+		S("")), 1);
+	if (!to.ask) {
+		cluster_assign(r, to.slot, s);
+		topology_doubt(r);
+	}
+	a->round_len = again;
+	a->got = 0;
+	a->redirects++;
+	a->asking = a->asking_due = to.ask;
+	list_remove(&a->place);
+	channel_queue(&s->channel, a);
+	return true;
+}
+
+void ask_answered(struct redis *r, struct ask *a)
+{
+	struct channel *l = a->channel;
+	uint64_t took_ns = r->loop->now_ns - a->asked_ns;
+	char words[120];
+	struct text error = TEXT(words);
+
+	metrics_observe(r->series_seconds, r->loop->clock() - a->sent_ns);
+	if (l->shard && took_ns <= r->config->budget)
+		shard_was_good(l->shard);
+	else if (l->shard && !a->overdue && !a->internal)
+		shard_was_late(l->shard, a->turn);
+	if (redirect(r, a))
+		return;
+	const struct redis_value *e = a->internal ? NULL : first_error(a);
+	if (e)
+		text_add(&error, slice_head(e->text, sizeof words));
+	ask_end(r, a, false);
+	if (error.len)
+		judge_error(r, l, text_slice(&error));
+}
+
+/* ---- time ---- */
+
+void asks_sweep(struct redis *r)
+{
+	uint64_t now_ns = r->loop->now_ns;
+
+	while (!list_is_empty(&r->asks_age)) {
+		struct ask *a = list_entry(r->asks_age.next, struct ask, age);
+		if (now_ns - a->asked_ns < r->config->budget)
+			return;
+		list_remove(&a->age);
+		a->overdue = true;
+		if (!a->orphaned && a->on_overdue)
+			a->on_overdue(a->with);
+		if (a->channel->shard)
+			shard_was_late(a->channel->shard, a->turn);
+	}
+}
+
+uint64_t asks_due_ns(const struct redis *r)
+{
+	if (list_is_empty(&r->asks_age))
+		return UINT64_MAX;
+	return list_entry(r->asks_age.next, struct ask, age)->asked_ns + r->config->budget;
+}
+
+/* ---- the door's part ---- */
+
+uint64_t redis_ask(struct redis *r, const struct redis_ask *ask)
+{
+	unsigned number = redis_shard(r, ask->slot);
+	struct shard *s = number < REDIS_SHARDS_MAX ? &r->shards[number] : NULL;
+	enum redis_state least = ask->settling ? REDIS_SETTLING : REDIS_UP;
+
+	if (!s || s->state < least || s->channel.state != CHANNEL_READY) {
+		metrics_add(r->series_refused_down, 1);
+		return 0;
+	}
+	bool full = channel_is_full(&s->channel);
+	struct ask *a = full ? NULL : ask_make(r, ask->commands, ask->commands_len, false);
+	if (!a) {
+		metrics_add(r->series_refused_full, 1);
+		return 0;
+	}
+	a->on_overdue = ask->on_overdue;
+	a->on_done = ask->on_done;
+	a->with = ask->with;
+	list_push(&r->asks_age, &a->age);
+	channel_queue(&s->channel, a);
+	return (uint64_t)a->serial << 32 | (a->index + 1);
+}
+
+void redis_orphan(struct redis *r, uint64_t ticket)
+{
+	uint32_t index = (uint32_t)ticket - 1;
+
+	if (index < r->asks_len && r->asks[index]->channel && r->asks[index]->serial == ticket >> 32)
+		r->asks[index]->orphaned = true;
+}

@@ -1,0 +1,63 @@
+/* channel.h -- one connection: to a master, to a sentinel, or to a node of the cluster that tells of the
+ * others. Private to redis/.
+ *
+ * OFF -> CONNECTING (and TLS) -> GREETING (who we are, who they are) -> READY; from anywhere back to OFF,
+ * which loses every ask of the channel. It is tried again 100 ms later, for ever. */
+#pragma once
+#include "redis/ask.h"
+#include "redis/node.h"
+#include "tls/tls.h"
+
+#define PROBE_NS (100 * NS_PER_MS)
+#define QUEUED_MAX (512 * 1024)          /* bytes that may wait for the next flush */
+
+enum channel_state { CHANNEL_OFF, CHANNEL_CONNECTING, CHANNEL_GREETING, CHANNEL_READY };
+enum channel_kind { CHANNEL_MASTER, CHANNEL_SENTINEL, CHANNEL_SEED };
+enum channel_end {
+	END_REFUSED, END_RESET, END_SILENT, END_TLS, END_AUTH, END_ROLE, END_NONSENSE, END_MOVED,
+	ENDS
+};
+
+struct shard;
+struct channel {
+	struct redis *redis;
+	struct shard *shard;             /* of CHANNEL_MASTER */
+	enum channel_kind kind;
+	enum channel_state state;
+	struct node node;
+	struct wire *wire;
+	redisReader *reader;
+	struct list pending, sent;       /* of struct ask */
+	size_t pending_bytes;
+	size_t unread;                   /* bytes since the last whole reply */
+	uint64_t heard_ns;               /* when it last said something, or began to owe something */
+	uint64_t retry_ns;               /* it is not connected to before */
+	int doomed;                      /* enum channel_end, where it is to be dropped; -1 */
+	char error[160];                 /* what the other said, for people */
+	char run[48];                    /* what the greeting found */
+};
+
+void channel_init(struct channel *l, struct redis *r, enum channel_kind kind);
+/* Connects where it is off and its time has come; drops it where it is silent. */
+void channel_sweep(struct channel *l);
+uint64_t channel_due_ns(const struct channel *l);
+/* Behind the others, to be sent by channel_flush. */
+void channel_queue(struct channel *l, struct ask *a);
+bool channel_is_full(const struct channel *l);
+/* One write of all that is pending, where the channel is ready. */
+void channel_flush(struct channel *l);
+/* Dropped as soon as nobody holds it; the first reason counts. */
+void channel_doom(struct channel *l, enum channel_end why, struct slice error);
+void channel_drop(struct channel *l, enum channel_end why);
+/* As dropping, but nobody is told. */
+void channel_close(struct channel *l);
+const char *channel_end_word(enum channel_end why); /* for metrics */
+
+/* An internal ask of one command. False: no memory; it counts as a loss. */
+bool channel_ask(struct channel *l, const struct slice *words, size_t len,
+              void (*on_done)(void *with, const struct redis_answer *a), void *with);
+
+/* greet.c: says who we are and asks who they are; then the channel is READY, or doomed. */
+void channel_greet(struct channel *l);
+/* The greeting alone may be sent before the channel is ready. */
+void channel_send(struct channel *l);

@@ -1,0 +1,116 @@
+/* greet.c -- the first words on a connection: AUTH first, all of them in one write. */
+#include "metrics/metrics.h"
+#include "redis/inside.h"
+
+/* An error of the greeting ends the connection, and says why. */
+static bool is_well(struct channel *l, const struct redis_answer *a, enum channel_end otherwise)
+{
+	if (a->outcome == REDIS_REFUSED)
+		channel_doom(l, slice_starts(a->values->text, S("NOAUTH")) ? END_AUTH : otherwise,
+			a->values->text);
+	return a->outcome == REDIS_ANSWERED;
+}
+
+static void on_auth(void *with, const struct redis_answer *a)
+{
+	is_well(with, a, END_AUTH);
+}
+
+static void on_role(void *with, const struct redis_answer *a)
+{
+	struct channel *l = with;
+
+	if (!is_well(l, a, END_ROLE))
+		return;
+	const struct redis_value *v = a->values;
+	if (v->type != REDIS_ARRAY || !v->len || !slice_same(v->array[0].text, S("master"))) {
+		metrics_add(metrics_series(METRIC_redis_replaced_total, S("role"), S(""), S(""), S("")), 1);
+		channel_doom(l, END_ROLE, S("it is no master"));
+	}
+}
+
+static void on_info(void *with, const struct redis_answer *a)
+{
+	struct channel *l = with;
+	struct text run = { .at = l->run, .cap = sizeof l->run };
+
+	if (!is_well(l, a, END_ROLE))
+		return;
+	for (struct slice rest = a->values[0].text, line; rest.len;) {
+		line = slice_cut(&rest, '\n');
+		if (!slice_starts(line, S("run_id:")))
+			continue;
+		if (slice_ends(line, S("\r")))
+			line.len--;
+		text_add(&run, slice_from(line, 7));
+		if (!text_end(&run))
+			l->run[0] = '\0';
+		return;
+	}
+}
+
+/* The last word of every greeting. */
+static void on_time(void *with, const struct redis_answer *a)
+{
+	struct channel *l = with;
+
+	if (!is_well(l, a, END_ROLE) || l->doomed >= 0)
+		return;
+	l->state = CHANNEL_READY;
+	if (l->shard)
+		shard_greeted(l->shard);
+}
+
+static void on_ping(void *with, const struct redis_answer *a)
+{
+	struct channel *l = with;
+
+	if (is_well(l, a, END_AUTH) && l->doomed < 0)
+		l->state = CHANNEL_READY;
+}
+
+static bool authenticate(struct channel *l)
+{
+	const struct config_redis *c = l->redis->config;
+	bool sentinel = l->kind == CHANNEL_SENTINEL;
+	const struct secret *password = sentinel ? &c->sentinel_password : &c->password;
+	struct slice words[3] = { S("AUTH"), sentinel ? c->sentinel_user : c->user,
+		{ (const char *)password->bytes, password->len } };
+
+	if (!password->len)
+		return true;
+	if (words[1].len)
+		return channel_ask(l, words, 3, on_auth, l);
+	words[1] = words[2];
+	return channel_ask(l, words, 2, on_auth, l);
+}
+
+static bool introduce(struct channel *l)
+{
+	const struct slice name[] = { S("CLIENT"), S("SETNAME"), slice_of(l->redis->name) };
+	const struct slice role[] = { S("ROLE") }, info[] = { S("INFO"), S("server") };
+	const struct slice time[] = { S("TIME") }, ping[] = { S("PING") };
+
+	if (l->kind != CHANNEL_MASTER)
+		return channel_ask(l, ping, 1, on_ping, l);
+	return channel_ask(l, name, 3, on_auth, l) && channel_ask(l, role, 1, on_role, l) &&
+		channel_ask(l, info, 2, on_info, l) && channel_ask(l, time, 1, on_time, l);
+}
+
+void channel_greet(struct channel *l)
+{
+	struct list later, *node;
+	size_t bytes = l->pending_bytes;
+
+	list_init(&later); /* what was redirected here meanwhile waits for the end of the greeting */
+	while ((node = list_shift(&l->pending)))
+		list_push(&later, node);
+	l->state = CHANNEL_GREETING;
+	if (!authenticate(l) || !introduce(l))
+		channel_doom(l, END_RESET, S("out of memory"));
+	channel_send(l);
+	secret_wipe(l->redis->out, sizeof l->redis->out);
+	while ((node = list_shift(&later)))
+		list_push(&l->pending, node);
+	l->pending_bytes = bytes;
+}

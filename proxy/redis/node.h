@@ -1,0 +1,24 @@
+/* node.h -- where a server stands, and the addresses of names that the keeper publishes. Private to
+ * redis/. */
+#pragma once
+#include "redis/redis.h"
+
+#define HOST_MAX 256
+
+struct node {
+	char host[HOST_MAX]; /* name, address without brackets, or the path of a Unix socket */
+	uint16_t port;       /* 0: a Unix socket */
+	bool secure;
+};
+
+/* redis://HOST:PORT, rediss://HOST:PORT, unix:/PATH, as the configuration's checks let them through. */
+bool node_parse(struct slice url, struct node *to);
+/* As servers tell of each other. False: it is no host and port. */
+bool node_of(struct slice host, uint64_t port, bool secure, struct node *to);
+bool node_same(const struct node *a, const struct node *b);
+/* "host:port", for people and metrics; NUL-terminated. */
+void node_say(const struct node *n, char to[static HOST_MAX + 8]);
+/* One of its addresses, another one with each `turn`. False: its name is not published (yet). */
+bool node_address(const struct node *n, const struct redis_names *names, unsigned turn,
+                  struct sockaddr_storage *to, socklen_t *len);
+bool node_has_name(const struct node *n); /* to be looked up */

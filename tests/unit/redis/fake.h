@@ -1,0 +1,248 @@
+/* fake.h -- a Redis made by the test: socket pairs instead of connections, a clock that the test moves. */
+#pragma once
+#include "base/check.h"
+#include "base/text.h"
+#include "redis/redis.h"
+#include <fcntl.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <sys/socket.h>
+#include <unistd.h>
+#include <cmocka.h>
+
+#define MS NS_PER_MS
+#define RUN_A "run_id:aaaa\r\n"
+
+struct fake {
+	struct bundle *bundle;
+	struct config *config;
+	struct loop *loop;
+	struct redis *redis;
+	int peer;                  /* the server's end of the newest connection; -1: none */
+	unsigned dials;
+	bool refuses;              /* connections */
+	const char *role, *run;
+	char heard[65536];         /* what the server was told and has not answered */
+	size_t heard_len;
+	char events[256];          /* one letter each: O S C R */
+	size_t events_len;
+	struct { int done, overdue; enum redis_outcome outcome; bool late; int64_t integer; char text[64]; } got;
+};
+static struct fake f;
+static uint64_t fake_now_ns;
+
+static inline uint64_t fake_clock(void)
+{
+	return fake_now_ns;
+}
+
+static inline int fake_dial(void *with, const struct sockaddr_storage *to, socklen_t len)
+{
+	int pair[2];
+
+	(void)with, (void)to, (void)len;
+	f.dials++;
+	if (f.refuses)
+		return -1;
+	assert_int_equal(socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, pair), 0);
+	assert_int_equal(fcntl(pair[1], F_SETFL, O_NONBLOCK), 0);
+	if (f.peer >= 0)
+		close(f.peer);
+	f.peer = pair[1];
+	f.heard_len = 0;
+	return pair[0];
+}
+
+static inline void on_event(void *with, unsigned shard, enum redis_event what)
+{
+	(void)with, (void)shard;
+	check(f.events_len + 1 < sizeof f.events);
+	f.events[f.events_len++] = "OSCR"[what];
+	f.events[f.events_len] = '\0';
+}
+
+static inline struct config *fake_config(struct bundle *b, const char *redis)
+{
+	struct config_errors errors = { 0 };
+	char text[1024];
+
+	snprintf(text, sizeof text, "environment: dev\nlisteners:\n  - {address: \"127.0.0.1:8080\"}\nredis: {%s}\n",
+		redis);
+	bundle_put(b, "/etc/s/c.yaml", slice_of(text));
+	struct config *c = config_load(b, "/etc/s/c.yaml", &errors);
+	if (!c)
+		fprintf(stderr, "%s", errors.text);
+	assert_non_null(c);
+	config_errors_free(&errors);
+	return c;
+}
+
+static inline void fake_open(const char *redis)
+{
+	struct config_errors errors = { 0 };
+
+	memset(&f, 0, sizeof f);
+	f.peer = -1;
+	f.role = "*3\r\n$6\r\nmaster\r\n:0\r\n*0\r\n";
+	f.run = RUN_A;
+	fake_now_ns = 1000 * NS_PER_S;
+	f.bundle = bundle_record();
+	f.config = fake_config(f.bundle, redis);
+	f.loop = loop_open();
+	f.loop->clock = fake_clock;
+	f.loop->now_ns = fake_now_ns;
+	deadline_wheel_init(&f.loop->wheel, fake_now_ns);
+	const struct redis_world w = { .config = f.config, .bundle = f.bundle, .loop = f.loop, .on_event = on_event,
+		.dial = fake_dial, .name = S("test") };
+	f.redis = redis_open(&w, &errors);
+	assert_non_null(f.redis);
+}
+
+static inline void fake_close(void)
+{
+	redis_close(f.redis);
+	loop_turn(f.loop, 0);
+	loop_close(f.loop);
+	config_free(f.config);
+	bundle_close(f.bundle);
+	if (f.peer >= 0)
+		close(f.peer);
+}
+
+/* One turn, after so long. */
+static inline void turn(uint64_t after_ns)
+{
+	fake_now_ns += after_ns;
+	loop_turn(f.loop, 0);
+	redis_sweep(f.redis);
+	redis_flush(f.redis);
+}
+
+/* What came in since the last call. Every write of the proxy comes as one read where it is short. */
+static inline size_t hear(void)
+{
+	ssize_t n = f.peer < 0 ? -1 : read(f.peer, f.heard + f.heard_len, sizeof f.heard - 1 - f.heard_len);
+
+	if (n > 0)
+		f.heard_len += (size_t)n;
+	f.heard[f.heard_len] = '\0';
+	return n > 0 ? (size_t)n : 0;
+}
+
+static inline void reply(const char *bytes)
+{
+	assert_int_equal(write(f.peer, bytes, strlen(bytes)), strlen(bytes));
+}
+
+static inline void reply_time(uint64_t theirs_ns)
+{
+	char s[32], us[32], all[128];
+
+	snprintf(s, sizeof s, "%llu", (unsigned long long)(theirs_ns / NS_PER_S));
+	snprintf(us, sizeof us, "%llu", (unsigned long long)(theirs_ns % NS_PER_S / NS_PER_US));
+	snprintf(all, sizeof all, "*2\r\n$%zu\r\n%s\r\n$%zu\r\n%s\r\n", strlen(s), s, strlen(us), us);
+	reply(all);
+}
+
+#define REDIS_AHEAD_NS (UINT64_C(1700000000) * NS_PER_S) /* the fake's clock before ours */
+
+/* The first command in `heard` as "WORD WORD", taken off. False: there is none. */
+static inline bool next_command(char to[static 512])
+{
+	struct slice rest = { f.heard, f.heard_len };
+	struct text t = { .at = to, .cap = 511 };
+	uint64_t words = 0, len;
+
+	if (!f.heard_len || f.heard[0] != '*')
+		return false;
+	struct slice head = slice_from(slice_cut(&rest, '\r'), 1);
+	assert_true(slice_u64(head, &words));
+	rest = slice_from(rest, 1);
+	for (uint64_t i = 0; i < words; i++) {
+		assert_true(slice_u64(slice_from(slice_cut(&rest, '\r'), 1), &len));
+		rest = slice_from(rest, 1);
+		if (i)
+			text_char(&t, ' ');
+		text_add(&t, slice_head(rest, len));
+		rest = slice_from(rest, len + 2);
+	}
+	to[t.len] = '\0';
+	f.heard_len = rest.len;
+	memmove(f.heard, rest.at, rest.len);
+	return true;
+}
+
+/* Answers what the room itself asks; the first other command stays in `command`. False: there is none. */
+static inline bool serve(char command[static 512])
+{
+	char info[128];
+
+	hear();
+	while (next_command(command)) {
+		snprintf(info, sizeof info, "$%zu\r\n%s\r\n", strlen(f.run), f.run);
+		if (strncmp(command, "AUTH", 4) == 0 || strncmp(command, "CLIENT", 6) == 0)
+			reply("+OK\r\n");
+		else if (strcmp(command, "PING") == 0)
+			reply("+PONG\r\n");
+		else if (strcmp(command, "ROLE") == 0)
+			reply(f.role);
+		else if (strncmp(command, "INFO", 4) == 0)
+			reply(info);
+		else if (strcmp(command, "TIME") == 0)
+			reply_time(fake_now_ns + REDIS_AHEAD_NS);
+		else
+			return true;
+	}
+	return false;
+}
+
+/* Turns until the state is reached, the fake answering at once what the room asks; `step_ns` each. */
+static inline bool reach(enum redis_state state, uint64_t step_ns, unsigned most)
+{
+	char command[512];
+
+	for (unsigned i = 0; i < most; i++) {
+		turn(step_ns);
+		serve(command);
+		turn(0);
+		if (redis_state(f.redis, 0) == state)
+			return true;
+	}
+	return false;
+}
+
+static inline void on_overdue(void *with)
+{
+	(void)with;
+	f.got.overdue++;
+}
+
+static inline void on_done(void *with, const struct redis_answer *a)
+{
+	(void)with;
+	f.got.done++;
+	f.got.outcome = a->outcome;
+	f.got.late = a->late;
+	if (!a->values)
+		return;
+	f.got.integer = a->values[0].integer;
+	snprintf(f.got.text, sizeof f.got.text, "%.*s", SLICE(a->values[0].text));
+}
+
+static inline uint64_t ask_words(const struct slice *words, size_t len, bool settling)
+{
+	const struct redis_command command = { words, len };
+	const struct redis_ask ask = { .slot = redis_slot(S("k")), .settling = settling, .commands = &command,
+		.commands_len = 1, .on_overdue = on_overdue, .on_done = on_done };
+
+	return redis_ask(f.redis, &ask);
+}
+
+static inline uint64_t ask_get(void)
+{
+	const struct slice words[] = { S("GET"), S("k") };
+
+	return ask_words(words, 2, false);
+}

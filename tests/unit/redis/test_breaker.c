@@ -1,0 +1,491 @@
+/* The breaker, the budget and the batch, by a clock that only the test moves. */
+#include "fake.h"
+
+#define ONE "servers: \"redis://127.0.0.1:6379\""
+#define TEST(name) cmocka_unit_test(name)
+
+static char command[512];
+
+static void open_up(void)
+{
+	fake_open(ONE);
+	assert_true(reach(REDIS_UP, MS, 8));
+	while (f.loop->turns < 60) { /* the clock's first looks are over */
+		turn(20 * MS);
+		serve(command);
+		turn(0);
+	}
+	f.events_len = 0;
+}
+
+static void the_first_connection_is_used_at_once(void **state)
+{
+	(void)state;
+	fake_open(ONE);
+	assert_int_equal(redis_state(f.redis, 0), REDIS_DOWN);
+	assert_int_equal(ask_get(), 0);
+	assert_true(reach(REDIS_UP, MS, 8));
+	assert_string_equal(f.events, "C");
+	assert_true(redis_is_usable(f.redis, 77));
+	fake_close();
+}
+
+static void auth_goes_out_first_and_all_of_the_greeting_in_one_write(void **state)
+{
+	(void)state;
+	setenv("TEST_REDIS_PASSWORD", "hunter2", 1);
+	fake_open(ONE ", user: sally, password: \"${env:TEST_REDIS_PASSWORD}\"");
+	turn(0);
+	turn(0);
+	assert_true(hear() > 0);
+	assert_int_equal(hear(), 0);
+	assert_true(next_command(command));
+	assert_string_equal(command, "AUTH sally hunter2");
+	assert_true(next_command(command));
+	assert_string_equal(command, "CLIENT SETNAME sallyport-test");
+	assert_true(next_command(command));
+	assert_string_equal(command, "ROLE");
+	fake_close();
+}
+
+static void what_is_asked_in_a_turn_leaves_in_one_write_and_is_answered_in_order(void **state)
+{
+	(void)state;
+	open_up();
+	for (int i = 0; i < 5; i++)
+		assert_true(ask_get() != 0);
+	assert_int_equal(hear(), 0);
+	turn(0);
+	assert_int_equal(hear(), 5 * strlen("*2\r\n$3\r\nGET\r\n$1\r\nk\r\n"));
+	reply(":1\r\n:2\r\n:3\r\n");
+	turn(MS);
+	assert_int_equal(f.got.done, 3);
+	assert_int_equal(f.got.integer, 3);
+	reply(":4\r\n:5\r\n");
+	turn(MS);
+	assert_int_equal(f.got.done, 5);
+	assert_int_equal(f.got.integer, 5);
+	assert_int_equal(f.got.outcome, REDIS_ANSWERED);
+	assert_int_equal(f.got.overdue, 0);
+	fake_close();
+}
+
+static void a_reply_may_come_byte_by_byte(void **state)
+{
+	const char *bytes = "$11\r\nhello world\r\n";
+	char one[2] = "";
+
+	(void)state;
+	open_up();
+	assert_true(ask_get() != 0);
+	turn(0);
+	for (; *bytes; bytes++) {
+		assert_int_equal(f.got.done, 0);
+		one[0] = *bytes;
+		reply(one);
+		turn(0);
+	}
+	assert_int_equal(f.got.done, 1);
+	assert_string_equal(f.got.text, "hello world");
+	fake_close();
+}
+
+static void several_commands_are_one_ask_with_a_value_each(void **state)
+{
+	const struct slice bitfield[] = { S("BITFIELD"), S("k"), S("GET"), S("u63"), S("0") };
+	const struct slice expire[] = { S("PEXPIRE"), S("k"), S("100") };
+	const struct redis_command commands[] = { { bitfield, 5 }, { expire, 3 } };
+	const struct redis_ask ask = { .slot = redis_slot(S("k")), .commands = commands, .commands_len = 2,
+		.on_done = on_done };
+
+	(void)state;
+	open_up();
+	assert_true(redis_ask(f.redis, &ask) != 0);
+	turn(0);
+	assert_true(serve(command));
+	assert_string_equal(command, "BITFIELD k GET u63 0");
+	assert_true(serve(command));
+	assert_string_equal(command, "PEXPIRE k 100");
+	reply("*1\r\n:42\r\n");
+	turn(0);
+	assert_int_equal(f.got.done, 0);
+	reply(":1\r\n");
+	turn(0);
+	assert_int_equal(f.got.done, 1);
+	assert_int_equal(f.got.outcome, REDIS_ANSWERED);
+	fake_close();
+}
+
+static void past_the_budget_the_asker_is_told_once_and_the_reply_comes_late(void **state)
+{
+	(void)state;
+	open_up();
+	assert_true(ask_get() != 0);
+	turn(0);
+	assert_true(redis_due_ns(f.redis) <= fake_now_ns + 10 * MS);
+	turn(9 * MS);
+	assert_int_equal(f.got.overdue, 0);
+	turn(1 * MS);
+	assert_int_equal(f.got.overdue, 1);
+	turn(5 * MS);
+	assert_int_equal(f.got.overdue, 1);
+	reply(":7\r\n");
+	turn(1 * MS);
+	assert_int_equal(f.got.done, 1);
+	assert_true(f.got.late);
+	assert_int_equal(f.got.integer, 7);
+	assert_int_equal(redis_state(f.redis, 0), REDIS_UP); /* one alone does not open it */
+	fake_close();
+}
+
+static void an_orphan_is_answered_to_nobody(void **state)
+{
+	(void)state;
+	open_up();
+	uint64_t ticket = ask_get();
+	turn(0);
+	redis_orphan(f.redis, ticket);
+	turn(20 * MS);
+	reply(":7\r\n");
+	turn(0);
+	assert_int_equal(f.got.overdue, 0);
+	assert_int_equal(f.got.done, 0);
+	uint64_t next = ask_get();
+	assert_true(next != ticket);
+	redis_orphan(f.redis, ticket); /* whose record the next ask may have by now */
+	turn(0);
+	reply(":8\r\n");
+	turn(0);
+	assert_int_equal(f.got.done, 1);
+	fake_close();
+}
+
+static void three_turns_in_a_row_over_the_budget_open_it(void **state)
+{
+	(void)state;
+	open_up();
+	for (int i = 0; i < 2; i++) {
+		assert_true(ask_get() != 0);
+		assert_true(ask_get() != 0); /* two of one turn count once */
+		turn(0);
+		turn(MS);
+	}
+	assert_true(ask_get() != 0);
+	turn(0);
+	turn(9 * MS); /* the first two are over */
+	assert_int_equal(redis_state(f.redis, 0), REDIS_UP);
+	turn(1 * MS);
+	assert_int_equal(redis_state(f.redis, 0), REDIS_DOWN);
+	assert_string_equal(f.events, "O");
+	assert_int_equal(ask_get(), 0);
+	assert_int_equal(f.got.overdue, 5);
+	fake_close();
+}
+
+static void one_in_time_between_slow_ones_keeps_it_closed(void **state)
+{
+	(void)state;
+	open_up();
+	for (int i = 0; i < 6; i++) {
+		assert_true(ask_get() != 0);
+		turn(0);
+		turn(i % 3 == 2 ? 5 * MS : 12 * MS);
+		reply(":1\r\n");
+		turn(0);
+	}
+	assert_int_equal(redis_state(f.redis, 0), REDIS_UP);
+	assert_int_equal(f.got.done, 6);
+	fake_close();
+}
+
+static void after_three_good_pings_it_settles_twice_and_closes(void **state)
+{
+	(void)state;
+	open_up();
+	assert_true(ask_get() != 0);
+	turn(0);
+	reply("-OOM command not allowed when used memory > 'maxmemory'.\r\n");
+	turn(0);
+	assert_int_equal(f.got.outcome, REDIS_REFUSED);
+	assert_string_equal(f.events, "O");
+	uint64_t opened_ns = fake_now_ns;
+	assert_true(reach(REDIS_SETTLING, 5 * MS, 200));
+	assert_in_range(fake_now_ns - opened_ns, 240 * MS, 370 * MS); /* three of 80 to 120 ms, and a turn each */
+	assert_string_equal(f.events, "OS");
+	assert_int_equal(ask_get(), 0);
+	assert_true(ask_words((const struct slice[]){ S("GET"), S("k") }, 2, true) != 0);
+	uint64_t settling_ns = fake_now_ns;
+	turn(0);
+	assert_true(serve(command));
+	reply(":1\r\n");
+	assert_true(reach(REDIS_UP, 5 * MS, 200));
+	assert_in_range(fake_now_ns - settling_ns, 300 * MS, 306 * MS);
+	assert_string_equal(f.events, "OSSC");
+	assert_int_equal(f.got.done, 2);
+	fake_close();
+}
+
+static void a_slow_ping_starts_the_count_again(void **state)
+{
+	(void)state;
+	open_up();
+	assert_true(ask_get() != 0);
+	turn(0);
+	reply("-LOADING Redis is loading the dataset in memory\r\n");
+	turn(0);
+	for (int i = 0; i < 20; i++) {
+		turn(120 * MS);
+		hear();
+		turn(i % 3 == 2 ? 11 * MS : 0);
+		while (serve(command))
+			;
+		turn(0);
+	}
+	assert_int_equal(redis_state(f.redis, 0), REDIS_DOWN);
+	assert_string_equal(f.events, "O");
+	fake_close();
+}
+
+static void the_errors_of_a_server_open_it_and_a_keys_own_does_not(void **state)
+{
+	static const char *const servers[] = { "-READONLY You can't write against a read only replica.\r\n",
+		"-LOADING Redis is loading\r\n", "-OOM command not allowed\r\n", "-CLUSTERDOWN Hash slot not served\r\n",
+		"-NOPERM this user has no permissions\r\n", "-MISCONF Redis is configured to save\r\n" };
+
+	(void)state;
+	for (size_t i = 0; i < sizeof servers / sizeof servers[0]; i++) {
+		open_up();
+		assert_true(ask_get() != 0);
+		turn(0);
+		reply(servers[i]);
+		turn(0);
+		assert_int_equal(f.got.outcome, REDIS_REFUSED);
+		assert_int_equal(redis_state(f.redis, 0), REDIS_DOWN);
+		fake_close();
+	}
+	open_up();
+	assert_true(ask_get() != 0);
+	turn(0);
+	reply("-WRONGTYPE Operation against a key holding the wrong kind of value\r\n");
+	turn(0);
+	assert_int_equal(f.got.outcome, REDIS_REFUSED);
+	assert_int_equal(redis_state(f.redis, 0), REDIS_UP);
+	fake_close();
+}
+
+static void silence_drops_the_connection_and_loses_what_was_asked(void **state)
+{
+	(void)state;
+	open_up();
+	unsigned dials = f.dials;
+	assert_true(ask_get() != 0);
+	turn(0);
+	turn(999 * MS);
+	assert_int_equal(f.got.done, 0);
+	assert_int_equal(f.dials, dials);
+	turn(1 * MS);
+	assert_int_equal(f.got.done, 1);
+	assert_int_equal(f.got.outcome, REDIS_LOST);
+	assert_string_equal(f.events, "O");
+	turn(121 * MS);
+	assert_int_equal(f.dials, dials + 1);
+	assert_true(reach(REDIS_UP, 5 * MS, 400));
+	assert_string_equal(f.events, "OSSC");
+	fake_close();
+}
+
+static void an_idle_connection_that_hangs_is_noticed(void **state)
+{
+	(void)state;
+	open_up();
+	for (int i = 0; i < 250 && f.events_len == 0; i++)
+		turn(10 * MS); /* nobody asks anything, and nobody answers */
+	assert_string_equal(f.events, "O");
+	fake_close();
+}
+
+static void a_reset_opens_it_at_once(void **state)
+{
+	(void)state;
+	open_up();
+	assert_true(ask_get() != 0);
+	turn(0);
+	close(f.peer);
+	f.peer = -1;
+	turn(0);
+	assert_int_equal(f.got.done, 1);
+	assert_int_equal(f.got.outcome, REDIS_LOST);
+	assert_int_equal(redis_state(f.redis, 0), REDIS_DOWN);
+	fake_close();
+}
+
+static void refusal_is_tried_again_ten_times_a_second(void **state)
+{
+	(void)state;
+	open_up();
+	f.refuses = true;
+	close(f.peer);
+	f.peer = -1;
+	turn(0);
+	unsigned dials = f.dials;
+	for (int i = 0; i < 1000; i++)
+		turn(MS);
+	assert_in_range(f.dials - dials, 8, 13);
+	fake_close();
+}
+
+static void a_replica_is_never_used(void **state)
+{
+	(void)state;
+	fake_open(ONE);
+	f.role = "*5\r\n$5\r\nslave\r\n$9\r\n127.0.0.1\r\n:6379\r\n$9\r\nconnected\r\n:0\r\n";
+	assert_false(reach(REDIS_UP, 20 * MS, 100));
+	assert_string_equal(f.events, "");
+	f.role = "*3\r\n$6\r\nmaster\r\n:0\r\n*0\r\n";
+	assert_true(reach(REDIS_UP, 20 * MS, 100));
+	fake_close();
+}
+
+static void another_run_of_the_server_is_told_of(void **state)
+{
+	(void)state;
+	open_up();
+	close(f.peer);
+	f.peer = -1;
+	f.run = "run_id:bbbb\r\n";
+	assert_true(reach(REDIS_DOWN, 0, 2));
+	assert_true(reach(REDIS_UP, 5 * MS, 400));
+	assert_string_equal(f.events, "ORSSC");
+	fake_close();
+}
+
+static void the_clock_of_redis_is_known_to_within_half_a_round_trip(void **state)
+{
+	uint64_t error_ns, before_ns, stamp_ns;
+
+	(void)state;
+	fake_open(ONE);
+	assert_int_equal(redis_stamp(f.redis, 0, fake_now_ns, &error_ns), 0);
+	assert_true(reach(REDIS_UP, MS, 8));
+	for (int i = 0; i < 8; i++) { /* each question is answered 4 ms after it left, read in the middle */
+		turn(60 * MS);
+		hear();
+		while (next_command(command)) {
+			assert_string_equal(command, "TIME");
+			reply_time(fake_now_ns + 2 * MS + REDIS_AHEAD_NS);
+		}
+		turn(4 * MS);
+		serve(command);
+		turn(0);
+	}
+	stamp_ns = redis_stamp(f.redis, 5, fake_now_ns, &error_ns);
+	before_ns = fake_now_ns + REDIS_AHEAD_NS;
+	assert_true(error_ns > 0 && error_ns < 3 * MS);
+	assert_true(stamp_ns + error_ns >= before_ns && stamp_ns <= before_ns + error_ns);
+	fake_close();
+}
+
+static void what_cannot_be_held_is_refused_at_once(void **state)
+{
+	unsigned asked = 0;
+
+	(void)state;
+	open_up();
+	while (asked < 100000 && ask_get() != 0)
+		asked++;
+	assert_in_range(asked, 1000, 4096);
+	turn(0);
+	assert_int_equal(ask_get(), 0);
+	turn(10 * MS);
+	assert_int_equal(f.got.overdue, asked);
+	close(f.peer);
+	f.peer = -1;
+	turn(0);
+	assert_int_equal(f.got.done, asked);
+	assert_true(reach(REDIS_UP, 5 * MS, 400)); /* its own probes found room */
+	fake_close();
+}
+
+static void large_values_are_bounded_by_bytes(void **state)
+{
+	static char big[200000];
+	const struct slice words[] = { S("SET"), S("k"), { big, sizeof big } };
+	unsigned asked = 0;
+
+	(void)state;
+	memset(big, 'x', sizeof big);
+	open_up();
+	while (asked < 100 && ask_words(words, 3, false) != 0)
+		asked++;
+	assert_int_equal(asked, 3);
+	fake_close();
+}
+
+static void nonsense_ends_the_connection(void **state)
+{
+	static const char *const bad[] = { "hello\r\n", "*1000000000\r\n", "$-7\r\n", ":12x\r\n:\r\n",
+		"*2\r\n*2\r\n*2\r\n*2\r\n*2\r\n*2\r\n*2\r\n*2\r\n*2\r\n*2\r\n", "+one\r\n+too many\r\n" };
+
+	(void)state;
+	for (size_t i = 0; i < sizeof bad / sizeof bad[0]; i++) {
+		open_up();
+		assert_true(ask_get() != 0);
+		turn(0);
+		reply(bad[i]);
+		turn(0);
+		assert_int_equal(f.got.done, 1);
+		assert_string_equal(f.events, "O");
+		fake_close();
+	}
+}
+
+static void a_reply_without_end_is_cut(void **state)
+{
+	static char piece[65537];
+	unsigned pieces = 0;
+
+	(void)state;
+	open_up();
+	memset(piece, 'x', sizeof piece - 1);
+	assert_true(ask_get() != 0);
+	turn(0);
+	reply("$100000000\r\n");
+	while (f.got.done == 0 && pieces++ < 200) {
+		(void)!write(f.peer, piece, sizeof piece - 1);
+		turn(0);
+	}
+	assert_int_equal(f.got.outcome, REDIS_LOST);
+	assert_in_range(pieces, 16, 80);
+	fake_close();
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		TEST(the_first_connection_is_used_at_once),
+		TEST(auth_goes_out_first_and_all_of_the_greeting_in_one_write),
+		TEST(what_is_asked_in_a_turn_leaves_in_one_write_and_is_answered_in_order),
+		TEST(a_reply_may_come_byte_by_byte),
+		TEST(several_commands_are_one_ask_with_a_value_each),
+		TEST(past_the_budget_the_asker_is_told_once_and_the_reply_comes_late),
+		TEST(an_orphan_is_answered_to_nobody),
+		TEST(three_turns_in_a_row_over_the_budget_open_it),
+		TEST(one_in_time_between_slow_ones_keeps_it_closed),
+		TEST(after_three_good_pings_it_settles_twice_and_closes),
+		TEST(a_slow_ping_starts_the_count_again),
+		TEST(the_errors_of_a_server_open_it_and_a_keys_own_does_not),
+		TEST(silence_drops_the_connection_and_loses_what_was_asked),
+		TEST(an_idle_connection_that_hangs_is_noticed),
+		TEST(a_reset_opens_it_at_once),
+		TEST(refusal_is_tried_again_ten_times_a_second),
+		TEST(a_replica_is_never_used),
+		TEST(another_run_of_the_server_is_told_of),
+		TEST(the_clock_of_redis_is_known_to_within_half_a_round_trip),
+		TEST(what_cannot_be_held_is_refused_at_once),
+		TEST(large_values_are_bounded_by_bytes),
+		TEST(nonsense_ends_the_connection),
+		TEST(a_reply_without_end_is_cut),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
