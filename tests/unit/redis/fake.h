@@ -68,8 +68,8 @@ static inline struct config *fake_config(struct bundle *b, const char *redis)
 	struct config_errors errors = { 0 };
 	char text[1024];
 
-	snprintf(text, sizeof text, "environment: dev\nlisteners:\n  - {address: \"127.0.0.1:8080\"}\nredis: {%s}\n",
-		redis);
+	snprintf(text, sizeof text,
+		"environment: dev\nlisteners:\n  - {address: \"127.0.0.1:8080\"}\nredis: {%s}\n", redis);
 	bundle_put(b, "/etc/s/c.yaml", slice_of(text));
 	struct config *c = config_load(b, "/etc/s/c.yaml", &errors);
 	if (!c)
@@ -94,8 +94,8 @@ static inline void fake_open(const char *redis)
 	f.loop->clock = fake_clock;
 	f.loop->now_ns = fake_now_ns;
 	deadline_wheel_init(&f.loop->wheel, fake_now_ns);
-	const struct redis_world w = { .config = f.config, .bundle = f.bundle, .loop = f.loop, .on_event = on_event,
-		.dial = fake_dial, .name = S("test") };
+	const struct redis_world w = { .config = f.config, .bundle = f.bundle, .loop = f.loop,
+		.on_event = on_event, .dial = fake_dial, .name = S("test") };
 	f.redis = redis_open(&w, &errors);
 	assert_non_null(f.redis);
 }

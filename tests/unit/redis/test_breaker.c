@@ -249,7 +249,8 @@ static void a_slow_ping_starts_the_count_again(void **state)
 static void the_errors_of_a_server_open_it_and_a_keys_own_does_not(void **state)
 {
 	static const char *const servers[] = { "-READONLY You can't write against a read only replica.\r\n",
-		"-LOADING Redis is loading\r\n", "-OOM command not allowed\r\n", "-CLUSTERDOWN Hash slot not served\r\n",
+		"-LOADING Redis is loading\r\n", "-OOM command not allowed\r\n",
+		"-CLUSTERDOWN Hash slot not served\r\n",
 		"-NOPERM this user has no permissions\r\n", "-MISCONF Redis is configured to save\r\n" };
 
 	(void)state;
