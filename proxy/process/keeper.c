@@ -68,10 +68,12 @@ static void retire(struct keeper *k)
 		verify_keeper_close(k->verify);
 	if (k->forward)
 		forward_keeper_close(k->forward);
+	redis_keeper_close(k->redis);
 	k->fetcher = NULL;
 	k->resolver = NULL;
 	k->verify = NULL;
 	k->forward = NULL;
+	k->redis = NULL;
 	shared_say(k->shared, k->post->seat, SEAT_DRAINING);
 }
 
@@ -95,8 +97,12 @@ static void on_turn(void *with)
 {
 	struct keeper *k = with;
 
+	if (k->redis)
+		redis_keeper_sweep(k->redis);
 	if (!k->retired)
 		keep(k);
+	if (k->redis)
+		redis_keeper_flush(k->redis);
 	keeper_answer_waiting(k, false);
 }
 
@@ -171,7 +177,7 @@ static bool open_keepers(struct keeper *k)
 	k->verify = verify_keeper_open(k->config, k->post->generation->bundle, verify_published_attach(p->keys),
 		keeper_verify_world(k), k->post->machine_secret);
 	k->forward = forward_keeper_open(k->config, &p->endpoints, keeper_forward_world(k));
-	return k->verify && k->forward;
+	return k->verify && k->forward && keeper_open_redis(k);
 }
 
 static bool open_keeper(struct keeper *k)
@@ -229,6 +235,8 @@ static uint64_t rest_ns(const struct keeper *k)
 
 	if (k->retired || k->leave_ns)
 		return 50 * NS_PER_MS;
+	if (k->redis && redis_keeper_due_ns(k->redis) < due_ns)
+		due_ns = redis_keeper_due_ns(k->redis);
 	return due_ns <= now_ns ? 0 : due_ns - now_ns < BEAT_NS ? due_ns - now_ns : BEAT_NS;
 }
 

@@ -19,6 +19,7 @@ struct keeper {
 	struct fetcher *fetcher;
 	struct verify_keeper *verify;
 	struct forward_keeper *forward;
+	struct redis_keeper *redis; /* NULL: none is configured */
 	struct admin *admin;
 	struct probes *probes;
 	struct event *poked, *rung;
@@ -30,9 +31,10 @@ struct keeper {
 	bool keys_moved, serving, retired;
 };
 
-/* What verify/ and forward/ are given. */
+/* What verify/, forward/ and redis/ are given. */
 struct verify_world keeper_verify_world(struct keeper *k);
 struct forward_world keeper_forward_world(struct keeper *k);
+bool keeper_open_redis(struct keeper *k);
 /* A path under which libcurl finds a file of the bundle, whoever may read the original; the path itself
  * where the bundle has it not. NULL for NULL. */
 const char *keeper_file(struct keeper *k, const char *path);

@@ -1,4 +1,5 @@
 #include "process/keeper.h"
+#include "base/log.h"
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/mman.h>
@@ -156,7 +157,7 @@ struct verify_world keeper_verify_world(struct keeper *k)
 		.floor_write = floor ? floor_write : NULL };
 }
 
-/* ---- probing and resolving for forward/ ---- */
+/* ---- probing and resolving ---- */
 
 struct probing {
 	void (*done)(void *for_whom, int status, const char *failure);
@@ -188,7 +189,7 @@ static void probe(void *with, const char *url, const char *unix_socket, const ch
 	fetch(k->fetcher, &ask, on_probed, p);
 }
 
-static void resolve_for_forward(void *with, const char *host, uint16_t port, resolved_f *done, void *for_whom)
+static void resolve_name(void *with, const char *host, uint16_t port, resolved_f *done, void *for_whom)
 {
 	struct keeper *k = with;
 
@@ -197,6 +198,23 @@ static void resolve_for_forward(void *with, const char *host, uint16_t port, res
 
 struct forward_world keeper_forward_world(struct keeper *k)
 {
-	return (struct forward_world){ .with = k, .probe = probe, .resolve = resolve_for_forward,
+	return (struct forward_world){ .with = k, .probe = probe, .resolve = resolve_name,
 		.now_ns = now_ns };
+}
+
+/* ---- the fleet's Redis ---- */
+
+bool keeper_open_redis(struct keeper *k)
+{
+	struct config_errors errors = { 0 };
+	const struct redis_keeper_world world = { .config = k->config, .bundle = k->post->generation->bundle,
+		.loop = k->loop, .published = &k->shared->published->redis, .member = k->shared->head->instance,
+		.resolve = resolve_name, .with = k };
+
+	k->redis = redis_keeper_open(&world, &errors);
+	bool ok = errors.count == 0;
+	if (!ok)
+		log_error("Redis cannot be used: %s", errors.text ? errors.text : "out of memory");
+	config_errors_free(&errors);
+	return ok;
 }

@@ -2,6 +2,7 @@
 #include "base/log.h"
 #include "journey/journey.h"
 #include "process/confine.h"
+#include "redis/redis.h"
 #include <errno.h>
 #include <fcntl.h>
 #include <stdlib.h>
@@ -28,6 +29,15 @@ static void no_log(void *with, struct slice line)
 	(void)with, (void)line;
 }
 
+/* TLS files, servers: nothing is connected to. */
+static void open_redis(const struct config *c, struct bundle *b, struct loop *loop,
+	struct config_errors *errors)
+{
+	const struct redis_world world = { .config = c, .bundle = b, .loop = loop, .name = S("check") };
+
+	redis_close(redis_open(&world, errors));
+}
+
 /* Opens and closes a whole data plane on memory of its own: certificates, rules, CAs, limits, routes. */
 static bool open_data_plane(const struct config *c, struct bundle *b, struct config_errors *errors)
 {
@@ -43,7 +53,9 @@ static bool open_data_plane(const struct config *c, struct bundle *b, struct con
 			.limits = limit_table_attach(limits, c->root.limiting.table_size),
 			.keys = verify_published_attach(keys), .endpoints = endpoints, .tickets = &tickets,
 			.ask = { no_ask, NULL }, .log = no_log };
-		j = journey_open(&world, errors);
+		unsigned before = errors->count;
+		open_redis(c, b, loop, errors);
+		j = errors->count == before ? journey_open(&world, errors) : NULL;
 		if (j)
 			journey_close(j);
 	} else {

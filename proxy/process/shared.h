@@ -12,6 +12,7 @@
 #include "limit/limit.h"
 #include "metrics/metrics.h"
 #include "process/suspects.h"
+#include "redis/redis.h"
 #include "verify/verify.h"
 
 enum { SLOTS_MAX = 128, SEAT_SUPERVISOR = 0, SEAT_WRITER = 1, SEAT_KEEPERS = 2, SEAT_WORKERS = 4 };
@@ -47,6 +48,7 @@ struct shared_head {
 	_Atomic uint32_t phase, generation, workers;
 	_Atomic uint32_t reload_running;
 	_Atomic uint64_t started_wall_ns;
+	uint64_t instance;                /* random: this Sallyport among its fleet */
 	_Atomic uint64_t reloads_asked;   /* counted up by the keeper; the supervisor takes them */
 	_Atomic uint64_t reloads_done;    /* number of the last outcome, at outcomes[number % 2] */
 	_Atomic uint64_t restarts;
@@ -61,6 +63,7 @@ struct published {
 	_Atomic uint64_t tickets_made_s;  /* wall clock; 0: never */
 	struct ticket_keys tickets;
 	struct forward_published endpoints;
+	struct redis_published redis;
 	_Alignas(64) char keys[];         /* struct verify_published */
 };
 

@@ -5,6 +5,7 @@
 #include "journey/journey.h"
 #include "process/ask.h"
 #include "process/post.h"
+#include "redis/redis.h"
 #include "respond/respond.h"
 #include <errno.h>
 #include <stdlib.h>
@@ -23,6 +24,7 @@ struct worker {
 	const struct config *config;
 	struct shared *shared;
 	struct loop *loop;
+	struct redis *redis;   /* NULL: none is configured */
 	struct journey *journey;
 	struct event *poked;
 	struct worker_listener *listeners;
@@ -173,7 +175,11 @@ static void on_turn(void *with)
 {
 	struct worker *w = with;
 
+	if (w->redis)
+		redis_sweep(w->redis);
 	journey_turn(w->journey);
+	if (w->redis)
+		redis_flush(w->redis);
 }
 
 static bool is_idle(void *with)
@@ -201,6 +207,22 @@ static bool confine(struct worker *w)
 	confine_descriptors(keep, len);
 	free(keep);
 	return confine_identity(w->post->account);
+}
+
+static bool open_redis(struct worker *w)
+{
+	struct config_errors errors = { 0 };
+	char name[32];
+	const struct redis_world world = { .config = w->config, .bundle = w->post->generation->bundle,
+		.loop = w->loop, .names = &w->shared->published->redis.names,
+		.name = { name, (size_t)snprintf(name, sizeof name, "worker-%u", w->post->slot) } };
+
+	w->redis = redis_open(&world, &errors);
+	bool ok = errors.count == 0;
+	if (!ok)
+		log_error("Redis cannot be used: %s", errors.text ? errors.text : "out of memory");
+	config_errors_free(&errors);
+	return ok;
 }
 
 static bool open_journey(struct worker *w)
@@ -238,7 +260,7 @@ static bool open_worker(struct worker *w)
 	struct siphash_key key = { random_u64(), random_u64() };
 
 	w->loop = loop_open();
-	if (!w->loop || !open_journey(w))
+	if (!w->loop || !open_redis(w) || !open_journey(w))
 		return false;
 	w->loop->on_turn = on_turn;
 	w->loop->is_idle = is_idle;
@@ -276,13 +298,21 @@ static void obey(struct worker *w)
 		listen_where_due(w);
 }
 
+/* Redis counts in milliseconds, the wheel of deadlines in slots. */
+static uint64_t rest_ns(const struct worker *w)
+{
+	uint64_t now_ns = w->loop->now_ns, due_ns = w->redis ? redis_due_ns(w->redis) : UINT64_MAX;
+
+	return due_ns <= now_ns ? 0 : due_ns - now_ns < BEAT_NS ? due_ns - now_ns : BEAT_NS;
+}
+
 static void run(struct worker *w)
 {
 	bool cut = false;
 
 	shared_say(w->shared, w->post->seat, SEAT_LOADED);
 	while (w->order < ORDER_DRAIN || !journey_is_drained(w->journey)) {
-		loop_turn(w->loop, BEAT_NS);
+		loop_turn(w->loop, rest_ns(w));
 		post_beat(w->post);
 		obey(w);
 		if (w->order < ORDER_DRAIN || w->loop->now_ns < w->cut_ns)
@@ -301,6 +331,7 @@ static void close_worker(struct worker *w)
 		event_free(w->poked);
 	if (w->journey)
 		journey_close(w->journey);
+	redis_close(w->redis);
 	loop_close(w->loop);
 	free(w->listeners);
 }

@@ -31,7 +31,8 @@ struct shard {
 	unsigned good, bad;              /* in a row */
 	uint64_t bad_turn;
 	uint64_t probe_ns, settle_ns, time_ns; /* when next */
-	uint64_t told_ns;                /* when the log last heard of it */
+	uint64_t told_ns;                /* when the log last heard of it, and why */
+	const char *told_why;
 	uint32_t slots;                  /* of the cluster, that it serves */
 	struct other_clock clock;
 	char run[48];                    /* run id of the server; empty: not known */

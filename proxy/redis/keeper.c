@@ -53,6 +53,7 @@ struct redis_keeper *redis_keeper_open(const struct redis_keeper_world *w, struc
 	text_add(&key, redis_keyspace(k->redis));
 	text_add(&key, S("fleet"));
 	k->key_len = key.len;
+	metrics_set(k->series, redis_fleet_size(&w->published->fleet, w->config));
 	return k;
 }
 

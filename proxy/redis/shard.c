@@ -7,7 +7,8 @@
 #define TIME_NS (1 * NS_PER_S)        /* between two looks at its clock ... */
 #define FIRST_TIMES_NS (50 * NS_PER_MS) /* ... of which the first few come sooner */
 #define FIRST_TIMES 5
-#define QUIET_NS (10 * NS_PER_S)      /* between two lines of the log about a shard that stays down */
+#define QUIET_NS (10 * NS_PER_S)      /* between two lines of the log about a shard that stays down ... */
+#define QUIET_OTHER_NS (1 * NS_PER_S) /* ... for another reason */
 
 static uint64_t now_of(const struct shard *s)
 {
@@ -74,9 +75,11 @@ static void say(struct shard *s, const char *why, struct slice detail, bool news
 {
 	uint64_t now_ns = now_of(s);
 
-	if (!news && s->told_ns && now_ns - s->told_ns < QUIET_NS)
+	bool same = s->told_why && strcmp(s->told_why, why) == 0;
+	if (!news && s->told_ns && now_ns - s->told_ns < (same ? QUIET_NS : QUIET_OTHER_NS))
 		return;
 	s->told_ns = now_ns;
+	s->told_why = why;
 	log_warn("redis %s is not used (%s%s%.*s)", s->name, why, detail.len ? ": " : "", SLICE(detail));
 }
 

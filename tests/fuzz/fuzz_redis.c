@@ -95,6 +95,7 @@ static struct config *config_of(struct bundle *b, unsigned mode)
 	bundle_put(b, "/c", text_slice(&t));
 	configs[mode] = config_load(b, "/c", &errors);
 	check(configs[mode]);
+	config_errors_free(&errors);
 	return configs[mode];
 }
 

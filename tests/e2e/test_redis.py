@@ -1,0 +1,73 @@
+import os, signal, subprocess
+import pytest
+from house import connect, exchange, free_port, run, wait_until
+from test_seen import ask
+
+
+class Redis:
+    def __init__(self, where):
+        self.where, self.port = where, free_port()
+        self.process = None
+        self.start()
+
+    def start(self):
+        self.process = subprocess.Popen(["redis-server", "--port", str(self.port), "--bind", "127.0.0.1", "--save", "",
+                                         "--dir", str(self.where)], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+        wait_until(lambda: "PONG" in self.cli("ping"))
+
+    def cli(self, *words):
+        return run("redis-cli", "-p", self.port, *words).stdout
+
+    def stop(self):
+        if self.process:
+            self.process.kill()
+            self.process.wait()
+            self.process = None
+
+
+@pytest.fixture
+def redis(tmp_path):
+    r = Redis(tmp_path)
+    yield r
+    r.stop()
+
+
+def metric(world, name):
+    text = ask(world.status_port, "/metrics")[1]
+    found = [float(line.rsplit(" ", 1)[1]) for line in text.splitlines() if line.startswith("sallyport_" + name)]
+    return found[0] if found else None
+
+
+def test_workers_and_keeper_use_a_redis_by_name_and_do_without_it(make_world, redis):
+    w = make_world(routes=f'redis: {{servers: "redis://localhost:{redis.port}", budget: 500ms}}')
+    up, down = (f'redis_{x}{{server="localhost:{redis.port}"}}' for x in ("up", "down"))
+    wait_until(lambda: metric(w, up) == 3, 20)  # two workers and the keeper
+    wait_until(lambda: metric(w, "fleet_size") == 1)
+    names = redis.cli("client", "list")
+    assert "name=sallyport-worker-0" in names and "name=sallyport-worker-1" in names and "name=sallyport-keeper" in names
+    assert redis.cli("keys", "*").split() == ["sallyport:dev:fleet"]
+    assert 0 < int(redis.cli("pttl", "sallyport:dev:fleet")) <= 120000
+    redis.process.send_signal(signal.SIGSTOP)
+    wait_until(lambda: metric(w, down) == 3, 20)
+    assert exchange(connect(w.port, w.ca), "GET", "/open/hello")[0] == 200
+    redis.process.send_signal(signal.SIGCONT)
+    wait_until(lambda: metric(w, up) == 3, 20)
+    redis.stop()
+    wait_until(lambda: metric(w, down) == 3, 20)
+    assert exchange(connect(w.port, w.ca), "GET", "/open/hello")[0] == 200
+    redis.start()
+    wait_until(lambda: metric(w, up) == 3, 20)
+    assert metric(w, 'redis_replaced_total{what="run"}') == 3
+    done = w.proxy.reload(w.config(workers=1))
+    assert done.returncode == 0, done.stderr
+    wait_until(lambda: metric(w, up) == 2, 20)
+    wait_until(lambda: metric(w, "fleet_size") == 1)
+
+
+def test_a_redis_that_cannot_be_spoken_to_safely_refuses_the_reload(make_world, tmp_path):
+    w = make_world()
+    (tmp_path / "ca.pem").write_text("nothing")
+    done = w.proxy.reload(w.config(routes=f'redis: {{servers: "rediss://127.0.0.1:1", tls: {{ca: {tmp_path}/ca.pem}}}}'))
+    assert done.returncode == 78 and "holds no certificate in PEM form" in done.stderr + done.stdout
+    done = w.proxy.reload(w.config(routes='redis: {servers: "redis://127.0.0.1"}'))
+    assert done.returncode == 78 and "its port is missing" in done.stderr + done.stdout

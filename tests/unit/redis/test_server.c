@@ -1,0 +1,220 @@
+/* One real server: TCP, Unix socket, TLS with client certificates, and the documented ACL user. */
+#include "real.h"
+#include "../tls/pki.h"
+#include "base/log.h"
+
+#define TEST(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
+
+static void a_server_counts_and_is_used_again_after_it_died(void **state)
+{
+	struct got got = { 0 };
+	char config[128];
+
+	(void)state;
+	size_t s = start_server("");
+	snprintf(config, sizeof config, "servers: \"redis://127.0.0.1:%u\", budget: 1s", real.server[s].port);
+	open_room(config);
+	UNTIL(redis_is_usable(real.redis, 0));
+	for (int i = 0; i < 100; i++)
+		assert_true(count_up("rl:{a}", &got));
+	UNTIL(got.done == 100);
+	assert_int_equal(got.answered, 100);
+	assert_int_equal(got.integer, 100);
+	assert_string_equal(cli("-p %u bitfield sallyport:prod:rl:{a} get u63 0", real.server[s].port), "100\n");
+	stop(s, SIGKILL);
+	UNTIL(!redis_is_usable(real.redis, 0));
+	assert_false(count_up("rl:{a}", &got));
+	char again[256];
+	snprintf(again, sizeof again, "port %u\nbind 127.0.0.1\nsave \"\"\n", real.server[s].port);
+	start(NULL, real.server[s].port, again);
+	UNTIL(redis_is_usable(real.redis, 0));
+	assert_string_equal(real.events, "CORSSC");
+	assert_true(count_up("rl:{a}", &got));
+	UNTIL(got.done == 101);
+	assert_int_equal(got.integer, 1);
+}
+
+static void the_clock_of_a_server_is_known(void **state)
+{
+	char config[128];
+	uint64_t error_ns = 0, stamp_ns;
+
+	(void)state;
+	size_t s = start_server("");
+	snprintf(config, sizeof config, "servers: \"redis://127.0.0.1:%u\"", real.server[s].port);
+	open_room(config);
+	UNTIL((stamp_ns = redis_stamp(real.redis, 0, clock_ns(), &error_ns)) != 0);
+	uint64_t before_ns = clock_wall_ns(); /* it is this very machine's clock */
+	stamp_ns = redis_stamp(real.redis, 0, clock_ns(), &error_ns);
+	uint64_t after_ns = clock_wall_ns();
+	assert_true(stamp_ns + error_ns >= before_ns - NS_PER_MS && stamp_ns <= after_ns + error_ns + NS_PER_MS);
+}
+
+static void a_unix_socket_will_do(void **state)
+{
+	struct got got = { 0 };
+	char config[256];
+
+	(void)state;
+	start_server("unixsocket redis.sock");
+	snprintf(config, sizeof config, "servers: \"unix:%s\", budget: 1s", in_dir("redis.sock"));
+	open_room(config);
+	UNTIL(redis_is_usable(real.redis, 0));
+	assert_true(count_up("rl:{a}", &got));
+	UNTIL(got.done == 1);
+	assert_int_equal(got.answered, 1);
+}
+
+/* ---- TLS ---- */
+
+static void write_pem(const char *name, const struct pki *p)
+{
+	char file[32];
+
+	snprintf(file, sizeof file, "%s.pem", name);
+	FILE *out = fopen(in_dir(file), "w");
+	assert_non_null(out);
+	PEM_write_X509(out, p->cert);
+	fclose(out);
+	snprintf(file, sizeof file, "%s.key", name);
+	out = fopen(in_dir(file), "w");
+	assert_non_null(out);
+	PEM_write_PrivateKey(out, p->key, NULL, NULL, 0, NULL, NULL);
+	fclose(out);
+}
+
+static void write_certificates(void)
+{
+	struct pki ca = pki_make((struct pki_wish){ .cn = "CA", .authority = true });
+	struct pki server = pki_make((struct pki_wish){ .cn = "redis", .by = &ca, .names = "IP:127.0.0.1" });
+	struct pki client = pki_make((struct pki_wish){ .cn = "proxy", .by = &ca });
+
+	write_pem("ca", &ca);
+	write_pem("server", &server);
+	write_pem("client", &client);
+	pki_free(&ca);
+	pki_free(&server);
+	pki_free(&client);
+}
+
+static size_t start_secure(const char *more)
+{
+	char text[1024], command[128];
+	uint16_t port = free_port();
+
+	write_certificates();
+	snprintf(text, sizeof text, "port 0\ntls-port %u\nbind 127.0.0.1\nsave \"\"\ntls-cert-file server.pem\n"
+		"tls-key-file server.key\ntls-ca-cert-file ca.pem\n%s\n", port, more);
+	size_t s = start(NULL, port, text);
+	snprintf(command, sizeof command, "-p %u --tls --cacert ca.pem --cert client.pem --key client.key ping",
+		port);
+	until_says("PONG", command);
+	return s;
+}
+
+static void tls_verifies_the_server_and_shows_our_certificate(void **state)
+{
+	struct got got = { 0 };
+	char config[256];
+
+	(void)state;
+	size_t s = start_secure("tls-auth-clients yes");
+	snprintf(config, sizeof config, "servers: \"rediss://127.0.0.1:%u\", budget: 1s, "
+		"tls: {ca: ca.pem, chain: client.pem, key: client.key}", real.server[s].port);
+	open_room(config);
+	UNTIL(redis_is_usable(real.redis, 0));
+	for (int i = 0; i < 1000; i++)
+		assert_true(count_up("rl:{a}", &got));
+	UNTIL(got.done == 1000);
+	assert_int_equal(got.answered, 1000);
+	assert_int_equal(got.integer, 1000);
+}
+
+static void a_server_of_another_name_or_authority_is_not_spoken_to(void **state)
+{
+	char config[256];
+
+	(void)state;
+	size_t s = start_secure("tls-auth-clients no");
+	static const char *const tls[] = { "{ca: ca.pem, server_name: other.example}", "{}" };
+	for (size_t i = 0; i < 2; i++) {
+		snprintf(config, sizeof config, "servers: \"rediss://127.0.0.1:%u\", tls: %s", real.server[s].port,
+			tls[i]);
+		open_room(config);
+		uint64_t end_ns = clock_ns() + 500 * NS_PER_MS;
+		while (clock_ns() < end_ns)
+			turn();
+		assert_int_equal(redis_state(real.redis, 0), REDIS_DOWN);
+		close_room();
+	}
+	assert_null(strstr(cli("-p %u --tls --cacert ca.pem client list", real.server[s].port), "sallyport"));
+}
+
+/* ---- the documented user ---- */
+
+static void the_documented_user_may_do_all_that_is_done_and_nothing_more(void **state)
+{
+	struct got got = { 0 };
+	char config[256];
+
+	(void)state;
+	copy_acl("conf/redis-users.acl", "users.acl");
+	size_t s = start_server("aclfile users.acl");
+	snprintf(config, sizeof config, "servers: \"redis://127.0.0.1:%u\", user: sallyport, "
+		"password: \"${file:password}\", budget: 1s", real.server[s].port);
+	open_room(config);
+	UNTIL(redis_is_usable(real.redis, 0));
+	assert_true(count_up("rl:{a}", &got));
+	UNTIL(got.done == 1);
+	assert_int_equal(got.answered, 1);
+	assert_non_null(strstr(cli("-p %u client list", real.server[s].port), "name=sallyport-test"));
+	assert_string_equal(cli("-p %u acl log", real.server[s].port), "\n"); /* nobody was refused anything */
+	assert_non_null(strstr(cli("-p %u --user sallyport --pass hunter222 eval 'return 1' 0",
+		real.server[s].port), "NOPERM"));
+	assert_non_null(strstr(cli("-p %u --user sallyport --pass hunter222 bitfield other get u8 0",
+		real.server[s].port), "NOPERM"));
+}
+
+static char logged[4096];
+
+static void on_log(void *with, enum log_level level, struct slice line)
+{
+	size_t len = strlen(logged);
+
+	(void)with, (void)level;
+	snprintf(logged + len, sizeof logged - len, "%.*s\n", SLICE(line));
+}
+
+static void a_wrong_password_is_said_and_never_shown(void **state)
+{
+	char config[256];
+
+	(void)state;
+	copy_acl("conf/redis-users.acl", "users.acl");
+	write_file("password", "wrong-one\n");
+	size_t s = start_server("aclfile users.acl");
+	snprintf(config, sizeof config, "servers: \"redis://127.0.0.1:%u\", user: sallyport, "
+		"password: \"${file:password}\"", real.server[s].port);
+	open_room(config);
+	logged[0] = '\0';
+	log_sink(on_log, NULL);
+	UNTIL(strstr(logged, "WRONGPASS"));
+	log_sink(NULL, NULL);
+	assert_null(strstr(logged, "wrong-one"));
+	assert_int_equal(redis_state(real.redis, 0), REDIS_DOWN);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		TEST(a_server_counts_and_is_used_again_after_it_died),
+		TEST(the_clock_of_a_server_is_known),
+		TEST(a_unix_socket_will_do),
+		TEST(tls_verifies_the_server_and_shows_our_certificate),
+		TEST(a_server_of_another_name_or_authority_is_not_spoken_to),
+		TEST(the_documented_user_may_do_all_that_is_done_and_nothing_more),
+		TEST(a_wrong_password_is_said_and_never_shown),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
