@@ -42,10 +42,9 @@ def test_workers_and_keeper_use_a_redis_by_name_and_do_without_it(make_world, re
     w = make_world(routes=f'redis: {{servers: "redis://localhost:{redis.port}", budget: 500ms}}')
     up, down = (f'redis_{x}{{server="localhost:{redis.port}"}}' for x in ("up", "down"))
     wait_until(lambda: metric(w, up) == 3, 20)  # two workers and the keeper
-    wait_until(lambda: metric(w, "fleet_size") == 1)
+    wait_until(lambda: redis.cli("keys", "*").split() == ["sallyport:dev:fleet"])
     names = redis.cli("client", "list")
     assert "name=sallyport-worker-0" in names and "name=sallyport-worker-1" in names and "name=sallyport-keeper" in names
-    assert redis.cli("keys", "*").split() == ["sallyport:dev:fleet"]
     assert 0 < int(redis.cli("pttl", "sallyport:dev:fleet")) <= 120000
     redis.process.send_signal(signal.SIGSTOP)
     wait_until(lambda: metric(w, down) == 3, 20)
