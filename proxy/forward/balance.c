@@ -48,6 +48,24 @@ static struct endpoint *nth(struct upstream *u, size_t n, bool any, const struct
 	return NULL;
 }
 
+static bool has_room(const struct endpoint *e)
+{
+	return e->idle_len > 0 || e->open_len < e->upstream->config->connections_max;
+}
+
+/* The one chosen or, where its connections are used up, another that has some left. */
+static struct endpoint *or_with_room(struct endpoint *chosen, const struct endpoint *avoid)
+{
+	struct upstream *u = chosen->upstream;
+
+	for (size_t i = 0; !has_room(chosen) && i < u->endpoints_len; i++) {
+		struct endpoint *e = &u->endpoints[i];
+		if (e != avoid && endpoint_is_eligible(e) && has_room(e))
+			return e;
+	}
+	return chosen;
+}
+
 struct endpoint *balance_choose(struct upstream *u, const struct endpoint *avoid)
 {
 	size_t eligible = 0, candidates = 0;
@@ -65,7 +83,7 @@ struct endpoint *balance_choose(struct upstream *u, const struct endpoint *avoid
 	uint64_t random = random_u64();
 	struct endpoint *a = nth(u, (size_t)(random & 0xffffffff) % candidates, panic, avoid);
 	struct endpoint *b = nth(u, (size_t)(random >> 32) % candidates, panic, avoid);
-	return load_of(b) < load_of(a) ? b : a;
+	return or_with_room(load_of(b) < load_of(a) ? b : a, avoid);
 }
 
 void balance_failed(struct endpoint *e)
@@ -86,12 +104,23 @@ void balance_failed(struct endpoint *e)
 	         (unsigned)u->config->eject_failures);
 }
 
+static void learn(struct endpoint *e, uint64_t took_ns)
+{
+	e->latency_ns = e->latency_ns ? e->latency_ns - e->latency_ns / 8 + took_ns / 8 : took_ns;
+}
+
+void balance_waited(struct endpoint *e, uint64_t waited_ns)
+{
+	if (waited_ns > e->latency_ns)
+		learn(e, waited_ns);
+}
+
 void balance_answered(struct endpoint *e, uint64_t took_ns)
 {
 	e->failures = 0;
 	if (e->ejected_until_ns <= e->upstream->forward->loop->now_ns)
 		e->ejections = 0;
-	e->latency_ns = e->latency_ns ? e->latency_ns - e->latency_ns / 8 + took_ns / 8 : took_ns;
+	learn(e, took_ns);
 	metrics_observe(e->upstream->series_seconds, took_ns);
 }
 

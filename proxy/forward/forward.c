@@ -415,6 +415,8 @@ void forward_settle(struct forward *f, struct request *r)
 
 	if (!p)
 		return;
+	if (p->state == PASSAGE_WAIT_HEAD && p->up_done)
+		balance_waited(p->avoid, r->loop->now_ns - p->sent_ns);
 	end_upgrade(p);
 	if (!list_is_empty(&p->tunnel_link)) {
 		list_remove(&p->tunnel_link);

@@ -83,6 +83,8 @@ struct forward {
 struct endpoint *balance_choose(struct upstream *u, const struct endpoint *avoid);
 void balance_failed(struct endpoint *e);
 void balance_answered(struct endpoint *e, uint64_t took_ns);
+/* Nobody answered in that time, and nobody waits any more: it is slower than that. */
+void balance_waited(struct endpoint *e, uint64_t waited_ns);
 bool endpoint_is_eligible(const struct endpoint *e);
 /* The next address to connect to; false where none is known. */
 bool endpoint_next_address(struct endpoint *e, struct sockaddr_storage *to, socklen_t *len);

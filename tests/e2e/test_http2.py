@@ -163,3 +163,94 @@ def test_unknown_host_on_a_reused_connection_is_421_or_503(world):
     status, headers, _ = c.answer(c.request(authority="other.example.org"))
     # routes here speak for any host, so it is served; the policy test covers 421
     assert status == 200
+
+
+GOOD = [(":method", "GET"), (":scheme", "https"), (":authority", "localhost"), (":path", "/open/x")]
+
+
+def without(name):
+    return [f for f in GOOD if f[0] != name]
+
+
+def changed(name, value):
+    return [(k, value if k == name else v) for k, v in GOOD]
+
+
+PSEUDO = {
+    "no method": without(":method"), "no scheme": without(":scheme"), "no path": without(":path"),
+    "no authority and no host": without(":authority"),
+    "two methods": GOOD + [(":method", "GET")], "two paths": GOOD + [(":path", "/open/y")],
+    "two authorities": GOOD + [(":authority", "localhost")], "two schemes": GOOD + [(":scheme", "https")],
+    "empty path": changed(":path", ""), "a path without slash": changed(":path", "open/x"),
+    "absolute form": changed(":path", "https://localhost/open/x"), "a space in the path": changed(":path", "/open/x y"),
+    "a line in the path": changed(":path", "/open/x HTTP/1.1\r\nX: y"), "a fragment": changed(":path", "/open/x#y"),
+    "an encoded slash": changed(":path", "/open/%2fx"), "above the root": changed(":path", "/../x"),
+    "a method with a space": changed(":method", "GET /open/y"), "a method with a line": changed(":method", "GET\r\nX: y"),
+    "another scheme": changed(":scheme", "ftp"), "userinfo": changed(":authority", "u@localhost"),
+    "a list of authorities": changed(":authority", "localhost,other"), "a port of letters": changed(":authority", "localhost:x"),
+    "a pseudo-header behind a field": GOOD[:3] + [("x", "y"), GOOD[3]], "a status": GOOD + [(":status", "200")],
+    "an unknown pseudo-header": GOOD + [(":x", "y")], "a protocol": GOOD + [(":protocol", "websocket")],
+    "another host": GOOD + [("host", "other.example.com")], "two hosts": GOOD + [("host", "localhost"), ("host", "localhost")],
+    "two lengths": GOOD + [("content-length", "0"), ("content-length", "0")], "a signed length": GOOD + [("content-length", "+1")],
+    "keep-alive": GOOD + [("keep-alive", "1")], "proxy-connection": GOOD + [("proxy-connection", "x")],
+    "te but trailers": GOOD + [("te", "trailers, gzip")], "NUL in a value": GOOD + [("x", "a\0b")],
+    "a space before a value's line": GOOD + [("x", " a\nb")], "a colon in a name": GOOD + [("x:y", "a")],
+    "two credentials": GOOD + [("authorization", "Bearer a"), ("authorization", "Bearer b")],
+}
+
+
+def test_malformed_heads_are_answered_or_reset_and_never_sent_on(world):
+    before = len(world.origin.requests)
+    for name, fields in PSEUDO.items():
+        c = Client(world)
+        stream = c.c.get_next_available_stream_id()
+        c.c.send_headers(stream, fields, end_stream=True)
+        c.flush()
+        status, _, _ = c.answer(stream)
+        assert status in (0, 400, 421), (name, status)
+        assert len(world.origin.requests) == before, name
+        other = Client(world)
+        assert other.answer(other.request("/admin/x"))[0] == 403
+
+
+def test_connect_is_501_and_the_connection_goes_on(world):
+    c = Client(world)
+    stream = c.c.get_next_available_stream_id()
+    c.c.send_headers(stream, [(":method", "CONNECT"), (":authority", "localhost:22")])
+    c.flush()
+    assert c.answer(stream)[0] == 501
+    assert c.answer(c.request())[0] == 200
+
+
+def test_spoofed_trailers_are_left_out_and_others_arrive(world):
+    c = Client(world)
+    stream = c.request("/open/echo", "POST", end=False)
+    c.c.send_data(stream, b"hello")
+    c.c.send_headers(stream, [("x-sum", "1"), ("sallyport-subject", "root"), ("x-forwarded-for", "6.6.6.6"),
+                              ("x_real.ip", "6.6.6.6")], end_stream=True)
+    c.flush()
+    status, _, body = c.answer(stream)
+    assert status == 200 and json.loads(body)["trailers"] == ["x-sum: 1"]
+
+
+def test_a_draining_connection_says_goaway_and_answers_what_is_under_way(make_world):
+    w = make_world(workers=1)
+    c = Client(w)
+    assert c.answer(c.request())[0] == 200
+    stream = c.request("/open/slow?s=1")
+    w.proxy.file.write_text(w.config())
+    assert w.proxy.reload().returncode == 0
+    got = c.events(lambda e: isinstance(e, h2.events.ConnectionTerminated))
+    assert not any(isinstance(e, h2.events.StreamReset) for e in got)
+    # the first GOAWAY only gives notice; a library that ends at it cannot say more, so frames are read by hand
+    data = c.sock.recv(65536)
+    while piece := c.sock.recv(65536):
+        data += piece
+    frames, at = [], 0
+    while at + 9 <= len(data):
+        size, kind = int.from_bytes(data[at:at + 3], "big"), data[at + 3]
+        frames.append((kind, int.from_bytes(data[at + 5:at + 9], "big"), data[at + 9:at + 9 + size]))
+        at += 9 + size
+    assert (1 in [k for k, s, _ in frames if s == stream]) or any(isinstance(e, h2.events.ResponseReceived) for e in got)
+    last = [p for k, _, p in frames if k == 7]
+    assert last and int.from_bytes(last[-1][:4], "big") == stream and last[-1][4:8] == b"\0\0\0\0"
