@@ -110,6 +110,8 @@ static void check_route(struct check *k, struct config_route *r)
 	check_door(k, r);
 	if (r->upstream.at)
 		check_name(k, &k->upstreams, &r->upstream, r->place, "upstream");
+	if (r->needs_issuer.at)
+		check_name(k, &k->issuers, &r->needs_issuer, r->place, "issuer");
 	if (r->verify)
 		check_verify(k, r->verify);
 	check_route_limits(k, r);

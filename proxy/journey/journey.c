@@ -4,7 +4,9 @@
 #include "base/check.h"
 #include "metrics/metrics.h"
 
-enum station { ROUTE, CLASSIFY, LIMIT, VERIFY, IDENTIFY, SCREEN, LIMIT_LATE, FORWARD, RESPOND, SETTLE, END };
+enum station {
+	ROUTE, CLASSIFY, LIMIT, VERIFY, IDENTIFY, LOGIN, SCREEN, LIMIT_LATE, FORWARD, RESPOND, SETTLE, END
+};
 
 /* ---- the rooms' stations, given their room and the time ---- */
 
@@ -37,6 +39,13 @@ static void verify_undo(struct request *r)
 static enum pace classify_second(struct request *r)
 {
 	return classify_identified(r->journey->classify, r);
+}
+
+static enum pace login_walk(struct request *r)
+{
+	struct journey *j = r->journey;
+
+	return r->route->needs_issuer.len ? login_enter(j->verify, j->world.logins, r, r->loop->now_ns) : GO_ON;
 }
 
 static enum pace screen_walk(struct request *r)
@@ -107,6 +116,7 @@ static const struct {
 	[LIMIT]      = { limit_first,     limit_undo,   MARK_LIMITED },  /* may this caller try? */
 	[VERIFY]     = { verify_walk,     verify_undo,  MARK_VERIFIED }, /* is the credential real? */
 	[IDENTIFY]   = { classify_second, NULL,         MARK_BEGAN },    /* who is it? */
+	[LOGIN]      = { login_walk,      NULL,         MARK_BEGAN },    /* can it succeed now? */
 	[SCREEN]     = { screen_walk,     limit_undo,   MARK_BEGAN },    /* is its credential in use already? */
 	[LIMIT_LATE] = { limit_second,    limit_undo,   MARK_BEGAN },    /* may this subject try? */
 	[FORWARD]    = { forward_walk,    forward_undo, MARK_HEAD },     /* the upstream's response head */

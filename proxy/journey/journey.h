@@ -12,6 +12,7 @@ struct journey_world {
 	struct loop *loop;
 	struct limit_table *limits;
 	struct exchanges *exchanges;
+	struct logins *logins;
 	const struct verify_published *keys;
 	const struct forward_published *endpoints;
 	const struct ticket_keys *tickets;

@@ -86,7 +86,8 @@ static bool lay_out(struct shared *s, const struct shared_sizes *sizes)
 	size_t metrics_at = seats_at + pages(s->seats_len * sizeof *s->seats);
 	size_t limits_at = metrics_at + pages(metrics_memory(s->seats_len));
 	size_t exchanges_at = limits_at + pages(limit_table_memory(sizes->table_size));
-	size_t rings_at = exchanges_at + pages(exchanges_memory());
+	size_t logins_at = exchanges_at + pages(exchanges_memory());
+	size_t rings_at = logins_at + pages(logins_memory());
 
 	s->log_ring = power_of_two((size_t)sizes->log_ring);
 	s->ring_stride = seat_stride(s->log_ring);
@@ -109,6 +110,7 @@ static bool lay_out(struct shared *s, const struct shared_sizes *sizes)
 	}
 	check(metrics_attach(s->memory + metrics_at, s->seats_len));
 	s->exchanges = exchanges_attach(s->memory + exchanges_at);
+	s->logins = logins_attach(s->memory + logins_at);
 	s->limits = limit_table_attach(s->memory + limits_at, sizes->table_size);
 	return s->limits != NULL;
 }

@@ -75,6 +75,7 @@ struct shared {                   /* one process's view; inherited by fork */
 	size_t memory_len, log_ring, ring_stride;
 	struct limit_table *limits;
 	struct exchanges *exchanges;
+	struct logins *logins;
 	struct published *published;  /* NULL until mapped */
 	int published_write, published_read; /* descriptors; -1 where closed */
 	size_t published_len;

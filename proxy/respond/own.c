@@ -51,6 +51,9 @@ static uint64_t patience_s(enum fault why)
 	case FAULT_OVERLOADED:
 	case FAULT_UPSTREAM_FULL:
 		return 2;
+	case FAULT_ISSUER_AWAY:
+	case FAULT_ISSUER_RETURNING:
+		return 15;
 	case FAULT_NO_ROUTE:
 	case FAULT_DENIED:
 		return 25;

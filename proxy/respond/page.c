@@ -36,23 +36,45 @@ static void write_problem(const struct own *o, struct text *to)
 	text_add(to, S("}\n"));
 }
 
+/* Only where a repetition asks for the same thing once more. */
+static bool tries_again(const struct own *o)
+{
+	bool login = o->r->fault == FAULT_ISSUER_AWAY || o->r->fault == FAULT_ISSUER_RETURNING;
+
+	return login && o->retry_s && slice_same(o->r->method, S("GET"));
+}
+
+static void write_advice(const struct own *o, struct text *to)
+{
+	if (o->r->fault == FAULT_ISSUER_AWAY || o->r->fault == FAULT_ISSUER_RETURNING)
+		text_add(to, S("<p>Signing in has to wait a little. Whoever is signed in already can go on "
+			"working.</p>\n"));
+	if (!o->retry_s)
+		return;
+	text_add(to, tries_again(o) ? S("<p>This page tries again by itself in ") : S("<p>Please try again in "));
+	text_u64(to, o->retry_s);
+	text_add(to, o->retry_s == 1 ? S(" second.</p>\n") : S(" seconds.</p>\n"));
+}
+
 static void write_page(const struct own *o, struct text *to)
 {
 	const struct request *r = o->r;
 
 	text_add(to, S("<!doctype html>\n<html lang=\"en\"><head><meta charset=\"utf-8\">"
-		"<meta name=\"viewport\" content=\"width=device-width\"><title>"));
+		"<meta name=\"viewport\" content=\"width=device-width\">"));
+	if (tries_again(o)) {
+		text_add(to, S("<meta http-equiv=\"refresh\" content=\""));
+		text_u64(to, o->retry_s);
+		text_add(to, S("\">"));
+	}
+	text_add(to, S("<title>"));
 	text_html(to, status_phrase(o->status));
 	text_add(to, S("</title><style>" STYLE "</style></head><body>\n<h1>"));
 	text_html(to, status_phrase(o->status));
 	text_add(to, S("</h1>\n<p>The request was not passed on: "));
 	text_html(to, slice_of(fault_info[r->fault].text));
 	text_add(to, S(".</p>\n"));
-	if (o->retry_s) {
-		text_add(to, S("<p>Please try again in "));
-		text_u64(to, o->retry_s);
-		text_add(to, o->retry_s == 1 ? S(" second.</p>\n") : S(" seconds.</p>\n"));
-	}
+	write_advice(o, to);
 	text_add(to, S("<p>Status "));
 	text_u64(to, o->status);
 	text_add(to, S(", reason <code>"));

@@ -200,6 +200,7 @@ static void on_fetched(void *for_whom, int status, struct slice body, uint64_t m
 	const char *document = s->discovers ? "discovery document" : "key set";
 	const char *wrong = what_failed(document, status, failure, text, sizeof text);
 
+	reach_heard(s, !failure && status > 0 && status < 500);
 	if (s->discovers)
 		on_discovery(s, wrong, body);
 	else if (wrong)

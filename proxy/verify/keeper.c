@@ -112,6 +112,7 @@ static void open_source(struct verify_keeper *k, struct source *s, const unsigne
 		s->due_ns = planned_ns > s->due_ns ? planned_ns : s->due_ns;
 		s->not_before_ns = atomic_load(&s->slot->not_before_ns);
 	}
+	reach_open(s);
 	state_look(s);
 }
 
@@ -154,6 +155,7 @@ void verify_keeper_close(struct verify_keeper *k)
 		outbound_close(&s->outbound);
 		json_decref(s->keys);
 		json_decref(s->doubtful);
+		reach_close(s);
 		state_close(s);
 	}
 	snapshots_close(k->snapshots);
@@ -184,7 +186,9 @@ uint64_t verify_keeper_tick(struct verify_keeper *k)
 		if (!errand_is_under_way(&s->errand) && now >= s->due_ns)
 			attempt_begin(s);
 		uint64_t wants = outbound_tick(&s->outbound);
+		uint64_t probes = reach_tick(s);
 		state_look(s);
+		next = probes < next ? probes : next;
 		uint64_t ends = state_drill_ends_ns(s);
 		next = wants < next ? wants : next;
 		next = s->due_ns < next ? s->due_ns : next;

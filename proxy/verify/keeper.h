@@ -7,6 +7,7 @@
 #include "verify/gather.h"
 #include "verify/outbound.h"
 #include "verify/published.h"
+#include "verify/reach.h"
 #include "verify/snapshot.h"
 
 #define COOLDOWN_NS (30 * NS_PER_S)         /* after a success, before a kid is asked for */
@@ -39,6 +40,7 @@ struct source {
 	uint64_t due_ns, not_before_ns;
 	uint64_t begun_ns, begun_wall_s; /* of the attempt under way */
 	struct outbound outbound;
+	struct reach reach;
 	struct errand errand;            /* its document under way */
 	bool discovers;                  /* and that is the discovery document */
 	char discovery_url[JWKS_URI_MAX];

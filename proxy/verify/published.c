@@ -94,6 +94,8 @@ static void begin_slot(struct verify_published *p, struct published_slot *slot,
 	atomic_store(&slot->not_before_ns, 0);
 	atomic_store(&slot->state, ISSUER_BLIND);
 	atomic_store(&slot->drill, 0);
+	atomic_store(&slot->reach, REACH_UNKNOWN);
+	atomic_store(&slot->back_ns, 0);
 	published_put(p, slot, &none, S(""));
 }
 

@@ -19,6 +19,8 @@ enum issuer_state {
 };
 extern const char *const issuer_state_names[ISSUER_STATES];
 
+enum issuer_reach { REACH_UNKNOWN, REACH_HERE, REACH_AWAY }; /* where a route needs it; see reach.h */
+
 enum drill { /* what an operator may pretend, for a while */
 	DRILL_NONE,
 	DRILL_UNREACHABLE, /* nothing is fetched; all else follows by itself */
@@ -48,6 +50,8 @@ struct published_slot {
 	_Atomic uint64_t not_before_ns; /* no question is answered by a fetch before this (monotonic) */
 	_Atomic uint64_t state;         /* enum issuer_state */
 	_Atomic uint64_t drill;         /* its end (monotonic ns), the lowest 3 bits replaced by its enum drill */
+	_Atomic uint64_t reach;         /* enum issuer_reach */
+	_Atomic uint64_t back_ns;       /* when it came back (monotonic), where logins follow on a ramp; else 0 */
 	struct published_keys copy[2];
 };
 

@@ -175,7 +175,9 @@ static bool tell_one(const struct source *s, struct text *t)
 	text_u64(t, s->failures);
 	text_add(t, S(",\"last_failure\":\""));
 	text_json(t, slice_of(s->failure));
-	text_add(t, S("\",\"drill\":"));
+	text_add(t, !s->reach.needed ? S("\",\"reachable\":null") :
+		s->reach.away_ns ? S("\",\"reachable\":false") : S("\",\"reachable\":true"));
+	text_add(t, S(",\"drill\":"));
 	if (drill_now(s)) {
 		uint64_t left_ns = published_drill_end_ns(s->slot) - keeper_now(s->keeper);
 		text_printf(t, "{\"kind\":\"%s\",\"for_s\":%llu}", drill_names[drill_now(s)],

@@ -9,6 +9,7 @@
  * An answer claims no more than is known: 401 proven invalid, 403 valid but not allowed, 503 cannot know. */
 #pragma once
 #include "verify/exchange.h"
+#include "verify/login.h"
 
 /* ---- what the keeper publishes ---- */
 struct verify_published; /* per issuer name: two copies of the key set (JWKS text), an index flipped last */

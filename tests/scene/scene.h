@@ -35,6 +35,7 @@ struct scene {
 	struct journey *journey;
 	struct limit_table *table;
 	struct exchanges *exchanges;
+	struct logins *logins;
 	struct verify_published *keys;
 	struct verify_keeper *keeper;
 	struct forward_published *endpoints;

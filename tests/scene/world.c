@@ -174,6 +174,7 @@ static void load(struct scene *s, struct slice config)
 	                              .loop = s->loop,
 	                              .limits = s->table,
 	                              .exchanges = s->exchanges,
+	                              .logins = s->logins,
 	                              .keys = s->keys,
 	                              .endpoints = s->endpoints,
 	                              .tickets = s->tickets,
@@ -202,6 +203,7 @@ void world_open(struct scene *s, struct slice config)
 		check(metrics_attach(metrics, 2));
 		metrics_sit(0);
 	}
+	s->logins = logins_attach(zeroed(logins_memory()));
 	s->exchanges = exchanges_attach(zeroed(exchanges_memory()));
 	s->table = limit_table_attach(zeroed(limit_table_memory(TABLE_SLOTS)), TABLE_SLOTS);
 	s->keys = verify_published_attach(zeroed(verify_published_memory()));
@@ -256,6 +258,7 @@ void world_close(struct scene *s)
 	config_free(s->config);
 	bundle_close(s->bundle);
 	loop_close(s->loop);
+	free(s->logins);
 	free(s->exchanges);
 	free(s->table);
 	free(s->keys);

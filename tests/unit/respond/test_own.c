@@ -129,6 +129,24 @@ static void the_page_loads_nothing_and_its_style_is_what_the_policy_allows(void 
 	assert_non_null(strstr(fake_field("Content-Security-Policy"), "default-src 'none'"));
 }
 
+static void a_login_that_has_to_wait_tries_again_by_itself_where_that_repeats_nothing(void **state)
+{
+	static const char *const methods[] = { "GET", "POST" };
+
+	(void)state;
+	for (size_t i = 0; i < 4; i++) {
+		struct request *r = routed(i < 2 ? FAULT_ISSUER_AWAY : FAULT_ISSUER_RETURNING);
+		char want[64];
+		r->method = slice_of(methods[i % 2]);
+		fake_ask(S("Accept"), BROWSER);
+		assert_true(respond_own(r, WALL_NS));
+		snprintf(want, sizeof want, "<meta http-equiv=\"refresh\" content=\"%s\">",
+		         fake_field("Retry-After"));
+		assert_int_equal(strstr(fake.body, want) != NULL, i % 2 == 0);
+		assert_non_null(strstr(fake.body, "Signing in has to wait"));
+	}
+}
+
 static void head_gets_the_length_and_no_body(void **state)
 {
 	struct request *r = routed(FAULT_DENIED);
@@ -389,6 +407,7 @@ int main(void)
 		cmocka_unit_test(a_request_without_route_or_method_is_answered),
 		cmocka_unit_test(a_browser_gets_a_page_and_a_machine_gets_json),
 		cmocka_unit_test(the_page_loads_nothing_and_its_style_is_what_the_policy_allows),
+		cmocka_unit_test(a_login_that_has_to_wait_tries_again_by_itself_where_that_repeats_nothing),
 		cmocka_unit_test(head_gets_the_length_and_no_body),
 		cmocka_unit_test(who_sent_no_token_is_told_the_realm_and_no_error),
 		cmocka_unit_test(a_bad_token_is_called_invalid_and_why),

@@ -1,0 +1,113 @@
+#include "base/check.h"
+#include "verify/worker.h"
+
+#define STEP_NS (30 * NS_PER_S)
+#define STEP_PERCENT 10
+#define MINUTE_NS (60 * NS_PER_S)
+#define LEAST_PER_MINUTE 60               /* where less is normal, or nothing is known */
+#define BURST 2                           /* requests */
+
+struct login_issuer {
+	_Alignas(64) _Atomic uint64_t who;    /* whose it is: the first bytes of the slot's digest */
+	_Atomic uint64_t minute;              /* number of the minute << 32 | requests let in during it */
+	_Atomic uint64_t normal;              /* requests a minute, smoothed, * 8; 0: not known */
+	_Atomic uint64_t next_ns;             /* of the ramp: theoretical arrival time of a GCRA */
+};
+
+struct logins { struct login_issuer of[PUBLISHED_ISSUERS]; };
+
+size_t logins_memory(void)
+{
+	return sizeof(struct logins);
+}
+
+struct logins *logins_attach(void *memory)
+{
+	return memory;
+}
+
+unsigned login_ramp(uint64_t since_ns)
+{
+	uint64_t percent = STEP_PERCENT * (1 + since_ns / STEP_NS);
+
+	return percent < 100 ? (unsigned)percent : 100;
+}
+
+/* The place of the issuer's slot; emptied where another issuer had it. */
+static struct login_issuer *place(struct logins *l, const struct verify *v, const struct issuer *i)
+{
+	struct login_issuer *p = &l->of[i->slot - v->published->slot];
+	uint64_t who, was = atomic_load(&p->who);
+
+	memcpy(&who, i->who, sizeof who);
+	if (was != who && atomic_compare_exchange_strong(&p->who, &was, who)) {
+		atomic_store(&p->minute, 0);
+		atomic_store(&p->normal, 0);
+		atomic_store(&p->next_ns, 0);
+	}
+	return p;
+}
+
+/* Minutes of a ramp are not normal ones. */
+static void learn(struct login_issuer *p, uint64_t word, bool normal)
+{
+	uint64_t sample = (word & UINT32_MAX) * 8, was = atomic_load(&p->normal);
+
+	if (normal && word)
+		atomic_store(&p->normal, was ? was - was / 8 + sample / 8 : sample);
+}
+
+static void count(struct login_issuer *p, uint64_t now_ns, bool normal)
+{
+	uint64_t minute = now_ns / MINUTE_NS, word = atomic_load(&p->minute);
+
+	for (;;) {
+		bool same = word >> 32 == minute;
+		if (atomic_compare_exchange_weak(&p->minute, &word, same ? word + 1 : minute << 32 | 1)) {
+			if (!same)
+				learn(p, word, normal);
+			return;
+		}
+	}
+}
+
+static bool is_let_in(struct login_issuer *p, unsigned percent, uint64_t now_ns)
+{
+	uint64_t normal = atomic_load(&p->normal) / 8;
+	uint64_t a_minute = (normal > LEAST_PER_MINUTE ? normal : LEAST_PER_MINUTE) * percent;
+	uint64_t period_ns = MINUTE_NS * 100 / a_minute, next_ns = atomic_load(&p->next_ns);
+
+	for (;;) {
+		uint64_t from_ns = next_ns > now_ns ? next_ns : now_ns;
+		if (from_ns + period_ns > now_ns + BURST * period_ns)
+			return false;
+		if (atomic_compare_exchange_weak(&p->next_ns, &next_ns, from_ns + period_ns))
+			return true;
+	}
+}
+
+static struct issuer *needed(struct verify *v, const struct config_route *route)
+{
+	for (size_t i = 0; i < v->config->root.issuers_len; i++)
+		if (slice_same(v->config->root.issuers[i].id, route->needs_issuer))
+			return &v->issuer[i];
+	return NULL;
+}
+
+enum pace login_enter(struct verify *v, struct logins *l, struct request *r, uint64_t now_ns)
+{
+	struct issuer *i = needed(v, r->route);
+
+	worker_catch_up(v);
+	if (!i || !i->slot)
+		return GO_ON; /* nothing is known of it */
+	struct login_issuer *p = place(l, v, i);
+	uint64_t back_ns = atomic_load(&i->slot->back_ns);
+	unsigned percent = back_ns && now_ns > back_ns ? login_ramp(now_ns - back_ns) : 100;
+	if (atomic_load(&i->slot->reach) == REACH_AWAY)
+		return request_fail(r, FAULT_ISSUER_AWAY);
+	if (percent < 100 && !is_let_in(p, percent, now_ns))
+		return request_fail(r, FAULT_ISSUER_RETURNING);
+	count(p, now_ns, percent == 100);
+	return GO_ON;
+}
