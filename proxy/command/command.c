@@ -17,6 +17,8 @@ static const struct command {
 	{ "status", "status                 what the running Sallyport is doing", command_status },
 	{ "issuer", "issuer status          its issuers: how old their keys are, what failed\n"
 		"  issuer drill NAME KIND pretend for a while that one is away", command_issuer },
+	{ "limits", "limits                 the busiest keys of its limits and what is left to them\n"
+		"  limits reset LIMIT KEY let a key begin anew", command_limits },
 	{ "config", "config explain KEY     what an option means\n"
 		"  config print -c FILE   the configuration as it takes effect, secrets hidden", command_config },
 	{ "token", "token mint             a token of the dev issuer", dev_token },

@@ -15,6 +15,8 @@ static bool take(const char *command, int option, struct options *to)
 		to->for_how_long = optarg;
 	if (option == 'S')
 		to->stop = true;
+	if (option == 'K')
+		to->show_keys = true;
 	if (option != 'o')
 		return option != FLAGS_BAD;
 	to->json = strcmp(optarg, "json") == 0;
@@ -30,6 +32,7 @@ int options_read(int argc, char **argv, const char *takes, const char *usage, st
 		{ "config", required_argument, NULL, 'c' }, { "socket", required_argument, NULL, 's' },
 		{ "output", required_argument, NULL, 'o' }, { "help", no_argument, NULL, 'h' },
 		{ "for", required_argument, NULL, 'F' }, { "stop", no_argument, NULL, 'S' },
+		{ "show-keys", no_argument, NULL, 'K' },
 	};
 	enum { ALL = sizeof all / sizeof all[0] };
 	struct option names[ALL + 1] = { 0 };

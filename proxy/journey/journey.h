@@ -11,6 +11,7 @@ struct journey_world {
 	struct bundle *bundle;
 	struct loop *loop;
 	struct limit_table *limits;
+	struct limit_hot *hot;         /* this worker's busiest keys; may be NULL */
 	struct exchanges *exchanges;
 	struct logins *logins;
 	const struct verify_published *keys;

@@ -40,6 +40,14 @@ static size_t connections_max(const struct journey_world *w)
 	return (size_t)(few < most ? few : most);
 }
 
+static bool open_limits(struct journey *j)
+{
+	limits_read_bodies(j->limits, http_stash);
+	if (j->world.hot)
+		limits_watch(j->limits, j->world.hot);
+	return true;
+}
+
 struct journey *journey_open(const struct journey_world *w, struct config_errors *errors)
 {
 	struct journey *j = calloc(1, sizeof *j);
@@ -60,7 +68,7 @@ struct journey *journey_open(const struct journey_world *w, struct config_errors
 	if (open_listeners(j, errors) &&
 	    (j->classify = classify_open(w->config, w->bundle, errors)) &&
 	    (j->limits = limits_open(w->config, w->limits, errors)) &&
-	    (limits_read_bodies(j->limits, http_stash), true) &&
+	    open_limits(j) &&
 	    (j->verify = verify_open(w->config, w->keys, w->ask, errors)) &&
 	    (j->forward = forward_open(w->config, w->bundle, w->loop, w->endpoints, errors)))
 		return j;

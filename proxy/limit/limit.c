@@ -96,6 +96,7 @@ static enum pace visit(struct limits *l, const struct station *s, struct request
 		/* whom the others refuse is not waited for */
 		if (!look(l, &round, now_ns)) {
 			tell(r, &round, false);
+			watch(l, r, &round, now_ns);
 			fields_tell(r, &round, now_ns);
 			return request_fail(r, FAULT_LIMITED);
 		}
@@ -107,6 +108,7 @@ static enum pace visit(struct limits *l, const struct station *s, struct request
 		return GO_ON;
 	good = look(l, &round, now_ns) && take(l, &round, now_ns);
 	tell(r, &round, good);
+	watch(l, r, &round, now_ns);
 	fields_tell(r, &round, now_ns);
 	if (!good)
 		return request_fail(r, FAULT_LIMITED);

@@ -28,6 +28,7 @@
  * nothing of the request; r->rate_limit and r->rate_limit_policy lie in its
  * arena; they are left empty where it is nearly full. */
 #pragma once
+#include "base/text.h"
 #include "request/request.h"
 
 /* ---- one bucket: exact, no floating point ---- */
@@ -63,7 +64,21 @@ void limits_close(struct limits *l);
  * Without it no body is read. */
 void limits_read_bodies(struct limits *l, enum pace (*read)(struct request *));
 
-/* Stations: GO_ON, WAIT for a body that a key needs (with nothing to undo), or ANSWER with FAULT_LIMITED and
+/* ---- the busiest keys, for an operator ---- */
+struct limit_hot; /* of one worker, in shared memory (64-byte aligned, zero at first) */
+size_t limit_hot_memory(void);
+/* From now on decisions are counted there; what a predecessor wrote is forgotten. */
+void limits_watch(struct limits *l, struct limit_hot *hot);
+/* The busiest keys of all those workers, as one JSON object: hashed, and with show also as they are where
+ * that is known and no secret. False: out of memory or room. */
+bool limits_tell(const struct limits *l, const struct limit_hot *const *hot, size_t hot_len, bool show,
+                 uint64_t now_ns, struct text *to);
+/* words: LIMIT #HASH, or LIMIT and a word for each part of its key as `show` gives them; they are decoded in
+ * place. The key's bucket on this machine is full again; the answer is a JSON object with what it held. */
+void limits_reset(struct limits *l, struct slice words, uint64_t now_ns, struct text *to);
+
+/* ---- the stations ---- */
+/* GO_ON, WAIT for a body that a key needs (with nothing to undo), or ANSWER with FAULT_LIMITED and
  * r->refusal. Early takes the route's limits whose key needs no token; late those keyed by subject, client or
  * tenant. now_ns: monotonic. A request without a route goes on. */
 enum pace limit_early(struct limits *l, struct request *r, uint64_t now_ns);

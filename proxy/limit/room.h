@@ -4,6 +4,7 @@
 #include "limit/table.h"
 #include "metrics/metrics.h"
 
+enum limit_by { BY_MEMORY, BY_CROWD, LIMIT_BYS }; /* who decided: the key's own bucket, a common one */
 enum outcome { ADMITTED, REFUSED_BY_LIMIT, SHADOWED, CHARGED_LATER, OUTCOMES };
 
 struct plan { /* one limit */
@@ -29,6 +30,7 @@ struct limits {
 	const struct config *config;
 	struct limit_table *table;
 	enum pace (*read_body)(struct request *);
+	struct limit_hot *hot; /* NULL: nobody watches */
 	struct plan *plans;
 	size_t plans_len;
 	struct stations *routes; /* by the route's index in the configuration */
@@ -67,6 +69,13 @@ uint64_t key_tag(const struct limits *l, const struct plan *plan, const struct k
 void piece_of_address(struct piece *p, enum part_kind kind, const struct in6_addr *a,
                       struct prefix_bits bits);
 void piece_of_value(const struct limits *l, struct piece *p, struct slice value);
+
+/* As people see it, and back: false where these are no such words. They are decoded in place and referred
+ * to. */
+void key_text(const struct plan *plan, const struct key *key, struct text *to);
+bool key_from_text(const struct limits *l, const struct plan *plan, struct slice words, struct key *to);
+/* Counts the station's decisions among the worker's busiest keys. */
+void watch(const struct limits *l, const struct request *r, const struct round *round, uint64_t now_ns);
 
 /* Writes the constant RateLimit-Policy member of the limit. */
 void fields_prepare(struct plan *plan, bool wanted);

@@ -238,6 +238,27 @@ void table_give_back(struct answered *a)
 		a->tat = a->before;
 }
 
+uint64_t table_tat(struct limit_table *t, uint64_t tag)
+{
+	struct near near = near_of(t, tag);
+	const struct slot *s = find(&near, tag);
+
+	return s ? atomic_load_explicit(&s->tat, memory_order_acquire) : 0;
+}
+
+/* Only a debt is taken away, and only the key's own: a debtor's slot is not given to another. */
+bool table_forgive(struct limit_table *t, uint64_t tag, uint64_t now_ns)
+{
+	struct near near = near_of(t, tag);
+	struct slot *s = find(&near, tag);
+	uint64_t tat = s ? atomic_load(&s->tat) : 0;
+
+	while (tat > now_ns && atomic_load(&s->tag) == tag)
+		if (atomic_compare_exchange_weak(&s->tat, &tat, now_ns))
+			return true;
+	return false;
+}
+
 static void import(struct limit_table *to, uint64_t tag, uint64_t tat, uint64_t now_ns)
 {
 	struct near near = near_of(to, tag);

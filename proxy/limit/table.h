@@ -51,5 +51,10 @@ bool table_look(struct limit_table *t, const struct ask *a, uint64_t now_ns, str
 /* Admits and charges, or refuses and charges nothing. */
 bool table_take(struct limit_table *t, const struct ask *a, uint64_t now_ns, struct answered *to);
 
+/* The time of the key's own bucket; 0 where it has none. */
+uint64_t table_tat(struct limit_table *t, uint64_t tag);
+/* The key's own bucket is full again. False: it was. */
+bool table_forgive(struct limit_table *t, uint64_t tag, uint64_t now_ns);
+
 /* Undoes a charge that nobody has built on yet; otherwise it stays spent. */
 void table_give_back(struct answered *a);

@@ -177,7 +177,10 @@ static bool open_keepers(struct keeper *k)
 	k->verify = verify_keeper_open(k->config, k->post->generation->bundle, verify_published_attach(p->keys),
 		keeper_verify_world(k), k->post->machine_secret);
 	k->forward = forward_keeper_open(k->config, &p->endpoints, keeper_forward_world(k));
-	return k->verify && k->forward && keeper_open_redis(k);
+	struct config_errors errors = { 0 }; /* the workers have opened the same */
+	k->limits = limits_open(k->config, k->shared->limits, &errors);
+	config_errors_free(&errors);
+	return k->verify && k->forward && k->limits && keeper_open_redis(k);
 }
 
 static bool open_keeper(struct keeper *k)
@@ -202,6 +205,7 @@ static void close_keeper(struct keeper *k)
 	admin_close(k->admin);
 	probes_close(k->probes);
 	keeper_files_close(k);
+	limits_close(k->limits);
 	if (k->poked)
 		event_free(k->poked);
 	if (k->rung)

@@ -20,6 +20,7 @@ struct keeper {
 	struct verify_keeper *verify;
 	struct forward_keeper *forward;
 	struct redis_keeper *redis; /* NULL: none is configured */
+	struct limits *limits; /* to read and reset keys with */
 	struct admin *admin;
 	struct probes *probes;
 	struct event *poked, *rung;
@@ -43,6 +44,7 @@ void keeper_files_close(struct keeper *k);
 /* The verbs of the admin socket. */
 void keeper_on_ask(void *with, struct admin_ask *ask, struct slice verb);
 /* Those that concern issuers; false: it is none of them. */
+bool keeper_on_limits_ask(struct keeper *k, struct admin_ask *ask, struct slice verb);
 bool keeper_on_issuer_ask(struct keeper *k, struct admin_ask *ask, struct slice verb);
 void keeper_on_gone(void *with, struct admin_ask *ask);
 /* Answers those whose reload is over; all of them where this keeper ends. */

@@ -213,7 +213,7 @@ void keeper_on_ask(void *with, struct admin_ask *ask, struct slice verb)
 		begin_reload(k, ask);
 	else if (slice_same(verb, S("version")))
 		admin_answer(ask, S("{\"version\":\"" SALLYPORT_VERSION "\"}"));
-	else if (!keeper_on_issuer_ask(k, ask, verb))
+	else if (!keeper_on_issuer_ask(k, ask, verb) && !keeper_on_limits_ask(k, ask, verb))
 		admin_answer(ask, S("{\"error\":\"no such verb; "
-			"there are status, reload, version, issuers and drill\"}"));
+			"there are status, reload, version, issuers, drill, limits and limits-reset\"}"));
 }

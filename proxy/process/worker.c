@@ -230,8 +230,8 @@ static bool open_journey(struct worker *w)
 	struct config_errors errors = { 0 };
 	const struct journey_world world = {
 		.config = w->config, .bundle = w->post->generation->bundle, .loop = w->loop,
-		.limits = w->shared->limits, .exchanges = w->shared->exchanges,
-		.logins = w->shared->logins,
+		.limits = w->shared->limits, .hot = shared_hot(w->shared, w->post->seat),
+		.exchanges = w->shared->exchanges, .logins = w->shared->logins,
 		.keys = shared_keys(w->shared), .endpoints = &w->shared->published->endpoints,
 		.tickets = &w->shared->published->tickets, .ask = { ask_keeper, w }, .log = on_log, .log_with = w,
 		.is_barred = is_barred, .suspect = suspect, .barred_with = w,

@@ -10,7 +10,7 @@ routes: [{path: /*, upstream: app, anonymous: true}]
 
 
 @pytest.mark.parametrize("command", [[], ["run"], ["check"], ["dev"], ["reload"], ["status"], ["version"], ["config"],
-                                     ["token"]])
+                                     ["token"], ["limits"]])
 def test_every_command_has_help_on_stdout(command):
     done = run(BINARY, *command, "--help")
     assert done.returncode == 0 and "sallyport" in done.stdout and done.stderr == ""

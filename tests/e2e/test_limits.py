@@ -1,7 +1,7 @@
 """Limits by what a login's body says."""
 import json
 import pytest
-from house import connect, exchange, header, read_answer
+from house import BINARY, connect, exchange, header, read_answer, run
 from test_http2 import Client
 
 LIMITS = """
@@ -71,3 +71,41 @@ def test_a_long_body_is_counted_by_its_address_and_arrives_whole(logins):
     assert bodies(logins, "/form/long") == [long] * 3
     assert post(logins, "/form/long", long.replace(b"dave", b"erin"))[0] == 429
     assert post(logins, "/form/long", b"username=dave")[0] == 200
+
+
+def limits(world, *words):
+    done = run(BINARY, "limits", *words, "-c", world.proxy.file, "-o", "json", env=world.proxy.env)
+    return done.returncode, json.loads(done.stdout) if done.stdout else done.stderr
+
+
+def test_an_operator_sees_the_busiest_keys_and_lets_one_begin_anew(logins):
+    for _ in range(9):
+        post(logins, "/form/busy", b"username=Frank")
+    status, told = limits(logins)
+    busiest = told["keys"][0]
+    assert status == 0 and busiest["limit"] == "per-name" and busiest["key"].startswith("#")
+    assert (busiest["remaining"], busiest["burst"], busiest["by"]) == (0, 3, "memory")
+    assert busiest["decisions"] >= busiest["refused"] >= 4 and busiest["retry_after_s"] > 0
+    assert not any("value" in k for k in told["keys"])
+    assert limits(logins, "--show-keys")[1]["keys"][0]["value"] == "frank"
+    for key in (busiest["key"], "FRANK"):
+        assert post(logins, "/form/busy", b"username=frank")[0] == 429
+        status, told = limits(logins, "reset", "per-name", key)
+        assert status == 0 and told["reset"] is True and told["remaining"] == 0
+        assert [post(logins, "/form/busy", b"username=frank")[0] for _ in range(4)] == [200, 200, 200, 429]
+    assert limits(logins, "reset", "per-name", "nobody")[1]["reset"] is False
+    assert limits(logins, "reset", "no-such-limit", "frank")[0] == 1
+    people = run(BINARY, "limits", "--show-keys", "-c", logins.proxy.file, env=logins.proxy.env)
+    assert people.returncode == 0 and people.stdout.splitlines()[0].startswith("LIMIT")
+    assert any("per-name" in line and line.endswith("frank") for line in people.stdout.splitlines())
+
+
+def test_hot_keys_are_counted_over_all_workers_and_outlive_a_reload(logins):
+    for _ in range(20):
+        post(logins, "/form/many", b"username=grace")
+    key = next(k for k in limits(logins, "--show-keys")[1]["keys"] if k["value"] == "grace")
+    assert key["decisions"] >= 5 and key["remaining"] == 0
+    assert logins.proxy.reload(logins.config()).returncode == 0
+    assert post(logins, "/form/many", b"username=grace")[0] == 429
+    key = next(k for k in limits(logins, "--show-keys")[1]["keys"] if k.get("value") == "grace")
+    assert key["remaining"] == 0

@@ -1,0 +1,33 @@
+#include "limit/hot.h"
+#include "limit/room.h"
+
+void limits_watch(struct limits *l, struct limit_hot *hot)
+{
+	memset(hot, 0, sizeof *hot);
+	l->hot = hot;
+}
+
+/* Printed as it is decided, since nobody knows the request's values later. */
+static void print(const struct limits *l, const struct plan *plan, const struct request *r,
+                  struct hot_fact *f)
+{
+	struct key key;
+	char room[HOT_TEXT];
+	struct text text = TEXT(room);
+
+	key_of(l, plan, r, &key);
+	key_text(plan, &key, &text);
+	hot_print(f, text.cut ? S("?") : text_slice(&text));
+}
+
+void watch(const struct limits *l, const struct request *r, const struct round *round, uint64_t now_ns)
+{
+	for (size_t i = 0; l->hot && i < round->len; i++) {
+		const struct plan *plan = round->plans[i];
+		enum limit_by by = round->answered[i].crowded ? BY_CROWD : BY_MEMORY;
+		struct hot_fact *f =
+			hot_note(l->hot, round->asks[i].tag, plan->name_hash, !round->admitted[i], by, now_ns);
+		if (f)
+			print(l, plan, r, f);
+	}
+}
