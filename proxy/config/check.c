@@ -100,6 +100,9 @@ static void check_rest(struct check *k)
 	struct config_root *c = k->root;
 	const struct config_verification *v = &c->verification;
 
+	if (load_is_reference(k->load, &c->environment))
+		COMPLAIN(k, &c->environment, c,
+		         "environment must be written out: a file that takes it from where it runs fits every host");
 	for (size_t i = 0; i < c->rules.len; i++)
 		check_file(k, &c->rules.at[i], c->place);
 	if (v->keys_hard < v->keys_soft)

@@ -1,6 +1,7 @@
 #include "config/complain.h"
 #include "base/check.h"
 #include "base/text.h"
+#include "config/store.h"
 #include "config/yaml.h"
 #include <stdarg.h>
 
@@ -12,10 +13,17 @@ struct hidden {
 	unsigned first, last;
 };
 
+struct behind { /* a reference */
+	struct slice value, reference;
+	struct behind *next;
+};
+
 struct config_sources {
 	struct bundle *bundle;
 	struct hidden *hidden;
 	size_t len;
+	struct store store;
+	struct behind *behind;
 };
 
 void complain_open(struct config_errors *e, struct bundle *b)
@@ -31,6 +39,7 @@ void config_errors_free(struct config_errors *e)
 		for (size_t i = 0; i < e->sources->len; i++)
 			free(e->sources->hidden[i].file);
 		free(e->sources->hidden);
+		store_free(&e->sources->store);
 		free(e->sources);
 	}
 	free(e->text);
@@ -46,6 +55,27 @@ void complain_hide(struct config_errors *e, struct config_place first, unsigned 
 	s->hidden[s->len] = (struct hidden){ strdup(first.file), first.line, last_line };
 	check(s->hidden[s->len].file);
 	s->len++;
+}
+
+void complain_redact(struct config_errors *e, struct slice value, struct slice reference)
+{
+	struct config_sources *s = e->sources;
+
+	if (value.len < REDACT_MIN)
+		return;
+	struct behind *b = store_take(&s->store, sizeof *b);
+	*b = (struct behind){ store_copy(&s->store, value), store_copy(&s->store, complain_shown(reference)),
+		s->behind };
+	s->behind = b;
+}
+
+static const struct behind *find_behind(const struct config_sources *s, struct slice at)
+{
+	const struct behind *b = s ? s->behind : NULL;
+
+	while (b && !slice_starts(at, b->value))
+		b = b->next;
+	return b;
 }
 
 static bool is_hidden(const struct config_sources *s, struct config_place place)
@@ -136,6 +166,19 @@ static void add_clean(struct text *t, struct slice s)
 	}
 }
 
+/* Each room speaks of the values that it was given; which of them came by a reference is known here. */
+static void add_sentence(struct text *t, const struct config_sources *s, struct slice sentence)
+{
+	while (sentence.len) {
+		const struct behind *b = find_behind(s, sentence);
+		size_t len = b ? b->value.len : 1;
+		while (!b && len < sentence.len && is_tail(sentence.at[len]))
+			len++;
+		add_clean(t, b ? b->reference : slice_head(sentence, len));
+		sentence = slice_from(sentence, len);
+	}
+}
+
 static void show_line(struct text *t, struct slice line, unsigned column)
 {
 	struct slice seen = window(line, &column);
@@ -174,14 +217,15 @@ static void add_place(struct text *t, struct config_place place)
 
 static void complain(struct config_errors *e, struct config_place place, bool blind, const char *sentence)
 {
-	char room[2 * SENTENCE + 16 * WIDTH];
-	struct text t = TEXT(room);
+	char room[4 * SENTENCE + 16 * WIDTH], said[2 * SENTENCE];
+	struct text t = TEXT(room), s = TEXT(said);
 	struct slice line;
 
 	if (e->count++ >= COMPLAIN_MAX)
 		return;
 	add_place(&t, place);
-	add_clean(&t, slice_of(sentence));
+	add_sentence(&s, e->sources, slice_of(sentence));
+	text_add(&t, text_slice(&s));
 	text_char(&t, '\n');
 	struct bundle *b = e->sources ? e->sources->bundle : NULL;
 	if (place.line && e->sources && (is_hidden(e->sources, place) || (blind && may_be_secret(b, place))))

@@ -19,6 +19,11 @@ void complain_hide(struct config_errors *e, struct config_place first, unsigned 
 void complain_blind(struct config_errors *e, struct config_place place, const char *format, ...)
 	__attribute__((format(printf, 3, 4)));
 
+/* What came by a reference: sentences show the reference instead, whichever room speaks, until the errors are
+ * freed. Values under REDACT_MIN bytes hide nothing and stand in too many words. */
+#define REDACT_MIN 4
+void complain_redact(struct config_errors *e, struct slice value, struct slice reference);
+
 /* A value fit to be shown in a sentence: cut where it is long. */
 struct slice complain_shown(struct slice value);
 

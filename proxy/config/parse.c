@@ -22,7 +22,7 @@
 
 const struct type types[TYPES] = {
     [TYPE_BOOL] = VALUE("boolean", bool, bool, "write true or false", NULL),
-    [TYPE_COUNT] = NUMBER("number", uint64_t, count, "write decimal digits only", "^[0-9]+$"),
+    [TYPE_COUNT] = NUMBER("number", uint64_t, count, "write decimal digits only", "^(0|[1-9][0-9]*)$"),
     [TYPE_SIZE] = NUMBER("size", uint64_t, size, SIZE_FORM, "^[0-9]+(B|KiB|MiB|GiB|TiB)$"),
     [TYPE_DURATION] = NUMBER("duration", uint64_t, duration, DURATION_FORM, "^[0-9]+(ns|us|ms|s|m|h)$"),
     [TYPE_RATE] = VALUE("rate", struct rate, rate, RATE_FORM, "^[0-9]+/[0-9]*(ms|s|m|h)$"),

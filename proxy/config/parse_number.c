@@ -69,7 +69,9 @@ void format_bool(const void *value, struct text *to)
 
 bool parse_count(const struct parse_with *w, struct slice from, void *to, const char **why)
 {
-	(void)w, (void)why;
+	(void)w;
+	if (from.len > 1 && from.at[0] == '0') /* octal to some, decimal to others */
+		return *why = "write it without a zero before it", false;
 	return slice_u64(from, to);
 }
 

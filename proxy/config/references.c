@@ -86,6 +86,7 @@ static void resolve(struct load *l, struct node *n)
 	n->failed = !look_up(l, n, &value);
 	n->reference = n->text;
 	n->text = store_copy(&l->scratch, value);
+	complain_redact(l->errors, value, n->reference);
 	n->plain = false;
 }
 

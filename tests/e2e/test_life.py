@@ -194,3 +194,27 @@ def test_the_status_listener_serves_probes_and_metrics_and_nothing_else(make_wor
         assert probe(w, path)[0] == 503, path
     assert probe(w, "/metrics", "POST")[0] == 405
     assert w.origin.requests == []
+
+
+def on_a_terminal(world, **env):
+    """What `sallyport status` writes to a terminal."""
+    told, end = os.openpty()
+    done = subprocess.Popen([BINARY, "status", "-c", str(world.proxy.file)], stdout=end, env=dict(world.proxy.env, **env))
+    assert done.wait(20) == 0
+    os.close(end)
+    text = b""
+    try:
+        while piece := os.read(told, 65536):
+            text += piece
+    except OSError:  # the other end is closed
+        pass
+    os.close(told)
+    return text.decode()
+
+
+def test_colours_are_for_terminals_without_no_color(make_world):
+    w = make_world(workers=1)
+    w.proxy.env.pop("NO_COLOR", None)
+    assert "\033[" in on_a_terminal(w)
+    assert "\033[" not in on_a_terminal(w, NO_COLOR="1")
+    assert "\033[" not in run(BINARY, "status", "-c", w.proxy.file, env=w.proxy.env).stdout

@@ -318,6 +318,38 @@ static void rooms_complain_in_the_same_form(void **state)
 	unload(&l);
 }
 
+static void rooms_that_speak_of_a_value_show_its_reference(void **state)
+{
+	struct bundle *b = bundle_record();
+
+	(void)state;
+	setenv("CONFIG_TEST_ADDRESS", "127.0.0.9:8443", 1);
+	struct loaded l = load_from(b, "environment: dev\n"
+	                               "listeners: [{address: \"${env:CONFIG_TEST_ADDRESS}\"}]\n"
+	                               "routes: [{path: /a, deny: 403}]\n");
+	expect_good(&l);
+	const struct config_listener *one = &l.config->root.listeners[0];
+	config_complain(&l.errors, one->place, "%s cannot be bound, nor can 127.0.0.8:8443", one->address.at);
+	assert_non_null(strstr(l.errors.text, "${env:CONFIG_TEST_ADDRESS} cannot be bound, nor can 127.0.0.8:"));
+	assert_null(strstr(l.errors.text, "127.0.0.9"));
+	unload(&l);
+}
+
+static void the_environment_is_written_out(void **state)
+{
+	struct bundle *b = bundle_record();
+
+	(void)state;
+	setenv("CONFIG_TEST_WHERE", "dev", 1);
+	struct loaded l = load_from(b, "environment: ${env:CONFIG_TEST_WHERE}\n"
+	                               "listeners: [{address: 127.0.0.1:1}]\n"
+	                               "routes: [{path: /a, deny: 403}]\n");
+	assert_null(l.config);
+	assert_int_equal(l.errors.count, 1);
+	assert_non_null(strstr(l.errors.text, "environment must be written out"));
+	unload(&l);
+}
+
 static void a_missing_file_is_a_sentence(void **state)
 {
 	struct loaded l = load_from(bundle_empty(), NULL);
@@ -357,6 +389,8 @@ int main(void)
 		cmocka_unit_test(references_that_lead_nowhere_are_told_with_all_else),
 		cmocka_unit_test(a_configuration_is_loaded_again_from_its_sealed_bundle),
 		cmocka_unit_test(rooms_complain_in_the_same_form),
+		cmocka_unit_test(rooms_that_speak_of_a_value_show_its_reference),
+		cmocka_unit_test(the_environment_is_written_out),
 		cmocka_unit_test(a_missing_file_is_a_sentence),
 		cmocka_unit_test(relative_files_begin_at_the_configuration),
 	};

@@ -36,6 +36,7 @@ static void numbers_have_digits_only(void **state)
 	EXPECT(COUNT, "18446744073709551616", "!");
 	EXPECT(COUNT, "-1", "!");
 	EXPECT(COUNT, "1.0", "!");
+	EXPECT(COUNT, "010", "!");
 	EXPECT(COUNT, " 1", "!");
 	EXPECT(COUNT, "", "!");
 	EXPECT(BOOL, "true", "true");
