@@ -140,7 +140,7 @@ static void a_login_that_has_to_wait_tries_again_by_itself_where_that_repeats_no
 		r->method = slice_of(methods[i % 2]);
 		fake_ask(S("Accept"), BROWSER);
 		assert_true(respond_own(r, WALL_NS));
-		snprintf(want, sizeof want, "<meta http-equiv=\"refresh\" content=\"%s\">",
+		snprintf(want, sizeof want, "<meta http-equiv=\"refresh\" content=\"%.9s\">",
 		         fake_field("Retry-After"));
 		assert_int_equal(strstr(fake.body, want) != NULL, i % 2 == 0);
 		assert_non_null(strstr(fake.body, "Signing in has to wait"));

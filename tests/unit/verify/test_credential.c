@@ -146,7 +146,8 @@ static void a_full_arena_is_told_rather_than_a_cookie_passed_on(void **state)
 
 	(void)state;
 	assert_int_equal(credential_find(carriers, 3, &r->headers, &c), FAULT_NONE);
-	arena_room(&r->arena, r->arena.size - r->arena.used);
+	while (arena_room(&r->arena, 64))
+		;
 	assert_false(credential_pass(r, carriers, 3, &c, false));
 }
 
