@@ -2,12 +2,23 @@
 
 enum { SLOTS = sizeof ((struct deadline_wheel *)0)->slots / sizeof(struct list) };
 
-void deadline_wheel_init(struct deadline_wheel *w, uint64_t now_ns)
+static void init(struct deadline_wheel *w, uint64_t slot_ns, uint64_t now_ns)
 {
 	for (size_t i = 0; i < SLOTS; i++)
 		list_init(&w->slots[i]);
-	w->swept = w->first = now_ns / DEADLINE_SLOT_NS;
+	w->slot_ns = slot_ns;
+	w->swept = w->first = now_ns / slot_ns;
 	w->armed = 0;
+}
+
+void deadline_wheel_init(struct deadline_wheel *w, uint64_t now_ns)
+{
+	init(w, DEADLINE_SLOT_NS, now_ns);
+}
+
+void deadline_wheel_init_brief(struct deadline_wheel *w, uint64_t now_ns)
+{
+	init(w, DEADLINE_BRIEF_NS, now_ns);
 }
 
 void deadline_init(struct deadline *d, void (*on_due)(struct deadline *d))
@@ -19,7 +30,7 @@ void deadline_init(struct deadline *d, void (*on_due)(struct deadline *d))
 
 static void lay(struct deadline_wheel *w, struct deadline *d)
 {
-	uint64_t slot = d->due_ns / DEADLINE_SLOT_NS + 1; /* never early */
+	uint64_t slot = d->due_ns / w->slot_ns + 1; /* never early */
 
 	if (slot <= w->swept)
 		slot = w->swept + 1;
@@ -36,7 +47,7 @@ void deadline_set(struct deadline_wheel *w, struct deadline *d, uint64_t due_ns)
 	bool armed = !list_is_empty(&d->link);
 
 	d->due_ns = due_ns;
-	if (armed && due_ns / DEADLINE_SLOT_NS + 1 >= d->slot)
+	if (armed && due_ns / w->slot_ns + 1 >= d->slot)
 		return; /* lazily: it is looked at in its old slot and moved on then */
 	if (armed)
 		list_remove(&d->link);
@@ -73,8 +84,10 @@ static void sweep_slot(struct deadline_wheel *w, uint64_t slot, uint64_t now_ns)
 
 void deadline_sweep(struct deadline_wheel *w, uint64_t now_ns)
 {
-	uint64_t now_slot = now_ns / DEADLINE_SLOT_NS;
+	uint64_t now_slot = now_ns / w->slot_ns;
 
+	if (!w->armed && w->swept < now_slot)
+		w->swept = now_slot;
 	if (now_slot > w->swept + SLOTS)
 		w->swept = now_slot - SLOTS; /* a long sleep: each slot once is enough */
 	while (w->swept < now_slot) {
@@ -92,6 +105,6 @@ uint64_t deadline_next_ns(struct deadline_wheel *w, uint64_t now_ns)
 	/* what this passes over is not looked at again until something is laid there */
 	while (w->first < w->swept + SLOTS && list_is_empty(&w->slots[w->first % SLOTS]))
 		w->first++;
-	uint64_t at = w->first * DEADLINE_SLOT_NS;
+	uint64_t at = w->first * w->slot_ns;
 	return at > now_ns ? at - now_ns : 0;
 }

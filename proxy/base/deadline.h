@@ -1,12 +1,13 @@
 /* deadline.h -- a lazy wheel of deadlines: setting one later costs a store, not a move.
- * Slots of 64 ms; a deadline fires at most one slot late and never early.
+ * A deadline fires at most one slot late and never early, and lies in one wheel at a time.
  * Nodes are embedded and owned by their holders, who clear them before they go. */
 #pragma once
 #include "base/list.h"
 #include "base/clock.h"
 #include <stdbool.h>
 
-#define DEADLINE_SLOT_NS (64 * NS_PER_MS)
+#define DEADLINE_SLOT_NS (64 * NS_PER_MS) /* for what people wait for: 32 s ahead */
+#define DEADLINE_BRIEF_NS NS_PER_MS       /* of a brief wheel, for what machines wait for: half a second */
 
 struct deadline {
 	struct list link;
@@ -15,13 +16,15 @@ struct deadline {
 };
 
 struct deadline_wheel {
-	struct list slots[512]; /* 32 s; farther ones wait in the last slot and are moved on */
+	struct list slots[512]; /* farther ones wait in the last slot and are moved on */
+	uint64_t slot_ns;
 	uint64_t swept;         /* slot number up to which all is swept */
 	uint64_t first;         /* no slot between swept and this one holds anything */
 	unsigned armed;
 };
 
 void deadline_wheel_init(struct deadline_wheel *w, uint64_t now_ns);
+void deadline_wheel_init_brief(struct deadline_wheel *w, uint64_t now_ns);
 void deadline_init(struct deadline *d, void (*on_due)(struct deadline *d));
 
 /* Arms, or moves, to due_ns. */

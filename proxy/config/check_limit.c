@@ -129,8 +129,23 @@ static void check_limit(struct check *k, const struct config_limit *l)
 		         "an empty bucket of this burst would take more than a year to fill at this rate");
 }
 
+/* All machines of a fleet must name a key alike, and nobody else may be able to. */
+static void check_fleet(struct check *k)
+{
+	for (size_t i = 0; k->root->redis && k->root->secrets.fleet.len == 0 && i < k->root->limits_len; i++) {
+		const struct config_limit *l = &k->root->limits[i];
+		if (l->scope != 0)
+			continue;
+		COMPLAIN(k, &l->scope, l,
+		         "scope: fleet needs secrets.fleet, from which all machines name a key in Redis alike; write "
+		         "secrets: {fleet: [\"${file:PATH}\"]}, or scope: machine");
+		return;
+	}
+}
+
 void check_limits(struct check *k)
 {
+	check_fleet(k);
 	for (size_t i = 0; i < k->root->limits_len; i++)
 		if (!load_is_broken(k->load, &k->root->limits[i].place))
 			check_limit(k, &k->root->limits[i]);

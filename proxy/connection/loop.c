@@ -42,6 +42,7 @@ struct loop *loop_open(void)
 	list_init(&l->accepting);
 	list_init(&l->graveyard);
 	deadline_wheel_init(&l->wheel, l->now_ns);
+	deadline_wheel_init_brief(&l->brief, l->now_ns);
 	l->base = base_without_locks();
 	l->scratch_in = malloc(SCRATCH_SIZE);
 	l->scratch_out = malloc(SCRATCH_SIZE);
@@ -91,8 +92,9 @@ static uint64_t sleep_ns(struct loop *l, uint64_t most_ns)
 		return 0;
 	if (l->is_idle && !l->is_idle(l->with))
 		return 0;
-	uint64_t next = deadline_next_ns(&l->wheel, l->now_ns);
+	uint64_t next = deadline_next_ns(&l->wheel, l->now_ns), brief = deadline_next_ns(&l->brief, l->now_ns);
 	uint64_t most = most_ns < SLEEP_MAX_NS ? most_ns : SLEEP_MAX_NS;
+	next = next < brief ? next : brief;
 	return next < most ? next : most;
 }
 
@@ -136,6 +138,7 @@ void loop_turn(struct loop *l, uint64_t most_ns)
 	while ((node = list_shift(&batch)))
 		wire_deliver(list_entry(node, struct wire, ready_link));
 	deadline_sweep(&l->wheel, l->now_ns);
+	deadline_sweep(&l->brief, l->now_ns);
 	if (l->on_turn)
 		l->on_turn(l->with);
 	bury_all(l);

@@ -17,7 +17,7 @@ struct loop {
 	uint64_t now_ns;              /* read once per turn */
 	uint64_t wall_ns;             /* the same moment on the wall */
 	uint64_t turns;
-	struct deadline_wheel wheel;
+	struct deadline_wheel wheel, brief; /* of DEADLINE_SLOT_NS; of DEADLINE_BRIEF_NS */
 	struct list ready;            /* wires whose flags changed */
 	struct list accepting;        /* listeners with something to accept */
 	struct event timer;           /* wakes the loop for the wheel; moved only when it would be late */

@@ -34,6 +34,7 @@ struct journey {
 	struct journey_world world;
 	struct http_server http;
 	struct classify *classify;
+	struct limit_remote remote;    /* Redis for limit/ */
 	struct limits *limits;
 	struct verify *verify;
 	struct forward *forward;
@@ -41,6 +42,7 @@ struct journey {
 	struct tls_server **tls;       /* by listener; NULL where plain */
 	uint32_t *accepted;            /* series by listener */
 	struct list woken;             /* requests to be walked in this turn */
+	struct deadline owing;         /* limit/ wants a turn */
 	struct list guests;            /* connections before their first request */
 	struct list handshakes;        /* guests whose next handshake step is due */
 	size_t connections, in_flight;
@@ -68,6 +70,8 @@ struct route_facts *decision_route(struct request *r, enum fault *why, struct ro
 enum pace decision_allow(struct request *r);
 /* Adds a field to r->answer; false where the arena is full. */
 bool answer_add(struct request *r, struct slice name, struct slice value);
+/* remote.c: Redis as limit/ wants to have it; NULL where there is none. */
+const struct limit_remote *remote_open(struct journey *j);
 /* stations.c: those that are the journey's own */
 enum pace route_enter(struct request *r);
 enum pace settle_enter(struct request *r);

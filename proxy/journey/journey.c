@@ -23,7 +23,7 @@ static enum pace limit_first(struct request *r)
 /* What was read of the body stays with the request. */
 static void limit_undo(struct request *r)
 {
-	(void)r;
+	limit_leave(r->journey->limits, r);
 }
 
 static enum pace verify_walk(struct request *r)
@@ -130,11 +130,29 @@ static void stamp(struct request *r)
 		r->marks_ns[route[r->at].mark] = r->loop->now_ns;
 }
 
+/* What waits for Redis waits for milliseconds: its patience lies in the brief wheel then. */
+static void calm(struct request *r)
+{
+	if (r->in_haste)
+		deadline_clear(&r->loop->brief, &r->patience);
+	r->in_haste = false;
+}
+
+static void haste(struct request *r, uint64_t for_ns)
+{
+	if (r->in_haste)
+		return; /* it runs from the first WAIT */
+	deadline_clear(&r->loop->wheel, &r->patience);
+	r->in_haste = true;
+	deadline_set(&r->loop->brief, &r->patience, r->loop->now_ns + for_ns);
+}
+
 static void go(struct request *r, enum station to)
 {
 	check(to > r->at); /* a request only ever goes forward */
 	if (to >= RESPOND && r->at < RESPOND)
 		r->was = r->at;
+	calm(r);
 	r->at = (uint8_t)to;
 }
 
@@ -167,6 +185,12 @@ static void on_due(struct deadline *d)
 	struct request *r = list_entry(d, struct request, patience);
 	enum fault why = FAULT_NONE;
 
+	if (r->in_haste) {
+		r->in_haste = false;
+		limit_hurry(r);
+		journey_walk(r);
+		return;
+	}
 	if (r->at == VERIFY) {
 		journey_cut(r, FAULT_ISSUER_UNKNOWN);
 		return;
@@ -183,8 +207,14 @@ static void on_due(struct deadline *d)
 static void park(struct request *r)
 {
 	enum fault why;
+	bool limited = r->at == LIMIT || r->at == LIMIT_LATE;
+	uint64_t haste_ns = limited ? limit_patience(r->journey->limits, r, r->loop->now_ns) : 0;
 
 	check(route[r->at].leave);
+	if (haste_ns) {
+		haste(r, haste_ns);
+		return;
+	}
 	if (r->at == VERIFY && !list_is_empty(&r->patience.link))
 		return; /* its patience runs from the first WAIT */
 	deadline_set(&r->loop->wheel, &r->patience, patience(r, &why));
@@ -195,6 +225,7 @@ static void end(struct request *r)
 {
 	r->over = true;
 	list_remove(&r->wake_link);
+	calm(r);
 	deadline_clear(&r->loop->wheel, &r->patience);
 	r->journey->in_flight--;
 	r->ops->finish(r);
@@ -306,6 +337,14 @@ static void tell(const struct journey *j)
 	metrics_set(metrics_series(METRIC_tunnels_open, no, no, no, no), (int64_t)tunnels);
 }
 
+static void ask_redis(struct journey *j)
+{
+	limits_turn(j->limits, j->world.loop->now_ns);
+	uint64_t due_ns = limits_due_ns(j->limits);
+	if (due_ns != UINT64_MAX)
+		deadline_set(&j->world.loop->brief, &j->owing, due_ns);
+}
+
 void journey_turn(struct journey *j)
 {
 	struct loop *l = j->world.loop;
@@ -313,6 +352,7 @@ void journey_turn(struct journey *j)
 	verify_turn(j->verify);
 	arrival_turn(j);
 	walk_woken(j);
+	ask_redis(j);
 	http_flush(&j->http);
 	if (l->now_ns - j->ticked_ns >= NS_PER_S) {
 		j->ticked_ns = l->now_ns;

@@ -4,6 +4,7 @@
 #pragma once
 #include "forward/forward.h"
 #include "limit/limit.h"
+#include "redis/redis.h"
 #include "verify/verify.h"
 
 struct journey_world {
@@ -17,6 +18,8 @@ struct journey_world {
 	const struct verify_published *keys;
 	const struct forward_published *endpoints;
 	const struct ticket_keys *tickets;
+	struct redis *redis;           /* NULL: none; its owner sweeps it before each turn and flushes it after */
+	const struct redis_fleet *fleet; /* where there is a Redis */
 	struct verify_ask ask;
 	void (*log)(void *with, struct slice line); /* an access log line with its newline; never blocks */
 	void *log_with;

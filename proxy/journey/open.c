@@ -48,6 +48,11 @@ static bool open_limits(struct journey *j)
 	return true;
 }
 
+static void on_owing(struct deadline *d)
+{
+	(void)d; /* the turn that follows does it */
+}
+
 struct journey *journey_open(const struct journey_world *w, struct config_errors *errors)
 {
 	struct journey *j = calloc(1, sizeof *j);
@@ -58,6 +63,7 @@ struct journey *journey_open(const struct journey_world *w, struct config_errors
 	list_init(&j->woken);
 	list_init(&j->guests);
 	list_init(&j->handshakes);
+	deadline_init(&j->owing, on_owing);
 	http_server_init(&j->http, w->loop, w->config);
 	j->http.on_request = journey_on_request;
 	j->http.on_closed = arrival_on_closed;
@@ -67,7 +73,7 @@ struct journey *journey_open(const struct journey_world *w, struct config_errors
 	j->routes = routes_open(w->config);
 	if (open_listeners(j, errors) &&
 	    (j->classify = classify_open(w->config, w->bundle, errors)) &&
-	    (j->limits = limits_open(w->config, w->limits, errors)) &&
+	    (j->limits = limits_open(w->config, w->limits, remote_open(j), errors)) &&
 	    open_limits(j) &&
 	    (j->verify = verify_open(w->config, w->keys, w->ask, errors)) &&
 	    (j->forward = forward_open(w->config, w->bundle, w->loop, w->endpoints, errors)))
@@ -81,6 +87,7 @@ void journey_close(struct journey *j)
 	if (!j)
 		return;
 	check(j->connections == 0 && j->in_flight == 0);
+	deadline_clear(&j->world.loop->brief, &j->owing);
 	forward_close(j->forward);
 	verify_close(j->verify);
 	limits_close(j->limits);

@@ -37,8 +37,8 @@ static void add_comma(struct text *t)
 
 static void add_state(struct text *t, const struct plan *plan, const struct answered *a, uint64_t now_ns)
 {
-	uint64_t left = gcra_remaining(plan->gcra, a->tat, now_ns) / plan->limit->cost;
-	uint64_t tat = a->tat, wait_ns = 0;
+	uint64_t left = gcra_remaining(plan->gcra, a->shown_tat, now_ns) / plan->limit->cost;
+	uint64_t tat = a->shown_tat, wait_ns = 0;
 
 	if (left)
 		wait_ns = tat > now_ns ? tat - now_ns : 0;

@@ -4,7 +4,6 @@
 #include "base/text.h"
 #include "limit/room.h"
 
-#define KEY_SIZE (8 + (PARTS_MAX * 2) * (4 + PIECE_MAX)) /* a part is at most two pieces */
 
 bool parts_read(struct plan *plan, struct config_errors *errors)
 {
@@ -37,18 +36,23 @@ static void add(struct text *key, enum part_kind kind, bool hashed, struct slice
 	text_add(key, bytes);
 }
 
+void key_write(const struct key *k, struct text *to)
+{
+	for (size_t i = 0; i < k->len; i++) {
+		const struct piece *p = &k->at[i];
+		if (part_is_of_token(p->kind))
+			add(to, p->kind, false, p->issuer);
+		add(to, p->kind, p->hashed, p->value);
+	}
+	check(!to->cut);
+}
+
 uint64_t key_tag(const struct limits *l, const struct plan *plan, const struct key *k)
 {
 	char bytes[KEY_SIZE];
 	struct text key = TEXT(bytes);
 
 	text_add(&key, (struct slice){ (const char *)&plan->name_hash, sizeof plan->name_hash });
-	for (size_t i = 0; i < k->len; i++) {
-		const struct piece *p = &k->at[i];
-		if (part_is_of_token(p->kind))
-			add(&key, p->kind, false, p->issuer);
-		add(&key, p->kind, p->hashed, p->value);
-	}
-	check(!key.cut);
+	key_write(k, &key);
 	return table_tag(l->table, text_slice(&key));
 }

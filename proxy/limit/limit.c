@@ -1,5 +1,5 @@
 /* The two stations. */
-#include "limit/room.h"
+#include "limit/fleet.h"
 #include "base/check.h"
 
 static void join(const struct limits *l, const struct plan *plan, const struct request *r,
@@ -10,9 +10,10 @@ static void join(const struct limits *l, const struct plan *plan, const struct r
 
 	key_of(l, plan, r, &key);
 	round->plans[i] = plan;
-	round->asks[i] = (struct ask){ plan->gcra, key_tag(l, plan, &key), plan->name_hash,
-		                        plan->limit->cost, false };
+	round->asks[i] = (struct ask){ .gcra = plan->gcra, .tag = key_tag(l, plan, &key),
+		                        .limit = plan->name_hash, .cost = plan->limit->cost };
 	round->shadow[i] = plan_is_shadow(plan, round->asks[i].tag);
+	round->taken[i] = false;
 }
 
 /* False: some keys need bytes of the body that are still to come; those limits are left out. */
@@ -39,32 +40,84 @@ static bool enforced_refusal(const struct round *round, size_t i)
 }
 
 /* Looks at every bucket. False: an enforced limit refuses. */
-static bool look(const struct limits *l, struct round *round, uint64_t now_ns)
+static bool look(struct limits *l, struct round *round, uint64_t now_ns)
 {
 	bool good = true;
 
 	for (size_t i = 0; i < round->len; i++) {
-		round->admitted[i] = table_look(l->table, &round->asks[i], now_ns, &round->answered[i]);
+		round->admitted[i] = round->plans[i]->fleet ?
+			fleet_look(l, round, i, now_ns) :
+			table_look(l->table, &round->asks[i], now_ns, &round->answered[i]);
 		good &= !enforced_refusal(round, i);
 	}
 	return good;
 }
 
-/* Charges every bucket that admitted; where one refuses after all, the charges before it are given back. */
-static bool take(const struct limits *l, struct round *round, uint64_t now_ns)
+static void undo(struct limits *l, struct round *round)
 {
 	for (size_t i = 0; i < round->len; i++) {
-		if (!round->admitted[i])
-			continue; /* a shadow's refusal */
-		round->admitted[i] = table_take(l->table, &round->asks[i], now_ns, &round->answered[i]);
-		if (!enforced_refusal(round, i))
-			continue;
-		while (i-- > 0)
-			if (round->admitted[i])
-				table_give_back(&round->answered[i]);
-		return false;
+		if (round->taken[i] && round->plans[i]->fleet)
+			fleet_undo(l, round, i);
+		else if (round->taken[i])
+			table_give_back(&round->answered[i]);
+		round->taken[i] = false;
+	}
+}
+
+/* The outcome of one bucket. False: it refuses after all, so the charges before it are given back. */
+static bool took(struct limits *l, struct round *round, size_t i, bool admitted)
+{
+	round->admitted[i] = round->taken[i] = admitted;
+	if (!enforced_refusal(round, i))
+		return true;
+	undo(l, round);
+	return false;
+}
+
+/* Charges every bucket of this machine that admitted. */
+static bool take_here(struct limits *l, struct round *round, uint64_t now_ns)
+{
+	for (size_t i = 0; i < round->len; i++) {
+		if (!round->admitted[i] || round->plans[i]->fleet)
+			continue; /* a shadow's refusal, or for later */
+		if (!took(l, round, i, table_take(l->table, &round->asks[i], now_ns, &round->answered[i])))
+			return false;
 	}
 	return true;
+}
+
+/* The strictest of the fleet's limits that is still to be taken; round->len where none is. */
+static size_t strictest(const struct round *round)
+{
+	size_t best = round->len;
+
+	for (size_t i = 0; i < round->len; i++) {
+		if (!round->plans[i]->fleet || !round->admitted[i] || round->taken[i])
+			continue;
+		const struct gcra *its = &round->asks[i].gcra, *of = &round->asks[best].gcra;
+		if (best == round->len || its->period_ns > of->period_ns ||
+		    (its->period_ns == of->period_ns && its->tolerance_ns < of->tolerance_ns))
+			best = i;
+	}
+	return best;
+}
+
+/* ASKED: *at is the one to wait for; the others stay charged meanwhile. */
+static enum taking take_there(struct limits *l, const struct request *r, struct round *round,
+                              const struct trip *trip, uint64_t now_ns, size_t *at)
+{
+	for (size_t i; (i = strictest(round)) < round->len;) {
+		enum taking taking = fleet_take(l, r, round, i, trip, now_ns);
+		*at = i;
+		if (taking == ASKED)
+			return ASKED;
+		if (!took(l, round, i, taking == TAKEN))
+			return DENIED;
+	}
+	for (size_t i = 0; i < round->len; i++)
+		if (round->taken[i] && round->plans[i]->fleet)
+			fleet_keep(l, r, round, i, now_ns);
+	return TAKEN;
 }
 
 /* Counts, and names the limit that makes the client wait longest. */
@@ -75,6 +128,8 @@ static void tell(struct request *r, const struct round *round, bool good)
 		const struct answered *a = &round->answered[i];
 		if (a->crowded)
 			metrics_count(METRIC_limit_table_crowded_total);
+		if (plan->fleet && (good || !round->admitted[i]))
+			metrics_add(plan->sources[round->stakes[i].source], 1);
 		if (round->admitted[i]) {
 			if (good)
 				metrics_add(plan->series[ADMITTED], 1);
@@ -87,33 +142,99 @@ static void tell(struct request *r, const struct round *round, bool good)
 	}
 }
 
-static enum pace visit(struct limits *l, const struct station *s, struct request *r, uint64_t now_ns)
+/* What is kept of a request that waits; NULL where its arena has no room for it. */
+static struct trip *trip_of(struct request *r, const struct round *round, uint64_t now_ns)
 {
-	struct round round;
-	bool good;
+	struct trip *t;
 
-	while (!gather(l, s, r, &round)) {
-		/* whom the others refuse is not waited for */
-		if (!look(l, &round, now_ns)) {
-			tell(r, &round, false);
-			watch(l, r, &round, now_ns);
-			fields_tell(r, &round, now_ns);
-			return request_fail(r, FAULT_LIMITED);
-		}
+	if (r->arena.size - r->arena.used < 2 * sizeof *t)
+		return NULL;
+	t = arena_take(&r->arena, sizeof *t);
+	list_init(&t->link);
+	t->request = r;
+	t->since_ns = now_ns;
+	t->round = *round;
+	return t;
+}
+
+/* TAKEN or DENIED, or ASKED where the request is to wait. */
+static enum taking ask_fleet(struct limits *l, struct request *r, struct round *round, uint64_t now_ns)
+{
+	struct trip *trip = r->waits, alone = { .since_ns = now_ns, .by_itself = true };
+	size_t at = 0;
+	enum taking taking = take_there(l, r, round, trip, now_ns, &at);
+
+	if (taking != ASKED)
+		return taking;
+	if (!trip && r->redis_waited_ns < l->fleet->budget_ns)
+		trip = trip_of(r, round, now_ns);
+	if (!trip)
+		return take_there(l, r, round, &alone, now_ns, &at);
+	trip->at = at;
+	r->waits = trip;
+	flight_join(l, lease_find(l->fleet->leases, round->asks[at].tag), trip);
+	return ASKED;
+}
+
+static void arrive(struct request *r, uint64_t now_ns)
+{
+	struct trip *trip = r->waits;
+
+	if (!trip)
+		return;
+	r->redis_waited_ns += now_ns - trip->since_ns;
+	metrics_observe(metrics_lone(METRIC_limit_wait_seconds), now_ns - trip->since_ns);
+	r->waits = NULL;
+}
+
+static enum pace end(const struct limits *l, struct request *r, const struct round *round, bool good,
+                     uint64_t now_ns)
+{
+	tell(r, round, good);
+	watch(l, r, round, now_ns);
+	fields_tell(r, round, now_ns);
+	if (!good)
+		return request_fail(r, FAULT_LIMITED);
+	outcome_expect(l, r, round);
+	return GO_ON;
+}
+
+/* The limits that apply, and what this machine says of them. */
+static enum pace begin(struct limits *l, const struct station *s, struct request *r, struct round *round,
+                       uint64_t now_ns, bool *good)
+{
+	while (!gather(l, s, r, round)) {
+		if (!look(l, round, now_ns))
+			return end(l, r, round, false, now_ns); /* whom the others refuse is not waited for */
 		enum pace pace = l->read_body(r);
 		if (pace != GO_ON)
 			return pace;
 	}
-	if (round.len == 0)
-		return GO_ON;
-	good = look(l, &round, now_ns) && take(l, &round, now_ns);
-	tell(r, &round, good);
-	watch(l, r, &round, now_ns);
-	fields_tell(r, &round, now_ns);
-	if (!good)
-		return request_fail(r, FAULT_LIMITED);
-	outcome_expect(r, &round);
+	*good = look(l, round, now_ns) && take_here(l, round, now_ns);
 	return GO_ON;
+}
+
+static enum pace visit(struct limits *l, const struct station *s, struct request *r, uint64_t now_ns)
+{
+	struct trip *trip = r->waits;
+	struct round fresh, *round = trip ? &trip->round : &fresh;
+	bool good = true;
+
+	if (trip && !list_is_empty(&trip->link))
+		return WAIT; /* woken by something else */
+	if (!trip) {
+		enum pace pace = begin(l, s, r, round, now_ns, &good);
+		if (pace != GO_ON || round->len == 0)
+			return pace;
+	}
+	if (good && l->fleet) {
+		enum taking taking = ask_fleet(l, r, round, now_ns);
+		if (taking == ASKED)
+			return WAIT;
+		good = taking == TAKEN;
+	}
+	arrive(r, now_ns);
+	return end(l, r, round, good, now_ns);
 }
 
 static const struct stations *stations_of(const struct limits *l, const struct request *r)
@@ -135,4 +256,48 @@ enum pace limit_early(struct limits *l, struct request *r, uint64_t now_ns)
 enum pace limit_late(struct limits *l, struct request *r, uint64_t now_ns)
 {
 	return visit(l, &stations_of(l, r)->late, r, now_ns);
+}
+
+uint64_t limit_patience(const struct limits *l, const struct request *r, uint64_t now_ns)
+{
+	const struct trip *trip = r->waits;
+	uint64_t due_ns;
+
+	if (!trip)
+		return 0;
+	due_ns = trip->since_ns + l->fleet->budget_ns - r->redis_waited_ns;
+	return due_ns > now_ns ? due_ns - now_ns : 1;
+}
+
+void limit_hurry(struct request *r)
+{
+	struct trip *trip = r->waits;
+
+	flight_leave(trip);
+	trip->by_itself = true;
+	metrics_count(METRIC_limit_hurried_total);
+}
+
+void limit_leave(struct limits *l, struct request *r)
+{
+	struct trip *trip = r->waits;
+
+	if (!trip)
+		return;
+	flight_leave(trip);
+	undo(l, &trip->round);
+	r->waits = NULL;
+}
+
+void limits_turn(struct limits *l, uint64_t now_ns)
+{
+	if (!l->fleet)
+		return;
+	flight_turn(l, now_ns);
+	settle_turn(l, now_ns);
+}
+
+uint64_t limits_due_ns(const struct limits *l)
+{
+	return l->fleet && l->fleet->owed_used ? l->fleet->sweep_ns : UINT64_MAX;
 }

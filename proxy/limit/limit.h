@@ -17,6 +17,11 @@
  * is replaced by the client's address, so that leaving it out is no way round the limit and strangers do not
  * share one bucket. Subject, client and tenant count per issuer.
  *
+ * Where a fleet shares a Redis, limits of scope fleet are counted there, exactly and over all machines; the
+ * table then holds the highest arrival time known of each key, and this machine's share of the limit for
+ * while Redis is away. What Redis gave to a request that another limit or its client's leaving ended is
+ * forfeited and counted: nothing is ever handed back.
+ *
  * All limits of one station are taken all-or-nothing: first every bucket is looked at, then all are charged;
  * where a race refuses one after all, what the others were charged is given back. A key in the shadow (all of
  * a limit's keys, or a percentage chosen by the tag, so that a key stays what it is) is decided and counted
@@ -55,10 +60,45 @@ void limit_table_import(struct limit_table *to, struct limit_table *from, uint64
 /* How many buckets are not full, from a sample of at most 65536: for the gauge limit_table_used. */
 uint64_t limit_table_used(const struct limit_table *t, uint64_t now_ns);
 
+/* ---- Redis, as this room needs it: pointers that journey/ fills from redis/ ---- */
+struct limit_reply {
+	bool answered;                 /* false: an error or no reply; it may have been executed or not */
+	size_t len;                    /* of what the first command said */
+	int64_t value[4];
+	bool nil[4];
+};
+struct limit_asked {               /* of one question in flight; lies in this room */
+	void *remote;                  /* for whoever carries the question */
+	/* Once, from within the loop's turn, not before ask has returned true. */
+	void (*on_reply)(struct limit_asked *asked, const struct limit_reply *reply, uint64_t now_ns);
+};
+struct limit_question {            /* two commands about one key; good until ask returns */
+	uint16_t slot;
+	bool settling;                 /* goes out in LIMIT_REMOTE_SETTLING too */
+	const struct slice *bitfield, *expire;
+	size_t bitfield_len, expire_len;
+	struct limit_asked *asked;
+};
+enum limit_remote_state { LIMIT_REMOTE_DOWN, LIMIT_REMOTE_SETTLING, LIMIT_REMOTE_UP };
+struct limit_remote {
+	void *with;
+	struct slice keyspace;         /* what every key begins with */
+	unsigned workers;              /* of this machine */
+	uint16_t (*slot)(struct slice key); /* where a key lies, by its {tag} */
+	unsigned (*size)(void *with);  /* machines of the fleet */
+	enum limit_remote_state (*state)(void *with, uint16_t slot);
+	/* now_ns on the clock of the slot's server, ns since 1970, off by *error_ns at most; 0: unknown. */
+	uint64_t (*stamp)(void *with, uint16_t slot, uint64_t now_ns, uint64_t *error_ns);
+	bool (*ask)(void *with, const struct limit_question *q); /* false: refused at once */
+};
+
 /* ---- the room ---- */
 struct limits;
-/* NULL: complained of keys, costs over the burst, unknown classes or limits. Keeps c and table. */
-struct limits *limits_open(const struct config *c, struct limit_table *table, struct config_errors *errors);
+/* NULL: complained of keys, costs over the burst, unknown classes or limits. Keeps c and table. remote is
+ * copied; NULL: every limit is this machine's own. */
+struct limits *limits_open(const struct config *c, struct limit_table *table,
+                           const struct limit_remote *remote, struct config_errors *errors);
+/* No request waits any more, and remote calls no more. */
 void limits_close(struct limits *l);
 /* How the first 16 KiB of a body come into r->stash (http_stash): GO_ON when they are there, WAIT, or ANSWER.
  * Without it no body is read. */
@@ -78,10 +118,21 @@ bool limits_tell(const struct limits *l, const struct limit_hot *const *hot, siz
 void limits_reset(struct limits *l, struct slice words, uint64_t now_ns, struct text *to);
 
 /* ---- the stations ---- */
-/* GO_ON, WAIT for a body that a key needs (with nothing to undo), or ANSWER with FAULT_LIMITED and
- * r->refusal. Early takes the route's limits whose key needs no token; late those keyed by subject, client or
- * tenant. now_ns: monotonic. A request without a route goes on. */
+/* GO_ON, ANSWER with FAULT_LIMITED and r->refusal, or WAIT for Redis, or for a body that a key needs (then
+ * limit_patience is 0 and there is nothing to undo). Early takes the route's limits whose key needs no token;
+ * late those keyed by subject, client or tenant. now_ns: monotonic. A request without a route goes on. */
 enum pace limit_early(struct limits *l, struct request *r, uint64_t now_ns);
 enum pace limit_late(struct limits *l, struct request *r, uint64_t now_ns);
 /* At the end of every request: what its outcome costs beyond what was taken, by r->status. */
 void limit_settle(struct limits *l, struct request *r, uint64_t now_ns);
+/* How much longer the request may wait for Redis, over both stations; 0: it does not wait. */
+uint64_t limit_patience(const struct limits *l, const struct request *r, uint64_t now_ns);
+/* It has waited long enough: entered again it is decided without Redis. */
+void limit_hurry(struct request *r);
+/* Undoes a WAIT; the question goes on, and what it brings is the next one's. */
+void limit_leave(struct limits *l, struct request *r);
+
+/* Near the end of each turn, before Redis is flushed: questions go out, and what is owed is told. */
+void limits_turn(struct limits *l, uint64_t now_ns);
+/* It wants a turn by then even if nothing else happens; UINT64_MAX: never. */
+uint64_t limits_due_ns(const struct limits *l);

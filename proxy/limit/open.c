@@ -1,4 +1,4 @@
-#include "limit/room.h"
+#include "limit/fleet.h"
 #include "base/check.h"
 #include <stdlib.h>
 
@@ -23,6 +23,10 @@ static bool plan_read(struct limits *l, struct plan *plan, const struct config_l
 	if (!parts_read(plan, errors) || !classes_read(plan, errors) || !outcomes_read(plan, errors))
 		return false;
 	plan->shadow = l->config->root.limiting.shadow ? 100 : limit->shadow;
+	plan->fleet = l->fleet && limit->scope == SCOPE_FLEET;
+	for (unsigned o = 0; o < SOURCES && plan->fleet; o++)
+		plan->sources[o] = metrics_series(METRIC_limit_sources_total, id,
+		                                  slice_of(limit_bys[BY_SOURCE + o]), none, none);
 	plan->name_hash = siphash(l->table->key, limit->id);
 	for (unsigned o = 0; o < OUTCOMES; o++)
 		plan->series[o] =
@@ -87,7 +91,47 @@ static void *zeroed(size_t n, size_t size)
 	return memory;
 }
 
-struct limits *limits_open(const struct config *c, struct limit_table *table, struct config_errors *errors)
+static bool wants_fleet(const struct config_root *root)
+{
+	for (size_t i = 0; root->redis && i < root->limits_len; i++)
+		if (root->limits[i].scope == SCOPE_FLEET)
+			return true;
+	return false;
+}
+
+static bool fleet_open(struct limits *l, const struct limit_remote *remote, struct config_errors *errors)
+{
+	const CONFIG_SECRETS *secrets = &l->config->root.secrets.fleet;
+	struct slice secret = { 0 };
+	struct fleet *f;
+
+	struct siphash_key keys[NAME_KEYS];
+
+	l->pieces = l->table->key;
+	if (!wants_fleet(&l->config->root))
+		return true;
+	if (secrets->len)
+		secret = (struct slice){ (const char *)secrets->at[0].bytes, secrets->at[0].len };
+	if (!names_derive(secret, keys)) {
+		config_complain(errors, l->config->root.redis->place,
+		                "limits in Redis need secrets.fleet, or each machine would name a key differently");
+		return false;
+	}
+	l->pieces = keys[NAME_KEYS - 1];
+	if (!remote)
+		return true;
+	l->fleet = f = zeroed(1, sizeof *f);
+	f->remote = *remote;
+	f->budget_ns = l->config->root.redis->budget;
+	memcpy(f->names, keys, sizeof f->names);
+	list_init(&f->queue);
+	f->leases = zeroed(LEASES, sizeof *f->leases);
+	f->owed = zeroed(OWED, sizeof *f->owed);
+	return true;
+}
+
+struct limits *limits_open(const struct config *c, struct limit_table *table,
+                           const struct limit_remote *remote, struct config_errors *errors)
 {
 	struct limits *l = zeroed(1, sizeof *l);
 	const struct config_root *root = &c->root;
@@ -100,6 +144,7 @@ struct limits *limits_open(const struct config *c, struct limit_table *table, st
 	l->plans = zeroed(root->limits_len, sizeof *l->plans);
 	l->routes = zeroed(root->routes_len, sizeof *l->routes);
 	l->lists = zeroed(listed, sizeof *l->lists);
+	good = fleet_open(l, remote, errors);
 	for (size_t i = 0; i < root->limits_len; i++)
 		good &= plan_read(l, &l->plans[i], &root->limits[i], errors);
 	good &= routes_read(l, errors);
@@ -118,6 +163,12 @@ void limits_close(struct limits *l)
 {
 	if (!l)
 		return;
+	if (l->fleet) {
+		free(l->fleet->leases);
+		free(l->fleet->owed);
+		secret_wipe(l->fleet->names, sizeof l->fleet->names);
+		free(l->fleet);
+	}
 	free(l->plans);
 	free(l->routes);
 	free(l->lists);

@@ -1,5 +1,5 @@
 /* outcome.c -- costs that are known only when the request has ended. */
-#include "limit/room.h"
+#include "limit/fleet.h"
 #include "base/check.h"
 
 bool outcomes_read(struct plan *plan, struct config_errors *errors)
@@ -23,13 +23,26 @@ bool outcomes_read(struct plan *plan, struct config_errors *errors)
 	return true;
 }
 
-void outcome_expect(struct request *r, const struct round *round)
+/* Its name in Redis, which the request may not have at hand any more when it ends. */
+static const struct name *name_of(const struct limits *l, struct request *r, const struct plan *plan)
+{
+	struct name *name;
+
+	if (!plan->fleet || r->arena.size - r->arena.used < 2 * sizeof *name)
+		return NULL;
+	name = arena_take(&r->arena, sizeof *name);
+	name_make(l->fleet, l, plan, r, name);
+	return name;
+}
+
+void outcome_expect(const struct limits *l, struct request *r, const struct round *round)
 {
 	for (size_t i = 0; i < round->len; i++) {
 		if (!round->plans[i]->outcomes_len || !round->admitted[i])
 			continue;
 		check(r->owed.len < LIMIT_OWED_MAX); /* config/ has counted them */
 		r->owed.at[r->owed.len].plan = round->plans[i];
+		r->owed.at[r->owed.len].name = name_of(l, r, round->plans[i]);
 		r->owed.at[r->owed.len++].tag = round->asks[i].tag;
 	}
 }
@@ -51,13 +64,29 @@ static uint64_t extra_of(const struct plan *plan, unsigned status)
 	return 0;
 }
 
+/* The fleet's bucket is charged in Redis alone: what is known of it here must not run ahead of it. */
+static bool charge(struct limits *l, const struct plan *plan, uint64_t tag, const struct name *name,
+                   uint64_t extra, uint64_t now_ns)
+{
+	struct ask ask =
+		{ .gcra = plan->gcra, .tag = tag, .limit = plan->name_hash, .cost = extra, .owed = true };
+	struct answered done;
+	uint64_t tat;
+
+	if (!plan->fleet)
+		return table_take(l->table, &ask, now_ns, &done);
+	if (!name || (table_find(l->table, tag, &tat) && tat >= now_ns + 2 * plan->gcra.tolerance_ns))
+		return false;
+	settle_owe(l, plan, tag, name, extra, now_ns, false);
+	return true;
+}
+
 void limit_settle(struct limits *l, struct request *r, uint64_t now_ns)
 {
 	for (size_t i = 0; i < r->owed.len && is_telling(r); i++) {
 		const struct plan *plan = r->owed.at[i].plan;
-		struct ask ask = { plan->gcra, r->owed.at[i].tag, plan->name_hash, extra_of(plan, r->status), true };
-		struct answered done;
-		if (ask.cost && table_take(l->table, &ask, now_ns, &done))
+		uint64_t extra = extra_of(plan, r->status);
+		if (extra && charge(l, plan, r->owed.at[i].tag, r->owed.at[i].name, extra, now_ns))
 			metrics_add(plan->series[CHARGED_LATER], 1);
 	}
 	r->owed.len = 0;

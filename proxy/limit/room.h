@@ -1,10 +1,16 @@
 /* room.h -- limits as they were understood at open. Private to limit/. */
 #pragma once
+#include "base/text.h"
 #include "limit/key.h"
 #include "limit/table.h"
 #include "metrics/metrics.h"
 
-enum limit_by { BY_MEMORY, BY_CROWD, LIMIT_BYS }; /* who decided: the key's own bucket, a common one */
+enum { SCOPE_FLEET, SCOPE_MACHINE }; /* the words of limits.NAME.scope */
+enum source { SOURCE_REDIS, SOURCE_LEASE, SOURCE_DENY_CACHE, SOURCE_LOCAL, SOURCES }; /* of a fleet's limit */
+/* Who decided: the key's own bucket, a common one, or a source. */
+enum limit_by { BY_MEMORY, BY_CROWD, BY_SOURCE, LIMIT_BYS = BY_SOURCE + (int)SOURCES };
+extern const char *const limit_bys[LIMIT_BYS];
+
 enum outcome { ADMITTED, REFUSED_BY_LIMIT, SHADOWED, CHARGED_LATER, OUTCOMES };
 
 struct plan { /* one limit */
@@ -15,12 +21,12 @@ struct plan { /* one limit */
 	uint64_t name_hash;
 	unsigned classes; /* bit per enum class_of */
 	uint32_t shadow;  /* of a hundred keys, so many are only watched */
-	bool late, reads_body;
+	bool late, reads_body, fleet; /* fleet: counted in Redis */
 	struct { uint16_t status; uint64_t extra; } outcomes[LIMIT_OUTCOMES_MAX];
 	size_t outcomes_len;
 	struct slice policy; /* `"name";q=..;w=..`, empty where clients are never told */
 	char policy_text[160];
-	uint32_t series[OUTCOMES];
+	uint32_t series[OUTCOMES], sources[SOURCES];
 };
 
 struct station { const struct plan **plans; size_t len; };
@@ -31,6 +37,8 @@ struct limits {
 	struct limit_table *table;
 	enum pace (*read_body)(struct request *);
 	struct limit_hot *hot; /* NULL: nobody watches */
+	struct fleet *fleet;       /* NULL: alone */
+	struct siphash_key pieces; /* for long parts of keys: the same on all machines of a fleet */
 	struct plan *plans;
 	size_t plans_len;
 	struct stations *routes; /* by the route's index in the configuration */
@@ -40,11 +48,20 @@ struct limits {
 /* At most this many limits are taken by one station: limits_open complains of more. */
 #define STATION_MAX 16
 
+struct name { char hex[32]; uint16_t slot; }; /* of a key in Redis */
+struct span { uint64_t from_ns, to_ns; };     /* monotonic; empty where from >= to */
+struct stake { /* what a fleet's limit gave to this request */
+	enum source source;
+	struct span spent;
+	bool waited, full; /* full: this machine's share was */
+};
+
 struct round { /* the limits of one station that apply to this request */
 	const struct plan *plans[STATION_MAX];
 	struct ask asks[STATION_MAX];
 	struct answered answered[STATION_MAX];
-	bool admitted[STATION_MAX], shadow[STATION_MAX];
+	struct stake stakes[STATION_MAX];
+	bool admitted[STATION_MAX], shadow[STATION_MAX], taken[STATION_MAX];
 	size_t len;
 };
 
@@ -55,7 +72,7 @@ bool classes_read(struct plan *plan, struct config_errors *errors);
 /* Reads what outcomes cost beyond limit->cost. False: complained. */
 bool outcomes_read(struct plan *plan, struct config_errors *errors);
 /* The request took from these buckets: those whose cost depends on its end are kept in it. */
-void outcome_expect(struct request *r, const struct round *round);
+void outcome_expect(const struct limits *l, struct request *r, const struct round *round);
 
 /* Whether the limit is for this request; whether the key is only watched; whether the key needs bytes of the
  * body that are still to come. */
@@ -63,8 +80,11 @@ bool plan_applies(const struct plan *plan, const struct request *r);
 bool plan_is_shadow(const struct plan *plan, uint64_t tag);
 bool plan_wants_body(const struct plan *plan, const struct request *r);
 
-/* The request's key, and the tag of its bucket. The key's values lie in the request and in itself. */
+#define KEY_SIZE (8 + (PARTS_MAX * 2) * (4 + PIECE_MAX)) /* bytes: a part is at most two pieces */
+/* The request's key, its bytes, and the tag of its bucket. The key's values lie in the request and in
+ * itself. */
 void key_of(const struct limits *l, const struct plan *plan, const struct request *r, struct key *to);
+void key_write(const struct key *k, struct text *to);
 uint64_t key_tag(const struct limits *l, const struct plan *plan, const struct key *k);
 void piece_of_address(struct piece *p, enum part_kind kind, const struct in6_addr *a,
                       struct prefix_bits bits);

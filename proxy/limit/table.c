@@ -170,10 +170,11 @@ static enum charge charge(struct slot *s, const struct ask *a, uint64_t tag, uin
 	to->tag = tag;
 	to->before = atomic_load_explicit(&s->tat, memory_order_acquire);
 	do {
-		to->tat = to->before;
+		to->tat = to->before > a->floor_ns ? to->before : a->floor_ns;
 		admitted = a->owed ? gcra_owe(a->gcra, &to->tat, now_ns, a->cost) :
 		                     gcra_take(a->gcra, &to->tat, now_ns, a->cost, &to->retry_after_ns);
 	} while (admitted && !atomic_compare_exchange_weak(&s->tat, &to->before, to->tat));
+	to->shown_tat = to->tat;
 	if (atomic_load(&s->tag) != tag)
 		return MOVED;
 	return admitted ? CHARGED : REFUSED;
@@ -223,8 +224,37 @@ bool table_look(struct limit_table *t, const struct ask *a, uint64_t now_ns, str
 		s = find(&near, tag);
 	}
 	to->tat = s ? atomic_load_explicit(&s->tat, memory_order_acquire) : 0;
-	tat = to->tat;
+	to->shown_tat = tat = to->tat;
 	return gcra_take(a->gcra, &tat, now_ns, a->cost, &to->retry_after_ns);
+}
+
+bool table_find(struct limit_table *t, uint64_t tag, uint64_t *tat)
+{
+	struct near near = near_of(t, tag);
+	struct slot *s = find(&near, tag);
+
+	*tat = s ? atomic_load_explicit(&s->tat, memory_order_acquire) : 0;
+	return s != NULL;
+}
+
+/* Where the slot went to another key meanwhile, what was written is taken back from it. */
+bool table_raise(struct limit_table *t, uint64_t tag, uint64_t tat, uint64_t now_ns)
+{
+	struct near near = near_of(t, tag);
+
+	for (int i = 0; i < TRIES; i++) {
+		struct slot *s = claim(&near, tag, now_ns, false);
+		if (!s)
+			return false;
+		uint64_t there = atomic_load(&s->tat), written = tat;
+		while (there < tat && !atomic_compare_exchange_weak(&s->tat, &there, tat))
+			;
+		if (atomic_load(&s->tag) == tag)
+			return true;
+		if (there < tat)
+			atomic_compare_exchange_strong(&s->tat, &written, there);
+	}
+	return false;
 }
 
 /* The time is set back only where it is still the one written: a charge since then may have counted on time
@@ -235,7 +265,7 @@ void table_give_back(struct answered *a)
 
 	if (atomic_load(&a->slot->tag) == a->tag &&
 	    atomic_compare_exchange_strong(&a->slot->tat, &written, a->before))
-		a->tat = a->before;
+		a->shown_tat = a->tat = a->before;
 }
 
 uint64_t table_tat(struct limit_table *t, uint64_t tag)

@@ -30,6 +30,7 @@ struct ask {
 	uint64_t tag;   /* of the key */
 	uint64_t limit; /* hash of the limit's name: common buckets are per limit */
 	uint64_t cost;
+	uint64_t floor_ns; /* the bucket's time is at least this */
 	bool owed;      /* charged even where the bucket does not hold it */
 };
 
@@ -38,6 +39,7 @@ struct answered {
 	struct slot *slot;   /* that was charged */
 	uint64_t tag;
 	uint64_t before, tat; /* its time before and after the charge; a look gives the present one in tat */
+	uint64_t shown_tat;   /* as clients are told: of a bucket of the limit's own rate and burst */
 	uint64_t retry_after_ns; /* where refused */
 	bool crowded;        /* the common bucket decided */
 };
@@ -58,3 +60,8 @@ bool table_forgive(struct limit_table *t, uint64_t tag, uint64_t now_ns);
 
 /* Undoes a charge that nobody has built on yet; otherwise it stays spent. */
 void table_give_back(struct answered *a);
+
+/* The key's time. False: it is not there. */
+bool table_find(struct limit_table *t, uint64_t tag, uint64_t *tat);
+/* Lifts the key's time to tat, and never lowers it. False: there is no room for the key. */
+bool table_raise(struct limit_table *t, uint64_t tag, uint64_t tat, uint64_t now_ns);

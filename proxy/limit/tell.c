@@ -5,7 +5,8 @@
 
 #define TOLD_MAX 20 /* keys */
 
-static const char *const by_words[LIMIT_BYS] = { "memory", "crowded" };
+const char *const limit_bys[LIMIT_BYS] =
+	{ "memory", "crowded", "redis", "lease", "deny-cache", "local" };
 
 /* ---- the busiest keys ---- */
 
@@ -80,7 +81,7 @@ static bool tell_one(const struct limits *l, const struct hot_key *k, bool show,
 	text_printf(to, ",\"decisions\":%llu,\"refused\":%llu,\"shadow\":%s,\"by\":\"%s\"",
 	            (unsigned long long)k->seen,
 	            (unsigned long long)(k->refused < k->seen ? k->refused : k->seen),
-	            plan_is_shadow(plan, k->tag) ? "true" : "false", by_words[k->by < LIMIT_BYS ? k->by : 0]);
+	            plan_is_shadow(plan, k->tag) ? "true" : "false", limit_bys[k->by < LIMIT_BYS ? k->by : 0]);
 	if (show && k->text_len) {
 		text_add(to, S(",\"value\":\""));
 		text_json(to, (struct slice){ k->text, k->text_len });
@@ -154,6 +155,11 @@ void limits_reset(struct limits *l, struct slice words, uint64_t now_ns, struct 
 
 	if (!plan) {
 		fail(to, "there is no such limit; it is: limits reset LIMIT KEY");
+		return;
+	}
+	if (l->config->root.redis && plan->limit->scope == SCOPE_FLEET) {
+		fail(to, "this limit's buckets are in Redis, where all machines of the fleet count in them; one "
+		         "machine cannot make them full. Raise the limit's burst for a while instead");
 		return;
 	}
 	if (!read_hash(words, &tag)) {

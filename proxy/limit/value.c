@@ -76,7 +76,7 @@ static struct slice body_value(const struct limits *l, const struct request *r, 
 	                                  body_json(r->stash, part->name, store);
 	to->hashed = found.len > PIECE_MAX;
 	if (to->hashed) {
-		uint64_t hash = siphash(l->table->key, found);
+		uint64_t hash = siphash(l->pieces, found);
 		memcpy(to->room, &hash, sizeof hash);
 		return (struct slice){ to->room, sizeof hash };
 	}
@@ -125,7 +125,7 @@ void piece_of_value(const struct limits *l, struct piece *p, struct slice value)
 	p->value = value;
 	if (value.len <= PIECE_MAX)
 		return;
-	uint64_t hash = siphash(l->table->key, value);
+	uint64_t hash = siphash(l->pieces, value);
 	memcpy(p->room, &hash, sizeof hash);
 	p->value = (struct slice){ p->room, sizeof hash };
 	p->hashed = true;

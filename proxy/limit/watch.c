@@ -24,7 +24,9 @@ void watch(const struct limits *l, const struct request *r, const struct round *
 {
 	for (size_t i = 0; l->hot && i < round->len; i++) {
 		const struct plan *plan = round->plans[i];
-		enum limit_by by = round->answered[i].crowded ? BY_CROWD : BY_MEMORY;
+		unsigned by = round->answered[i].crowded ? BY_CROWD : BY_MEMORY;
+		if (plan->fleet)
+			by = BY_SOURCE + (unsigned)round->stakes[i].source;
 		struct hot_fact *f =
 			hot_note(l->hot, round->asks[i].tag, plan->name_hash, !round->admitted[i], by, now_ns);
 		if (f)

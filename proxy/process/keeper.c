@@ -178,7 +178,7 @@ static bool open_keepers(struct keeper *k)
 		keeper_verify_world(k), k->post->machine_secret);
 	k->forward = forward_keeper_open(k->config, &p->endpoints, keeper_forward_world(k));
 	struct config_errors errors = { 0 }; /* the workers have opened the same */
-	k->limits = limits_open(k->config, k->shared->limits, &errors);
+	k->limits = limits_open(k->config, k->shared->limits, NULL, &errors);
 	config_errors_free(&errors);
 	return k->verify && k->forward && k->limits && keeper_open_redis(k);
 }

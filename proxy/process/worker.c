@@ -234,6 +234,7 @@ static bool open_journey(struct worker *w)
 		.exchanges = w->shared->exchanges, .logins = w->shared->logins,
 		.keys = shared_keys(w->shared), .endpoints = &w->shared->published->endpoints,
 		.tickets = &w->shared->published->tickets, .ask = { ask_keeper, w }, .log = on_log, .log_with = w,
+		.redis = w->redis, .fleet = &w->shared->published->redis.fleet,
 		.is_barred = is_barred, .suspect = suspect, .barred_with = w,
 		.descriptors = confine_descriptors_max(),
 	};

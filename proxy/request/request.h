@@ -66,7 +66,7 @@ struct request {
 	/* the walk */
 	uint8_t at, was;              /* station; the one it went to RESPOND or SETTLE from */
 	uint8_t fault;                /* enum fault */
-	bool walking, woken, over;
+	bool over, in_haste;          /* in_haste: its patience lies in the loop's brief wheel */
 	struct list wake_link;
 	struct deadline patience;     /* journey/ alone sets it */
 	struct journey *journey;
@@ -105,11 +105,12 @@ struct request {
 	struct identity identity;
 	struct refusal refusal;
 	struct slice rate_limit, rate_limit_policy, issuer_state; /* fields of the answer; empty where none */
-	struct { size_t len; struct { const void *plan; uint64_t tag; } at[LIMIT_OWED_MAX]; } owed; /* limit/'s */
+	struct { size_t len; struct { const void *plan, *name; uint64_t tag; } at[LIMIT_OWED_MAX]; } owed;
 	struct answer answer;
 	struct slice stash; bool stash_ended; /* the first bytes of the body; they are all of it */
 	void *waits, *stash_block;    /* private to the station that said WAIT; to http/ */
 	uint64_t exchange;            /* private to verify/: its claim on a code or refresh token; 0: none */
+	uint64_t redis_waited_ns;     /* limit/: spent waiting for Redis so far */
 	struct passage *passage;      /* private to forward/ */
 
 	/* for the log line */
@@ -123,8 +124,7 @@ struct request {
 
 /* Queues the request to be walked at the end of this turn. Callable from any callback; harmless when over. */
 void request_wake(struct request *r);
-/* Set once by journey/: where request_wake reports to. */
-extern void (*request_on_wake)(struct request *r);
+extern void (*request_on_wake)(struct request *r); /* set once by journey/: where it reports to */
 
 /* Ends in a fault: returns ANSWER, or HANG_UP where nothing can be answered. */
 enum pace request_fail(struct request *r, enum fault why);

@@ -4,6 +4,10 @@ from house import connect, exchange, free_port, run, wait_until
 from test_seen import ask
 
 
+SECRET = 'secrets: {fleet: ["${env:FLEET_SECRET}"]}'
+FLEET = {"FLEET_SECRET": "one secret for all machines of a fleet"}
+
+
 class Redis:
     def __init__(self, where):
         self.where, self.port = where, free_port()
@@ -39,7 +43,7 @@ def metric(world, name):
 
 
 def test_workers_and_keeper_use_a_redis_by_name_and_do_without_it(make_world, redis):
-    w = make_world(routes=f'redis: {{servers: "redis://localhost:{redis.port}", budget: 500ms}}')
+    w = make_world(routes=f'redis: {{servers: "redis://localhost:{redis.port}", budget: 500ms}}\n' + SECRET, env=FLEET)
     up, down = (f'redis_{x}{{server="localhost:{redis.port}"}}' for x in ("up", "down"))
     wait_until(lambda: metric(w, up) == 3, 20)  # two workers and the keeper
     wait_until(lambda: redis.cli("keys", "*").split() == ["sallyport:dev:fleet"])
@@ -64,9 +68,9 @@ def test_workers_and_keeper_use_a_redis_by_name_and_do_without_it(make_world, re
 
 
 def test_a_redis_that_cannot_be_spoken_to_safely_refuses_the_reload(make_world, tmp_path):
-    w = make_world()
+    w = make_world(env=FLEET)
     (tmp_path / "ca.pem").write_text("nothing")
-    done = w.proxy.reload(w.config(routes=f'redis: {{servers: "rediss://127.0.0.1:1", tls: {{ca: {tmp_path}/ca.pem}}}}'))
+    done = w.proxy.reload(w.config(routes=f'redis: {{servers: "rediss://127.0.0.1:1", tls: {{ca: {tmp_path}/ca.pem}}}}\n' + SECRET))
     assert done.returncode == 78 and "holds no certificate in PEM form" in done.stderr + done.stdout
     done = w.proxy.reload(w.config(routes='redis: {servers: "redis://127.0.0.1"}'))
     assert done.returncode == 78 and "its port is missing" in done.stderr + done.stdout

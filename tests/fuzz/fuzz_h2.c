@@ -87,6 +87,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	w.loop->clock = still;
 	w.loop->now_ns = still();
 	deadline_wheel_init(&w.loop->wheel, still());
+	deadline_wheel_init_brief(&w.loop->brief, still());
 	memcpy(bytes, NGHTTP2_CLIENT_MAGIC, NGHTTP2_CLIENT_MAGIC_LEN);
 	memcpy(bytes + NGHTTP2_CLIENT_MAGIC_LEN, data + 1, size - 1);
 	input.left = (struct slice){ bytes, NGHTTP2_CLIENT_MAGIC_LEN + size - 1 };

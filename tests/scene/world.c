@@ -198,6 +198,7 @@ void world_open(struct scene *s, struct slice config)
 	s->loop->now_ns = scene_now_ns;
 	s->loop->wall_ns = fake_wall();
 	deadline_wheel_init(&s->loop->wheel, scene_now_ns);
+	deadline_wheel_init_brief(&s->loop->brief, scene_now_ns);
 	if (!metrics) { /* one table for all scenes: series are known by name */
 		metrics = zeroed(metrics_memory(2));
 		check(metrics_attach(metrics, 2));

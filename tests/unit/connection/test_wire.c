@@ -152,6 +152,31 @@ static void a_deadline_fires_late_by_one_slot_at_most_and_never_early(void **sta
 	assert_int_equal(deadline_next_ns(&w, 0), UINT64_MAX);
 }
 
+static void a_deadline_in_a_brief_wheel_fires_within_a_millisecond(void **state)
+{
+	struct deadline_wheel w;
+	struct deadline near, far;
+
+	(void)state;
+	deadline_wheel_init_brief(&w, NS_PER_S);
+	deadline_init(&near, on_due);
+	deadline_init(&far, on_due);
+	deadline_sweep(&w, 2 * NS_PER_S); /* empty for a while */
+	deadline_set(&w, &near, 2 * NS_PER_S + 10 * NS_PER_MS);
+	deadline_set(&w, &far, 4 * NS_PER_S);
+	assert_int_equal(deadline_next_ns(&w, 2 * NS_PER_S), 11 * NS_PER_MS);
+	fired = 0;
+	deadline_sweep(&w, 2 * NS_PER_S + 10 * NS_PER_MS - 1);
+	assert_int_equal(fired, 0);
+	deadline_sweep(&w, 2 * NS_PER_S + 11 * NS_PER_MS);
+	assert_int_equal(fired, 1);
+	for (uint64_t t = 2 * NS_PER_S; t < 4 * NS_PER_S; t += 100 * NS_PER_MS)
+		deadline_sweep(&w, t);
+	assert_int_equal(fired, 1);
+	deadline_sweep(&w, 4 * NS_PER_S + NS_PER_MS);
+	assert_int_equal(fired, 2);
+}
+
 static void the_next_deadline_is_found_whatever_was_set_before(void **state)
 {
 	struct deadline_wheel w;
@@ -234,6 +259,7 @@ int main(void)
 		cmocka_unit_test(a_deadline_fires_late_by_one_slot_at_most_and_never_early),
 		cmocka_unit_test(the_next_deadline_is_found_whatever_was_set_before),
 		cmocka_unit_test(every_accepted_connection_sends_without_delay),
+		cmocka_unit_test(a_deadline_in_a_brief_wheel_fires_within_a_millisecond),
 		cmocka_unit_test(addresses_are_read_and_written),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -88,7 +88,7 @@ static inline struct request *request_from(uint8_t last_byte)
 
 static inline void open_limits(void)
 {
-	s.l = limits_open(&s.config, s.table, &s.errors);
+	s.l = limits_open(&s.config, s.table, NULL, &s.errors);
 	if (!s.l)
 		fail_msg("%s", s.errors.text);
 }

@@ -248,7 +248,7 @@ static void a_request_without_a_route_goes_on(void **state)
 
 static void complains(const char *what)
 {
-	assert_null(limits_open(&s.config, s.table, &s.errors));
+	assert_null(limits_open(&s.config, s.table, NULL, &s.errors));
 	assert_non_null(s.errors.text);
 	if (!strstr(s.errors.text, what))
 		fail_msg("%s", s.errors.text);

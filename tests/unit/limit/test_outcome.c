@@ -116,7 +116,7 @@ static void an_outcome_that_cannot_be_charged_is_the_operators_mistake(void **st
 
 	(void)state;
 	login(10)->outcomes = (struct config_pairs){ wrong, 1 };
-	assert_null(limits_open(&s.config, s.table, &s.errors));
+	assert_null(limits_open(&s.config, s.table, NULL, &s.errors));
 	assert_non_null(strstr(s.errors.text, "outcome \"401\" cannot be charged"));
 }
 

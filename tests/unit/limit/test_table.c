@@ -34,7 +34,8 @@ static void drop(struct limit_table *t)
 
 static struct ask ask_of(const struct limit_table *t, uint64_t key, struct gcra g)
 {
-	return (struct ask){ g, table_tag(t, (struct slice){ (const char *)&key, sizeof key }), 1, 1, false };
+	return (struct ask){ .gcra = g, .tag = table_tag(t, (struct slice){ (const char *)&key, sizeof key }),
+		.limit = 1, .cost = 1 };
 }
 
 static bool take(struct limit_table *t, uint64_t key, struct gcra g, uint64_t now_ns)

@@ -1,0 +1,92 @@
+/* fleet.h -- limits that count over the whole fleet, in Redis. Private to limit/.
+ *
+ * Who decides, in this order: the worker's lease; the highest time known for the key, which lies in the table
+ * that the machine's workers share and never falls (the deny cache); a question to Redis, one per key and
+ * worker at a time, all of a turn in one write; and where Redis cannot be asked, or has not answered within
+ * its budget, this machine's share of the limit, which is told to Redis when it answers again. */
+#pragma once
+#include "limit/lease.h"
+
+#define OWED 4096      /* keys of a worker whose admissions Redis has not been told of */
+#define OWED_NEAR 8
+
+struct owed {
+	uint64_t tag;          /* 0: free */
+	struct name name;
+	struct gcra gcra;
+	struct limits *home;
+	uint64_t since_ns, tokens;     /* not told yet */
+	uint64_t told_since_ns, told;  /* in flight, where flying */
+	uint64_t base_ns;      /* that server's clock minus ours */
+	uint64_t keep_ns;      /* worth telling until then even where nothing is owed */
+	bool flying;
+	struct limit_asked asked;
+};
+
+struct fleet {
+	struct limit_remote remote;
+	uint64_t budget_ns, error_ns; /* of the last stamp */
+	struct siphash_key names[2];
+	struct lease *leases;
+	struct list queue;     /* leases to be asked for at the end of the turn */
+	struct owed *owed;
+	size_t owed_used;
+	uint64_t sweep_ns;     /* the owed are looked at again from then on */
+};
+
+/* A request that waits; in its arena. */
+struct trip {
+	struct list link;      /* in lease->waiters; alone where it is in none */
+	struct request *request;
+	struct lease *lease;
+	uint64_t since_ns;
+	bool by_itself;        /* do not wait any more */
+	size_t at;             /* the limit that is waited for */
+	struct round round;
+};
+
+/* ---- fleet.c: the station's part ---- */
+enum taking { TAKEN, DENIED, ASKED };
+/* Would it refuse, as far as is known here? */
+bool fleet_look(struct limits *l, struct round *round, size_t i, uint64_t now_ns);
+/* trip: of a request that has waited; NULL on the first try. */
+enum taking fleet_take(struct limits *l, const struct request *r, struct round *round, size_t i,
+                       const struct trip *trip, uint64_t now_ns);
+/* Undoes TAKEN; what cannot be put back is forfeited, and counted. */
+void fleet_undo(struct limits *l, struct round *round, size_t i);
+/* The whole station admitted. */
+void fleet_keep(struct limits *l, const struct request *r, struct round *round, size_t i, uint64_t now_ns);
+
+/* ---- flight.c: questions and answers ---- */
+uint64_t fleet_workers(const struct fleet *f); /* of all machines */
+void flight_want(struct limits *l, struct lease *e);
+/* May it be asked? */
+bool flight_may(const struct limits *l, const struct lease *e, uint64_t now_ns);
+void flight_join(struct limits *l, struct lease *e, struct trip *t);
+void flight_leave(struct trip *t);
+void flight_turn(struct limits *l, uint64_t now_ns);
+/* The two commands about a key leave at the end of the turn. */
+bool flight_send(const struct fleet *f, const struct name *name, const struct words *w, bool settling,
+                 struct limit_asked *asked);
+
+/* ---- share.c: the machine alone ---- */
+/* Takes from this machine's share of the limit. *full: it was full before. */
+bool share_take(struct limits *l, const struct plan *plan, const struct ask *a, uint64_t now_ns,
+                struct answered *to, bool *full);
+
+/* ---- settle.c: what Redis has not been told ---- */
+/* anew: this machine's share was full again, so what was admitted before is paid off. */
+void settle_owe(struct limits *l, const struct plan *plan, uint64_t tag, const struct name *name,
+                uint64_t tokens, uint64_t now_ns, bool anew);
+/* The key may have been made without a time to live: it gets one when Redis answers again. */
+void settle_touch(struct limits *l, const struct lease *e, uint64_t now_ns);
+void settle_turn(struct limits *l, uint64_t now_ns);
+
+/* ---- name.c: keys in Redis ---- */
+#define NAME_TEXT 256 /* bytes: keyspace, environment, 32 digits */
+struct slice name_text(const struct fleet *f, const struct name *name, char room[static NAME_TEXT]);
+#define NAME_KEYS 3 /* two for names, one for long parts of keys */
+/* False: there is no secret. */
+bool names_derive(struct slice secret, struct siphash_key to[static NAME_KEYS]);
+void name_make(const struct fleet *f, const struct limits *l, const struct plan *plan,
+               const struct request *r, struct name *to);

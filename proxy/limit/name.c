@@ -1,0 +1,64 @@
+/* name.c -- what a key is called in Redis: KEYSPACE:ENVIRONMENT:rl:{32 hex digits}. The digits are two
+ * SipHash-2-4 of the limit's name and the key's parts, under keys that HKDF-SHA256 (RFC 5869) makes of the
+ * fleet's secret: all machines of a fleet make the same name, whoever reads Redis cannot tell an address
+ * or a subject from it, and no stranger can make a key that meets another's. Nothing else would do: a key
+ * made by each machine would have each count alone, and one that stands in this source anybody could use.
+ * So the configuration demands a secret of the fleet where a limit is the fleet's. A new secret begins new
+ * buckets; what the machine knows of the old ones, the highest time of each, goes along. */
+#include "limit/fleet.h"
+#include "base/check.h"
+#include "base/text.h"
+#include <openssl/core_names.h>
+#include <openssl/err.h>
+#include <openssl/kdf.h>
+#include <openssl/params.h>
+
+bool names_derive(struct slice secret, struct siphash_key to[static NAME_KEYS])
+{
+	EVP_KDF *kdf = EVP_KDF_fetch(NULL, "HKDF", NULL);
+	EVP_KDF_CTX *ctx = kdf ? EVP_KDF_CTX_new(kdf) : NULL;
+	char digest[] = "SHA256", label[] = "sallyport: keys of limits in Redis";
+	OSSL_PARAM params[] = {
+		OSSL_PARAM_construct_utf8_string(OSSL_KDF_PARAM_DIGEST, digest, 0),
+		OSSL_PARAM_construct_octet_string(OSSL_KDF_PARAM_KEY, (void *)(uintptr_t)secret.at, secret.len),
+		OSSL_PARAM_construct_octet_string(OSSL_KDF_PARAM_INFO, label, sizeof label - 1),
+		OSSL_PARAM_construct_end(),
+	};
+	bool done = ctx && secret.len &&
+		EVP_KDF_derive(ctx, (unsigned char *)to, NAME_KEYS * sizeof *to, params) == 1;
+
+	EVP_KDF_CTX_free(ctx);
+	EVP_KDF_free(kdf);
+	ERR_clear_error();
+	return done;
+}
+
+void name_make(const struct fleet *f, const struct limits *l, const struct plan *plan,
+               const struct request *r, struct name *to)
+{
+	char bytes[KEY_SIZE + 64];
+	struct text text = TEXT(bytes), hex = TEXT(to->hex);
+	struct key key;
+	uint64_t half[2];
+
+	key_of(l, plan, r, &key);
+	text_char(&text, (char)plan->limit->id.len);
+	text_add(&text, plan->limit->id);
+	key_write(&key, &text);
+	for (size_t i = 0; i < 2; i++)
+		half[i] = siphash(f->names[i], text_slice(&text));
+	text_hex(&hex, half, sizeof half);
+	to->slot = f->remote.slot((struct slice){ to->hex, sizeof to->hex });
+}
+
+struct slice name_text(const struct fleet *f, const struct name *name, char room[static NAME_TEXT])
+{
+	struct text t = { .at = room, .cap = NAME_TEXT };
+
+	text_add(&t, f->remote.keyspace);
+	text_add(&t, S("rl:{"));
+	text_add(&t, (struct slice){ name->hex, sizeof name->hex });
+	text_char(&t, '}');
+	check(!t.cut);
+	return text_slice(&t);
+}

@@ -1,0 +1,87 @@
+"""Limits over a fleet of proxies that share a Redis."""
+import json, re, signal
+import pytest
+from house import BINARY, connect, exchange, header, run, wait_until
+from test_redis import FLEET, SECRET, Redis, metric, redis  # noqa: F401
+from test_seen import ask
+
+LIMITS = """
+  hourly: {key: ["header:X-Key"], rate: 1/h, burst: 6, headers: always}
+  dear: {key: ["header:X-Name"], rate: 1/h, burst: 10, outcomes: {401: 5}}
+  here: {key: ["header:X-Key"], rate: 1/h, burst: 3, scope: machine}
+"""
+ROUTES = """
+  - {name: hourly, path: /hourly/*, upstream: app, anonymous: true, limits: [hourly]}
+  - {name: dear, path: /dear/*, upstream: app, anonymous: true, limits: [dear]}
+  - {name: here, path: /here/*, upstream: app, anonymous: true, limits: [here]}
+redis: {servers: "redis://127.0.0.1:PORT", fleet_floor: 2, budget: 200ms}
+"""
+
+
+@pytest.fixture
+def fleet(make_world, redis):
+    worlds = [make_world(limits=LIMITS, routes=ROUTES.replace("PORT", str(redis.port)) + SECRET, env=FLEET)
+              for _ in range(2)]
+    for w in worlds:
+        wait_until(lambda: metric(w, "redis_up") == 3 and metric(w, "fleet_size") == 2, 20)
+    return worlds
+
+
+def get(world, path, name, value):
+    return exchange(connect(world.port, world.ca), "GET", path, [(name, value)])
+
+
+def sources(world, limit):
+    text = ask(world.status_port, "/metrics")[1]
+    found = re.findall(r'sallyport_limit_sources_total\{limit="%s",source="([a-z-]+)"\} (\d+)' % limit, text)
+    return {source: int(n) for source, n in found if n != "0"}
+
+
+def test_a_limit_holds_over_all_proxies_together(fleet, redis):
+    answers = [get(fleet[i % 2], "/hourly/x", "X-Key", "alice") for i in range(10)]
+    assert [a[0] for a in answers] == [200] * 6 + [429] * 4
+    assert header(answers[0], "ratelimit").startswith('"hourly";r=5;t=')
+    assert header(answers[-1], "ratelimit").startswith('"hourly";r=0;t=')
+    assert int(header(answers[-1], "retry-after")) > 3500
+    assert get(fleet[1], "/hourly/x", "X-Key", "bob")[0] == 200
+    here = [get(fleet[i % 2], "/here/x", "X-Key", "alice")[0] for i in range(8)]
+    assert here == [200] * 6 + [429] * 2  # three on each
+    told = [sources(w, "hourly") for w in fleet]
+    assert sum(t.get("redis", 0) for t in told) >= 7 and sum(t.get("deny-cache", 0) for t in told) >= 2
+    assert not any("local" in t for t in told)
+    shown = run(BINARY, "limits", "-c", fleet[0].proxy.file, "-o", "json", env=fleet[0].proxy.env)
+    busiest = json.loads(shown.stdout)["keys"][0]
+    assert (busiest["limit"], busiest["by"], busiest["remaining"]) == ("hourly", "deny-cache", 0)
+    reset = run(BINARY, "limits", "reset", "hourly", busiest["key"], "-c", fleet[0].proxy.file, env=fleet[0].proxy.env)
+    assert reset.returncode != 0 and "all machines of the fleet" in reset.stderr
+    keys = [k for k in redis.cli("--scan").split() if ":rl:" in k]
+    assert len(keys) == 2 and all(re.fullmatch(r"sallyport:dev:rl:\{[0-9a-f]{32}\}", k) for k in keys)
+    assert all(int(redis.cli("pttl", k)) > 0 for k in keys)
+    ran = {m.lower() for m in re.findall(r"cmdstat_(\w+)", redis.cli("info", "commandstats"))}
+    assert "bitfield" in ran and not ran & {"eval", "evalsha", "fcall", "script", "function"}
+
+
+def test_what_an_outcome_costs_counts_on_the_other_proxy_too(fleet):
+    for w in fleet:
+        w.origin.fail["/dear/no"] = 401
+        assert get(w, "/dear/no", "X-Name", "eve")[0] == 401
+    wait_until(lambda: get(fleet[1], "/dear/x", "X-Name", "eve")[0] == 429)
+    assert get(fleet[0], "/dear/x", "X-Name", "eve")[0] == 429
+
+
+def test_while_redis_hangs_each_proxy_has_its_share_and_tells_of_it_afterwards(fleet, redis):
+    assert get(fleet[0], "/hourly/x", "X-Key", "carol")[0] == 200
+    redis.process.send_signal(signal.SIGSTOP)
+    first = [get(w, "/hourly/x", "X-Key", "dave")[0] for w in fleet]
+    assert first == [200, 200]  # unknown: one on each
+    wait_until(lambda: all(metric(w, "redis_down") for w in fleet), 20)
+    assert [get(fleet[0], "/hourly/x", "X-Key", "dave")[0] for _ in range(2)] == [429, 429]
+    assert [get(fleet[0], "/hourly/x", "X-Key", "carol")[0] for _ in range(4)] == [200, 200, 429, 429]  # half of five
+    redis.process.send_signal(signal.SIGCONT)
+    wait_until(lambda: all(metric(w, "redis_up") == 3 and metric(w, "limit_owed_tokens_total")
+                           <= metric(w, "limit_settled_tokens_total") + metric(w, "limit_late_tokens_total")
+                           for w in fleet), 20)
+    carol = [get(fleet[i % 2], "/hourly/x", "X-Key", "carol")[0] for i in range(6)]
+    assert carol.count(200) == 3
+    dave = [get(fleet[i % 2], "/hourly/x", "X-Key", "dave")[0] for i in range(6)]
+    assert 2 <= dave.count(200) <= 4  # the questions that were on their way may have been executed as well
