@@ -1,6 +1,6 @@
 /* routes.c -- which route speaks for a request: exact host before wildcard before none, then the longest
- * path, an exact path before a prefix of its length. A route whose methods do not match lets the next one
- * speak. */
+ * path, an exact path before a prefix that matches it. Routes for the same host and path share its methods;
+ * one that none of them names is denied, whatever a wider route would say. */
 #include "journey/inside.h"
 #include "base/check.h"
 #include "metrics/metrics.h"
@@ -20,6 +20,12 @@ struct routes {
 	size_t len;
 };
 
+/* Of what it matches at least: a prefix also matches without its slash. */
+static size_t reach(const struct row *row)
+{
+	return row->path.len - row->prefix;
+}
+
 static int compare(const void *a, const void *b)
 {
 	const struct row *x = a, *y = b;
@@ -28,8 +34,8 @@ static int compare(const void *a, const void *b)
 		return x->rank < y->rank ? -1 : 1;
 	if (x->rank == 1 && x->host.len != y->host.len) /* the narrower wildcard first */
 		return x->host.len > y->host.len ? -1 : 1;
-	if (x->path.len != y->path.len)
-		return x->path.len > y->path.len ? -1 : 1;
+	if (reach(x) != reach(y))
+		return reach(x) > reach(y) ? -1 : 1;
 	if (x->prefix != y->prefix)
 		return x->prefix ? 1 : -1;
 	return x->facts < y->facts ? -1 : 1; /* as written */
@@ -108,19 +114,31 @@ static bool method_fits(const struct config_route *route, const struct request *
 		headers_find(&r->headers, HEADER_ACCESS_CONTROL_REQUEST_METHOD);
 }
 
+static bool same_place(const struct row *a, const struct row *b)
+{
+	return a->rank == b->rank && a->prefix == b->prefix && slice_same(a->host, b->host) &&
+		slice_same(a->path, b->path);
+}
+
 struct route_facts *routes_find(struct routes *t, const struct request *r, enum fault *why,
 	struct route_facts **denied)
 {
+	const struct row *first = NULL;
+
 	*why = FAULT_NO_ROUTE;
 	*denied = NULL;
 	for (size_t i = 0; i < t->len; i++) {
 		const struct row *row = &t->rows[i];
 		if (!host_fits(row, r->host) || !path_fits(row, r->path))
 			continue;
+		if (first && !same_place(first, row))
+			break;
 		if (method_fits(row->facts->route, r))
 			return row->facts;
-		if (!*denied)
-			*denied = row->facts;
+		if (first)
+			continue;
+		first = row;
+		*denied = row->facts;
 		*why = FAULT_METHOD_DENIED;
 	}
 	return NULL;

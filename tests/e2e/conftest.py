@@ -30,7 +30,7 @@ limits:
 {limits}
 routes:
   - {{name: open, path: /open/*, upstream: app, anonymous: true, body_max: 2GiB}}
-  - {{name: hasty, path: /open/wrong, upstream: app, anonymous: true, header_timeout: 1s}}
+  - {{name: hasty, path: /hasty/*, upstream: app, anonymous: true, header_timeout: 1s}}
   - {{name: small, path: /small/*, upstream: app, anonymous: true, body_max: 1KiB}}
   - {{name: api, path: /api/*, upstream: app, verify: {{issuer: local, scopes: [read]}}}}
   - {{name: mine, path: /mine/*, upstream: app, verify: {{issuer: local}}, limits: [per-subject]}}

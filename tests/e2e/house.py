@@ -184,6 +184,13 @@ class Sallyport:
         assert done.returncode == 0, done.stderr
         return json.loads(done.stdout)
 
+    def wait_successor(self, role, pid):
+        """Until the keeper or writer of this pid has a successor; while there is no keeper, nobody answers."""
+        def is_there():
+            done = run(BINARY, "status", "-c", self.file, "-o", "json", env=self.env)
+            return done.returncode == 0 and json.loads(done.stdout)[role]["pid"] not in (0, pid)
+        wait_until(is_there)
+
     def reload(self, config=None):
         if config is not None:
             self.file.write_text(config)

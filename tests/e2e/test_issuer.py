@@ -120,7 +120,7 @@ def test_a_drill_shows_what_an_outage_would_do_and_outlives_the_keeper(house):
     seen = w.issuer.fetches
     keeper = w.proxy.status()["keeper"]["pid"]
     os.kill(keeper, signal.SIGKILL)
-    wait_until(lambda: w.proxy.status()["keeper"]["pid"] not in (0, keeper))
+    w.proxy.wait_successor("keeper", keeper)
     wait_until(lambda: told(w)["failures"] > 0)
     assert told(w)["drill"]["kind"] == "unreachable" and w.issuer.fetches == seen
     assert get(w, token)[0] == 200                        # nobody who holds a valid token notices

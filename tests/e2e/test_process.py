@@ -1,4 +1,4 @@
-import json, os, signal, socket, time
+import os, signal, socket, time
 import pytest
 from house import BINARY, Load, Sallyport, connect, exchange, header, read_answer, run, wait_until
 
@@ -97,13 +97,8 @@ def test_the_keeper_and_the_writer_are_restarted_while_traffic_goes_on(make_worl
         for role in ("keeper", "writer"):
             pid = w.proxy.status()[role]["pid"]
             os.kill(pid, signal.SIGKILL)
-            wait_until(lambda: (lambda s: s and s[role]["pid"] not in (0, pid))(safe_status(w)))
+            w.proxy.wait_successor(role, pid)
     assert load.failed == [] and load.done > 10
-
-
-def safe_status(w):
-    done = run(BINARY, "status", "-c", w.proxy.file, "-o", "json", env=w.proxy.env)
-    return json.loads(done.stdout) if done.returncode == 0 else None
 
 
 def test_the_environment_pin_refuses_a_foreign_configuration(make_world, tmp_path):

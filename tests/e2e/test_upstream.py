@@ -12,8 +12,8 @@ def get(world, path, method="GET", body=b""):
     ("reset", 502, "upstream-reset"), ("close", 502, "upstream-reset"), ("nonsense", 502, "upstream-nonsense"),
     ("smuggle", 502, "upstream-nonsense"), ("hang", 504, "upstream-timeout")])
 def test_what_an_upstream_does_wrong_has_its_own_answer(world, act, status, reason):
-    world.origin.fail["/open/wrong"] = act
-    a = get(world, "/open/wrong", "POST", b"x")
+    world.origin.fail["/hasty/wrong"] = act
+    a = get(world, "/hasty/wrong", "POST", b"x")
     assert a[0] == status and header(a, "sallyport-reason") == reason
 
 

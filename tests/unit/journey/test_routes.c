@@ -1,0 +1,130 @@
+#include "journey/inside.h"
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdlib.h>
+#include <cmocka.h>
+
+static struct config_route routes[8];
+static struct config config;
+static struct routes *table;
+
+static struct config_route *route(const char *name, const char *host, const char *path)
+{
+	struct config_route *r = &routes[config.root.routes_len++];
+
+	*r = (struct config_route){ .name = slice_of(name), .host = slice_of(host), .path = slice_of(path) };
+	return r;
+}
+
+static void for_methods(struct config_route *r, struct slice *methods, size_t len)
+{
+	r->methods = (struct config_texts){ methods, len };
+}
+
+static const char *answers(const char *method, const char *host, const char *path, enum fault *why)
+{
+	struct request r = { .method = slice_of(method), .host = slice_of(host), .path = slice_of(path) };
+	struct route_facts *denied;
+
+	if (!table)
+		table = routes_open(&config);
+	struct route_facts *found = routes_find(table, &r, why, &denied);
+	if (found)
+		return found->route->name.at;
+	return *why == FAULT_METHOD_DENIED ? denied->route->name.at : "none";
+}
+
+static const char *get(const char *host, const char *path)
+{
+	enum fault why;
+
+	return answers("GET", host, path, &why);
+}
+
+static int empty(void **state)
+{
+	(void)state;
+	routes_close(table);
+	table = NULL;
+	config.root.routes = routes;
+	config.root.routes_len = 0;
+	return 0;
+}
+
+static void an_exact_host_goes_before_a_wildcard_before_none(void **state)
+{
+	(void)state;
+	route("any", "", "/a/b/c/*");
+	route("wild", "*.example.com", "/a/b/*");
+	route("narrow", "*.eu.example.com", "/*");
+	route("exact", "www.example.com", "/*");
+	assert_string_equal(get("www.example.com", "/a/b/c/d"), "exact");
+	assert_string_equal(get("api.example.com", "/a/b/c/d"), "wild");
+	assert_string_equal(get("api.eu.example.com", "/a/b/c/d"), "narrow");
+	assert_string_equal(get("example.com", "/a/b/c/d"), "any");
+	assert_string_equal(get("wwwexample.com", "/a/b/c/d"), "any");
+	assert_string_equal(get("other.test", "/a/b"), "none");
+}
+
+static void the_longest_path_speaks_whatever_the_order(void **state)
+{
+	(void)state;
+	route("all", "", "/*");
+	route("short", "", "/a/*");
+	route("long", "", "/a/b/*");
+	route("page", "", "/a/b/page");
+	assert_string_equal(get("x", "/a/b/page"), "page");
+	assert_string_equal(get("x", "/a/b/page/2"), "long");
+	assert_string_equal(get("x", "/a/bc"), "short");
+	assert_string_equal(get("x", "/ab"), "all");
+	assert_string_equal(get("x", "/"), "all");
+}
+
+static void a_prefix_matches_without_its_slash_but_an_exact_path_goes_first(void **state)
+{
+	(void)state;
+	route("below", "", "/x/*");
+	assert_string_equal(get("h", "/x"), "below");
+	assert_string_equal(get("h", "/x/"), "below");
+	assert_string_equal(get("h", "/xy"), "none");
+	empty(NULL);
+	route("below", "", "/x/*");
+	route("itself", "", "/x");
+	assert_string_equal(get("h", "/x"), "itself");
+	assert_string_equal(get("h", "/x/"), "below");
+	empty(NULL);
+	route("below", "", "/*");
+	route("itself", "", "/");
+	assert_string_equal(get("h", "/"), "itself");
+}
+
+static void a_method_that_the_route_denies_is_not_let_in_by_a_wider_one(void **state)
+{
+	struct slice read[] = { S("GET"), S("HEAD") }, write[] = { S("POST") };
+	enum fault why;
+
+	(void)state;
+	route("open", "", "/*");
+	for_methods(route("reads", "", "/api/*"), read, 2);
+	for_methods(route("writes", "", "/api/*"), write, 1);
+	assert_string_equal(answers("GET", "h", "/api/x", &why), "reads");
+	assert_string_equal(answers("POST", "h", "/api/x", &why), "writes");
+	assert_string_equal(answers("DELETE", "h", "/other", &why), "open");
+	assert_string_equal(answers("DELETE", "h", "/api/x", &why), "reads");
+	assert_int_equal(why, FAULT_METHOD_DENIED);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test_setup(an_exact_host_goes_before_a_wildcard_before_none, empty),
+		cmocka_unit_test_setup(the_longest_path_speaks_whatever_the_order, empty),
+		cmocka_unit_test_setup(a_prefix_matches_without_its_slash_but_an_exact_path_goes_first, empty),
+		cmocka_unit_test_setup_teardown(a_method_that_the_route_denies_is_not_let_in_by_a_wider_one, empty,
+			empty),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
