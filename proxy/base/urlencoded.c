@@ -1,4 +1,5 @@
 #include "base/urlencoded.h"
+#include "base/text.h"
 
 static int hex(char c)
 {
@@ -35,4 +36,18 @@ bool urlencoded_decode(struct slice from, char *to, size_t *len)
 		to[(*len)++] = c;
 	}
 	return true;
+}
+
+void urlencoded_add(struct text *t, struct slice from)
+{
+	for (size_t i = 0; i < from.len; i++) {
+		char c = from.at[i];
+		bool plain = (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9');
+		if (plain || c == '*' || c == '-' || c == '.' || c == '_')
+			text_char(t, c);
+		else if (c == ' ')
+			text_char(t, '+');
+		else
+			text_printf(t, "%%%02X", (unsigned char)c);
+	}
 }

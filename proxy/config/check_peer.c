@@ -66,6 +66,10 @@ static void check_issuer(struct check *k, struct config_issuer *i)
 	check_environment(k, &i->environment, i->place);
 	check_file(k, &i->ca, i->place);
 	check_distinct(k, &i->audiences, i->place, "audience");
+	if (i->opaque) {
+		check_issuer_url(k, &i->opaque->endpoint, i);
+		check_opaque(k, i->opaque);
+	}
 	check_egress(k, i);
 	if (!i->jwks.at)
 		return;

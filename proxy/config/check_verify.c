@@ -99,3 +99,21 @@ void check_verify(struct check *k, const struct config_route_verify *v)
 	if (names.len)
 		check_audiences(k, v);
 }
+
+/* How the issuer is asked for tokens that are no JWT. */
+void check_opaque(struct check *k, const struct config_opaque *o)
+{
+	bool userinfo = o->by; /* WORDS: introspection|userinfo */
+
+	if (userinfo && (o->client_id.at || o->client_secret.at))
+		COMPLAIN(k, &o->client_id, o,
+		         "userinfo is asked with the token itself; client_id and client_secret are not for it");
+	else if (!userinfo && (!o->client_id.at || !o->client_secret.at))
+		config_complain(k->load->errors, o->place,
+		                "introspection needs client_id and client_secret: issuers tell nobody else");
+	else if (!userinfo && !slice_starts(load_shown(k->load, &o->client_secret, o->client_secret), S("${")))
+		COMPLAIN(k, &o->client_secret, o,
+		         "client_secret must not stand in the configuration; write ${file:PATH} or ${env:NAME}");
+	if (o->stale < o->fresh)
+		COMPLAIN(k, &o->stale, o, "opaque.stale is shorter than opaque.fresh");
+}

@@ -1,4 +1,5 @@
-/* fetch.h -- HTTP GETs by libcurl on libevent, for the keeper alone. Never used by a worker.
+/* fetch.h -- HTTP GETs, and POSTs of a form, by libcurl on libevent, for the keeper alone. Never used by a
+ * worker.
  *
  * Bounded: 64 under way, 1 MiB of body, http and https only, redirects followed to https only (at most 3;
  * none for probes). Verification is on. A proxy only where asked for, never the environment's. */
@@ -21,7 +22,10 @@ struct fetch_ask {
 	const char *server_name;   /* name to verify instead of the URL's host; NULL: the URL's */
 	uint64_t timeout_ns;
 	size_t body_max;           /* 0: the body is dropped */
-	bool follow;
+	bool follow;               /* not where anything of the following is sent */
+	const char *form;          /* a body, urlencoded: POST; NULL: GET */
+	const char *user, *password; /* HTTP Basic (RFC 7617); NULL: none */
+	const char *bearer;        /* a token (RFC 6750); NULL: none */
 };
 struct fetch_answer {
 	int status;                /* 0: no HTTP answer */

@@ -146,6 +146,26 @@ static const char *set_where(struct flight *f, const struct fetch_ask *ask)
 	return NULL;
 }
 
+/* curl copies them. */
+static void set_credentials(CURL *easy, const struct fetch_ask *ask)
+{
+	if (ask->form)
+		curl_easy_setopt(easy, CURLOPT_COPYPOSTFIELDS, ask->form);
+	if (ask->user && ask->password) {
+		curl_easy_setopt(easy, CURLOPT_HTTPAUTH, CURLAUTH_BASIC);
+		curl_easy_setopt(easy, CURLOPT_USERNAME, ask->user);
+		curl_easy_setopt(easy, CURLOPT_PASSWORD, ask->password);
+	} else if (ask->bearer) {
+		curl_easy_setopt(easy, CURLOPT_HTTPAUTH, CURLAUTH_BEARER);
+		curl_easy_setopt(easy, CURLOPT_XOAUTH2_BEARER, ask->bearer);
+	}
+}
+
+static bool is_secret(const struct fetch_ask *ask)
+{
+	return ask->form || ask->password || ask->bearer;
+}
+
 static void set_how(struct flight *f, const struct fetch_ask *ask)
 {
 	CURL *easy = f->easy;
@@ -169,7 +189,7 @@ static void set_how(struct flight *f, const struct fetch_ask *ask)
 	curl_easy_setopt(easy, CURLOPT_FORBID_REUSE, ask->alone ? 1L : 0L);
 	curl_easy_setopt(easy, CURLOPT_INTERFACE, f->from);
 	curl_easy_setopt(easy, CURLOPT_USERAGENT, "sallyport");
-	curl_easy_setopt(easy, CURLOPT_FOLLOWLOCATION, ask->follow ? 1L : 0L);
+	curl_easy_setopt(easy, CURLOPT_FOLLOWLOCATION, ask->follow && !is_secret(ask) ? 1L : 0L);
 	curl_easy_setopt(easy, CURLOPT_MAXREDIRS, 3L);
 	curl_easy_setopt(easy, CURLOPT_TIMEOUT_MS, timeout_ms);
 	curl_easy_setopt(easy, CURLOPT_CONNECTTIMEOUT_MS,
@@ -199,6 +219,7 @@ struct flight *flight_make(const struct fetch_ask *ask)
 	}
 	f->failure = set_where(f, ask);
 	set_how(f, ask);
+	set_credentials(f->easy, ask);
 	return f;
 }
 

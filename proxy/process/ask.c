@@ -1,23 +1,26 @@
 #include "process/ask.h"
+#include "base/secret.h"
 
-/* iat, the issuer's length, then issuer and kid */
-struct ask_head { uint64_t token_iat_s; uint32_t issuer_len; };
+/* then issuer and what */
+struct ask_head { uint64_t token_iat_s; uint32_t issuer_len, kind; };
 
-bool ask_put(struct ring *r, struct slice issuer, struct slice kid, uint64_t token_iat_s)
+bool ask_put(struct ring *r, const struct ask *ask)
 {
-	struct ask_head head = { token_iat_s, (uint32_t)issuer.len };
+	struct ask_head head = { ask->token_iat_s, (uint32_t)ask->issuer.len, ask->kind };
+	struct slice issuer = ask->issuer, what = ask->what;
 	char record[ASK_MAX];
 
-	if (issuer.len > ASK_MAX / 2 || kid.len > ASK_MAX / 2 ||
-		sizeof head + issuer.len + kid.len > sizeof record)
+	if (issuer.len > ASK_MAX / 2 || what.len > ASK_MAX / 2 ||
+		sizeof head + issuer.len + what.len > sizeof record)
 		return false;
-	memset(record, 0, sizeof head);
 	memcpy(record, &head, sizeof head);
 	if (issuer.len)
 		memcpy(record + sizeof head, issuer.at, issuer.len);
-	if (kid.len)
-		memcpy(record + sizeof head + issuer.len, kid.at, kid.len);
-	return ring_put(r, (struct slice){ record, sizeof head + issuer.len + kid.len });
+	if (what.len)
+		memcpy(record + sizeof head + issuer.len, what.at, what.len);
+	bool put = ring_put(r, (struct slice){ record, sizeof head + issuer.len + what.len });
+	secret_wipe(record, sizeof head + issuer.len + what.len); /* it may be a token */
+	return put;
 }
 
 bool ask_take(struct ring *r, char room[static ASK_MAX], struct ask *to)
@@ -30,10 +33,10 @@ bool ask_take(struct ring *r, char room[static ASK_MAX], struct ask *to)
 			continue;
 		memcpy(&head, room, sizeof head);
 		struct slice names = { room + sizeof head, len - sizeof head };
-		if (head.issuer_len > names.len)
+		if (head.issuer_len > names.len || head.kind > ASK_TOKEN)
 			continue;
-		*to = (struct ask){ slice_head(names, head.issuer_len), slice_from(names, head.issuer_len),
-			head.token_iat_s };
+		*to = (struct ask){ (enum ask_kind)head.kind, slice_head(names, head.issuer_len),
+			slice_from(names, head.issuer_len), head.token_iat_s };
 		return true;
 	}
 	return false;

@@ -2,11 +2,13 @@
 #pragma once
 #include "base/ring.h"
 
-enum { ASK_MAX = 1024 }; /* bytes of a record */
+enum { ASK_MAX = 8192 }; /* bytes of a record */
 
-struct ask { struct slice issuer, kid; uint64_t token_iat_s; };
+enum ask_kind { ASK_KEY, ASK_TOKEN }; /* a kid that the keys lack; a token that is no JWT */
+
+struct ask { enum ask_kind kind; struct slice issuer, what; uint64_t token_iat_s; };
 
 /* False: the ring is full, or the names are too long to be anybody's. */
-bool ask_put(struct ring *r, struct slice issuer, struct slice kid, uint64_t token_iat_s);
+bool ask_put(struct ring *r, const struct ask *ask);
 /* The next one; its slices lie in `room`. False: there is none. Malformed ones are skipped. */
 bool ask_take(struct ring *r, char room[static ASK_MAX], struct ask *to);

@@ -44,6 +44,14 @@ static void tell_workers(struct keeper *k)
 	k->endpoints_moved = endpoints;
 }
 
+static void answer(struct keeper *k, const struct ask *ask)
+{
+	if (ask->kind == ASK_TOKEN)
+		verify_keeper_token(k->verify, ask->issuer, ask->what);
+	else
+		verify_keeper_unknown(k->verify, ask->issuer, ask->what, ask->token_iat_s);
+}
+
 static void hear_workers(struct keeper *k)
 {
 	char room[ASK_MAX];
@@ -51,7 +59,7 @@ static void hear_workers(struct keeper *k)
 
 	for (unsigned i = SEAT_WORKERS; i < k->shared->seats_len; i++)
 		while (ask_take(shared_asks(k->shared, i), room, &ask))
-			verify_keeper_unknown(k->verify, ask.issuer, ask.kid, ask.token_iat_s);
+			answer(k, &ask);
 }
 
 /* ---- its turn ---- */

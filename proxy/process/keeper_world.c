@@ -102,6 +102,13 @@ static char *text_of(struct slice s)
 	return s.len ? strndup(s.at, s.len) : NULL;
 }
 
+static void forget(char *secret)
+{
+	if (secret)
+		secret_wipe(secret, strlen(secret));
+	free(secret);
+}
+
 static void fetch_for_verify(void *with, const struct verify_fetch *what,
 	void (*done)(void *for_whom, int status, struct slice body, uint64_t max_age_s, const char *failure),
 	void *for_whom)
@@ -109,11 +116,15 @@ static void fetch_for_verify(void *with, const struct verify_fetch *what,
 	struct keeper *k = with;
 	struct fetching *f = malloc(sizeof *f);
 	char *url = text_of(what->url), *ca = text_of(what->ca), *proxy = text_of(what->proxy);
-	char *address = text_of(what->address);
+	char *address = text_of(what->address), *form = text_of(what->form), *bearer = text_of(what->bearer);
+	char *user = text_of(what->user), *password = text_of(what->password);
 	const struct fetch_ask ask = { .url = url, .ca = keeper_file(k, ca), .timeout_ns = what->patience_ns,
-		.body_max = BODY_MAX, .follow = true, .proxy = proxy, .address = address, .alone = what->alone };
+		.body_max = BODY_MAX, .follow = true, .proxy = proxy, .address = address, .alone = what->alone,
+		.form = form, .user = user, .password = password, .bearer = bearer };
+	bool whole = !proxy == !what->proxy.len && !address == !what->address.len && !form == !what->form.len &&
+		!user == !what->user.len && !password == !what->password.len && !bearer == !what->bearer.len;
 
-	if (f && url && !proxy == !what->proxy.len && !address == !what->address.len) {
+	if (f && url && whole) {
 		*f = (struct fetching){ done, for_whom };
 		fetch(k->fetcher, &ask, on_fetched, f);
 	} else {
@@ -124,6 +135,10 @@ static void fetch_for_verify(void *with, const struct verify_fetch *what,
 	free(ca);
 	free(proxy);
 	free(address);
+	free(user);
+	forget(form);
+	forget(password);
+	forget(bearer);
 }
 
 static void on_moved(void *with)

@@ -52,7 +52,7 @@ static bool open_data_plane(const struct config *c, struct bundle *b, struct con
 		const struct journey_world world = { .config = c, .bundle = b, .loop = loop,
 			.limits = limit_table_attach(limits, c->root.limiting.table_size),
 			.keys = verify_published_attach(keys), .endpoints = endpoints, .tickets = &tickets,
-			.ask = { no_ask, NULL }, .log = no_log };
+			.ask = { .key_unknown = no_ask }, .log = no_log };
 		unsigned before = errors->count;
 		open_redis(c, b, loop, errors);
 		j = errors->count == before ? journey_open(&world, errors) : NULL;

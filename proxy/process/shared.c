@@ -10,7 +10,7 @@
 
 #define PAGE ((size_t)4096)
 #define MESSAGES_SIZE ((size_t)64 * 1024)
-#define ASKS_SIZE ((size_t)64 * 1024)
+#define ASKS_SIZE ((size_t)256 * 1024)
 
 static size_t pages(size_t len)
 {

@@ -69,14 +69,22 @@ static void suspect(void *with, const struct in6_addr *address, bool begins)
 		suspects_note(shared_suspects(w->shared, w->post->seat), address, begins);
 }
 
-static bool ask_keeper(void *with, struct slice issuer, struct slice kid, uint64_t token_iat_s)
+static bool put_question(struct worker *w, const struct ask *ask)
 {
-	struct worker *w = with;
-
-	if (!ask_put(shared_asks(w->shared, w->post->seat), issuer, kid, token_iat_s))
+	if (!ask_put(shared_asks(w->shared, w->post->seat), ask))
 		return false;
 	shared_ring(w->shared->keeper_bell);
 	return true;
+}
+
+static bool ask_for_key(void *with, struct slice issuer, struct slice kid, uint64_t token_iat_s)
+{
+	return put_question(with, &(struct ask){ ASK_KEY, issuer, kid, token_iat_s });
+}
+
+static bool ask_for_token(void *with, struct slice issuer, struct slice token)
+{
+	return put_question(with, &(struct ask){ ASK_TOKEN, issuer, token, 0 });
 }
 
 /* ---- listeners ---- */
@@ -233,7 +241,8 @@ static bool open_journey(struct worker *w)
 		.limits = w->shared->limits, .hot = shared_hot(w->shared, w->post->seat),
 		.exchanges = w->shared->exchanges, .logins = w->shared->logins,
 		.keys = shared_keys(w->shared), .endpoints = &w->shared->published->endpoints,
-		.tickets = &w->shared->published->tickets, .ask = { ask_keeper, w }, .log = on_log, .log_with = w,
+		.tickets = &w->shared->published->tickets, .ask = { ask_for_key, w, ask_for_token },
+		.log = on_log, .log_with = w,
 		.redis = w->redis, .fleet = &w->shared->published->redis.fleet,
 		.is_barred = is_barred, .suspect = suspect, .barred_with = w,
 		.descriptors = confine_descriptors_max(),

@@ -147,12 +147,14 @@ static bool read_scope(const json_t *root, struct text *t, struct claims *c)
 	return true;
 }
 
-static bool read_all(const json_t *root, const struct claims_names *names, struct text *t, struct claims *c)
+static bool read_all(const json_t *root, const struct claims_names *names, bool may_last, struct text *t,
+                     struct claims *c)
 {
 	if (!json_is_object(root) || !read_time(root, "exp", &c->expires_s) ||
 	    !read_time(root, "nbf", &c->not_before_s) || !read_time(root, "iat", &c->issued_s))
 		return false;
-	if (c->expires_s == 0) /* absent: such a token would live for ever (RFC 9068 section 2.2 demands it) */
+	/* absent: such a token would live for ever (RFC 9068 section 2.2 demands it) */
+	if (c->expires_s == 0 && (!may_last || json_object_get(root, "exp")))
 		return false;
 	if (!read_text(root, "iss", CLAIM_ISSUER, t, c) || !read_text(root, "sub", CLAIM_SUBJECT, t, c) ||
 	    !read_text(root, "azp", CLAIM_PARTY, t, c) || !read_text(root, "jti", CLAIM_ID, t, c) ||
@@ -186,7 +188,8 @@ bool claims_read(struct slice payload, const struct claims_plan *plan, char *tex
 
 	*to = (struct claims){ .text = text };
 	*whose = choose(root, plan);
-	bool read = root && read_all(root, &plan->names[*whose < plan->len ? *whose : 0], &t, to);
+	const struct claims_names *names = &plan->names[*whose < plan->len ? *whose : 0];
+	bool read = root && read_all(root, names, plan->may_last, &t, to);
 	if (read)
 		read_wanted(root, &plan->wanted, &t, to);
 	read = read && !t.cut;

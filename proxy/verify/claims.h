@@ -36,6 +36,7 @@ struct claims_plan {
 	const struct claims_names *names; /* at least one */
 	size_t len;
 	struct config_texts wanted; /* further claims, at most CLAIMS_WANTED_MAX */
+	bool may_last;              /* exp may be absent: somebody else says how long the claims hold */
 };
 
 /* Reads a payload. text: at least as long as the payload. *whose: index of the names that hold for its iss;

@@ -1,23 +1,10 @@
 /* The station VERIFY: one request, one credential, one verdict. */
 #include "base/check.h"
 #include "metrics/metrics.h"
-#include "verify/worker.h"
+#include "verify/trial.h"
 
 #define KEYS_TRIED_MAX 4
 #define ASK_AGAIN_NS NS_PER_S /* a question may die with the keeper that had it */
-
-struct trial {
-	struct verify *verify;
-	struct request *request;
-	const struct gate *gate;
-	struct issuer *issuer; /* whose token it is; NULL until that is known */
-	struct waiter *waiter; /* from before, where it has waited already */
-	uint64_t now_ns, wall_s;
-	struct credential credential;
-	struct cache_name name;
-	const struct claims *claims; /* of a valid token; NULL until that is known */
-	bool wants_key;              /* a fetch could settle it */
-};
 
 static enum fault take_credential(struct trial *t)
 {
@@ -35,8 +22,7 @@ static enum fault take_credential(struct trial *t)
 	return FAULT_NONE;
 }
 
-/* From here on it is taken for this issuer's token. */
-static void take_issuer(struct trial *t, struct issuer *issuer)
+void trial_take_issuer(struct trial *t, struct issuer *issuer)
 {
 	t->issuer = issuer;
 	t->name.generation = issuer->generation;
@@ -115,8 +101,8 @@ static enum fault examine_anew(struct trial *t)
 		return fault;
 	if (jwt->whose == t->gate->len)
 		return FAULT_TOKEN_ISSUER;
-	take_issuer(t, t->gate->issuer[jwt->whose]);
-	fault = judge_claims(v, t->gate, t->issuer, &jwt->claims, t->wall_s);
+	trial_take_issuer(t, t->gate->issuer[jwt->whose]);
+	fault = judge_claims(v, t->gate, t->issuer, &jwt->claims, false, t->wall_s);
 	return fault ? fault : check_signature(t, jwt);
 }
 
@@ -125,7 +111,7 @@ static const struct claims *recall(struct trial *t, struct issuer *issuer)
 {
 	uint16_t key;
 
-	take_issuer(t, issuer);
+	trial_take_issuer(t, issuer);
 	const struct claims *known = cache_find(t->verify->cache, &t->name, &key);
 	return known && worker_trusts(t->verify, issuer, t->now_ns, t->wall_s) ? known : NULL;
 }
@@ -133,7 +119,7 @@ static const struct claims *recall(struct trial *t, struct issuer *issuer)
 static enum fault examine_known(struct trial *t, const struct claims *known)
 {
 	metrics_add(t->verify->hit, 1);
-	enum fault fault = judge_claims(t->verify, t->gate, t->issuer, known, t->wall_s);
+	enum fault fault = judge_claims(t->verify, t->gate, t->issuer, known, false, t->wall_s);
 	if (fault)
 		return fault;
 	t->claims = known;
@@ -147,6 +133,8 @@ static enum fault examine(struct trial *t)
 	enum fault fault = take_credential(t);
 	if (fault)
 		return fault;
+	if (t->gate->opaque < t->gate->len && !jwt_is_shaped(t->credential.token))
+		return opaque_examine(t);
 	for (size_t i = 0; i < t->gate->len; i++) {
 		const struct claims *known = recall(t, t->gate->issuer[i]);
 		if (known)
@@ -180,19 +168,41 @@ static bool ask(struct trial *t)
 	return true;
 }
 
+bool trial_is_late(const struct trial *t)
+{
+	const struct waiter *w = t->waiter;
+
+	return w && (w->late || t->now_ns - w->arrived_ns >= t->verify->config->root.verification.wait);
+}
+
 static bool is_worth_waiting(const struct trial *t)
 {
 	const struct issuer *i = t->issuer;
 	uint64_t wait_ns = t->verify->config->root.verification.wait;
 	uint64_t not_before_ns = i->slot ? atomic_load(&i->slot->not_before_ns) : 0;
 
-	if (worker_is_blinded(i, t->now_ns))
+	if (worker_is_blinded(i, t->now_ns) || trial_is_late(t))
 		return false;
-	if (t->waiter && (t->waiter->failed != i->failed || t->now_ns - t->waiter->arrived_ns >= wait_ns))
+	if (t->waiter && t->waiter->failed != i->failed)
 		return false;
 	if (t->waiter && t->waiter->asker && t->waiter->declined != i->declined)
 		return false;
 	return not_before_ns <= t->now_ns + wait_ns;
+}
+
+struct waiter *trial_waiter(struct trial *t)
+{
+	const struct issuer *i = t->issuer;
+
+	if (t->waiter)
+		return t->waiter;
+	t->waiter = arena_take(&t->request->arena, sizeof *t->waiter);
+	if (!t->waiter)
+		return NULL;
+	*t->waiter = (struct waiter){ .request = t->request, .issuer = t->issuer, .arrived_ns = t->now_ns,
+		                      .failed = i->failed, .declined = i->declined };
+	list_init(&t->waiter->link);
+	return t->waiter;
 }
 
 /* True: parked among the issuer's waiters. */
@@ -200,16 +210,8 @@ static bool wait_for_key(struct trial *t)
 {
 	struct issuer *i = t->issuer;
 
-	if (!is_worth_waiting(t))
+	if (!is_worth_waiting(t) || !trial_waiter(t))
 		return false;
-	if (!t->waiter) {
-		t->waiter = arena_take(&t->request->arena, sizeof *t->waiter);
-		if (!t->waiter)
-			return false;
-		*t->waiter = (struct waiter){ .request = t->request, .issuer = i, .arrived_ns = t->now_ns,
-			                      .failed = i->failed, .declined = i->declined };
-		list_init(&t->waiter->link);
-	}
 	if (!ask(t) || t->verify->config->root.verification.wait == 0)
 		return false;
 	list_push(&i->waiters, &t->waiter->link);
@@ -231,7 +233,7 @@ static bool introduce(struct trial *t)
 		.client = arena_copy(&r->arena, claims_get(c, CLAIM_CLIENT)),
 		.tenant = arena_copy(&r->arena, claims_get(c, CLAIM_TENANT)),
 		.scope = arena_copy(&r->arena, claims_get(c, CLAIM_SCOPE)),
-		.expires_s = c->expires_s,
+		.expires_s = c->expires_s ? c->expires_s : opaque_ends_s(t),
 	};
 	return !r->arena.overflowed;
 }
@@ -281,7 +283,7 @@ static enum pace conclude(struct trial *t, enum fault fault)
 		metrics_add(series[fault ? TOLD_FORBIDDEN : TOLD_VALID], 1);
 		return fault ? request_fail(r, fault) : go_on(t);
 	}
-	bool unknown = fault == FAULT_ISSUER_UNKNOWN;
+	bool unknown = fault == FAULT_ISSUER_UNKNOWN || fault == FAULT_TOKEN_UNASKED;
 	bool absent = fault == FAULT_TOKEN_MISSING && !t->credential.carrier;
 	r->identity = (struct identity){ .verdict = unknown ? VERDICT_UNKNOWN : VERDICT_INVALID,
 		                         .issuer = t->issuer || t->gate->len == 1 ? whose->config->id : S("") };
@@ -320,8 +322,10 @@ enum pace verify_enter(struct verify *v, struct request *r, uint64_t now_ns, uin
 	struct trial t = { .verify = v, .request = r, .gate = gate, .waiter = waiter, .now_ns = now_ns,
 		           .wall_s = wall_s };
 	enum fault fault = examine(&t);
-	if (t.wants_key && wait_for_key(&t))
+	if ((t.wants_key && wait_for_key(&t)) || (t.wants_answer && opaque_wait(&t)))
 		return WAIT;
+	if (t.wants_answer)
+		fault = opaque_fall_back(&t);
 	return conclude(&t, fault);
 }
 
@@ -332,4 +336,12 @@ void verify_leave(struct verify *v, struct request *r)
 	(void)v;
 	if (waiter) /* the driver's patience is out, or the client has left */
 		metrics_add(waiter->issuer->series[TOLD_UNKNOWN], 1);
+}
+
+void verify_hurry(struct request *r)
+{
+	struct waiter *waiter = r->waits;
+
+	if (waiter)
+		waiter->late = true;
 }

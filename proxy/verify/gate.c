@@ -37,7 +37,22 @@ static void open_issuers(struct verify *v, struct gate *g, struct config_errors 
 		g->names[g->len] = (struct claims_names){ c->client_claim, c->tenant_claim, c->issuer };
 		g->issuer[g->len++] = issuer;
 	}
-	g->plan = (struct claims_plan){ g->names, g->len, { v->wanted, 0 } };
+	g->plan = (struct claims_plan){ g->names, g->len, { v->wanted, 0 }, false };
+}
+
+/* A token that is no JWT does not say whose it is. */
+static void choose_opaque(struct gate *g, struct config_errors *errors)
+{
+	g->opaque = g->len;
+	for (size_t i = 0; i < g->len; i++) {
+		if (!g->issuer[i]->config->opaque)
+			continue;
+		if (g->opaque < g->len)
+			config_complain(errors, g->rule->place,
+			                "both %.*s and %.*s can be asked for opaque tokens; of a route's issuers one may",
+			                SLICE(g->issuer[g->opaque]->config->id), SLICE(g->issuer[i]->config->id));
+		g->opaque = i;
+	}
 }
 
 /* A route can only narrow. */
@@ -110,6 +125,7 @@ void gates_open(struct verify *v, struct config_errors *errors)
 		if (!g->rule)
 			continue;
 		open_issuers(v, g, errors);
+		choose_opaque(g, errors);
 		check_audiences(g, errors);
 		open_conditions(v, g, errors);
 		open_carriers(g, errors);

@@ -3,7 +3,7 @@
 /* exp, nbf, iat with the skew forgiven on each (RFC 7519 section 4.1). */
 static enum fault judge_time(const struct claims *c, uint64_t wall_s, uint64_t skew_s)
 {
-	if (wall_s >= c->expires_s + skew_s)
+	if (c->expires_s && wall_s >= c->expires_s + skew_s)
 		return FAULT_TOKEN_EXPIRED;
 	if (c->not_before_s > wall_s + skew_s || c->issued_s > wall_s + skew_s)
 		return FAULT_TOKEN_EARLY;
@@ -47,8 +47,9 @@ static bool has_all(const struct config_texts *wanted, const struct claims *c, e
 }
 
 enum fault judge_claims(const struct verify *v, const struct gate *g, const struct issuer *i,
-                        const struct claims *c, uint64_t wall_s)
+                        const struct claims *c, bool is_said, uint64_t wall_s)
 {
+	bool any_audience = is_said && !claims_get(c, CLAIM_AUDIENCE).len && !g->rule->audiences.len;
 	const struct config_issuer *issuer = i->config;
 
 	if (!slice_same(claims_get(c, CLAIM_ISSUER), issuer->issuer))
@@ -56,7 +57,7 @@ enum fault judge_claims(const struct verify *v, const struct gate *g, const stru
 	enum fault fault = judge_time(c, wall_s, v->config->root.verification.skew / NS_PER_S);
 	if (fault)
 		return fault;
-	if (!is_for_us(&g->rule->audiences, &issuer->audiences, c))
+	if (!any_audience && !is_for_us(&g->rule->audiences, &issuer->audiences, c))
 		return FAULT_TOKEN_AUDIENCE;
 	if (issuer->azp.len && !is_one_of(&issuer->azp, claims_get(c, CLAIM_PARTY)))
 		return FAULT_TOKEN_AUDIENCE;

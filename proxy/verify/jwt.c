@@ -54,6 +54,15 @@ static bool split(struct slice token, struct slice part[3])
 	return part[0].len && part[1].len && part[2].len && slice_find(rest, '.') == rest.len;
 }
 
+bool jwt_is_shaped(struct slice token)
+{
+	struct slice part[3];
+
+	/* base64url of a brace and whatever follows it */
+	return split(token, part) && part[0].len > 1 && part[0].at[0] == 'e' &&
+	       strchr("wxyz0123456789-_", part[0].at[1]);
+}
+
 enum fault jwt_read(struct slice token, const struct claims_plan *plan, const struct jwt_scratch *scratch,
                     struct jwt *to)
 {

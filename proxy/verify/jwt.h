@@ -29,6 +29,9 @@ enum fault bearer_read(struct slice authorization, struct slice *token);
 /* Is it a b64token (RFC 6750 section 2.1)? */
 bool bearer_is_token(struct slice s);
 
+/* At a glance: does it have the form of a JWT in compact form? Of others only their issuer knows anything. */
+bool jwt_is_shaped(struct slice token);
+
 /* FAULT_NONE, TOKEN_MALFORMED or TOKEN_ALGORITHM. */
 enum fault jwt_read(struct slice token, const struct claims_plan *plan, const struct jwt_scratch *scratch,
                     struct jwt *to) __attribute__((warn_unused_result));

@@ -142,6 +142,7 @@ struct verify_keeper *verify_keeper_open(const struct config *c, struct bundle *
 	for (size_t i = 0; i < k->len; i++)
 		open_source(k, &k->source[i], (const unsigned char (*)[SHA256_LEN])kept);
 	free(kept);
+	k->inquiries = inquiries_open(k);
 	keeper_tell_workers(k);
 	return k;
 }
@@ -158,6 +159,7 @@ void verify_keeper_close(struct verify_keeper *k)
 		reach_close(s);
 		state_close(s);
 	}
+	inquiries_close(k->inquiries);
 	snapshots_close(k->snapshots);
 	kept_close(k->kept);
 	free(k->source);

@@ -58,6 +58,8 @@ struct source {
 	uint32_t series[FETCHEDS], age, states[ISSUER_STATES], drills[DRILLS];
 };
 
+struct inquiries; /* inquire.c: opaque tokens asked about */
+
 struct verify_keeper {
 	const struct config *config;
 	struct bundle *bundle;
@@ -69,6 +71,7 @@ struct verify_keeper {
 	struct { uint64_t kid, until_ns; unsigned times; } absent[ABSENT_KIDS];
 	struct source *source;
 	size_t len;
+	struct inquiries *inquiries;
 };
 
 static inline uint64_t keeper_now(const struct verify_keeper *k)
@@ -100,6 +103,10 @@ void attempt_failed(struct source *s, const char *why);
 void attempt_succeeded(struct source *s, struct slice jwks, uint64_t max_age_s);
 /* file.c */
 void attempt_file(struct source *s);
+
+/* inquire.c */
+struct inquiries *inquiries_open(struct verify_keeper *k);
+void inquiries_close(struct inquiries *all); /* once nothing is under way */
 
 /* absent.c: kids that issuers are known not to have */
 bool absent_has(const struct verify_keeper *k, const struct source *s, struct slice kid);

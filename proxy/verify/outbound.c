@@ -158,7 +158,8 @@ static void start_one(struct outbound *o, struct errand *e)
 	const struct config_issuer_egress *c = w->config;
 	const struct verify_fetch ask = { .url = e->url, .ca = o->config->ca,
 		.proxy = c ? c->proxy : S(""), .address = c ? c->address : S(""), .alone = o->ways > 1,
-		.patience_ns = patience_ns(o) };
+		.patience_ns = patience_ns(o), .form = e->form, .user = e->user, .password = e->password,
+		.bearer = e->bearer };
 	o->world->fetch(o->world->with, &ask, on_answer, t);
 }
 

@@ -27,7 +27,8 @@ struct errand { /* the caller's, at rest until sent and after done; zeroed at fi
 	struct list link;
 	struct outbound *outbound; /* NULL: at rest */
 	enum rank rank;
-	struct slice url;          /* the caller's, too */
+	struct slice url;          /* the caller's, too, as are: */
+	struct slice form, user, password, bearer; /* of struct verify_fetch */
 	void (*done)(void *for_whom, int status, struct slice body, uint64_t max_age_s, const char *failure);
 	void *for_whom;
 	uint64_t until_ns;

@@ -5,6 +5,7 @@
  * last, says which one counts. A keeper that dies in the middle leaves the old copy in force. One writer. */
 #pragma once
 #include "verify/keyset.h"
+#include "verify/opaque.h"
 #include "verify/verify.h"
 #include <stdatomic.h>
 
@@ -60,6 +61,7 @@ struct verify_published {
 	_Atomic uint64_t moved;       /* grows with every change of anything below: the one word to watch */
 	_Atomic uint64_t generations; /* the last generation given out */
 	struct published_slot slot[PUBLISHED_ISSUERS];
+	struct opaque_table opaque;
 };
 
 static inline uint64_t published_drill_until(enum drill drill, uint64_t end_ns)

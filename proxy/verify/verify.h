@@ -3,9 +3,12 @@
  * Worker's side: the token from Authorization: Bearer is judged against the keys that the keeper published;
  * signatures are remembered in a verdict cache keyed by SHA-256 of token, issuer, key and key generation.
  * Time, audience, azp, scopes are judged per request and route, never cached. Where the keys lack the token's
- * kid the keeper is asked (one fetch per machine) and the request WAITs at most verification.wait. Keeper's
- * side: fetches discovery and key sets through a function given to it, keeps soft and hard ages, backoff,
- * jitter, snapshots in the state directory (HMAC), and publishes into memory that workers map read-only.
+ * kid the keeper is asked (one fetch per machine) and the request WAITs at most verification.wait. A token
+ * that is no JWT goes to the issuer, where that is configured (RFC 7662 or userinfo): the keeper asks once
+ * per token and machine, and publishes what is said.
+ * Keeper's side: fetches discovery and key sets through a function given to it, keeps soft and hard ages,
+ * backoff, jitter, snapshots in the state directory (HMAC), and publishes into memory that workers map
+ * read-only.
  * An answer claims no more than is known: 401 proven invalid, 403 valid but not allowed, 503 cannot know. */
 #pragma once
 #include "verify/exchange.h"
@@ -13,7 +16,7 @@
 
 /* ---- what the keeper publishes ---- */
 struct verify_published; /* per issuer name: two copies of the key set (JWKS text), an index flipped last */
-size_t verify_published_memory(void);        /* 32 issuers of 64 KiB key sets */
+size_t verify_published_memory(void);        /* 32 issuers of 64 KiB key sets, 4,096 opaque tokens */
 /* `memory` is aligned to 64 bytes and zeroed before its first attach, which writes the layout id: the first
  * is made by a process that may write. NULL: it was laid out by another version; take new memory. */
 struct verify_published *verify_published_attach(void *memory);
@@ -25,6 +28,7 @@ struct verify;
 struct verify_ask { /* to the keeper; false: the ring is full or the keeper silent ("cannot know") */
 	bool (*key_unknown)(void *with, struct slice issuer, struct slice kid, uint64_t token_iat_s);
 	void *with;
+	bool (*token_unknown)(void *with, struct slice issuer, struct slice token); /* one that is no JWT */
 };
 struct verify *verify_open(const struct config *c, const struct verify_published *p, struct verify_ask ask,
 	struct config_errors *errors);
@@ -33,17 +37,22 @@ void verify_close(struct verify *v);
  * wall_s: seconds since 1970. */
 enum pace verify_enter(struct verify *v, struct request *r, uint64_t now_ns, uint64_t wall_s);
 void verify_leave(struct verify *v, struct request *r);
+/* It has waited long enough: entered again, it does not say WAIT. */
+void verify_hurry(struct request *r);
 /* The published generation moved, or the keeper answered: wakes those who wait. Called once per turn; cheap.
  */
 void verify_turn(struct verify *v);
 
 /* ---- the keeper's side ---- */
 struct verify_keeper;
-struct verify_fetch { /* a GET */
+struct verify_fetch { /* a GET; a POST where there is a form */
 	struct slice url, ca;         /* ca: PEM file or empty */
 	struct slice proxy, address;  /* HTTP proxy to go through, local address to go from; or empty */
 	bool alone;                   /* on a connection that is not shared with other ways out */
 	uint64_t patience_ns;
+	struct slice form;            /* urlencoded; or empty */
+	struct slice user, password;  /* HTTP Basic, as they are sent; or empty */
+	struct slice bearer;          /* a token; or empty */
 };
 struct verify_world {           /* given by process/: time, fetching, disk */
 	void *with;
@@ -65,6 +74,8 @@ struct verify_keeper *verify_keeper_open(const struct config *c, struct bundle *
 void verify_keeper_close(struct verify_keeper *k);
 /* Does what is due; returns when it wants to be called next (ns, monotonic). */
 uint64_t verify_keeper_tick(struct verify_keeper *k);
+/* A worker met a token that only its issuer can read. */
+void verify_keeper_token(struct verify_keeper *k, struct slice issuer, struct slice token);
 /* A worker met a kid that the keys lack. */
 void verify_keeper_unknown(struct verify_keeper *k, struct slice issuer, struct slice kid, uint64_t iat_s);
 /* Pretends for a while: kind is unreachable, stale, degraded, blind, or none, which ends it. NULL, or a

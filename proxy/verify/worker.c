@@ -11,6 +11,8 @@ static void open_issuer(struct issuer *i, const struct config_issuer *config, st
 
 	*i = (struct issuer){ .config = config };
 	list_init(&i->waiters);
+	if (config->opaque && !opaque_who(config, i->opaque_who))
+		config_complain(errors, config->place, "OpenSSL offers no SHA-256, so no token can be verified");
 	if (!published_who(config, i->who))
 		config_complain(errors, config->place, "OpenSSL offers no SHA-256, so no token can be verified");
 	for (int t = 0; t < TOLDS; t++)
@@ -50,6 +52,7 @@ struct verify *verify_open(const struct config *c, const struct verify_published
 	v->ask = ask;
 	v->moved = UINT64_MAX; /* so that the first look reads everything */
 	json_object_seed((size_t)random_u64() | 1); /* else jansson opens a file at its first object */
+	list_init(&v->opaque_waiters);
 	check(take_memory(v));
 	open_series(v);
 	if (c->root.issuers_len > PUBLISHED_ISSUERS)
@@ -142,6 +145,7 @@ void worker_catch_up(struct verify *v)
 {
 	uint64_t moved = verify_published_moved(v->published);
 
+	opaque_catch_up(v);
 	if (moved == v->moved)
 		return;
 	v->moved = moved;

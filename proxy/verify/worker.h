@@ -17,6 +17,7 @@ struct issuer {
 	struct keyset *keys;   /* NULL: none yet */
 	struct list waiters;   /* struct waiter */
 	uint64_t asked_ns;     /* when the keeper was last asked; 0: it has answered since */
+	unsigned char opaque_who[SHA256_LEN]; /* where it can be asked for tokens */
 	uint32_t series[TOLDS];
 };
 
@@ -29,15 +30,20 @@ struct gate { /* what a route demands */
 	enum claim *condition; /* of each of rule->claims */
 	struct carrier carrier[CARRIERS_MAX]; /* where tokens are taken from */
 	size_t carriers;
+	size_t opaque; /* index of the issuer that is asked for tokens that are no JWT; len where none is */
 };
 
-struct waiter { /* a request that waits for a key; in its arena */
+struct waiter { /* a request that waits for a key, or for what an issuer says of its token; in its arena */
 	struct list link;
 	struct request *request;
 	struct issuer *issuer;
 	uint64_t arrived_ns, failed, declined; /* as they were when it first came */
-	bool asker;
+	bool asker, late;             /* late: it has waited long enough */
+	unsigned char id[SHA256_LEN]; /* of its token, where it waits for an answer */
 };
+
+#define QUESTIONS 256
+struct question { uint64_t tag, asked_ns; }; /* put to the keeper lately */
 
 struct verify {
 	const struct config *config;
@@ -54,6 +60,12 @@ struct verify {
 	struct jwt jwt;
 	struct published_keys taken;
 	uint32_t hit, miss, negative;
+
+	uint64_t opaque_moved;
+	struct list opaque_waiters; /* struct waiter */
+	struct question question[QUESTIONS];
+	char answer[OPAQUE_TEXT_MAX], answer_text[2 * OPAQUE_TEXT_MAX];
+	struct claims answer_claims;
 };
 
 /* Looks whether the keeper has moved anything; if so reads it and wakes who waits. One load where not. */
@@ -65,12 +77,16 @@ static inline bool worker_is_blinded(const struct issuer *i, uint64_t now_ns) /*
 /* Are the issuer's keys at hand and within the hard bound? */
 bool worker_trusts(const struct verify *v, const struct issuer *i, uint64_t now_ns, uint64_t wall_s);
 
+/* opaque_enter.c: wakes those of whose tokens something was said. One load where nothing was. */
+void opaque_catch_up(struct verify *v);
+
 /* gate.c: what the routes demand. */
 void gates_open(struct verify *v, struct config_errors *errors);
 void gates_close(struct verify *v);
 
-/* What can be said before any signature is checked: a fault that holds whoever signed. */
+/* What can be said before any signature is checked: a fault that holds whoever signed. is_said: the issuer
+ * itself said so when asked, so that an audience may be wanting. */
 enum fault judge_claims(const struct verify *v, const struct gate *g, const struct issuer *i,
-                        const struct claims *c, uint64_t wall_s);
+                        const struct claims *c, bool is_said, uint64_t wall_s);
 /* Whether a valid token may pass here: TOKEN_SCOPE, TOKEN_CLAIM or FAULT_NONE. */
 enum fault judge_rights(const struct gate *g, const struct claims *c);

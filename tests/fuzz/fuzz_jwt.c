@@ -11,7 +11,7 @@
 static char decoded[SIZE], texts[SIZE];
 static const struct jwt_scratch scratch = { decoded, texts, SIZE };
 static const struct claims_names names = { { "azp", 3 }, { "org_id", 6 }, { 0 } };
-static const struct claims_plan plan = { &names, 1, { 0 } };
+static const struct claims_plan plan = { &names, 1, { 0 }, false };
 
 /* What was taken must be as the rest of the house relies on. */
 static void hold(const struct claims *c)

@@ -126,6 +126,14 @@ static bool key_unknown(void *with, struct slice issuer, struct slice kid, uint6
 	return true;
 }
 
+static bool token_unknown(void *with, struct slice issuer, struct slice token)
+{
+	struct scene *s = with;
+
+	verify_keeper_token(s->keeper, issuer, token);
+	return true;
+}
+
 /* ---- the data plane ---- */
 
 static void log_line_of(void *with, struct slice line)
@@ -178,7 +186,7 @@ static void load(struct scene *s, struct slice config)
 	                              .keys = s->keys,
 	                              .endpoints = s->endpoints,
 	                              .tickets = s->tickets,
-	                              .ask = {key_unknown, s},
+	                              .ask = {key_unknown, s, token_unknown},
 	                              .log = log_line_of,
 	                              .log_with = s};
 	open_keeper(s);

@@ -297,36 +297,6 @@ static void names_refer_to_what_is_there(void **state)
 	welcome(ROUTE("path: /a, upstream: app, verify: {issuer: auth0, audiences: [api]}"));
 }
 
-#define TWO "issuers: {auth0: {issuer: \"https://auth0.example/\", audiences: [api, ui]}, " \
-	"corp: {issuer: \"https://corp.example/\", audiences: [api, corp]}, "               \
-	"twin: {issuer: \"https://corp.example/\", audiences: [api]}}\n"
-#define TWO_ROUTE(inside) LEAST TWO UPSTREAM "routes:\n  - {path: /a, upstream: app, verify: {" inside "}}\n"
-
-static void a_route_of_several_issuers_can_tell_their_tokens_apart(void **state)
-{
-	(void)state;
-	welcome(TWO_ROUTE("issuers: [auth0, corp]"));
-	welcome(TWO_ROUTE("issuers: [auth0, corp], audiences: [ui, corp]"));
-	refuse(TWO_ROUTE("issuer: auth0, issuers: [corp]"), "verify has issuer or issuers, not both");
-	refuse(TWO_ROUTE("scopes: [read]"), "verify needs an issuer: whose tokens does the route take?");
-	refuse(TWO_ROUTE("issuers: [auth0, korp]"), "there is no issuer \"korp\"; did you mean \"corp\"?");
-	refuse(TWO_ROUTE("issuers: [auth0, auth0]"), "issuer");
-	refuse(TWO_ROUTE("issuers: [corp, twin]"), "have the same URL, so no token's iss can tell them apart");
-	refuse(TWO_ROUTE("issuers: [auth0, corp], audiences: [else]"), "is not among the audiences of");
-	refuse(TWO_ROUTE("issuers: [auth0, corp], audiences: [ui]"),
-	       "none of these is an audience of issuer \"corp\", so none of its tokens could pass");
-}
-
-static void a_condition_on_a_claim_has_at_least_one_value(void **state)
-{
-	(void)state;
-	welcome(TWO_ROUTE("issuer: auth0, claims: {org_id: [a, b], email_verified: true}"));
-	welcome(TWO_ROUTE("issuer: auth0, claims: {\"https://x/roles\": admin}"));
-	refuse(TWO_ROUTE("issuer: auth0, claims: {org_id: []}"), "\"org_id\" needs at least one value");
-	refuse(TWO_ROUTE("issuer: auth0, claims: [org_id]"), "\"claims\" takes a mapping of names to values");
-	refuse(TWO_ROUTE("issuer: auth0, claims: {org_id: {a: b}}"), "\"org_id\" takes a list of values");
-}
-
 static void a_denial_never_says_that_something_is_gone(void **state)
 {
 	(void)state;
@@ -474,8 +444,6 @@ int main(void)
 		cmocka_unit_test(health_paths_begin_with_a_slash),
 		cmocka_unit_test(limits_are_keyed_by_what_is_known),
 		cmocka_unit_test(a_bucket_holds_what_a_request_costs_and_fills_in_a_year),
-		cmocka_unit_test(a_route_of_several_issuers_can_tell_their_tokens_apart),
-		cmocka_unit_test(a_condition_on_a_claim_has_at_least_one_value),
 		cmocka_unit_test(limits_by_token_stand_on_routes_that_verify),
 		cmocka_unit_test(a_route_has_one_end),
 		cmocka_unit_test(nothing_is_open_by_omission),

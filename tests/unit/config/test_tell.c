@@ -299,6 +299,7 @@ static void the_example_loads(void **state)
 		bundle_put(b, path, S("pem"));
 	}
 	bundle_put(b, "/etc/sallyport/fleet.key", S("a fleet's secret of more than 32 bytes\n"));
+	bundle_put(b, "/etc/sallyport/introspection.key", S("hush"));
 	setenv("SALLYPORT_FLEET_OLD", "the secret that the fleet had before it", 1);
 	struct loaded l = load_from(b, text);
 	expect_good(&l);

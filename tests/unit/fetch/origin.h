@@ -53,7 +53,7 @@ static inline bool origin_answer(const struct origin *o, SSL *ssl, int fd)
 	for (size_t i = 0; i < sizeof answers / sizeof *answers; i++)
 		if (!strncmp(path, answers[i][0], strlen(answers[i][0]))) {
 			origin_say(ssl, fd, answers[i][1], strlen(answers[i][1]));
-			return i < 4;
+			return i < 5; /* the others hang up */
 		}
 	if (!strncmp(path, "/big", 4)) {
 		origin_say(ssl, fd, big, strlen(big));
@@ -69,6 +69,15 @@ struct origin_guest {
 	int fd;
 };
 
+/* Is the request there with its body? */
+static inline bool origin_is_whole(const char *head, size_t len)
+{
+	const char *end = strstr(head, "\r\n\r\n"), *length = strstr(head, "Content-Length: ");
+	size_t body = length ? strtoul(length + 16, NULL, 10) : 0;
+
+	return end && len >= (size_t)(end + 4 - head) + body;
+}
+
 static inline void *origin_serve(void *with)
 {
 	struct origin_guest *guest = with;
@@ -83,7 +92,7 @@ static inline void *origin_serve(void *with)
 	while ((n = origin_read(ssl, guest->fd, head + len, sizeof head - 1 - len)) > 0) {
 		len += (size_t)n;
 		head[len] = '\0';
-		if (!strstr(head, "\r\n\r\n"))
+		if (!origin_is_whole(head, len))
 			continue;
 		memcpy(o->request, head, len + 1); /* the tests ask one after the other */
 		len = 0;

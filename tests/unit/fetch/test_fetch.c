@@ -286,6 +286,34 @@ static void a_local_address_is_gone_from_where_one_is_named(void **state)
 	assert_int_equal(seen.status, 0); /* nor is the name of an interface an address */
 }
 
+static void a_form_is_posted_with_the_names_of_who_asks(void **state)
+{
+	const struct fetch_ask ask = { .body_max = 10, .form = "token=a%2Bb", .user = "gate+way",
+		.password = "s%3Ae" };
+
+	(void)state;
+	get_with(ask, "http", plain.port, "/keys");
+	assert_int_equal(seen.status, 200);
+	assert_int_equal(strncmp(plain.request, "POST /keys HTTP/1.1", 19), 0);
+	assert_non_null(strstr(plain.request, "Authorization: Basic Z2F0ZSt3YXk6cyUzQWU=\r\n"));
+	assert_non_null(strstr(plain.request, "Content-Type: application/x-www-form-urlencoded\r\n"));
+	assert_non_null(strstr(plain.request, "\r\n\r\ntoken=a%2Bb"));
+	get("/keys"); /* on the same connection, and nothing of it is left */
+	assert_null(strstr(plain.request, "Authorization"));
+}
+
+static void a_bearer_token_is_sent_to_nobody_else(void **state)
+{
+	const struct fetch_ask ask = { .follow = true, .body_max = 10, .bearer = "tok-1" };
+
+	(void)state;
+	get_with(ask, "http", plain.port, "/keys");
+	assert_non_null(strstr(plain.request, "Authorization: Bearer tok-1\r\n"));
+	assert_int_equal(strncmp(plain.request, "GET ", 4), 0);
+	get_with(ask, "http", plain.port, "/plain");
+	assert_int_equal(seen.status, 302); /* not followed */
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -305,6 +333,8 @@ int main(void)
 		cmocka_unit_test(cache_control_is_read_as_written),
 		cmocka_unit_test(a_proxy_is_asked_where_one_is_named),
 		cmocka_unit_test(a_local_address_is_gone_from_where_one_is_named),
+		cmocka_unit_test(a_form_is_posted_with_the_names_of_who_asks),
+		cmocka_unit_test(a_bearer_token_is_sent_to_nobody_else),
 	};
 
 	signal(SIGPIPE, SIG_IGN);

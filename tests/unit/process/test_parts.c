@@ -119,17 +119,19 @@ static void a_question_survives_the_ring(void **state)
 	(void)state;
 	memset(memory, 0, ring_memory(4096));
 	struct ring *r = ring_init(memory, 4096);
-	assert_true(ask_put(r, S("auth0"), S("kid-1"), 77));
-	assert_true(ask_put(r, S(""), S(""), 78));
+	assert_true(ask_put(r, &(struct ask){ ASK_KEY, S("auth0"), S("kid-1"), 77 }));
+	assert_true(ask_put(r, &(struct ask){ ASK_TOKEN, S(""), S("opaque"), 0 }));
 	memset(longer, 'x', sizeof longer);
-	assert_false(ask_put(r, S("auth0"), (struct slice){ longer, sizeof longer }, 1));
+	assert_false(ask_put(r, &(struct ask){ ASK_TOKEN, S("auth0"), { longer, sizeof longer }, 1 }));
 	ring_put(r, S("junk"));
-	ring_put(r, S("12345678\377\377\377\377xxxxx"));
+	ring_put(r, S("12345678\377\377\377\377\0\0\0\0xxxxx"));
+	ring_put(r, S("12345678\0\0\0\0\377\0\0\0xxxxx"));
 	assert_true(ask_take(r, room, &ask));
-	assert_true(slice_same(ask.issuer, S("auth0")) && slice_same(ask.kid, S("kid-1")));
+	assert_true(slice_same(ask.issuer, S("auth0")) && slice_same(ask.what, S("kid-1")));
+	assert_int_equal(ask.kind, ASK_KEY);
 	assert_int_equal(ask.token_iat_s, 77);
 	assert_true(ask_take(r, room, &ask));
-	assert_true(ask.issuer.len == 0 && ask.kid.len == 0);
+	assert_true(ask.issuer.len == 0 && slice_same(ask.what, S("opaque")) && ask.kind == ASK_TOKEN);
 	assert_false(ask_take(r, room, &ask));
 	free(memory);
 }

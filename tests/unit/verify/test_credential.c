@@ -173,8 +173,8 @@ static void reopen(void)
 	struct config_errors errors = { 0 };
 
 	verify_close(house.verify);
-	house.verify = verify_open(&house.config, house.published, (struct verify_ask){ house_asked, NULL },
-	                           &errors);
+	house.verify = verify_open(&house.config, house.published,
+	                           (struct verify_ask){ .key_unknown = house_asked }, &errors);
 	assert_non_null(house.verify);
 }
 

@@ -19,7 +19,7 @@ static void what_it_signs_verifies_under_its_key_set(void **state)
 	static struct jwt jwt;
 	const struct jwt_scratch scratch = { decoded, texts, sizeof decoded };
 	const struct claims_names names = { .client = S("azp"), .tenant = S("org_id") };
-	const struct claims_plan plan = { &names, 1, { 0 } };
+	const struct claims_plan plan = { &names, 1, { 0 }, false };
 	char *jwks = signer_jwks(signer), *token = signer_sign(signer, "{\"sub\":\"a\",\"exp\":9}");
 	const char *why;
 

@@ -1,0 +1,289 @@
+/* Opaque tokens: the issuer is asked about each once per machine, however many wait for it.
+ *
+ * Everything goes through the issuer's gate (outbound.h), where keys go first. What was said is published; of
+ * a token that could not be asked about it is published that it could not, so that nobody waits for nothing.
+ * An issuer that fails again and again is left alone for a while. */
+#include "base/check.h"
+#include "base/log.h"
+#include "base/random.h"
+#include "base/text.h"
+#include "base/urlencoded.h"
+#include "metrics/metrics.h"
+#include "verify/reply.h"
+#include "verify/keeper.h"
+#include <stdio.h>
+
+#define UNDER_WAY_MAX 2048
+#define FAILURES_MAX 5 /* in a row, before it is left alone */
+
+enum outcome { OUTCOME_GOOD, OUTCOME_REFUSED, OUTCOME_FAILED, OUTCOMES };
+
+struct inquirer { /* one issuer's; source NULL: it is never asked */
+	struct source *source;
+	unsigned char who[SHA256_LEN];
+	struct slice wanted[CLAIMS_WANTED_MAX];
+	struct reply_plan plan;
+	char *user, *password; /* form-encoded (RFC 6749 section 2.3.1) */
+	unsigned failures;     /* in a row */
+	uint64_t not_before_ns;
+	char failure[160];
+	uint32_t series[OUTCOMES];
+};
+
+struct inquiries {
+	struct verify_keeper *keeper;
+	struct crypt crypt;
+	struct inquirer *of; /* by source */
+	struct list under_way;
+	size_t len;
+};
+
+struct inquiry {
+	struct list link;
+	struct inquiries *all;
+	struct inquirer *by;
+	struct errand errand;
+	unsigned char id[SHA256_LEN];
+	uint64_t begun_ns;
+	size_t size; /* of text */
+	char text[]; /* the form, or the token */
+};
+
+/* ---- opening and closing ---- */
+
+static char *encoded(struct slice from)
+{
+	struct text t = { .at = malloc(3 * from.len + 1), .cap = 3 * from.len + 1 };
+
+	check(t.at);
+	urlencoded_add(&t, from);
+	check(text_end(&t));
+	return t.at;
+}
+
+static void open_one(struct inquiries *all, struct inquirer *i, struct source *s)
+{
+	static const char *const outcomes[OUTCOMES] = { "good", "refused", "failed" };
+	const struct config_opaque *o = s->config->opaque;
+
+	if (!o)
+		return;
+	i->source = s;
+	check(opaque_who(s->config, i->who));
+	i->plan = reply_plan_of(all->keeper->config, s->config, i->wanted);
+	i->user = encoded(o->client_id);
+	i->password = encoded(o->client_secret);
+	for (int n = 0; n < OUTCOMES; n++)
+		i->series[n] = metrics_series(METRIC_issuer_inquiries_total, s->config->id, slice_of(outcomes[n]),
+		                              S(""), S(""));
+}
+
+struct inquiries *inquiries_open(struct verify_keeper *k)
+{
+	struct inquiries *all = calloc(1, sizeof *all);
+
+	check(all && crypt_open(&all->crypt));
+	all->keeper = k;
+	list_init(&all->under_way);
+	all->of = calloc(k->len + 1, sizeof *all->of);
+	check(all->of);
+	for (size_t i = 0; i < k->len; i++)
+		open_one(all, &all->of[i], &k->source[i]);
+	return all;
+}
+
+/* What was sent is wiped: it is a credential. */
+static void end(struct inquiry *q)
+{
+	list_remove(&q->link);
+	q->all->len--;
+	secret_wipe(q->text, q->size);
+	free(q);
+}
+
+static void close_one(struct inquirer *i)
+{
+	if (!i->source)
+		return;
+	secret_wipe(i->password, strlen(i->password));
+	free(i->user);
+	free(i->password);
+}
+
+void inquiries_close(struct inquiries *all)
+{
+	while (!list_is_empty(&all->under_way))
+		end(list_entry(all->under_way.next, struct inquiry, link));
+	for (size_t i = 0; i < all->keeper->len; i++)
+		close_one(&all->of[i]);
+	crypt_close(&all->crypt);
+	free(all->of);
+	free(all);
+}
+
+/* ---- what comes of one ---- */
+
+static struct opaque_table *table_of(const struct inquiries *all)
+{
+	return &all->keeper->published->opaque;
+}
+
+static uint64_t backoff_ns(unsigned failures)
+{
+	uint64_t ns = random_jitter(NS_PER_S << (failures < 5 ? failures : 5), 20);
+
+	return ns < NS_PER_S ? NS_PER_S : ns;
+}
+
+static void failed(struct inquiry *q, const char *why)
+{
+	struct inquirer *i = q->by;
+	uint64_t until_ns = keeper_now(q->all->keeper) + backoff_ns(i->failures);
+
+	if (strcmp(i->failure, why) != 0)
+		log_warn("issuer %.*s: a token could not be asked about: %s", SLICE(i->source->config->id), why);
+	snprintf(i->failure, sizeof i->failure, "%s", why);
+	if (++i->failures >= FAILURES_MAX)
+		i->not_before_ns = until_ns;
+	metrics_add(i->series[OUTCOME_FAILED], 1);
+	opaque_tell(table_of(q->all), q->id, OPAQUE_FAILED, until_ns);
+}
+
+static void works(struct inquirer *i)
+{
+	if (i->failures)
+		log_info("issuer %.*s: tokens can be asked about again", SLICE(i->source->config->id));
+	i->failures = 0;
+	i->failure[0] = '\0';
+	i->not_before_ns = 0;
+}
+
+static void refused(struct inquiry *q)
+{
+	works(q->by);
+	metrics_add(q->by->series[OUTCOME_REFUSED], 1);
+	opaque_take_back(table_of(q->all), q->id);
+	opaque_tell(table_of(q->all), q->id, OPAQUE_REFUSED, keeper_now(q->all->keeper) + OPAQUE_REFUSED_NS);
+}
+
+static void good(struct inquiry *q, struct slice text)
+{
+	struct opaque_head head = { .asked_ns = q->begun_ns };
+
+	works(q->by);
+	metrics_add(q->by->series[OUTCOME_GOOD], 1);
+	head.generation = atomic_fetch_add(&q->all->keeper->published->generations, 1) + 1;
+	memcpy(head.id, q->id, sizeof head.id);
+	opaque_tell(table_of(q->all), q->id, OPAQUE_NOTHING, 0); /* what was said before holds no more */
+	opaque_put(table_of(q->all), &head, text);
+}
+
+static void on_answer(void *for_whom, int status, struct slice body, uint64_t max_age_s, const char *failure)
+{
+	struct inquiry *q = for_whom;
+	char text[OPAQUE_TEXT_MAX], said[160];
+	const char *why = failure ? failure : "no answer";
+	size_t len = 0;
+
+	(void)max_age_s;
+	enum reply reply = status ? reply_read(&q->by->plan, status, body, text, &len, &why) : REPLY_NONSENSE;
+	if (status)
+		snprintf(said, sizeof said, "its answer of status %d is of no use: %s", status, why);
+	if (reply == REPLY_GOOD)
+		good(q, (struct slice){ text, len });
+	else if (reply == REPLY_REFUSED)
+		refused(q);
+	else
+		failed(q, status ? said : why);
+	struct verify_keeper *k = q->all->keeper;
+	end(q);
+	keeper_tell_workers(k);
+}
+
+/* ---- asking ---- */
+
+static bool is_under_way(const struct inquiries *all, const unsigned char id[SHA256_LEN])
+{
+	for (const struct list *node = all->under_way.next; node != &all->under_way; node = node->next)
+		if (memcmp(list_entry(node, struct inquiry, link)->id, id, SHA256_LEN) == 0)
+			return true;
+	return false;
+}
+
+/* Has another worker's question been answered meanwhile? */
+static bool is_settled(const struct inquirer *i, const struct opaque_table *t,
+                       const unsigned char id[SHA256_LEN], uint64_t now)
+{
+	struct opaque_seen seen;
+
+	if (opaque_heard(t, id, now) != OPAQUE_NOTHING)
+		return true;
+	return opaque_find(t, id, &seen) && now < seen.head.asked_ns + i->source->config->opaque->fresh / 2;
+}
+
+static struct inquiry *make(struct inquiries *all, struct inquirer *i, struct slice token)
+{
+	bool userinfo = i->source->config->opaque->by; /* WORDS: introspection|userinfo */
+	size_t size = 3 * token.len + 64;
+	struct inquiry *q = all->len < UNDER_WAY_MAX ? calloc(1, sizeof *q + size) : NULL;
+	struct text t = { .at = q ? q->text : NULL, .cap = q ? size : 0 };
+
+	if (!q)
+		return NULL;
+	q->all = all;
+	q->by = i;
+	q->size = size;
+	if (userinfo) {
+		text_add(&t, token);
+		q->errand.bearer = text_slice(&t);
+	} else {
+		text_add(&t, S("token="));
+		urlencoded_add(&t, token);
+		text_add(&t, S("&token_type_hint=access_token"));
+		q->errand.form = text_slice(&t);
+		q->errand.user = slice_of(i->user);
+		q->errand.password = slice_of(i->password);
+	}
+	q->errand.rank = RANK_TOKENS;
+	q->errand.url = i->source->config->opaque->endpoint;
+	q->errand.done = on_answer;
+	q->errand.for_whom = q;
+	return q;
+}
+
+static void begin(struct inquiries *all, struct inquirer *i, const unsigned char id[SHA256_LEN],
+                  struct slice token)
+{
+	uint64_t now = keeper_now(all->keeper);
+	struct inquiry *q = now < i->not_before_ns || state_is_cut_off(i->source) ? NULL : make(all, i, token);
+
+	if (!q) {
+		uint64_t until_ns = i->not_before_ns > now ? i->not_before_ns : now + NS_PER_S;
+		metrics_add(i->series[OUTCOME_FAILED], 1);
+		opaque_tell(table_of(all), id, OPAQUE_FAILED, until_ns);
+		keeper_tell_workers(all->keeper);
+		return;
+	}
+	memcpy(q->id, id, sizeof q->id);
+	q->begun_ns = now;
+	list_push(&all->under_way, &q->link);
+	all->len++;
+	outbound_send(&i->source->outbound, &q->errand);
+}
+
+void verify_keeper_token(struct verify_keeper *k, struct slice issuer, struct slice token)
+{
+	struct inquiries *all = k->inquiries;
+	struct source *s = keeper_find(k, issuer);
+	struct inquirer *i = s ? &all->of[s - k->source] : NULL;
+	unsigned char digest[HASH_MAX], id[SHA256_LEN];
+	size_t len;
+
+	if (!i || !i->source || token.len == 0 || token.len > OPAQUE_TOKEN_MAX)
+		return;
+	if (!crypt_digest(&all->crypt, HASH_SHA256, token, digest, &len) ||
+	    !opaque_id(&all->crypt, i->who, digest, id))
+		return;
+	if (!is_under_way(all, id) && !is_settled(i, table_of(all), id, keeper_now(k)))
+		begin(all, i, id, token);
+}
