@@ -3,7 +3,8 @@
 # make             build/debug/sallyport           make MODE=release   build/release/sallyport
 # make test        unit tests and scenes           make MODE=asan test the same under ASan and UBSan
 # make e2e         the real binary, real clients   make lint           order, doors, sizes
-# make bench       one worker beside nginx and HAProxy, CPU per request, as ratios
+# make bench       side by side with nginx, HAProxy, nginx + Lua + Redis; make bench-quick the same in a minute
+# make count       instructions of ours for one decision, against the stored figures (make count-store: new ones)
 # make fuzz        every fuzz target for FUZZ_S seconds (default 60)
 # make generate    conf/OPTIONS.md, the schema, the man page, conf/METRICS.md from their tables
 MODE ?= debug
@@ -32,7 +33,8 @@ ROOM := $(filter-out $B/proxy/main.o,$(OBJ))
 UNIT := $(patsubst %.c,$B/%,$(sort $(shell find tests/unit -name 'test_*.c')))
 FUZZ := $(patsubst tests/fuzz/fuzz_%.c,%,$(sort $(wildcard tests/fuzz/fuzz_*.c)))
 
-.PHONY: all build test unit scene replay fuzz fuzz-targets e2e dev check targets generate check-generated bench bench-deps lint clean
+.PHONY: all build test unit scene replay fuzz fuzz-targets e2e dev check targets generate check-generated bench bench-quick bench-deps \
+        count count-store bench-decisions lint clean
 .SECONDARY:
 all: build
 build: $B/sallyport
@@ -108,7 +110,7 @@ check:
 	@$(MAKE) -s $J MODE=debug targets && $(MAKE) -s MODE=debug test check-generated
 	@$(MAKE) -s $J MODE=asan targets && $(MAKE) -s MODE=asan test
 	@$(MAKE) -s $J MODE=debug CC=clang B=build/clang targets
-	@$(MAKE) -s $J MODE=release build && $(MAKE) -s MODE=release e2e
+	@$(MAKE) -s $J MODE=release build && $(MAKE) -s MODE=release count e2e
 	@$(MAKE) -s MODE=asan e2e E2E='-k "not gigabyte"'
 	@echo "make check: all of it passed"
 
@@ -127,17 +129,31 @@ check-generated: $B/generate
 	@for f in $(GENERATED); do cmp -s $B/generated/$$f conf/$$f || \
 		{ echo "conf/$$f is not what its table says: run make generate and commit"; exit 1; }; done
 
-# ---- the bench ----
-build/release/tests/bench/origin: tests/bench/origin.c
-	@mkdir -p $(@D); $(CC) -std=c11 -D_GNU_SOURCE -O2 -Wall -Wextra -Werror $< -o $@
+# ---- the bench: make bench [BENCH="w1 w4 --rounds 15"] ----
+BENCH_C := tests/bench/tools/origin.c tests/bench/tools/visit.c tests/bench/tools/mint.c \
+           tests/bench/contenders/relay/relay.c
+BENCH_TOOLS := $(patsubst %.c,build/release/tests/bench/%,$(notdir $(BENCH_C)))
+vpath %.c $(dir $(BENCH_C))
+$(BENCH_TOOLS): build/release/tests/bench/%: %.c
+	@mkdir -p $(@D); $(CC) -std=c11 -D_GNU_SOURCE -O2 -Wall -Wextra -Wshadow -Werror $< -lssl -lcrypto -pthread -o $@
+
+# ---- instructions of ours for one decision, by callgrind; ns of the same with make bench-decisions ----
+COUNT := $(sort $(wildcard tests/bench/count/*.c))
+$B/count: $(COUNT:%.c=$B/%.o) $B/rooms.a
+	@$(CC) $(CFLAGS) $(LDFLAGS) $^ $(LDLIBS) -o $@
+
+count count-store bench-decisions:
+	@$(MAKE) -s $J MODE=release build/release/count
+	@$(if $(filter bench-decisions,$@),build/release/count --time,/usr/bin/python3 tests/bench/count.py build/release/count \
+		$(if $(filter count-store,$@),--store))
 
 bench-deps:
 	@./deps.sh bench
 
-bench: bench-deps
+bench bench-quick: bench-deps
 	@./deps.sh build
-	@$(MAKE) -s $J MODE=release build build/release/tests/bench/origin
-	@/usr/bin/python3 tests/bench/bench.py
+	@$(MAKE) -s $J MODE=release build $(BENCH_TOOLS)
+	@/usr/bin/python3 tests/bench/bench.py $(if $(filter bench-quick,$@),--quick) $(BENCH)
 
 lint:
 	@awk -f tests/lint/order.awk proxy/ORDER $(filter %.c %.h,$(SRC) $(HDR))

@@ -19,6 +19,7 @@ check)
 	want pc:cmocka libcmocka-dev; want clang clang; want curl curl; want nghttp nghttp2-client; want jq jq
 	want redis-server redis-server; want nginx nginx-light; want caddy caddy; want /usr/bin/python3 python3; want py:pytest python3-pytest; want py:httpx python3-httpx
 	want py:h2 python3-h2; want py:websockets python3-websockets; want mandoc mandoc; want ss iproute2; want ps procps; want git git
+	want valgrind valgrind; want readelf binutils
 	;;
 bench)
 	want nginx nginx-light; want haproxy haproxy; want wrk wrk; want h2load nghttp2-client; want /usr/bin/python3 python3

@@ -21,9 +21,7 @@ struct fake {
 	struct loop *loop;
 	struct redis *redis;
 	int peer;                  /* the server's end of the newest connection; -1: none */
-	int peers[8];              /* of all connections, where they are kept */
 	unsigned dials;
-	bool keeps;                /* older connections stay open as a new one is made */
 	bool refuses;              /* connections */
 	const char *role, *run;
 	char heard[65536];         /* what the server was told and has not answered */
@@ -50,13 +48,9 @@ static inline int fake_dial(void *with, const struct sockaddr_storage *to, sockl
 		return -1;
 	assert_int_equal(socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, pair), 0);
 	assert_int_equal(fcntl(pair[1], F_SETFL, O_NONBLOCK), 0);
-	if (f.peer >= 0 && !f.keeps)
+	if (f.peer >= 0)
 		close(f.peer);
 	f.peer = pair[1];
-	if (f.keeps) {
-		check(f.dials <= 8);
-		f.peers[f.dials - 1] = pair[1];
-	}
 	f.heard_len = 0;
 	return pair[0];
 }
@@ -113,10 +107,8 @@ static inline void fake_close(void)
 	loop_close(f.loop);
 	config_free(f.config);
 	bundle_close(f.bundle);
-	if (f.peer >= 0 && !f.keeps)
+	if (f.peer >= 0)
 		close(f.peer);
-	for (unsigned i = 0; f.keeps && i < f.dials; i++)
-		close(f.peers[i]);
 }
 
 /* One turn, after so long. */
