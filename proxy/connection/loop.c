@@ -103,7 +103,7 @@ static void arm_timer(struct loop *l, uint64_t in_ns)
 {
 	uint64_t due = l->now_ns + in_ns;
 
-	if (l->timer_due_ns && l->timer_due_ns <= due + NS_PER_MS)
+	if (l->timer_due_ns && l->timer_due_ns <= due + NS_PER_MS / 10)
 		return;
 	struct timeval tv = { (time_t)(in_ns / NS_PER_S), (suseconds_t)(in_ns % NS_PER_S / 1000 + 1) };
 	check(event_add(&l->timer, &tv) == 0);

@@ -117,7 +117,7 @@ void ask_end(struct redis *r, struct ask *a, bool lost)
 {
 	uint64_t took_ns = r->loop->now_ns - a->asked_ns;
 	struct redis_answer answer = { .outcome = REDIS_LOST, .late = a->overdue, .took_ns = took_ns,
-		.sent_ns = a->sent_ns };
+		.sent_ns = a->sent_ns, .theirs_ns = ask_theirs_ns(r, a) };
 
 	list_remove(&a->age);
 	list_remove(&a->place);
@@ -133,10 +133,15 @@ void ask_end(struct redis *r, struct ask *a, bool lost)
 	give_back(r, a);
 }
 
-/* What an error says of the server, not of the key. */
-static bool is_servers(struct slice error)
+/* What an error says of the server, not of the key, nor of where it lies. */
+static bool is_servers(const struct redis *r, struct slice error)
 {
-	return !slice_starts(error, S("WRONGTYPE"));
+	struct slice word = slice_cut(&error, ' ');
+
+	if (r->config->mode == MODE_CLUSTER &&
+		(slice_same(word, S("MOVED")) || slice_same(word, S("ASK")) || slice_same(word, S("TRYAGAIN"))))
+		return false;
+	return !slice_same(word, S("WRONGTYPE"));
 }
 
 static bool is_role(struct slice error)
@@ -150,7 +155,7 @@ static void judge_error(struct redis *r, struct channel *l, struct slice error)
 	char word[40];
 	struct text t = TEXT(word);
 
-	if (!l->shard || !is_servers(error))
+	if (!l->shard || !is_servers(r, error))
 		return;
 	if (is_role(error))
 		channel_doom(l, END_ROLE, error);
@@ -180,7 +185,7 @@ static bool redirect(struct redis *r, struct ask *a)
 		a->round[again++] = a->round[i];
 	}
 	struct shard *s = again ? cluster_shard(r, &to.node, true) : NULL;
-	if (!s || channel_is_full(&s->channel) || (s->state == REDIS_DOWN && !s->fresh))
+	if (!s)
 		return false;
 	metrics_add(metrics_series(METRIC_redis_redirects_total, to.ask ? S("ask") : S("moved"), S(""), S(""),
 		S("")), 1);
@@ -188,6 +193,8 @@ static bool redirect(struct redis *r, struct ask *a)
 		cluster_assign(r, to.slot, s);
 		topology_doubt(r);
 	}
+	if (channel_is_full(&s->channel) || (s->state == REDIS_DOWN && !s->fresh))
+		return false;
 	a->round_len = again;
 	a->got = 0;
 	a->redirects++;
@@ -197,17 +204,26 @@ static bool redirect(struct redis *r, struct ask *a)
 	return true;
 }
 
+/* What the other took, without what we were too busy to look: the last turn, where the question had left
+ * before it. */
+uint64_t ask_theirs_ns(const struct redis *r, const struct ask *a)
+{
+	uint64_t from_ns = a->sent_ns ? a->sent_ns : a->asked_ns, now_ns = r->loop->now_ns;
+	uint64_t ours_ns = r->turn_ns >= from_ns ? r->busy_ns : 0;
+
+	return now_ns > from_ns + ours_ns ? now_ns - from_ns - ours_ns : 0;
+}
+
 void ask_answered(struct redis *r, struct ask *a)
 {
 	struct channel *l = a->channel;
-	uint64_t took_ns = r->loop->now_ns - a->asked_ns;
 	char words[120];
 	struct text error = TEXT(words);
 
 	metrics_observe(r->series_seconds, r->loop->clock() - a->sent_ns);
-	if (l->shard && took_ns <= r->config->budget)
+	if (l->shard && ask_theirs_ns(r, a) <= r->config->budget)
 		shard_was_good(l->shard);
-	else if (l->shard && !a->overdue && !a->internal)
+	else if (l->shard && !a->blamed && !a->internal)
 		shard_was_late(l->shard, a->turn);
 	if (redirect(r, a))
 		return;
@@ -221,18 +237,36 @@ void ask_answered(struct redis *r, struct ask *a)
 
 /* ---- time ---- */
 
+/* At least half of the budget must have been the other's for it to be blamed. */
+static uint64_t blame_ns(const struct redis *r, const struct ask *a)
+{
+	return (a->sent_ns ? a->sent_ns : a->asked_ns) + r->config->budget / 2;
+}
+
+static void tell_overdue(struct ask *a)
+{
+	if (a->overdue)
+		return;
+	a->overdue = true;
+	if (!a->orphaned && a->on_overdue)
+		a->on_overdue(a->with);
+}
+
 void asks_sweep(struct redis *r)
 {
 	uint64_t now_ns = r->loop->now_ns;
+	struct list *node = r->asks_age.next;
 
-	while (!list_is_empty(&r->asks_age)) {
-		struct ask *a = list_entry(r->asks_age.next, struct ask, age);
+	while (node != &r->asks_age) {
+		struct ask *a = list_entry(node, struct ask, age);
 		if (now_ns - a->asked_ns < r->config->budget)
 			return;
+		node = node->next;
+		tell_overdue(a);
+		if (now_ns < blame_ns(r, a))
+			continue; /* it was ourselves who sent it late */
 		list_remove(&a->age);
-		a->overdue = true;
-		if (!a->orphaned && a->on_overdue)
-			a->on_overdue(a->with);
+		a->blamed = true;
 		if (a->channel->shard)
 			shard_was_late(a->channel->shard, a->turn);
 	}
@@ -242,7 +276,8 @@ uint64_t asks_due_ns(const struct redis *r)
 {
 	if (list_is_empty(&r->asks_age))
 		return UINT64_MAX;
-	return list_entry(r->asks_age.next, struct ask, age)->asked_ns + r->config->budget;
+	const struct ask *oldest = list_entry(r->asks_age.next, struct ask, age);
+	return oldest->overdue ? blame_ns(r, oldest) : oldest->asked_ns + r->config->budget;
 }
 
 /* ---- the door's part ---- */

@@ -25,7 +25,7 @@ struct ask {
 	uint8_t round[REDIS_COMMANDS_MAX], round_len; /* those that are sent now: all, or what was redirected */
 	uint8_t got;                 /* replies to this round */
 	uint8_t redirects;
-	bool internal, orphaned, overdue;
+	bool internal, orphaned, overdue, blamed;
 	bool asking, asking_due;     /* each command goes behind an ASKING, whose reply comes next */
 	uint64_t asked_ns, sent_ns, turn;
 	void (*on_overdue)(void *with);
@@ -46,6 +46,8 @@ void *ask_room(struct ask *a, size_t len);
 void ask_end(struct redis *r, struct ask *a, bool lost);
 /* The replies to this round are whole: it ends, or goes where it was redirected to. */
 void ask_answered(struct redis *r, struct ask *a);
+/* How long the other took for it, as far as we know. */
+uint64_t ask_theirs_ns(const struct redis *r, const struct ask *a);
 /* Tells those whose budget is over. */
 void asks_sweep(struct redis *r);
 uint64_t asks_due_ns(const struct redis *r);

@@ -24,7 +24,9 @@ static void on_role(void *with, const struct redis_answer *a)
 		return;
 	const struct redis_value *v = a->values;
 	if (v->type != REDIS_ARRAY || !v->len || !slice_same(v->array[0].text, S("master"))) {
-		metrics_add(metrics_series(METRIC_redis_replaced_total, S("role"), S(""), S(""), S("")), 1);
+		if (l->shard->run[0]) /* it was one */
+			metrics_add(metrics_series(METRIC_redis_replaced_total, S("role"), S(""), S(""), S("")), 1);
+		l->shard->run[0] = '\0';
 		channel_doom(l, END_ROLE, S("it is no master"));
 	}
 }

@@ -97,6 +97,7 @@ struct redis {
 	struct text keyspace;
 	char keyspace_bytes[160], name[64];
 	unsigned dials;
+	uint64_t turn_ns, busy_ns;       /* when the last turn began, and how long it took */
 	uint64_t name_told_ns;
 	uint32_t series_seconds, series_clock, series_refused_down, series_refused_full;
 	char out[64 * 1024];             /* one write */

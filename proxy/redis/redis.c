@@ -110,6 +110,8 @@ void redis_sweep(struct redis *r)
 
 void redis_flush(struct redis *r)
 {
+	r->turn_ns = r->loop->now_ns;
+	r->busy_ns = r->loop->clock() - r->turn_ns;
 	for (unsigned i = 0; i < r->shards_len; i++)
 		if (r->shards[i].used)
 			channel_flush(&r->shards[i].channel);

@@ -98,6 +98,7 @@ struct redis_answer { /* good until the callback returns */
 	bool late;                        /* on_overdue was called before */
 	uint64_t took_ns;                 /* from the turn that asked */
 	uint64_t sent_ns;                 /* when it left */
+	uint64_t theirs_ns;               /* what of it was the other's, without our own turns */
 	const struct redis_value *values; /* one per command; NULL where LOST */
 	size_t len;
 };

@@ -162,7 +162,7 @@ static void on_ping(void *with, const struct redis_answer *a)
 		return;
 	if (a->outcome == REDIS_REFUSED && s->state != REDIS_DOWN)
 		shard_fail(s, "error", a->values[0].text);
-	bool good = a->outcome == REDIS_ANSWERED && a->took_ns <= s->redis->config->budget;
+	bool good = a->outcome == REDIS_ANSWERED && a->theirs_ns <= s->redis->config->budget;
 	s->good = good ? s->good + 1 : 0;
 	if (s->state == REDIS_DOWN && s->good >= GOOD_IN_A_ROW)
 		settle(s);

@@ -5,7 +5,8 @@
 #include "redis/inside.h"
 
 #define CALM_NS (1 * NS_PER_S)          /* between two looks at the sentinels */
-#define CLUSTER_CALM_NS (10 * NS_PER_S) /* and at the cluster, which tells of moves by itself */
+#define CLUSTER_CALM_NS (10 * NS_PER_S) /* and at the cluster, which tells of moves by itself ... */
+#define CLUSTER_MOVING_NS (500 * NS_PER_MS) /* ... but not of a master that is replaced */
 
 void topology_open(struct redis *r)
 {
@@ -128,8 +129,8 @@ void topology_sweep(struct redis *r)
 		cluster_ask(r, guide);
 	else
 		ask_sentinel(r);
-	uint64_t calm = cluster ? CLUSTER_CALM_NS : CALM_NS;
-	r->guide_ns = now_ns + random_jitter(is_calm(r) ? calm : PROBE_NS, 20);
+	uint64_t calm = cluster ? CLUSTER_CALM_NS : CALM_NS, moving = cluster ? CLUSTER_MOVING_NS : PROBE_NS;
+	r->guide_ns = now_ns + random_jitter(is_calm(r) ? calm : moving, 20);
 }
 
 uint64_t topology_due_ns(const struct redis *r)

@@ -22,6 +22,7 @@ static struct {
 	int peer[PEERS];
 	size_t len;
 	unsigned asked, done;
+	uint64_t seen;      /* of the values: all of them can be read */
 } world;
 static uint64_t now_ns;
 
@@ -45,10 +46,8 @@ static int dial(void *with, const struct sockaddr_storage *to, socklen_t len)
 
 static void walk(const struct redis_value *v)
 {
-	volatile char seen = 0;
-
 	for (size_t i = 0; i < v->text.len; i++)
-		seen ^= v->text.at[i];
+		world.seen += (unsigned char)v->text.at[i];
 	for (size_t i = 0; i < v->len; i++)
 		walk(&v->array[i]);
 }

@@ -21,7 +21,9 @@ struct fake {
 	struct loop *loop;
 	struct redis *redis;
 	int peer;                  /* the server's end of the newest connection; -1: none */
+	int peers[8];              /* of all connections, where they are kept */
 	unsigned dials;
+	bool keeps;                /* older connections stay open as a new one is made */
 	bool refuses;              /* connections */
 	const char *role, *run;
 	char heard[65536];         /* what the server was told and has not answered */
@@ -48,9 +50,13 @@ static inline int fake_dial(void *with, const struct sockaddr_storage *to, sockl
 		return -1;
 	assert_int_equal(socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, pair), 0);
 	assert_int_equal(fcntl(pair[1], F_SETFL, O_NONBLOCK), 0);
-	if (f.peer >= 0)
+	if (f.peer >= 0 && !f.keeps)
 		close(f.peer);
 	f.peer = pair[1];
+	if (f.keeps) {
+		check(f.dials <= 8);
+		f.peers[f.dials - 1] = pair[1];
+	}
 	f.heard_len = 0;
 	return pair[0];
 }
@@ -107,8 +113,10 @@ static inline void fake_close(void)
 	loop_close(f.loop);
 	config_free(f.config);
 	bundle_close(f.bundle);
-	if (f.peer >= 0)
+	if (f.peer >= 0 && !f.keeps)
 		close(f.peer);
+	for (unsigned i = 0; f.keeps && i < f.dials; i++)
+		close(f.peers[i]);
 }
 
 /* One turn, after so long. */
@@ -174,23 +182,23 @@ static inline bool next_command(char to[static 512])
 	return true;
 }
 
-/* Answers what the room itself asks; the first other command stays in `command`. False: there is none. */
-static inline bool serve(char command[static 512])
+/* Answers what the room itself asks; the first other command is in `to`. False: there is none. */
+static inline bool serve(char to[static 512])
 {
 	char info[128];
 
 	hear();
-	while (next_command(command)) {
+	while (next_command(to)) {
 		snprintf(info, sizeof info, "$%zu\r\n%s\r\n", strlen(f.run), f.run);
-		if (strncmp(command, "AUTH", 4) == 0 || strncmp(command, "CLIENT", 6) == 0)
+		if (strncmp(to, "AUTH", 4) == 0 || strncmp(to, "CLIENT", 6) == 0)
 			reply("+OK\r\n");
-		else if (strcmp(command, "PING") == 0)
+		else if (strcmp(to, "PING") == 0)
 			reply("+PONG\r\n");
-		else if (strcmp(command, "ROLE") == 0)
+		else if (strcmp(to, "ROLE") == 0)
 			reply(f.role);
-		else if (strncmp(command, "INFO", 4) == 0)
+		else if (strncmp(to, "INFO", 4) == 0)
 			reply(info);
-		else if (strcmp(command, "TIME") == 0)
+		else if (strcmp(to, "TIME") == 0)
 			reply_time(fake_now_ns + REDIS_AHEAD_NS);
 		else
 			return true;
@@ -201,16 +209,32 @@ static inline bool serve(char command[static 512])
 /* Turns until the state is reached, the fake answering at once what the room asks; `step_ns` each. */
 static inline bool reach(enum redis_state state, uint64_t step_ns, unsigned most)
 {
-	char command[512];
+	char heard[512];
 
 	for (unsigned i = 0; i < most; i++) {
 		turn(step_ns);
-		serve(command);
+		serve(heard);
 		turn(0);
 		if (redis_state(f.redis, 0) == state)
 			return true;
 	}
 	return false;
+}
+
+#define ONE "servers: \"redis://127.0.0.1:6379\""
+static char command[512];
+
+/* One server, used, and quiet for a moment. */
+static inline void open_up(void)
+{
+	fake_open(ONE);
+	assert_true(reach(REDIS_UP, MS, 8));
+	while (f.loop->turns < 60) { /* the clock's first looks are over */
+		turn(20 * MS);
+		serve(command);
+		turn(0);
+	}
+	f.events_len = 0;
 }
 
 static inline void on_overdue(void *with)
@@ -233,8 +257,8 @@ static inline void on_done(void *with, const struct redis_answer *a)
 
 static inline uint64_t ask_words(const struct slice *words, size_t len, bool settling)
 {
-	const struct redis_command command = { words, len };
-	const struct redis_ask ask = { .slot = redis_slot(S("k")), .settling = settling, .commands = &command,
+	const struct redis_command words_of = { words, len };
+	const struct redis_ask ask = { .slot = redis_slot(S("k")), .settling = settling, .commands = &words_of,
 		.commands_len = 1, .on_overdue = on_overdue, .on_done = on_done };
 
 	return redis_ask(f.redis, &ask);

@@ -1,6 +1,6 @@
 /* One real server: TCP, Unix socket, TLS with client certificates, and the documented ACL user. */
 #include "real.h"
-#include "../tls/pki.h"
+#include "certificates.h"
 #include "base/log.h"
 
 #define TEST(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
@@ -28,7 +28,8 @@ static void a_server_counts_and_is_used_again_after_it_died(void **state)
 	snprintf(again, sizeof again, "port %u\nbind 127.0.0.1\nsave \"\"\n", real.server[s].port);
 	start(NULL, real.server[s].port, again);
 	UNTIL(redis_is_usable(real.redis, 0));
-	assert_string_equal(real.events, "CORSSC");
+	assert_true(slice_starts(slice_of(real.events), S("CO")) && strchr(real.events, 'R'));
+	assert_true(slice_ends(slice_of(real.events), S("SSC")));
 	assert_true(count_up("rl:{a}", &got));
 	UNTIL(got.done == 101);
 	assert_int_equal(got.integer, 1);
@@ -66,36 +67,6 @@ static void a_unix_socket_will_do(void **state)
 }
 
 /* ---- TLS ---- */
-
-static void write_pem(const char *name, const struct pki *p)
-{
-	char file[32];
-
-	snprintf(file, sizeof file, "%s.pem", name);
-	FILE *out = fopen(in_dir(file), "w");
-	assert_non_null(out);
-	PEM_write_X509(out, p->cert);
-	fclose(out);
-	snprintf(file, sizeof file, "%s.key", name);
-	out = fopen(in_dir(file), "w");
-	assert_non_null(out);
-	PEM_write_PrivateKey(out, p->key, NULL, NULL, 0, NULL, NULL);
-	fclose(out);
-}
-
-static void write_certificates(void)
-{
-	struct pki ca = pki_make((struct pki_wish){ .cn = "CA", .authority = true });
-	struct pki server = pki_make((struct pki_wish){ .cn = "redis", .by = &ca, .names = "IP:127.0.0.1" });
-	struct pki client = pki_make((struct pki_wish){ .cn = "proxy", .by = &ca });
-
-	write_pem("ca", &ca);
-	write_pem("server", &server);
-	write_pem("client", &client);
-	pki_free(&ca);
-	pki_free(&server);
-	pki_free(&client);
-}
 
 static size_t start_secure(const char *more)
 {
