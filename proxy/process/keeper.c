@@ -70,10 +70,11 @@ static void retire(struct keeper *k)
 	metrics_clear(k->post->seat); /* its successor's figures count from now on */
 	if (k->admin)
 		admin_pause(k->admin);
-	fetcher_close(k->fetcher); /* its last calls still find both keepers */
-	resolver_close(k->resolver);
-	if (k->verify)
+	keeper_fleet_close(k);
+	if (k->verify) /* before the fetcher, whose end is no failure of any issuer */
 		verify_keeper_close(k->verify);
+	fetcher_close(k->fetcher); /* its last calls still find the other keeper */
+	resolver_close(k->resolver);
 	if (k->forward)
 		forward_keeper_close(k->forward);
 	redis_keeper_close(k->redis);
@@ -196,6 +197,7 @@ static bool open_keeper(struct keeper *k)
 	k->loop = loop_open();
 	if (!k->loop)
 		return false;
+	list_init(&k->gettings);
 	k->opened_ns = k->loop->now_ns = clock_ns();
 	k->loop->on_turn = on_turn;
 	k->loop->with = k;

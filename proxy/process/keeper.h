@@ -20,6 +20,7 @@ struct keeper {
 	struct verify_keeper *verify;
 	struct forward_keeper *forward;
 	struct redis_keeper *redis; /* NULL: none is configured */
+	struct list gettings;  /* keeper_fleet.c: questions to it that are open */
 	struct limits *limits; /* to read and reset keys with */
 	struct admin *admin;
 	struct probes *probes;
@@ -36,6 +37,11 @@ struct keeper {
 struct verify_world keeper_verify_world(struct keeper *k);
 struct forward_world keeper_forward_world(struct keeper *k);
 bool keeper_open_redis(struct keeper *k);
+/* Values shared by the fleet, as struct verify_world wants them. close: what was asked ends in nothing. */
+bool keeper_fleet_get(void *with, struct slice key, void (*done)(void *for_whom, struct slice value),
+	void *for_whom);
+void keeper_fleet_put(void *with, struct slice key, struct slice value, uint64_t ttl_ms);
+void keeper_fleet_close(struct keeper *k);
 /* A path under which libcurl finds a file of the bundle, whoever may read the original; the path itself
  * where the bundle has it not. NULL for NULL. */
 const char *keeper_file(struct keeper *k, const char *path);

@@ -9,45 +9,11 @@
 #include "base/text.h"
 #include "base/urlencoded.h"
 #include "metrics/metrics.h"
-#include "verify/reply.h"
-#include "verify/keeper.h"
+#include "verify/inquire.h"
 #include <stdio.h>
 
 #define UNDER_WAY_MAX 2048
 #define FAILURES_MAX 5 /* in a row, before it is left alone */
-
-enum outcome { OUTCOME_GOOD, OUTCOME_REFUSED, OUTCOME_FAILED, OUTCOMES };
-
-struct inquirer { /* one issuer's; source NULL: it is never asked */
-	struct source *source;
-	unsigned char who[SHA256_LEN];
-	struct slice wanted[CLAIMS_WANTED_MAX];
-	struct reply_plan plan;
-	char *user, *password; /* form-encoded (RFC 6749 section 2.3.1) */
-	unsigned failures;     /* in a row */
-	uint64_t not_before_ns;
-	char failure[160];
-	uint32_t series[OUTCOMES];
-};
-
-struct inquiries {
-	struct verify_keeper *keeper;
-	struct crypt crypt;
-	struct inquirer *of; /* by source */
-	struct list under_way;
-	size_t len;
-};
-
-struct inquiry {
-	struct list link;
-	struct inquiries *all;
-	struct inquirer *by;
-	struct errand errand;
-	unsigned char id[SHA256_LEN];
-	uint64_t begun_ns;
-	size_t size; /* of text */
-	char text[]; /* the form, or the token */
-};
 
 /* ---- opening and closing ---- */
 
@@ -63,13 +29,13 @@ static char *encoded(struct slice from)
 
 static void open_one(struct inquiries *all, struct inquirer *i, struct source *s)
 {
-	static const char *const outcomes[OUTCOMES] = { "good", "refused", "failed" };
+	static const char *const outcomes[OUTCOMES] = { "good", "refused", "failed", "shared" };
 	const struct config_opaque *o = s->config->opaque;
 
 	if (!o)
 		return;
 	i->source = s;
-	check(opaque_who(s->config, i->who));
+	check(opaque_who(all->keeper->config, s->config, i->who));
 	i->plan = reply_plan_of(all->keeper->config, s->config, i->wanted);
 	i->user = encoded(o->client_id);
 	i->password = encoded(o->client_secret);
@@ -84,7 +50,14 @@ struct inquiries *inquiries_open(struct verify_keeper *k)
 
 	check(all && crypt_open(&all->crypt));
 	all->keeper = k;
+	const CONFIG_SECRETS *fleet = &k->config->root.secrets.fleet;
+	struct slice secret = { 0 };
+	if (fleet->len)
+		secret = (struct slice){ (const char *)fleet->at[0].bytes, fleet->at[0].len };
+	seal_open(&all->seal, secret, "sallyport opaque token");
 	list_init(&all->under_way);
+	atomic_fetch_add(&k->published->opaque.keepers, 1);
+	atomic_fetch_add(&k->published->opaque.moved, 1);
 	all->of = calloc(k->len + 1, sizeof *all->of);
 	check(all->of);
 	for (size_t i = 0; i < k->len; i++)
@@ -117,16 +90,12 @@ void inquiries_close(struct inquiries *all)
 	for (size_t i = 0; i < all->keeper->len; i++)
 		close_one(&all->of[i]);
 	crypt_close(&all->crypt);
+	seal_close(&all->seal);
 	free(all->of);
 	free(all);
 }
 
 /* ---- what comes of one ---- */
-
-static struct opaque_table *table_of(const struct inquiries *all)
-{
-	return &all->keeper->published->opaque;
-}
 
 static uint64_t backoff_ns(unsigned failures)
 {
@@ -146,7 +115,7 @@ static void failed(struct inquiry *q, const char *why)
 	if (++i->failures >= FAILURES_MAX)
 		i->not_before_ns = until_ns;
 	metrics_add(i->series[OUTCOME_FAILED], 1);
-	opaque_tell(table_of(q->all), q->id, OPAQUE_FAILED, until_ns);
+	opaque_tell(inquiry_table(q), q->id, OPAQUE_FAILED, until_ns);
 }
 
 static void works(struct inquirer *i)
@@ -162,8 +131,9 @@ static void refused(struct inquiry *q)
 {
 	works(q->by);
 	metrics_add(q->by->series[OUTCOME_REFUSED], 1);
-	opaque_take_back(table_of(q->all), q->id);
-	opaque_tell(table_of(q->all), q->id, OPAQUE_REFUSED, keeper_now(q->all->keeper) + OPAQUE_REFUSED_NS);
+	opaque_take_back(inquiry_table(q), q->id);
+	opaque_tell(inquiry_table(q), q->id, OPAQUE_REFUSED, keeper_now(q->all->keeper) + OPAQUE_REFUSED_NS);
+	fleet_forget(q);
 }
 
 static void good(struct inquiry *q, struct slice text)
@@ -174,8 +144,9 @@ static void good(struct inquiry *q, struct slice text)
 	metrics_add(q->by->series[OUTCOME_GOOD], 1);
 	head.generation = atomic_fetch_add(&q->all->keeper->published->generations, 1) + 1;
 	memcpy(head.id, q->id, sizeof head.id);
-	opaque_tell(table_of(q->all), q->id, OPAQUE_NOTHING, 0); /* what was said before holds no more */
-	opaque_put(table_of(q->all), &head, text);
+	opaque_tell(inquiry_table(q), q->id, OPAQUE_NOTHING, 0); /* what was said before holds no more */
+	opaque_put(inquiry_table(q), &head, text);
+	fleet_learn(q, text);
 }
 
 static void on_answer(void *for_whom, int status, struct slice body, uint64_t max_age_s, const char *failure)
@@ -195,12 +166,23 @@ static void on_answer(void *for_whom, int status, struct slice body, uint64_t ma
 		refused(q);
 	else
 		failed(q, status ? said : why);
+	inquiry_end(q);
+}
+
+void inquiry_end(struct inquiry *q)
+{
 	struct verify_keeper *k = q->all->keeper;
+
 	end(q);
 	keeper_tell_workers(k);
 }
 
 /* ---- asking ---- */
+
+void inquiry_send(struct inquiry *q)
+{
+	outbound_send(&q->by->source->outbound, &q->errand);
+}
 
 static bool is_under_way(const struct inquiries *all, const unsigned char id[SHA256_LEN])
 {
@@ -260,7 +242,7 @@ static void begin(struct inquiries *all, struct inquirer *i, const unsigned char
 	if (!q) {
 		uint64_t until_ns = i->not_before_ns > now ? i->not_before_ns : now + NS_PER_S;
 		metrics_add(i->series[OUTCOME_FAILED], 1);
-		opaque_tell(table_of(all), id, OPAQUE_FAILED, until_ns);
+		opaque_tell(&all->keeper->published->opaque, id, OPAQUE_FAILED, until_ns);
 		keeper_tell_workers(all->keeper);
 		return;
 	}
@@ -268,7 +250,8 @@ static void begin(struct inquiries *all, struct inquirer *i, const unsigned char
 	q->begun_ns = now;
 	list_push(&all->under_way, &q->link);
 	all->len++;
-	outbound_send(&i->source->outbound, &q->errand);
+	if (!fleet_ask(q))
+		inquiry_send(q);
 }
 
 void verify_keeper_token(struct verify_keeper *k, struct slice issuer, struct slice token)
@@ -284,6 +267,6 @@ void verify_keeper_token(struct verify_keeper *k, struct slice issuer, struct sl
 	if (!crypt_digest(&all->crypt, HASH_SHA256, token, digest, &len) ||
 	    !opaque_id(&all->crypt, i->who, digest, id))
 		return;
-	if (!is_under_way(all, id) && !is_settled(i, table_of(all), id, keeper_now(k)))
+	if (!is_under_way(all, id) && !is_settled(i, &all->keeper->published->opaque, id, keeper_now(k)))
 		begin(all, i, id, token);
 }

@@ -1,7 +1,27 @@
 #include "verify/opaque.h"
 #include "base/check.h"
 
-bool opaque_who(const struct config_issuer *issuer, unsigned char who[SHA256_LEN])
+/* With a NUL behind it, so that no two lists look the same. */
+static bool add(EVP_MD_CTX *ctx, struct slice part)
+{
+	return (!part.len || EVP_DigestUpdate(ctx, part.at, part.len) == 1) &&
+	       EVP_DigestUpdate(ctx, "\0", 1) == 1;
+}
+
+/* The claims that routes have conditions for. */
+static bool add_conditions(EVP_MD_CTX *ctx, const struct config *c)
+{
+	bool good = true;
+
+	for (size_t i = 0; i < c->root.routes_len; i++) {
+		const struct config_route_verify *rule = c->root.routes[i].verify;
+		for (size_t j = 0; rule && good && j < rule->claims.len; j++)
+			good = add(ctx, rule->claims.at[j].name);
+	}
+	return good;
+}
+
+bool opaque_who(const struct config *c, const struct config_issuer *issuer, unsigned char who[SHA256_LEN])
 {
 	const struct config_opaque *o = issuer->opaque;
 	struct slice part[] = { issuer->id, issuer->issuer, o->endpoint, o->by ? S("u") : S("i"), o->client_id,
@@ -10,9 +30,8 @@ bool opaque_who(const struct config_issuer *issuer, unsigned char who[SHA256_LEN
 	bool good = ctx && EVP_DigestInit_ex(ctx, EVP_sha256(), NULL) == 1;
 
 	for (size_t i = 0; good && i < sizeof part / sizeof *part; i++)
-		good = (!part[i].len || EVP_DigestUpdate(ctx, part[i].at, part[i].len) == 1) &&
-		       EVP_DigestUpdate(ctx, "\0", 1) == 1;
-	good = good && EVP_DigestFinal_ex(ctx, who, NULL) == 1;
+		good = add(ctx, part[i]);
+	good = good && add_conditions(ctx, c) && EVP_DigestFinal_ex(ctx, who, NULL) == 1;
 	EVP_MD_CTX_free(ctx);
 	return good;
 }

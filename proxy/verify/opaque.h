@@ -36,7 +36,8 @@ struct opaque_note {
 };
 
 struct opaque_table {
-	_Atomic uint64_t moved; /* with every change: who waits looks again */
+	_Atomic uint64_t moved;   /* with every change: who waits looks again */
+	_Atomic uint64_t keepers; /* that have begun: what was asked of the one before is asked anew */
 	struct opaque_answer answer[OPAQUE_ANSWERS];
 	struct opaque_note note[OPAQUE_WORDS];
 };
@@ -47,8 +48,9 @@ struct opaque_seen { /* an answer as it was when it was found */
 	struct opaque_head head;
 };
 
-/* Whom we ask and how: the same for as long as an answer means the same. */
-bool opaque_who(const struct config_issuer *issuer, unsigned char who[SHA256_LEN])
+/* Whom we ask and how, and which claims are kept of its answers: the same for as long as an answer means the
+ * same, on every machine. */
+bool opaque_who(const struct config *c, const struct config_issuer *issuer, unsigned char who[SHA256_LEN])
 	__attribute__((warn_unused_result));
 bool opaque_id(struct crypt *c, const unsigned char who[SHA256_LEN], const unsigned char token[SHA256_LEN],
                unsigned char id[SHA256_LEN]) __attribute__((warn_unused_result));

@@ -142,10 +142,15 @@ void opaque_catch_up(struct verify *v)
 	if (moved == v->opaque_moved)
 		return;
 	v->opaque_moved = moved;
+	uint64_t keepers = atomic_load(&v->published->opaque.keepers);
+	bool anew = keepers != v->opaque_keepers;
+	v->opaque_keepers = keepers;
+	if (anew)
+		memset(v->question, 0, sizeof v->question);
 	for (struct list *node = v->opaque_waiters.next; node != &v->opaque_waiters; node = next) {
 		struct waiter *w = list_entry(node, struct waiter, link);
 		next = node->next;
-		if (!has_news(v, w))
+		if (!anew && !has_news(v, w))
 			continue;
 		list_remove(node);
 		request_wake(w->request);

@@ -58,8 +58,7 @@ static json_t *reduce(const struct reply_plan *plan, const json_t *from)
 	return NULL;
 }
 
-/* Can it be judged, by whoever reads it again? */
-static bool is_readable(const struct reply_plan *plan, struct slice text)
+bool reply_is_readable(const struct reply_plan *plan, struct slice text)
 {
 	const struct claims_plan reader = { &plan->names, 1, plan->wanted, true };
 	char room[2 * OPAQUE_TEXT_MAX];
@@ -80,7 +79,7 @@ static enum reply write_out(const struct reply_plan *plan, const json_t *root, c
 	*len = text ? strlen(text) : 0;
 	if (text && *len > OPAQUE_TEXT_MAX)
 		*why = "its claims are over 1976 bytes";
-	else if (text && !is_readable(plan, (struct slice){ text, *len }))
+	else if (text && !reply_is_readable(plan, (struct slice){ text, *len }))
 		*why = "its claims cannot be judged";
 	else if (text)
 		reply = REPLY_GOOD;

@@ -22,6 +22,9 @@ struct reply_plan { /* which claims are wanted of an issuer's answers: those tha
 struct reply_plan reply_plan_of(const struct config *c, const struct config_issuer *issuer,
                                 struct slice room[CLAIMS_WANTED_MAX]);
 
+/* Can these claims, written by reply_read, be judged by whoever reads them again? */
+bool reply_is_readable(const struct reply_plan *plan, struct slice text);
+
 /* GOOD: `to` holds the claims as JSON, reduced to what is wanted; iss is there (the issuer's own where it
  * said none) and azp (client_id where it said none). NONSENSE: *why is a sentence part. */
 enum reply reply_read(const struct reply_plan *plan, int status, struct slice body, char to[OPAQUE_TEXT_MAX],

@@ -68,6 +68,12 @@ struct verify_world {           /* given by process/: time, fetching, disk */
 	 * NULL. */
 	bool (*floor_read)(void *with, void *to, size_t len, uint64_t at);
 	bool (*floor_write)(void *with, const void *from, size_t len, uint64_t at);
+	/* The fleet's memory (Redis); NULL where there is none. Keys and values are sealed before (seal.h). get:
+	 * false: it cannot be asked now; else done is called exactly once, not from inside, with at == NULL where
+	 * nothing was got. put: ttl_ms 0 deletes. */
+	bool (*fleet_get)(void *with, struct slice key, void (*done)(void *for_whom, struct slice value),
+		void *for_whom);
+	void (*fleet_put)(void *with, struct slice key, struct slice value, uint64_t ttl_ms);
 };
 struct verify_keeper *verify_keeper_open(const struct config *c, struct bundle *b, struct verify_published *p,
 	struct verify_world world, struct slice machine_secret);

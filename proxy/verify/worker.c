@@ -5,13 +5,14 @@
 #include "base/random.h"
 #include "metrics/metrics.h"
 
-static void open_issuer(struct issuer *i, const struct config_issuer *config, struct config_errors *errors)
+static void open_issuer(const struct config *c, struct issuer *i, const struct config_issuer *config,
+                        struct config_errors *errors)
 {
 	static const char *const told[TOLDS] = { "valid", "invalid", "forbidden", "unknown" };
 
 	*i = (struct issuer){ .config = config };
 	list_init(&i->waiters);
-	if (config->opaque && !opaque_who(config, i->opaque_who))
+	if (config->opaque && !opaque_who(c, config, i->opaque_who))
 		config_complain(errors, config->place, "OpenSSL offers no SHA-256, so no token can be verified");
 	if (!published_who(config, i->who))
 		config_complain(errors, config->place, "OpenSSL offers no SHA-256, so no token can be verified");
@@ -59,7 +60,7 @@ struct verify *verify_open(const struct config *c, const struct verify_published
 		config_complain(errors, c->root.issuers[PUBLISHED_ISSUERS].place, "there may be at most %d issuers",
 		                PUBLISHED_ISSUERS);
 	for (size_t i = 0; i < c->root.issuers_len; i++)
-		open_issuer(&v->issuer[i], &c->root.issuers[i], errors);
+		open_issuer(c, &v->issuer[i], &c->root.issuers[i], errors);
 	gates_open(v, errors);
 	if (errors->count == before) {
 		worker_catch_up(v);

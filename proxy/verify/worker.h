@@ -61,7 +61,7 @@ struct verify {
 	struct published_keys taken;
 	uint32_t hit, miss, negative;
 
-	uint64_t opaque_moved;
+	uint64_t opaque_moved, opaque_keepers;
 	struct list opaque_waiters; /* struct waiter */
 	struct question question[QUESTIONS];
 	char answer[OPAQUE_TEXT_MAX], answer_text[2 * OPAQUE_TEXT_MAX];

@@ -3,6 +3,7 @@ import asyncio, base64, collections, http.server, json, pathlib, resource, socke
 import pytest
 import websockets
 from house import connect, exchange, header, tls_context, wait_until
+from test_redis import FLEET, SECRET as SECRETS, metric, redis  # noqa: F401
 
 SECRET = "s3cret:with/odd+bytes"
 BASIC = "Basic " + base64.b64encode(b"gate+way:" + urllib.parse.quote_plus(SECRET).encode()).decode()
@@ -151,3 +152,25 @@ def test_a_thousand_waiting_requests_for_ten_tokens_are_ten_questions(make_world
         assert s.recv(12) == b"HTTP/1.1 403"
         s.close()
     assert sum(registry.asked.values()) == 10
+
+
+def test_a_fleet_asks_once_and_redis_learns_nothing(make_world, registry, redis):
+    more = f'redis: {{servers: "redis://127.0.0.1:{redis.port}", budget: 500ms}}\n{SECRETS}'
+    one, two = (make_world(issuer_more=introspection(registry), routes=more,
+                           env=dict(FLEET, INTROSPECTION_SECRET=SECRET)) for _ in range(2))
+    for w in one, two:
+        wait_until(lambda: metric(w, "redis_up") == 3, 20)
+    registry.tokens["shared-token"] = {"sub": "user-secret-7", "scope": "read"}
+    assert get(one, "/api/x", "shared-token")[0] == 200
+    keys = wait_until(lambda: [k for k in redis.cli("--scan").split() if ":tok:" in k])
+    for _ in range(3):
+        assert get(two, "/api/x", "shared-token")[0] == 200
+    assert registry.asked["shared-token"] == 1
+    assert len(keys) == 1 and 0 < int(redis.cli("pttl", keys[0])) <= 3600000
+    value = redis.cli("get", keys[0])
+    assert "user-secret-7" not in value and "shared-token" not in value + keys[0]
+    redis.cli("set", keys[0], "forged", "px", "100000")
+    three = make_world(issuer_more=introspection(registry), routes=more, env=dict(FLEET, INTROSPECTION_SECRET=SECRET))
+    wait_until(lambda: metric(three, "redis_up") == 3, 20)
+    assert get(three, "/api/x", "shared-token")[0] == 200
+    assert registry.asked["shared-token"] == 2

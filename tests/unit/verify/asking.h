@@ -33,6 +33,15 @@ static struct asking {
 		char form[400], user[64], password[64], bearer[200];
 	} call[CALLS];
 	size_t calls, answered;
+
+	/* the fleet's Redis: one value */
+	bool fleet_is_away;
+	char fleet_key[128], fleet_value[4096];
+	size_t fleet_key_len, fleet_value_len;
+	uint64_t fleet_ttl_ms;
+	unsigned fleet_gets;
+	void (*fleet_done)(void *, struct slice);
+	void *fleet_for_whom;
 } asking;
 
 static struct asking_guest {

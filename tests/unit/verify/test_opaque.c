@@ -276,15 +276,17 @@ static void the_next_keeper_finds_what_was_said(void **state)
 	assert_int_equal(asking_enter(asking_guest(1, 0, "opaque-2")), FAULTS);
 	verify_keeper_close(asking.keeper); /* with a question under way */
 	asking_hire();
-	assert_int_equal(asking_try(0, "opaque-1"), FAULT_NONE);
-	asking_pass(1100 * NS_PER_MS);
-	assert_int_equal(asking_enter(asking_guest(2, 0, "opaque-2")), FAULTS); /* asks anew */
-	assert_int_equal(asking.calls, 3);
 	asking.woken = 0;
+	verify_turn(asking.verify);
+	assert_int_equal(asking.woken, 1);
+	assert_int_equal(asking_try(0, "opaque-1"), FAULT_NONE);
+	assert_int_equal(again(1), FAULTS); /* it asks the new one */
+	assert_int_equal(asking.calls, 3);
 	asking_answer(200, ACTIVE); /* the old keeper's: nobody listens */
-	assert_int_equal(asking.woken, 0);
+	assert_int_equal(asking.woken, 1);
 	asking_answer(200, ACTIVE);
 	assert_int_equal(asking.woken, 2);
+	assert_int_equal(again(1), FAULT_NONE);
 }
 
 /* ---- what it says of whom ---- */
