@@ -61,7 +61,8 @@ def main():
     results = {"rounds": a.rounds, "seconds": a.seconds, "machine": machine.facts(), "workloads": []}
     print(tell.facts(results["machine"]), flush=True)
     machine.settle_here()
-    h = house.House(a.rounds, a.seconds, 3000 if a.quick else 101000, (500,) if a.quick else (2000, 20000))
+    crowd = min(20000, int(machine.descriptors() * 0.85))
+    h = house.House(a.rounds, a.seconds, 3000 if a.quick else 101000, (500,) if a.quick else (2000, crowd))
     try:
         for name in names():
             if short(name) in a.workloads:

@@ -48,7 +48,7 @@ class Contender:
         os.chmod(self.where, 0o755)
         text = {**house.options, "WHERE": self.where, "DIR": self.folder, "PORT": self.port, "STATUS": free_port(),
                 "WORKERS": 1, "USER": pwd.getpwuid(os.getuid()).pw_name, "BUILT": machine.BUILT,
-                "FILES": machine.descriptors(), "MOST": min(40000, machine.descriptors() // 2 - 100), **options}
+                "FILES": machine.descriptors(), "MOST": min(40000, machine.descriptors() - 300), **options}
         config = self.where / "config"
         config.write_text(Template((self.folder / f"{setup}.conf").read_text()).substitute(text))
         environment = dict(os.environ, XDG_STATE_HOME=str(self.where), CONFIG=str(config),

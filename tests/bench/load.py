@@ -58,7 +58,10 @@ class Held:
     def __init__(self, contender, count, protocol):
         self.process = subprocess.Popen([str(machine.BUILT / "tests/bench/visit"), "hold", str(contender.port), str(count),
                                          protocol], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
-        self.held = int(self.process.stdout.readline().split()[1])
+        self.held = int((self.process.stdout.readline().split() or [0, 0])[1])
+        if self.held < count:
+            self.__exit__()
+            raise Failed(f"{contender.title} took {self.held} of {count} connections")
 
     def __enter__(self):
         return self

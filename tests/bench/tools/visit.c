@@ -8,6 +8,7 @@
 #include <netinet/tcp.h>
 #include <openssl/ssl.h>
 #include <pthread.h>
+#include <signal.h>
 #include <stdatomic.h>
 #include <stdbool.h>
 #include <stdio.h>
@@ -193,6 +194,7 @@ int main(int argc, char **argv)
 		fprintf(stderr, "usage: visit connect PORT SECONDS [resume] | visit hold PORT COUNT h1|h2\n");
 		return 2;
 	}
+	signal(SIGPIPE, SIG_IGN); /* who is refused says so itself */
 	port = (uint16_t)strtol(argv[2], NULL, 10);
 	if (strcmp(argv[1], "hold") == 0) {
 		h2 = argc > 4 && strcmp(argv[4], "h2") == 0;

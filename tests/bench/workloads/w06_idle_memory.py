@@ -3,7 +3,7 @@ import time
 import load
 
 TITLE = "w6 memory per idle TLS 1.3 connection that has been served once, KiB, private"
-NOTE = ""
+NOTE = "20,000, or as many as the descriptors of one process allow."
 
 
 def run(house):
