@@ -4,6 +4,7 @@
 # make test        unit tests and scenes           make MODE=asan test the same under ASan and UBSan
 # make e2e         the real binary, real clients   make lint           order, doors, sizes
 # make bench       side by side with nginx, HAProxy, nginx + Lua + Redis; make bench-quick the same in a minute
+# make profile     where the time goes under load, as a flame graph; make steady: memory over ten minutes of load
 # make count       instructions of ours for one decision, against the stored figures (make count-store: new ones)
 # make fuzz        every fuzz target for FUZZ_S seconds (default 60)
 # make generate    conf/OPTIONS.md, the schema, the man page, conf/METRICS.md from their tables
@@ -34,7 +35,7 @@ UNIT := $(patsubst %.c,$B/%,$(sort $(shell find tests/unit -name 'test_*.c')))
 FUZZ := $(patsubst tests/fuzz/fuzz_%.c,%,$(sort $(wildcard tests/fuzz/fuzz_*.c)))
 
 .PHONY: all build test unit scene replay fuzz fuzz-targets e2e dev check targets generate check-generated bench bench-quick bench-deps \
-        count count-store bench-decisions lint clean
+        count count-store bench-decisions profile steady lint clean
 .SECONDARY:
 all: build
 build: $B/sallyport
@@ -136,6 +137,17 @@ BENCH_TOOLS := $(patsubst %.c,build/release/tests/bench/%,$(notdir $(BENCH_C)))
 vpath %.c $(dir $(BENCH_C))
 $(BENCH_TOOLS): build/release/tests/bench/%: %.c
 	@mkdir -p $(@D); $(CC) -std=c11 -D_GNU_SOURCE -O2 -Wall -Wextra -Wshadow -Werror $< -lssl -lcrypto -pthread -o $@
+
+# where the time goes: build/bench/flame.svg; make profile PROFILE=whole for the whole job
+profile: bench-deps
+	@command -v perf >/dev/null || ./deps.sh profile
+	@$(MAKE) -s $J MODE=release build $(BENCH_TOOLS)
+	@/usr/bin/python3 tests/bench/profile.py $(PROFILE)
+
+# resident memory over ten minutes of steady load; make steady STEADY="--minutes 2"
+steady: bench-deps
+	@$(MAKE) -s $J MODE=release build $(BENCH_TOOLS)
+	@/usr/bin/python3 tests/bench/steady.py $(STEADY)
 
 # ---- instructions of ours for one decision, by callgrind; ns of the same with make bench-decisions ----
 COUNT := $(sort $(wildcard tests/bench/count/*.c))

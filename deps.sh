@@ -1,5 +1,5 @@
 #!/bin/sh
-# deps.sh build|check|bench -- installs what is missing from Debian or Ubuntu packages, and says so; silent where all is there.
+# deps.sh build|check|bench|profile -- installs what is missing from Debian or Ubuntu packages, and says so; silent where all is there.
 set -eu
 PATH=$PATH:/usr/sbin:/sbin # where servers lie, for people who are not root, too
 want() { # want FILE-OR-COMMAND-OR-PC PACKAGE: adds PACKAGE where the first is not there
@@ -20,6 +20,9 @@ check)
 	want redis-server redis-server; want nginx nginx-light; want caddy caddy; want /usr/bin/python3 python3; want py:pytest python3-pytest; want py:httpx python3-httpx
 	want py:h2 python3-h2; want py:websockets python3-websockets; want mandoc mandoc; want ss iproute2; want ps procps; want git git
 	want valgrind valgrind; want readelf binutils
+	;;
+profile)
+	want perf linux-perf
 	;;
 bench)
 	want nginx nginx-light; want haproxy haproxy; want wrk wrk; want h2load nghttp2-client; want /usr/bin/python3 python3

@@ -44,6 +44,8 @@ static void gone(struct guest *g)
 	if (g->wire)
 		wire_close(g->wire);
 	j->connections--;
+	free(g->server_name);
+	free(g->certificate);
 	free(g);
 }
 
@@ -89,6 +91,19 @@ static void serve(struct guest *g)
 	http_serve(&j->http, w, &g->visitor);
 }
 
+/* A copy of its own length, since there are many idle connections. False: out of memory. */
+static bool keep(struct slice from, char **to, struct slice *view)
+{
+	if (!from.len)
+		return true;
+	*to = malloc(from.len);
+	if (!*to)
+		return false;
+	memcpy(*to, from.at, from.len);
+	*view = (struct slice){ *to, from.len };
+	return true;
+}
+
 static void count_handshake(const struct tls_facts *f)
 {
 	metrics_add(
@@ -120,11 +135,11 @@ static void handshake(struct guest *g)
 	g->visitor.resumed = facts.resumed;
 	g->visitor.http2 = facts.h2;
 	g->visitor.policy = facts.policy;
-	size_t len =
-	    facts.certificate.len < sizeof g->certificate ? facts.certificate.len : sizeof g->certificate;
-	if (len)
-		memcpy(g->certificate, facts.certificate.at, len);
-	g->visitor.certificate = (struct slice){ g->certificate, len };
+	if (!keep(facts.certificate, &g->certificate, &g->visitor.certificate)) {
+		refused("memory");
+		gone(g);
+		return;
+	}
 	serve(g);
 }
 
@@ -142,9 +157,8 @@ static void admit(struct guest *g, const struct hello *hello)
 
 	memcpy(g->visitor.ja4, hello->ja4, sizeof g->visitor.ja4);
 	memcpy(g->visitor.ja4_key, hello->ja4_key, sizeof g->visitor.ja4_key);
-	memcpy(g->server_name, name.at, name.len);
-	g->visitor.server_name = (struct slice){ g->server_name, name.len };
-	if (!tls_accept(g->wire, j->tls[g->listener], hello)) {
+	if (!keep(name, &g->server_name, &g->visitor.server_name) ||
+		!tls_accept(g->wire, j->tls[g->listener], hello)) {
 		refused("memory");
 		gone(g);
 		return;

@@ -27,7 +27,7 @@ struct guest {                     /* a connection from accept to close */
 	struct deadline deadline;
 	struct list link, handshake_link;
 	uint8_t state;
-	char server_name[256], certificate[512];
+	char *server_name, *certificate; /* what visitor's slices show; NULL where there is none */
 };
 
 struct journey {

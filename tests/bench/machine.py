@@ -73,12 +73,13 @@ def favour_session():
         atexit.register(lambda: group.write_text(before))
 
 
-def settle_here():
+def settle_here(before_others=True):
     """One core, before others where we may, and as many descriptors as the contenders want."""
     os.sched_setaffinity(0, {CORE})
     try:
-        os.setpriority(os.PRIO_PROCESS, 0, -19)
-        favour_session()
+        if before_others:
+            os.setpriority(os.PRIO_PROCESS, 0, -19)
+            favour_session()
         resource.setrlimit(resource.RLIMIT_NOFILE, (131072, 131072))
     except (PermissionError, ValueError):
         hard = resource.getrlimit(resource.RLIMIT_NOFILE)[1]
