@@ -16,16 +16,18 @@ enum { BAD_CONFIGURATION = 78 }; /* EX_CONFIG of sysexits.h */
 static struct reload_plan plan_of(const struct run_options *o, struct proof *proof)
 {
 	return (struct reload_plan){ .path = o->config, .files = o->files, .files_len = o->files_len,
-		.pin_file = RELOAD_PIN_FILE, .prove = prove, .with = proof };
+		.pin_file = RELOAD_PIN_FILE, .prove = prove, .with = proof, .hindered = &proof->hindered };
 }
 
-/* The first configuration: there is nothing to serve meanwhile, so its child is waited for. -1: refused. */
-static int read_first(struct supervisor *s)
+/* The first configuration: there is nothing to serve meanwhile, so its child is waited for. -1: it is
+ * refused, and *status the exit status. */
+static int read_first(struct supervisor *s, int *status)
 {
 	char *text = NULL;
 	int sealed = -1;
 	struct reload *r = reload_begin(&s->plan);
 
+	*status = 1;
 	if (!r) {
 		log_error("no child can be forked to read the configuration: %s", strerror(errno));
 		return -1;
@@ -33,6 +35,8 @@ static int read_first(struct supervisor *s)
 	struct pollfd wait = { reload_fd(r), POLLIN, 0 };
 	while (!reload_step(r, clock_ns(), &sealed, &text))
 		poll(&wait, 1, 1000);
+	if (sealed < 0 && !reload_was_hindered(r))
+		*status = BAD_CONFIGURATION;
 	reload_free(r);
 	if (text)
 		fputs(text, stderr);
@@ -150,11 +154,11 @@ int process_run(const struct run_options *o)
 	s->plan = plan_of(o, &proof);
 	s->admin_fd = s->status_fd = s->floor_fd = s->signals = -1;
 	confine_raise_descriptors();
-	int sealed = read_first(s);
+	int sealed = read_first(s, &status);
 	proof.alone = false; /* from now on the addresses are ours */
 	if (sealed < 0) {
 		free(s);
-		return BAD_CONFIGURATION;
+		return status;
 	}
 	struct generation *g = generation_open(s, sealed, &text);
 	if (text)

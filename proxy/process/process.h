@@ -17,8 +17,8 @@ struct run_options {
 	void *with;
 };
 
-/* Runs until told to end. Exit status: 0 after an orderly end, 1, or 78 where the configuration is
- * refused. */
+/* Runs until told to end. Exit status: 0 after an orderly end; 78 where the configuration is
+ * refused; 1 for what may pass, as an address that is in use. */
 int process_run(const struct run_options *o);
 
 /* Proves a configuration as a start would, in this process, without binding or creating anything. What is

@@ -89,6 +89,9 @@ static int bind_alone(const struct sockaddr_storage *at, socklen_t len)
 	return -1;
 }
 
+/* How many of the complaints may be true no more when it is tried again. */
+static unsigned passing;
+
 static bool try_address(struct slice address, struct config_place place, bool alone,
 	struct config_errors *errors)
 {
@@ -101,6 +104,7 @@ static bool try_address(struct slice address, struct config_place place, bool al
 	}
 	int fd = alone ? bind_alone(&at, len) : listener_bind(&at, len, false);
 	if (fd < 0) {
+		passing += errno == EADDRINUSE || errno == EADDRNOTAVAIL;
 		config_complain(errors, place, "%.*s cannot be bound: %s", SLICE(address), strerror(errno));
 		return false;
 	}
@@ -183,7 +187,7 @@ static bool try_log(const struct config *c, const struct account *a, struct conf
 
 bool prove(void *with, const struct config *c, struct bundle *b, struct config_errors *errors)
 {
-	const struct proof *p = with;
+	struct proof *p = with;
 	struct account account;
 	char why[256];
 	bool ok = open_data_plane(c, b, errors);
@@ -198,5 +202,6 @@ bool prove(void *with, const struct config *c, struct bundle *b, struct config_e
 	try_state(c, &account);
 	ok &= try_addresses(c, p->alone, errors);
 	ok &= try_log(c, &account, errors);
+	p->hindered = !ok && errors->count == passing;
 	return ok;
 }

@@ -147,10 +147,11 @@ static void step_reading(struct supervisor *s, uint64_t now_ns)
 
 	if (!reload_step(s->reading, now_ns, &sealed, &text))
 		return;
+	int status = reload_was_hindered(s->reading) ? 1 : 78;
 	reload_free(s->reading);
 	s->reading = NULL;
 	if (sealed < 0) {
-		refuse(s, 78, text);
+		refuse(s, status, text);
 		return;
 	}
 	free(text);

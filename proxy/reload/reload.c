@@ -51,10 +51,13 @@ struct config *reload_here(const struct reload_plan *plan, struct bundle **bundl
 
 /* ---- the child ---- */
 
-static void send_verdict(int to, int sealed, const char *text)
+enum verdict { REFUSED, TAKEN, HINDERED };
+
+static void send_verdict(int to, int sealed, bool hindered, const char *text)
 {
-	char ok = sealed >= 0;
-	struct iovec one = { &ok, 1 };
+	bool ok = sealed >= 0;
+	char verdict = ok ? TAKEN : hindered ? HINDERED : REFUSED;
+	struct iovec one = { &verdict, 1 };
 	union { struct cmsghdr head; char room[CMSG_SPACE(sizeof(int))]; } control = { 0 };
 	struct msghdr m = { .msg_iov = &one, .msg_iovlen = 1 };
 
@@ -92,7 +95,7 @@ _Noreturn static void be_child(const struct reload_plan *plan, int to)
 	int sealed = c ? bundle_seal(b) : -1;
 	if (c && sealed < 0)
 		text = line_of("the configuration cannot be put into a memory file: %s\n", strerror(errno));
-	send_verdict(to, sealed, text);
+	send_verdict(to, sealed, c || (plan->hindered && *plan->hindered), text);
 	_exit(0); /* the parent's buffers and handlers are not ours to run */
 }
 
@@ -101,7 +104,7 @@ _Noreturn static void be_child(const struct reload_plan *plan, int to)
 struct reload {
 	pid_t pid;
 	int fd, sealed, status;
-	bool said, ok, reaped;
+	bool said, ok, hindered, reaped;
 	uint64_t until_ns;
 	size_t len;
 	char text[TEXT_MAX + 1];
@@ -155,8 +158,8 @@ void reload_reaped(struct reload *r, int status)
 /* The first byte, with the descriptor where all is well. */
 static ssize_t receive_verdict(struct reload *r)
 {
-	char ok = 0;
-	struct iovec one = { &ok, 1 };
+	char verdict = REFUSED;
+	struct iovec one = { &verdict, 1 };
 	union { struct cmsghdr head; char room[CMSG_SPACE(sizeof(int))]; } control;
 	struct msghdr m = { .msg_iov = &one, .msg_iovlen = 1, .msg_control = control.room,
 		.msg_controllen = sizeof control.room };
@@ -165,7 +168,8 @@ static ssize_t receive_verdict(struct reload *r)
 	if (n <= 0)
 		return n;
 	r->said = true;
-	r->ok = ok;
+	r->ok = verdict == TAKEN;
+	r->hindered = verdict == HINDERED;
 	struct cmsghdr *c = CMSG_FIRSTHDR(&m);
 	if (c && c->cmsg_level == SOL_SOCKET && c->cmsg_type == SCM_RIGHTS)
 		memcpy(&r->sealed, CMSG_DATA(c), sizeof r->sealed);
@@ -205,6 +209,7 @@ static void conclude(struct reload *r, int *sealed, char **text)
 	if (!r->said || (r->ok && *sealed < 0)) {
 		free(*text);
 		*text = tell_death(r);
+		r->hindered = true;
 	}
 }
 
@@ -219,11 +224,17 @@ bool reload_step(struct reload *r, uint64_t now_ns, int *sealed, char **text)
 		if (now_ns < r->until_ns)
 			return false;
 		*sealed = -1;
+		r->hindered = true;
 		*text = strdup("reading the configuration took longer than a minute and was given up\n");
 		return true;
 	}
 	conclude(r, sealed, text);
 	return true;
+}
+
+bool reload_was_hindered(const struct reload *r)
+{
+	return r->hindered;
 }
 
 void reload_free(struct reload *r)

@@ -23,6 +23,7 @@ struct reload_plan {
 	/* All that config_load cannot know. False: complained. May be NULL. */
 	bool (*prove)(void *with, const struct config *c, struct bundle *b, struct config_errors *errors);
 	void *with;
+	const bool *hindered; /* set by prove: the host stands in the way, not the file; may be NULL */
 };
 
 /* In this process. NULL: *text says why, complete lines. The bundle and text (free) are the caller's;
@@ -38,6 +39,8 @@ pid_t reload_pid(const struct reload *r);
  * free) says why. Takes longer than RELOAD_PATIENCE_NS: the child is killed. */
 #define RELOAD_PATIENCE_NS (60 * NS_PER_S)
 bool reload_step(struct reload *r, uint64_t now_ns, int *sealed, char **text);
+/* After that: is it refused for no fault of the file, so that the same one may be taken later? */
+bool reload_was_hindered(const struct reload *r);
 /* The child is gone; `status` is of waitpid. */
 void reload_reaped(struct reload *r, int status);
 void reload_free(struct reload *r); /* kills the child where it still runs; NULL is fine */

@@ -104,6 +104,15 @@ def test_a_reload_changes_listeners_workers_and_certificates_under_load(make_wor
     assert load.failed == []
 
 
+def test_a_reload_from_another_environment_is_refused_in_a_sentence_that_names_both(make_world):
+    w = make_world(workers=1, env=dict(SALLYPORT_ENVIRONMENT="dev"))
+    done = w.proxy.reload(w.config().replace("environment: dev", "environment: staging"))
+    assert done.returncode == 78
+    said = [line for line in done.stderr.splitlines() if "staging" in line]
+    assert len(said) == 1 and "pinned to dev by the variable SALLYPORT_ENVIRONMENT" in said[0], done.stderr
+    assert w.proxy.status()["generation"] == 1
+
+
 def refused(port):
     try:
         socket.create_connection(("127.0.0.1", port), 2).close()
