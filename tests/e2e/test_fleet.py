@@ -20,10 +20,11 @@ redis: {servers: "redis://127.0.0.1:PORT", fleet_floor: 2, budget: 200ms}
 
 @pytest.fixture
 def fleet(make_world, redis):
-    worlds = [make_world(limits=LIMITS, routes=ROUTES.replace("PORT", str(redis.port)) + SECRET, env=FLEET)
+    # one worker each: what a worker remembers of a refusal, and its breaker, are its own
+    worlds = [make_world(workers=1, limits=LIMITS, routes=ROUTES.replace("PORT", str(redis.port)) + SECRET, env=FLEET)
               for _ in range(2)]
     for w in worlds:
-        wait_until(lambda: metric(w, "redis_up") == 3 and metric(w, "fleet_size") == 2, 20)
+        wait_until(lambda: metric(w, "redis_up") == 2 and metric(w, "fleet_size") == 2, 20)
     return worlds
 
 
@@ -74,11 +75,11 @@ def test_while_redis_hangs_each_proxy_has_its_share_and_tells_of_it_afterwards(f
     redis.process.send_signal(signal.SIGSTOP)
     first = [get(w, "/hourly/x", "X-Key", "dave")[0] for w in fleet]
     assert first == [200, 200]  # unknown: one on each
-    wait_until(lambda: all(metric(w, "redis_down") for w in fleet), 20)
+    wait_until(lambda: all(metric(w, "redis_down") == 2 for w in fleet), 20)
     assert [get(fleet[0], "/hourly/x", "X-Key", "dave")[0] for _ in range(2)] == [429, 429]
     assert [get(fleet[0], "/hourly/x", "X-Key", "carol")[0] for _ in range(4)] == [200, 200, 429, 429]  # half of five
     redis.process.send_signal(signal.SIGCONT)
-    wait_until(lambda: all(metric(w, "redis_up") == 3 and metric(w, "limit_owed_tokens_total")
+    wait_until(lambda: all(metric(w, "redis_up") == 2 and metric(w, "limit_owed_tokens_total")
                            <= metric(w, "limit_settled_tokens_total") + metric(w, "limit_late_tokens_total")
                            for w in fleet), 20)
     carol = [get(fleet[i % 2], "/hourly/x", "X-Key", "carol")[0] for i in range(6)]
