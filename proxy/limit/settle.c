@@ -43,6 +43,7 @@ void settle_owe(struct limits *l, const struct plan *plan, uint64_t tag, const s
                 uint64_t tokens, uint64_t now_ns, bool anew)
 {
 	struct owed *o = entry(l, plan, tag, name, now_ns);
+	uint64_t known;
 
 	metrics_count_n(METRIC_limit_owed_tokens_total, tokens);
 	if (!o) {
@@ -51,8 +52,8 @@ void settle_owe(struct limits *l, const struct plan *plan, uint64_t tag, const s
 	}
 	if (anew)
 		o->tokens = 0;
-	if (o->tokens == 0)
-		o->since_ns = now_ns;
+	if (o->tokens == 0) /* on top of what is known, for the server may come back empty */
+		o->since_ns = table_find(l->table, tag, &known) && known > now_ns ? known : now_ns;
 	o->tokens += tokens;
 }
 

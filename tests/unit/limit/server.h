@@ -3,6 +3,7 @@
 #include "base/check.h"
 #include "base/clock.h"
 #include "base/text.h"
+#include "limit/limit.h"
 #include <errno.h>
 #include <fcntl.h>
 #include <signal.h>

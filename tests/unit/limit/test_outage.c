@@ -191,6 +191,22 @@ static void a_server_that_forgot_gives_nobody_a_second_burst(void **state)
 	assert_in_range(admitted, 12, 13);
 }
 
+static void what_is_owed_to_a_server_that_forgot_comes_on_top_of_what_is_known(void **state)
+{
+	(void)state;
+	world_limit("login", "address", 1, 10);
+	struct proxy *a = world_proxy(0, NULL);
+	for (int i = 0; i < 6; i++)
+		assert_true(admits(a, 1));
+	w.state = LIMIT_REMOTE_DOWN;
+	assert_true(admits(a, 1) && admits(a, 1));
+	memset(w.fields, 0, sizeof w.fields);
+	w.state = LIMIT_REMOTE_SETTLING;
+	w.now_ns += 20 * MS;
+	world_answer();
+	assert_int_equal(world_debt_ns(), 8 * NS_PER_S - 20 * MS);
+}
+
 static void a_question_that_is_lost_is_decided_here_and_its_key_gets_a_time_to_live(void **state)
 {
 	(void)state;
@@ -330,6 +346,7 @@ int main(void)
 		TEST(an_outage_costs_a_key_nothing_and_gives_it_nothing),
 		TEST(what_was_admitted_meanwhile_is_told_before_anybody_asks_again),
 		TEST(a_server_that_forgot_gives_nobody_a_second_burst),
+		TEST(what_is_owed_to_a_server_that_forgot_comes_on_top_of_what_is_known),
 		TEST(a_question_that_is_lost_is_decided_here_and_its_key_gets_a_time_to_live),
 		TEST(a_settlement_that_is_lost_is_told_again),
 		TEST(where_no_question_is_taken_the_machine_decides),
