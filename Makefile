@@ -5,6 +5,7 @@
 # make e2e         the real binary, real clients   make lint           order, doors, sizes
 # make bench       side by side with nginx, HAProxy, nginx + Lua + Redis; make bench-quick the same in a minute
 # make profile     where the time goes under load, as a flame graph; make steady: memory over ten minutes of load
+# make bench-redis what a limit of the fleet adds to a request while Redis is well, hangs, refuses or is far
 # make count       instructions of ours for one decision, against the stored figures (make count-store: new ones)
 # make fuzz        every fuzz target for FUZZ_S seconds (default 60)
 # make generate    conf/OPTIONS.md, the schema, the man page, conf/METRICS.md from their tables
@@ -35,7 +36,7 @@ UNIT := $(patsubst %.c,$B/%,$(sort $(shell find tests/unit -name 'test_*.c')))
 FUZZ := $(patsubst tests/fuzz/fuzz_%.c,%,$(sort $(wildcard tests/fuzz/fuzz_*.c)))
 
 .PHONY: all build test unit scene replay fuzz fuzz-targets e2e dev check targets generate check-generated bench bench-quick bench-deps \
-        count count-store bench-decisions profile steady lint clean
+        count count-store bench-decisions bench-redis profile steady lint clean
 .SECONDARY:
 all: build
 build: $B/sallyport
@@ -166,6 +167,11 @@ bench bench-quick: bench-deps
 	@./deps.sh build
 	@$(MAKE) -s $J MODE=release build $(BENCH_TOOLS)
 	@/usr/bin/python3 tests/bench/bench.py $(if $(filter bench-quick,$@),--quick) $(BENCH)
+
+bench-redis: bench-deps
+	@./deps.sh build
+	@$(MAKE) -s $J MODE=release build build/release/tests/bench/origin
+	@/usr/bin/python3 tests/bench/redis_latency.py
 
 lint:
 	@awk -f tests/lint/order.awk proxy/ORDER $(filter %.c %.h,$(SRC) $(HDR))
