@@ -9,6 +9,13 @@ size_t limit_hot_memory(void)
 	return sizeof(struct limit_hot);
 }
 
+void hot_fetch(const struct limit_hot *h, uint64_t tag)
+{
+	__builtin_prefetch(&h->tag[tag % HOT_SETS]);
+	__builtin_prefetch(&h->seen[tag % HOT_SETS]);
+	__builtin_prefetch(&h->error[tag % HOT_SETS]);
+}
+
 static uint32_t halved(uint32_t count, uint32_t times)
 {
 	return times < 32 ? count >> times : 0;

@@ -37,6 +37,7 @@ struct limit_hot {
 /* Counts a decision. Where the key should be printed now: its facts, for hot_print; else NULL. */
 struct hot_fact *hot_note(struct limit_hot *h, uint64_t tag, uint64_t limit, bool refused, unsigned by,
                           uint64_t now_ns);
+void hot_fetch(const struct limit_hot *h, uint64_t tag); /* it will be noted in a moment */
 void hot_print(struct hot_fact *f, struct slice text);
 
 /* What a reader copies. */

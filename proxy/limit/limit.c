@@ -12,6 +12,8 @@ static void join(const struct limits *l, const struct plan *plan, const struct r
 	round->plans[i] = plan;
 	round->asks[i] = (struct ask){ .gcra = plan->gcra, .tag = key_tag(l, plan, &key),
 		                        .limit = plan->name_hash, .cost = plan->limit->cost };
+	table_fetch(l->table, round->asks[i].tag);
+	watch_fetch(l, round->asks[i].tag);
 	round->shadow[i] = plan_is_shadow(plan, round->asks[i].tag);
 	round->taken[i] = false;
 }

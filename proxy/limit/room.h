@@ -96,6 +96,7 @@ void key_text(const struct plan *plan, const struct key *key, struct text *to);
 bool key_from_text(const struct limits *l, const struct plan *plan, struct slice words, struct key *to);
 /* Counts the station's decisions among the worker's busiest keys. */
 void watch(const struct limits *l, const struct request *r, const struct round *round, uint64_t now_ns);
+void watch_fetch(const struct limits *l, uint64_t tag); /* it will in a moment */
 
 /* Writes the constant RateLimit-Policy member of the limit. */
 void fields_prepare(struct plan *plan, bool wanted);

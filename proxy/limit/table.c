@@ -75,6 +75,16 @@ static struct near near_of(struct limit_table *t, uint64_t tag)
 	                        t->slot + spread(tag << 32, t->hoods) * NEAR } };
 }
 
+void table_fetch(struct limit_table *t, uint64_t tag)
+{
+	struct near near = near_of(t, tag);
+
+	for (size_t i = 0; i < 2; i++) {
+		__builtin_prefetch(near.hood[i]);
+		__builtin_prefetch(near.hood[i] + NEAR / 2);
+	}
+}
+
 static struct near common_near_of(struct limit_table *t, uint64_t tag)
 {
 	struct slot *common = t->slot + t->hoods * NEAR;
@@ -92,33 +102,58 @@ static uint64_t common_tag(const struct limit_table *t, const struct ask *a)
 	return table_tag(t, (struct slice){ (const char *)key, sizeof key });
 }
 
+/* All are looked at, so that a processor need not guess where the key is. */
 static struct slot *find(const struct near *n, uint64_t tag)
 {
-	for (size_t i = 0; i < 2 * NEAR; i++) {
+	unsigned at = 0;
+
+	for (unsigned i = 0; i < 2 * NEAR; i++) {
 		struct slot *s = &n->hood[i / NEAR][i % NEAR];
-		if (atomic_load_explicit(&s->tag, memory_order_acquire) == tag)
-			return s;
+		at |= (unsigned)(atomic_load_explicit(&s->tag, memory_order_acquire) == tag) << i;
 	}
-	return NULL;
+	if (at == 0)
+		return NULL;
+	at = (unsigned)__builtin_ctz(at);
+	return &n->hood[at / NEAR][at % NEAR];
+}
+
+/* Are all slots debtors? */
+static bool is_crowded(const struct near *n, uint64_t now_ns)
+{
+	unsigned debtors = 0;
+
+	for (size_t i = 0; i < 2 * NEAR; i++)
+		debtors += atomic_load_explicit(&n->hood[i / NEAR][i % NEAR].tat, memory_order_acquire) > now_ns;
+	return debtors == 2 * NEAR;
+}
+
+/* In one neighbourhood: the slot with the oldest time, and how many are debtors. */
+static struct slot *oldest_of(struct slot *hood, uint64_t now_ns, uint64_t *oldest, unsigned *debtors)
+{
+	size_t best = 0;
+
+	*oldest = UINT64_MAX;
+	*debtors = 0;
+	for (size_t i = 0; i < NEAR; i++) {
+		uint64_t there = atomic_load_explicit(&hood[i].tat, memory_order_acquire);
+		bool older = there < *oldest;
+		best = older ? i : best;
+		*oldest = older ? there : *oldest;
+		*debtors += there > now_ns;
+	}
+	return &hood[best];
 }
 
 /* The slot with the oldest time in the neighbourhood with fewer debtors: the same one for whoever looks at
  * the same moment. */
 static struct slot *choose(const struct near *n, uint64_t now_ns, uint64_t *tat)
 {
-	struct slot *best[2] = { n->hood[0], n->hood[1] };
-	uint64_t oldest[2] = { UINT64_MAX, UINT64_MAX };
-	unsigned debtors[2] = { 0, 0 };
+	struct slot *best[2];
+	uint64_t oldest[2];
+	unsigned debtors[2];
 
-	for (size_t i = 0; i < 2 * NEAR; i++) {
-		struct slot *s = &n->hood[i / NEAR][i % NEAR];
-		uint64_t there = atomic_load_explicit(&s->tat, memory_order_acquire);
-		debtors[i / NEAR] += there > now_ns;
-		if (there < oldest[i / NEAR]) {
-			oldest[i / NEAR] = there;
-			best[i / NEAR] = s;
-		}
-	}
+	for (size_t i = 0; i < 2; i++)
+		best[i] = oldest_of(n->hood[i], now_ns, &oldest[i], &debtors[i]);
 	size_t hood = debtors[0] == debtors[1] ? oldest[1] < oldest[0] : debtors[1] < debtors[0];
 	*tat = oldest[hood];
 	return best[hood];
@@ -213,11 +248,11 @@ bool table_look(struct limit_table *t, const struct ask *a, uint64_t now_ns, str
 {
 	struct near near = near_of(t, a->tag);
 	struct slot *s = find(&near, a->tag);
-	uint64_t tat = 0;
+	uint64_t tat;
 
 	to->slot = NULL;
 	to->crowded = false;
-	if (!s && (choose(&near, now_ns, &tat), tat > now_ns)) {
+	if (!s && is_crowded(&near, now_ns)) {
 		uint64_t tag = common_tag(t, a);
 		to->crowded = true;
 		near = common_near_of(t, tag);

@@ -47,6 +47,8 @@ struct answered {
 /* Never 0. */
 uint64_t table_tag(const struct limit_table *t, struct slice key);
 
+/* It will be asked for in a moment. */
+void table_fetch(struct limit_table *t, uint64_t tag);
 /* Would it be admitted? Changes nothing. */
 bool table_look(struct limit_table *t, const struct ask *a, uint64_t now_ns, struct answered *to);
 

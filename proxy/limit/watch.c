@@ -7,6 +7,12 @@ void limits_watch(struct limits *l, struct limit_hot *hot)
 	l->hot = hot;
 }
 
+void watch_fetch(const struct limits *l, uint64_t tag)
+{
+	if (l->hot)
+		hot_fetch(l->hot, tag);
+}
+
 /* Printed as it is decided, since nobody knows the request's values later. */
 static void print(const struct limits *l, const struct plan *plan, const struct request *r,
                   struct hot_fact *f)

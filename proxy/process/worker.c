@@ -242,7 +242,7 @@ static bool open_journey(struct worker *w)
 		.exchanges = w->shared->exchanges, .logins = w->shared->logins,
 		.keys = shared_keys(w->shared), .endpoints = &w->shared->published->endpoints,
 		.tickets = &w->shared->published->tickets, .ask = { ask_for_key, w, ask_for_token },
-		.log = on_log, .log_with = w,
+		.log = w->config->root.log.access.len ? on_log : NULL, .log_with = w,
 		.redis = w->redis, .fleet = &w->shared->published->redis.fleet,
 		.is_barred = is_barred, .suspect = suspect, .barred_with = w,
 		.descriptors = confine_descriptors_max(),

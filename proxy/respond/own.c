@@ -241,9 +241,12 @@ bool respond_own(struct request *r, uint64_t wall_ns)
 {
 	char store[RESPOND_OWN_MAX];
 	struct text body = TEXT(store);
-	struct own o = { .r = r, .meant = status_of(r) };
+	struct own o; /* its room for fields and values is not worth zeroing */
 
 	check(!(r->said & SAID_HEAD));
+	o.r = r;
+	o.retry_s = 0;
+	o.meant = status_of(r);
 	o.status = status_for(r, o.meant);
 	check(o.status != 404 && o.status != 410);
 	if (o.status == 0)
