@@ -7,6 +7,7 @@
 # make profile     where the time goes under load, as a flame graph; make steady: memory over ten minutes of load
 # make bench-redis what a limit of the fleet adds to a request while Redis is well, hangs, refuses or is far
 # make count       instructions of ours for one decision, against the stored figures (make count-store: new ones)
+# make bench-limits  what a flood and ten million made-up keys cost, and what honest clients notice of it
 # make fuzz        every fuzz target for FUZZ_S seconds (default 60)
 # make generate    conf/OPTIONS.md, the schema, the man page, conf/METRICS.md from their tables
 MODE ?= debug
@@ -36,7 +37,7 @@ UNIT := $(patsubst %.c,$B/%,$(sort $(shell find tests/unit -name 'test_*.c')))
 FUZZ := $(patsubst tests/fuzz/fuzz_%.c,%,$(sort $(wildcard tests/fuzz/fuzz_*.c)))
 
 .PHONY: all build test unit scene replay fuzz fuzz-targets e2e dev check targets generate check-generated bench bench-quick bench-deps \
-        count count-store bench-decisions bench-redis profile steady lint clean
+        count count-store bench-decisions bench-redis bench-limits profile steady lint clean
 .SECONDARY:
 all: build
 build: $B/sallyport
@@ -160,6 +161,9 @@ count count-store bench-decisions:
 	@$(if $(filter bench-decisions,$@),build/release/count --time,/usr/bin/python3 tests/bench/count.py build/release/count \
 		$(if $(filter count-store,$@),--store))
 
+$B/tests/bench/limits/keys: $B/tests/bench/limits/keys.o $B/rooms.a
+	@$(CC) $(CFLAGS) $(LDFLAGS) $^ $(LDLIBS) -o $@
+
 bench-deps:
 	@./deps.sh bench
 
@@ -172,6 +176,11 @@ bench-redis: bench-deps
 	@./deps.sh build
 	@$(MAKE) -s $J MODE=release build build/release/tests/bench/origin
 	@/usr/bin/python3 tests/bench/redis_latency.py
+
+bench-limits: bench-deps
+	@./deps.sh build
+	@$(MAKE) -s $J MODE=release build build/release/tests/bench/origin build/release/tests/bench/limits/keys
+	@/usr/bin/python3 tests/bench/limits/flood.py
 
 lint:
 	@awk -f tests/lint/order.awk proxy/ORDER $(filter %.c %.h,$(SRC) $(HDR))
