@@ -12,6 +12,7 @@ enum { PROXY, HELLO, HANDSHAKE, SERVE, LEAVE, GONE };
 
 #define HANDSHAKE_STEPS 8 /* per turn */
 #define LEAVE_NS NS_PER_S
+#define LEAVE_BYTES (64 * 1024)
 
 static void move(struct guest *g, unsigned to)
 {
@@ -70,10 +71,10 @@ static void leave(struct guest *g)
 static void discard(struct guest *g)
 {
 	char *to = g->journey->world.loop->scratch_in;
-	ssize_t got;
+	ssize_t got = WIRE_END;
 
-	while ((got = wire_raw_read(g->wire, to, SCRATCH_SIZE)) > 0)
-		;
+	while (g->discarded <= LEAVE_BYTES && (got = wire_raw_read(g->wire, to, SCRATCH_SIZE)) > 0)
+		g->discarded += (size_t)got;
 	if (got != WIRE_LATER)
 		gone(g);
 }
@@ -205,6 +206,11 @@ static void greet(struct guest *g)
 	hello(g);
 }
 
+static bool is_barred(const struct journey *j, const struct in6_addr *address)
+{
+	return j->world.is_barred && j->world.is_barred(j->world.barred_with, address);
+}
+
 static void proxy_header(struct guest *g)
 {
 	static const int accepted[] = { PROXY_V1, PROXY_V2, PROXY_V1 | PROXY_V2 };
@@ -225,6 +231,11 @@ static void proxy_header(struct guest *g)
 		g->visitor.peer = h.source;
 		g->visitor.peer_port = h.source_port;
 		g->visitor.local_port = h.destination_port;
+	}
+	if (is_barred(g->journey, &g->visitor.peer)) {
+		refused("barred");
+		gone(g);
+		return;
 	}
 	greet(g);
 }
@@ -341,7 +352,7 @@ static const char *why_not(const struct journey *j, const struct config_listener
 
 	if (j->connections >= j->connections_max)
 		return "too-many";
-	if (j->world.is_barred && j->world.is_barred(j->world.barred_with, &address))
+	if (is_barred(j, &address))
 		return "barred";
 	if (l->proxy_protocol && !cidrs_have(&l->proxy_protocol->from, &address))
 		return "no-proxy-peer";

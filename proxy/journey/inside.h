@@ -27,6 +27,7 @@ struct guest {                     /* a connection from accept to close */
 	struct deadline deadline;
 	struct list link, handshake_link;
 	uint8_t state;
+	size_t discarded;              /* bytes that came after our last word */
 	char *server_name, *certificate; /* what visitor's slices show; NULL where there is none */
 };
 
@@ -73,5 +74,6 @@ bool answer_add(struct request *r, struct slice name, struct slice value);
 /* remote.c: Redis as limit/ wants to have it; NULL where there is none. */
 const struct limit_remote *remote_open(struct journey *j);
 /* stations.c: those that are the journey's own */
+bool is_preflight(const struct request *r, const struct config_cors *cors); /* cors may be NULL */
 enum pace route_enter(struct request *r);
 enum pace settle_enter(struct request *r);

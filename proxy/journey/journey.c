@@ -154,6 +154,7 @@ static void go(struct request *r, enum station to)
 		r->was = r->at;
 	calm(r);
 	r->at = (uint8_t)to;
+	deadline_clear(&r->loop->wheel, &r->patience); /* each station has a patience of its own */
 }
 
 /* When the driver's patience with the station it waits in ends, and as what. */

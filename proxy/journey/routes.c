@@ -110,8 +110,7 @@ static bool method_fits(const struct config_route *route, const struct request *
 	for (size_t i = 0; i < route->methods.len; i++)
 		if (slice_same(route->methods.at[i], r->method))
 			return true;
-	return route->cors && slice_same(r->method, S("OPTIONS")) &&
-		headers_find(&r->headers, HEADER_ACCESS_CONTROL_REQUEST_METHOD);
+	return is_preflight(r, route->cors); /* it is answered, never passed on */
 }
 
 static bool same_place(const struct row *a, const struct row *b)

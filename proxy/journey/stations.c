@@ -50,7 +50,7 @@ static struct slice allowed_origin(const struct config_cors *cors, struct slice 
 }
 
 /* A CORS preflight carries no credential, so it is answered before any is asked for (Fetch standard, 4.8). */
-static bool is_preflight(const struct request *r, const struct config_cors *cors)
+bool is_preflight(const struct request *r, const struct config_cors *cors)
 {
 	return cors && slice_same(r->method, S("OPTIONS")) && headers_find(&r->headers, HEADER_ORIGIN) &&
 		headers_find(&r->headers, HEADER_ACCESS_CONTROL_REQUEST_METHOD);

@@ -13,6 +13,8 @@ static void connect_client(struct scene *s, struct fake_client *c)
 		scene_fail(s, "no socket pair");
 	c->fd = fds[0];
 	journey_accept(s->journey, 0, fds[1], &c->at);
+	if (c->behind[0])
+		check(dprintf(c->fd, "PROXY TCP4 %s 192.0.2.1 5555 443\r\n", c->behind) > 0);
 }
 
 static size_t length_of(struct slice head)
@@ -57,6 +59,12 @@ static void take_bytes(struct scene *s, struct fake_client *c, struct said *to)
 			break;
 	}
 	to->status = 0; /* no answer */
+}
+
+void client_more(struct scene *s, struct fake_client *c, struct slice bytes)
+{
+	if (c->fd < 0 || write(c->fd, bytes.at, bytes.len) != (ssize_t)bytes.len)
+		scene_fail(s, "its connection is closed");
 }
 
 void client_take(struct scene *s, struct fake_client *c, struct said *to)

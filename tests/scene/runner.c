@@ -4,11 +4,14 @@
  *     config
  *         yaml, indented; {app} is the address of upstream app
  *     upstream app [METHOD PATH -> STATUS]
- *     issuer up | issuer down
- *     client NAME at ADDRESS [field "Name: value"]
+ *     issuer up | issuer down | issuer hangs
+ *     barred ADDRESS                          (it crashed workers)
+ *     client NAME at ADDRESS [behind "ADDRESS"] [field "Name: value"]
  *         [N x] METHOD TARGET [field "Name: value"] [token ["claims"]] [body "text"]
  *             -> STATUS [reason CODE] [retry-after N] [body "text"]       (on one line)
+ *             (STATUS 0: the connection is closed)
  *         METHOD TARGET ... -> nothing        answer -> STATUS ...       (what comes of it later)
+ *         more "text"                         (of the body of the last request)
  *     clock +61s
  *     upstream app saw "text" | upstream app saw N requests | ends == N
  */
@@ -150,10 +153,26 @@ static void client_line(struct scene *s, struct slice rest)
 	c->at = at;
 	c->fd = -1;
 	c->fields[0] = '\0';
-	if (slice_same(word(&rest), S("field"))) {
-		struct slice field = word(&rest);
-		snprintf(c->fields, sizeof c->fields, "%.*s\r\n", SLICE(field));
+	for (struct slice w = word(&rest); w.len; w = word(&rest)) {
+		struct slice value = word(&rest);
+		if (slice_same(w, S("behind")))
+			copy(s, value, c->behind, sizeof c->behind);
+		else
+			snprintf(c->fields, sizeof c->fields, "%.*s\r\n", SLICE(value));
 	}
+}
+
+static void barred_line(struct scene *s, struct slice rest)
+{
+	struct slice address = word(&rest);
+	char text[80];
+	struct sockaddr_storage at;
+	socklen_t len;
+	uint16_t port;
+
+	snprintf(text, sizeof text, "%.*s:1", SLICE(address));
+	check(address_parse(slice_of(text), &at, &len));
+	s->barred = address_of(&at, &port);
 }
 
 /* A token of the scene's issuer, valid for ten minutes from now; claims are added to the usual ones. */
@@ -281,9 +300,12 @@ static void play_line(struct scene *s, struct slice line)
 	in_config = slice_same(first, S("config"));
 	if (in_config || slice_same(first, S("scene")))
 		return;
-	if (slice_same(first, S("answer")))
+	if (slice_same(first, S("answer"))) {
 		answer_line(s, rest);
-	else if (indented)
+	} else if (slice_same(first, S("more"))) {
+		client_more(s, &s->clients[s->clients_len - 1], word(&rest));
+		world_settle(s);
+	} else if (indented)
 		request_line(s, slice_trim(line));
 	else if (slice_same(first, S("upstream")))
 		upstream_line(s, rest);
@@ -291,8 +313,12 @@ static void play_line(struct scene *s, struct slice line)
 		client_line(s, rest);
 	else if (slice_same(first, S("clock")))
 		clock_line(s, rest);
-	else if (slice_same(first, S("issuer")))
-		s->issuer_up = slice_same(word(&rest), S("up"));
+	else if (slice_same(first, S("issuer"))) {
+		struct slice how = word(&rest);
+		s->issuer_up = slice_same(how, S("up"));
+		s->issuer_hangs = slice_same(how, S("hangs"));
+	} else if (slice_same(first, S("barred")))
+		barred_line(s, rest);
 	else if (slice_same(first, S("ends"))) {
 		word(&rest);
 		uint64_t want = number(s, word(&rest));

@@ -23,7 +23,12 @@ struct fake_upstream {
 	bool silent;               /* takes requests and never answers: not listening in our loop */
 };
 
-struct fake_client { char name[32]; struct sockaddr_storage at; int fd; char fields[512]; };
+struct fake_client {
+	char name[32], behind[64]; /* behind: by the PROXY protocol; empty: it comes itself */
+	struct sockaddr_storage at;
+	int fd;
+	char fields[512];
+};
 
 struct scene {
 	const char *file;
@@ -41,7 +46,8 @@ struct scene {
 	struct forward_published *endpoints;
 	struct ticket_keys *tickets;
 	struct signer *signer;
-	bool issuer_up;
+	bool issuer_up, issuer_hangs;
+	struct in6_addr barred;    /* an address that crashed workers */
 	unsigned fetches;
 	struct fake_upstream upstreams[UPSTREAMS];
 	unsigned upstreams_len;
@@ -67,4 +73,5 @@ struct fake_upstream *world_upstream(struct scene *s, struct slice name);
 struct said { unsigned status; char head[8192]; char body[8192]; };
 void client_send(struct scene *s, struct fake_client *c, struct slice method, struct slice target,
                  struct slice fields, struct slice body);
+void client_more(struct scene *s, struct fake_client *c, struct slice bytes);
 void client_take(struct scene *s, struct fake_client *c, struct said *to); /* status 0: no answer */

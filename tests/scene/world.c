@@ -91,6 +91,8 @@ static void fetch(void *with, const struct verify_fetch *ask,
 	struct scene *s = with;
 
 	s->fetches++;
+	if (s->issuer_hangs)
+		return;
 	if (!s->issuer_up) {
 		done(for_whom, 0, S(""), UINT64_MAX, "connection refused");
 		return;
@@ -147,6 +149,16 @@ static void log_line_of(void *with, struct slice line)
 	s->log_len += line.len;
 }
 
+static bool is_barred(void *with, const struct in6_addr *address)
+{
+	return IN6_ARE_ADDR_EQUAL(&((struct scene *)with)->barred, address);
+}
+
+static void suspect(void *with, const struct in6_addr *address, bool begins)
+{
+	(void)with, (void)address, (void)begins;
+}
+
 static void on_turn(void *with)
 {
 	journey_turn(((struct scene *)with)->journey);
@@ -187,6 +199,9 @@ static void load(struct scene *s, struct slice config)
 	                              .endpoints = s->endpoints,
 	                              .tickets = s->tickets,
 	                              .ask = {key_unknown, s, token_unknown},
+	                              .is_barred = is_barred,
+	                              .suspect = suspect,
+	                              .barred_with = s,
 	                              .log = log_line_of,
 	                              .log_with = s};
 	open_keeper(s);
