@@ -42,7 +42,7 @@ static struct endpoint *nth(struct upstream *u, size_t n, bool any, const struct
 {
 	for (size_t i = 0; i < u->endpoints_len; i++) {
 		struct endpoint *e = &u->endpoints[i];
-		if (e != avoid && (any || endpoint_is_eligible(e)) && n-- == 0)
+		if (e != avoid && (any || e->eligible) && n-- == 0)
 			return e;
 	}
 	return NULL;
@@ -60,7 +60,7 @@ static struct endpoint *or_with_room(struct endpoint *chosen, const struct endpo
 
 	for (size_t i = 0; !has_room(chosen) && i < u->endpoints_len; i++) {
 		struct endpoint *e = &u->endpoints[i];
-		if (e != avoid && endpoint_is_eligible(e) && has_room(e))
+		if (e != avoid && e->eligible && has_room(e))
 			return e;
 	}
 	return chosen;
@@ -72,10 +72,12 @@ struct endpoint *balance_choose(struct upstream *u, const struct endpoint *avoid
 
 	if (u->endpoints_len == 1)
 		return u->endpoints;
+	/* asked once: the keeper may say another thing at any time */
 	for (size_t i = 0; i < u->endpoints_len; i++) {
-		bool ok = endpoint_is_eligible(&u->endpoints[i]);
-		eligible += ok;
-		candidates += ok && &u->endpoints[i] != avoid;
+		struct endpoint *e = &u->endpoints[i];
+		e->eligible = endpoint_is_eligible(e);
+		eligible += e->eligible;
+		candidates += e->eligible && e != avoid;
 	}
 	bool panic = eligible * 2 < u->endpoints_len || candidates == 0;
 	if (panic)

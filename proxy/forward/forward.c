@@ -6,6 +6,7 @@
 #include <errno.h>
 
 #define IDEMPOTENT_TRIES 2
+#define INTERIM_MOST 64 /* interim heads before the answer; more are a flood */
 
 static bool is_idempotent(struct slice m) /* RFC 9110 section 9.2.2 */
 {
@@ -162,7 +163,7 @@ static void interim(struct request *r, struct passage *p)
 {
 	struct response early = { .status = p->head.status, .fields = &p->head.headers, .no_body = true };
 
-	p->interim = true;
+	p->interim++;
 	if (p->head.status != 103 || r->ops->room(r) == 0)
 		return; /* only a hint */
 	headers_drop_hop(&p->head.headers);
@@ -196,6 +197,10 @@ static enum pace parse_head(struct request *r, struct passage *p)
 		p->seen = 0;
 		if (p->head.status >= 200 || p->head.status == 101)
 			return got_head(r, p);
+		if (p->interim == INTERIM_MOST) {
+			balance_failed(p->link->endpoint);
+			return request_fail(r, FAULT_UPSTREAM_NONSENSE);
+		}
 		interim(r, p);
 		p->head.headers.len = 0;
 	}

@@ -42,7 +42,7 @@ static bool is_replaced(const struct header *h)
 static bool is_in(const struct config_texts *names, struct slice name)
 {
 	for (size_t i = 0; i < names->len; i++)
-		if (slice_same_nocase(names->at[i], name))
+		if (header_reads_as(names->at[i], name))
 			return true;
 	return false;
 }
@@ -50,9 +50,16 @@ static bool is_in(const struct config_texts *names, struct slice name)
 static bool is_set(const struct config_pairs *pairs, struct slice name)
 {
 	for (size_t i = 0; i < pairs->len; i++)
-		if (slice_same_nocase(pairs->at[i].name, name))
+		if (header_reads_as(pairs->at[i].name, name))
 			return true;
 	return false;
+}
+
+bool head_is_changed(const struct request *r, struct slice name)
+{
+	const struct config_headers *change = r->route->request_headers;
+
+	return change && (is_in(&change->remove, name) || is_set(&change->set, name));
 }
 
 /* The client's traceparent where its trace is the one that goes on; NULL where it was none. */
@@ -78,7 +85,7 @@ static void clients_fields(struct text *t, const struct request *r)
 		const struct header *h = &r->headers.at[i];
 		if (h->dropped || is_replaced(h) || is_stray(r, h))
 			continue;
-		if (change && (is_in(&change->remove, h->name) || is_set(&change->set, h->name)))
+		if (head_is_changed(r, h->name))
 			continue;
 		field(t, h->name, h->value);
 	}

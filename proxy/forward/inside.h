@@ -16,6 +16,7 @@ struct endpoint {
 	unsigned failures;              /* in a row */
 	unsigned ejections;             /* in a row; doubles the time */
 	uint64_t ejected_until_ns, returned_ns;
+	bool eligible;                  /* as the choice in hand found it */
 	char host[300];                 /* Host field of the endpoint itself; name to verify */
 };
 
@@ -62,8 +63,8 @@ struct passage {                    /* one request's way on; in its arena */
 	uint64_t tried_ns, sent_ns;     /* connect begun; head written, then: all of the request */
 	uint64_t tunnel_end_ns;         /* 0: none */
 	struct list tunnel_link;
-	uint8_t tries;
-	bool up_chunked, up_done, down_done, interim, beyond_stash, unread_sent;
+	uint8_t tries, interim;         /* interim: heads before the answer's own */
+	bool up_chunked, up_done, down_done, beyond_stash, unread_sent;
 	bool upgrades;                  /* counted in upgrades_len */
 };
 
@@ -103,6 +104,8 @@ void tunnel_begins(struct forward *f, struct passage *p);
 
 /* head.c */
 bool head_write(struct request *r, struct passage *p); /* false: it does not fit a scratch buffer */
+/* Is the field, in any spelling, one that the route sets or removes? */
+bool head_is_changed(const struct request *r, struct slice name);
 /* pump.c */
 enum pace pump_up(struct request *r, struct passage *p);   /* GO_ON: all sent; WAIT; ANSWER with r->fault */
 enum pace pump_down(struct request *r, struct passage *p);

@@ -37,7 +37,8 @@ static bool send_last(struct request *r, struct passage *p)
 	text_add(&t, S("0\r\n"));
 	if (r->ops->trailers && r->ops->trailers(r, &trailers)) {
 		for (uint16_t i = 0; i < trailers.len; i++) {
-			if (trailers.at[i].dropped || header_is_vouched(trailers.at[i].name))
+			struct slice name = trailers.at[i].name;
+			if (trailers.at[i].dropped || header_is_vouched(name) || head_is_changed(r, name))
 				continue;
 			text_add(&t, trailers.at[i].name);
 			text_add(&t, S(": "));

@@ -18,6 +18,21 @@ static struct slice spell(struct slice name, char to[SPELLING_MAX], bool *odd)
 	return (struct slice){ to, len };
 }
 
+static char plain(char c)
+{
+	return c == '_' || c == '.' ? '-' : slice_lower(c);
+}
+
+bool header_reads_as(struct slice name, struct slice other)
+{
+	if (name.len != other.len)
+		return false;
+	for (size_t i = 0; i < name.len; i++)
+		if (plain(name.at[i]) != plain(other.at[i]))
+			return false;
+	return true;
+}
+
 bool header_is_ours(struct slice name)
 {
 	char store[SPELLING_MAX];

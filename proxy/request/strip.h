@@ -24,6 +24,9 @@ void request_strip(struct request *r);
  * CGI and its kin cannot tell from the real one. */
 bool header_is_ours(struct slice name);
 
+/* Are they one name to those who cannot tell '_' and '.' from '-'? In any case. */
+bool header_reads_as(struct slice name, struct slice other);
+
 /* Does a recipient take the field for the word of a proxy? Those of header_is_ours, and X-Forwarded-* and
  * X-Real-IP in any spelling. In a trailer section nobody vouches for them. */
 bool header_is_vouched(struct slice name);

@@ -115,21 +115,11 @@ static bool take_out(struct request *r, const struct carrier *carrier, struct he
 	return h->value.at;
 }
 
-static char plain(char c)
-{
-	return c == '_' || c == '.' ? '-' : slice_lower(c);
-}
-
 /* Another spelling of the carrier's name, which CGI and its kin cannot tell from it. */
 static bool is_disguised(const struct carrier *carrier, struct slice name)
 {
-	if (carrier->kind != CARRIER_FIELD || name.len != carrier->name.len ||
-	    slice_same_nocase(name, carrier->name))
-		return false;
-	for (size_t i = 0; i < name.len; i++)
-		if (plain(name.at[i]) != plain(carrier->name.at[i]))
-			return false;
-	return true;
+	return carrier->kind == CARRIER_FIELD && header_reads_as(name, carrier->name) &&
+	       !slice_same_nocase(name, carrier->name);
 }
 
 bool credential_pass(struct request *r, const struct carrier *carriers, size_t len,

@@ -1,6 +1,6 @@
 """Requests that two parsers could read differently: each has its defined answer, the connection ends, and no byte of
 what follows reaches an upstream. The upstream here is heard byte by byte."""
-import re
+import json, re, socket, time
 import pytest
 from house import connect, exchange, read_answer, wait_until
 from scripted import Scripted
@@ -264,3 +264,27 @@ def test_spoofed_fields_reach_no_upstream_in_any_spelling_or_trailer(raw):
     wait_until(lambda: heard() and b"X-Mine: kept" in heard()[0])
     assert b"spoofed-value" not in heard()[0]
     s.close()
+
+
+def test_fields_that_a_route_sets_or_removes_come_from_no_client_in_any_spelling(make_world):
+    w = make_world(routes="""  - {name: marked, path: /marked/*, upstream: app, anonymous: true,
+     request_headers: {set: {X-Partner: "yes"}, remove: [X-Internal]}}""")
+    names = ["X-Partner", "X_Partner", "x.partner", "X-Internal", "X_INTERNAL", "x.internal"]
+    s = connect(w.plain)
+    s.sendall(("POST /marked/x HTTP/1.1\r\nHost: localhost\r\nTransfer-Encoding: chunked\r\n" +
+               "".join(f"{n}: spoofed\r\n" for n in names) + "\r\n0\r\nX-Mine: kept\r\n" +
+               "".join(f"{n}: spoofed\r\n" for n in names) + "\r\n").encode())
+    seen = json.loads(read_answer(s)[2])
+    assert [v for n, v in seen["headers"] if n in names] == ["yes"] and "spoofed" not in str(seen)
+    assert seen["trailers"] == ["X-Mine: kept"]
+
+
+def test_who_speaks_no_tls_and_goes_on_sending_is_not_listened_to(world):
+    with socket.create_connection(("127.0.0.1", world.port), 10) as s:
+        s.sendall(b"GET / HTTP/1.1\r\n")
+        assert s.recv(1) == b"\x15"  # an alert
+        sent, end = 0, time.monotonic() + 30
+        with pytest.raises(OSError):
+            while sent < 1 << 30 and time.monotonic() < end:
+                sent += s.send(bytes(1 << 16))
+        assert sent < 64 << 20

@@ -106,6 +106,17 @@ def test_retries_have_a_budget(played):
     assert 120 < sent <= 120 + 10 + 12 + 1
 
 
+def test_hints_without_end_are_nonsense(played):
+    def play(peer):
+        peer.request()
+        while True:
+            peer.say(b"HTTP/1.1 103 Early Hints\r\n\r\n" * 100)
+    s = connect(played(play).plain)
+    s.sendall(b"GET /raw/x HTTP/1.0\r\n\r\n")  # to whom no hint is passed on
+    a = read_answer(s)
+    assert a[0] == 502 and header(a, "sallyport-reason") == "upstream-nonsense", a
+
+
 def test_early_hints_pass_without_fields_of_the_connection(played):
     def play(peer):
         peer.request()
