@@ -3,6 +3,7 @@
 #include "http/h1.h"
 #include "base/check.h"
 #include "base/log.h"
+#include "base/text.h"
 #include <stdlib.h>
 
 void h1_move(struct h1 *h, enum h1_state to)
@@ -69,10 +70,17 @@ static void discard(struct h1 *h)
 /* Nothing can be taken for this request: say so without one. */
 static void refuse_unborn(struct h1 *h)
 {
-	wire_write(h->c.wire, S("HTTP/1.1 503 Service Unavailable\r\nContent-Type: application/problem+json\r\n"
-		"Content-Length: 71\r\nRetry-After: 2\r\nSallyport-Reason: overloaded\r\nCache-Control: no-store\r\n"
-		"Connection: close\r\n\r\n"
-		"{\"title\":\"too many requests are in flight\",\"status\":503,\"retry_after\":2}"));
+	struct slice body = S("{\"title\":\"too many requests are in flight\",\"status\":503,\"retry_after\":2}");
+	char store[512];
+	struct text t = TEXT(store);
+
+	text_add(&t, S("HTTP/1.1 503 Service Unavailable\r\nContent-Type: application/problem+json\r\n"
+		"Retry-After: 2\r\nSallyport-Reason: overloaded\r\nCache-Control: no-store\r\n"
+		"Connection: close\r\nContent-Length: "));
+	text_u64(&t, body.len);
+	text_add(&t, S("\r\n\r\n"));
+	text_add(&t, body);
+	wire_write(h->c.wire, text_slice(&t));
 	linger(h);
 }
 

@@ -102,7 +102,7 @@ static bool take(struct exchanges *t, uint64_t mine, uint64_t now_s, bool *claim
 
 static bool mentions(struct slice body, struct slice word)
 {
-	return memmem(body.at, body.len, word.at, word.len) != NULL;
+	return body.len && memmem(body.at, body.len, word.at, word.len) != NULL;
 }
 
 /* The code or refresh token of a form (RFC 6749 sections 4.1.3 and 6), decoded into `store`; a JSON body that

@@ -1,5 +1,5 @@
 """Time and memory bounds: whatever a client does slowly, or many of them at once, others are served."""
-import re, socket, time, threading
+import json, re, socket, time, threading
 from house import BINARY, connect, exchange, header, read_answer, tls_context, wait_until
 from scripted import Scripted
 
@@ -165,3 +165,18 @@ def test_slow_writers_to_a_slow_upstream_hold_each_other_back(make_world):
     s.sendall(b"u" * ((16 << 20) - sent))
     assert read_answer(s)[0] == 200
     origin.close()
+
+
+def test_who_finds_all_places_taken_gets_a_whole_answer(make_world):
+    w = make_world(workers=1, routes="http: {requests_in_flight_max: 16}")
+    taken = [connect(w.plain) for _ in range(16)]
+    for s in taken:
+        s.sendall(b"POST /open/x HTTP/1.1\r\nHost: localhost\r\nContent-Length: 9\r\n\r\n")
+    wait_until(lambda: metric(w, "requests_in_flight") == 16)
+    s = connect(w.plain)
+    a = exchange(s, "GET", "/open/hello")
+    assert a[0] == 503 and header(a, "sallyport-reason") == "overloaded"
+    assert json.loads(a[2])["status"] == 503 and a[3] == b"" and s.recv(1) == b""
+    for s in taken:
+        s.close()
+    wait_until(lambda: exchange(connect(w.plain), "GET", "/open/hello")[0] == 200)

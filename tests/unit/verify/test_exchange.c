@@ -66,6 +66,7 @@ static void other_credentials_and_grants_without_one_are_not_held_up(void **stat
 		assert_int_equal(come(t, &r, slice_of(shared[i / 2]), NOW_NS), GO_ON);
 		assert_int_equal(r.exchange, 0);
 	}
+	assert_int_equal(come(t, &r, (struct slice){ NULL, 0 }, NOW_NS), GO_ON); /* no body was announced */
 	free(t);
 }
 
