@@ -9,6 +9,7 @@
 # make count       instructions of ours for one decision, against the stored figures (make count-store: new ones)
 # make bench-limits  what a flood and ten million made-up keys cost, and what honest clients notice of it
 # make fuzz        every fuzz target for FUZZ_S seconds (default 60)
+# make soak        all features under ASan among hostile clients and failing neighbours for SOAK_S seconds (default 60)
 # make generate    conf/OPTIONS.md, the schema, the man page, conf/METRICS.md from their tables
 MODE ?= debug
 CC   ?= gcc
@@ -93,6 +94,13 @@ fuzz:
 		build/fuzz/fuzz_$$f -max_total_time=$(FUZZ_S) -timeout=10 -rss_limit_mb=2048 -print_final_stats=1 \
 		build/fuzz/found/$$f tests/fuzz/corpus/$$f 2>build/fuzz/$$f.log || { tail -40 build/fuzz/$$f.log; exit 1; }; \
 		tail -6 build/fuzz/$$f.log | head -1; done
+
+# ---- the soak: make soak [SOAK_S=60] [SOAK_SEED=n], not part of make check ----
+.PHONY: soak
+soak:
+	@./deps.sh check
+	@$(MAKE) -s $J MODE=asan build
+	@SALLYPORT=$(CURDIR)/build/asan/sallyport /usr/bin/python3 tests/soak/soak.py
 
 # ---- end to end: the real binary, real clients ----
 E2E ?=

@@ -250,7 +250,9 @@ def read_answer(sock):
         body = b""
         while True:
             while b"\r\n" not in rest:
-                rest += sock.recv(65536)
+                piece = sock.recv(65536)
+                assert piece, "the answer was cut"
+                rest += piece
             size, _, rest = rest.partition(b"\r\n")
             n = int(size.split(b";")[0], 16)
             while len(rest) < n + 2:
