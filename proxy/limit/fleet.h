@@ -9,6 +9,7 @@
 
 #define OWED 4096      /* keys of a worker whose admissions Redis has not been told of */
 #define OWED_NEAR 8
+#define ASTRAY_NS NS_PER_S /* a time so far ahead was written by another clock */
 
 struct owed {
 	uint64_t tag;          /* 0: free */

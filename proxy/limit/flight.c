@@ -4,7 +4,6 @@
 #include "metrics/metrics.h"
 
 #define HOLD_MAX_NS (20 * NS_PER_MS)
-#define ASTRAY_NS NS_PER_S /* a time so far ahead was written by another clock */
 
 uint64_t fleet_workers(const struct fleet *f)
 {

@@ -81,6 +81,16 @@ static void drop(struct fleet *f, struct owed *o)
 	f->owed_used--;
 }
 
+/* As of questions: what nobody could have reached is left behind by a clock that was set back. */
+static bool is_astray(const struct owed *o, uint64_t tat, uint64_t now_ns)
+{
+	uint64_t most = 4 * o->gcra.tolerance_ns + ASTRAY_NS, owed;
+
+	if (__builtin_mul_overflow(o->told, o->gcra.period_ns, &owed) || owed > most)
+		owed = most;
+	return tat <= o->base_ns || tat - o->base_ns > now_ns + most + owed;
+}
+
 static void on_reply(struct limit_asked *asked, const struct limit_reply *reply, uint64_t now_ns)
 {
 	struct owed *o = list_entry(asked, struct owed, asked);
@@ -89,7 +99,9 @@ static void on_reply(struct limit_asked *asked, const struct limit_reply *reply,
 	o->flying = false;
 	if (reply->answered && settlement_read(reply, &tat)) {
 		metrics_count_n(METRIC_limit_settled_tokens_total, o->told);
-		if (tat > o->base_ns)
+		if (is_astray(o, tat, now_ns))
+			metrics_count(METRIC_limit_astray_total);
+		else
 			table_raise(o->home->table, o->tag, tat - o->base_ns, now_ns);
 		o->keep_ns = 0;
 	} else {

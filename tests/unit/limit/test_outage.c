@@ -291,6 +291,25 @@ static void a_server_whose_clock_was_set_back_does_not_refuse_everybody(void **s
 	assert_true(admits(a, 2)); /* a key that the past knows nothing of */
 }
 
+static void nor_does_it_where_it_is_told_what_is_owed(void **state)
+{
+	(void)state;
+	world_limit("login", "address", 10, 10);
+	struct proxy *a = world_proxy(0, NULL);
+	for (int i = 0; i < 10; i++)
+		assert_true(admits(a, 1));
+	w.now_ns += NS_PER_S;
+	w.wall_ns -= 3600 * NS_PER_S;
+	w.state = LIMIT_REMOTE_DOWN;
+	assert_true(admits(a, 1));
+	w.state = LIMIT_REMOTE_SETTLING;
+	w.now_ns += 20 * MS;
+	world_answer();
+	w.state = LIMIT_REMOTE_UP;
+	w.now_ns += NS_PER_S;
+	assert_true(admits(a, 1));
+}
+
 /* Readings of the clock that are off by e cost 2 * e * rate tokens at most, and refuse nobody wrongly. */
 static void a_clock_that_is_read_inexactly_refuses_nobody_without_asking(void **state)
 {
@@ -352,6 +371,7 @@ int main(void)
 		TEST(where_no_question_is_taken_the_machine_decides),
 		TEST(a_debt_that_would_be_paid_by_now_is_forgotten),
 		TEST(a_server_whose_clock_was_set_back_does_not_refuse_everybody),
+		TEST(nor_does_it_where_it_is_told_what_is_owed),
 		TEST(a_clock_that_is_read_inexactly_refuses_nobody_without_asking),
 		TEST(more_keys_than_can_be_owed_for_are_counted),
 	};

@@ -1,5 +1,6 @@
 /* The breaker, the budget and the batch, by a clock that only the test moves. */
 #include "fake.h"
+#include "redis/inside.h"
 
 #define TEST(name) cmocka_unit_test(name)
 
@@ -338,6 +339,18 @@ static void another_run_of_the_server_is_told_of(void **state)
 	fake_close();
 }
 
+static void a_clock_beyond_what_a_bucket_can_count_is_not_believed(void **state)
+{
+	struct redis_value two[] = { { .type = REDIS_STRING, .text = S("4294967295") },
+		                     { .type = REDIS_STRING, .text = S("999999") } };
+	struct redis_value time = { .type = REDIS_ARRAY, .array = two, .len = 2 };
+
+	(void)state;
+	assert_true(other_clock_parse(&time) > UINT64_C(4294967295) * NS_PER_S);
+	two[0].text = S("5000000000"); /* the year 2128 */
+	assert_int_equal(other_clock_parse(&time), 0);
+}
+
 static void the_clock_of_redis_is_known_to_within_half_a_round_trip(void **state)
 {
 	uint64_t error_ns, before_ns, stamp_ns;
@@ -385,6 +398,7 @@ int main(void)
 		TEST(refusal_is_tried_again_ten_times_a_second),
 		TEST(a_replica_is_never_used),
 		TEST(another_run_of_the_server_is_told_of),
+		TEST(a_clock_beyond_what_a_bucket_can_count_is_not_believed),
 		TEST(the_clock_of_redis_is_known_to_within_half_a_round_trip),
 	};
 
