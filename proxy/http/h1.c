@@ -284,7 +284,7 @@ void h1_next(struct h1 *h)
 	http_request_give(s, h->request);
 	h->request = NULL;
 	h->exchange = NULL;
-	if (h->c.wire->failed || (!whole && !tunnel)) {
+	if (h->c.wire->failed || h->killed || (!whole && !tunnel)) {
 		h1_close(h);
 		return;
 	}
@@ -311,6 +311,7 @@ static void kill(struct http_connection *c)
 {
 	struct h1 *h = (struct h1 *)c;
 
+	h->killed = true;
 	if (h->request) {
 		h->exchange->broken = true;
 		request_wake(h->request);

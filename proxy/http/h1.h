@@ -23,6 +23,7 @@ struct h1 {
 	size_t seen;               /* of a partial head: searched up to here */
 	size_t lingered;           /* bytes discarded */
 	uint8_t state;             /* enum h1_state; changed by h1_move alone */
+	bool killed;               /* closed as soon as its request is given back */
 };
 
 struct h1_exchange {

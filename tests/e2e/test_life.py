@@ -227,3 +227,17 @@ def test_colours_are_for_terminals_without_no_color(make_world):
     assert "\033[" in on_a_terminal(w)
     assert "\033[" not in on_a_terminal(w, NO_COLOR="1")
     assert "\033[" not in run(BINARY, "status", "-c", w.proxy.file, env=w.proxy.env).stdout
+
+
+def test_a_second_sigterm_cuts_tunnels_and_requests_and_every_process_ends_well(make_world):
+    w = make_world(workers=1)
+    held = []
+    for head in (b"GET /live/ws HTTP/1.1\r\nHost: localhost\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n"
+                 b"Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n",
+                 b"GET /open/bytes?n=30000000 HTTP/1.1\r\nHost: localhost\r\n\r\n",
+                 b"GET /open/slow?s=20 HTTP/1.1\r\nHost: localhost\r\n\r\n"):
+        held.append(connect(w.plain))
+        held[-1].sendall(head)
+    assert b" 101 " in held[0].recv(200) and b" 200 " in held[1].recv(200)
+    assert w.proxy.stop() == 0
+    assert "died by signal" not in w.proxy.stderr
