@@ -11,6 +11,7 @@ import websockets  # noqa: E402
 from conftest import World  # noqa: E402
 from house import BINARY, Authority, Issuer, connect, exchange, free_port, run, tls_context, wait_until  # noqa: E402
 from scripted import Scripted  # noqa: E402
+from test_opaque import Registry, SECRET  # noqa: E402
 from test_redis import Redis  # noqa: E402
 
 SECONDS = int(os.environ.get("SOAK_S", "60"))
@@ -27,7 +28,7 @@ UPSTREAMS = """
         connect_timeout: 500ms, eject_for: 200ms, health: {{path: /hello, interval: 200ms, timeout: 500ms}}}}
 """
 LIMITS = """
-  everything: {key: [address, prefix, "prefix:16/48", route, class, ja4, certificate], rate: 1000/s, burst: 1000}
+  everything: {scope: machine, key: [address, prefix, "prefix:16/48", route, class, ja4, certificate], rate: 1000/s, burst: 1000}
   person: {key: [subject, client, tenant], rate: 100/s, burst: 100, headers: always}
   name: {key: ["form:username"], rate: 5/s, burst: 10, outcomes: {401: 5}, headers: always}
   member: {key: ["json:user.name"], rate: 5/s, burst: 10, shadow: 50%}
@@ -48,12 +49,15 @@ ROUTES = """
   - {{name: ask-envoy, path: /check/envoy/*, check: envoy}}
   - {{name: ask-caddy, path: /check/caddy, check: caddy}}
   - {{name: guarded, path: /guarded/*, decide: true, verify: {{issuer: local}}, limits: [person]}}
-redis: {{servers: "redis://localhost:{redis}"}}
+redis: {{servers: "redis://localhost:{redis}", budget: 20ms}}
+secrets: {{fleet: ["${{env:FLEET_SECRET}}"]}}
 trusted_proxies: [127.0.0.1]
 timeouts: {{header: 1s, idle: 2s, handshake: 1s, write_stall: 1s}}
 verification: {{keys_soft: 1s, wait: 500ms, cache_size: 256}}
 """
-SECOND = ', probe: 1s}}\n  second: {{issuer: "{url}second", audiences: ["https://api.example.com"], jwks: "{url}jwks.json"'
+SECOND = """, probe: 1s, budget: {{all: 1000/s}},
+    opaque: {{endpoint: "{registry}/introspect", client_id: "gate way", client_secret: "${{env:INTROSPECTION_SECRET}}", fresh: 1s}}}}
+  second: {{issuer: "{url}second", audiences: ["https://api.example.com"], jwks: "{url}jwks.json\""""
 
 MADNESS = [b"HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\nhello", b"HTTP/1.1 200 OK\r\nContent-Length: 9\r\n\r\ncut",
            b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n5\r\nhello\r\n0\r\nX-Sum: 1\r\n\r\n", b"nonsense\r\n\r\n", b"",
@@ -88,18 +92,21 @@ class Soak:
         self.authority.issue("server", ["DNS:localhost", "IP:127.0.0.1"])
         self.issuer = Issuer(where / "issuer")
         self.redis = Redis(where)
+        self.registry = Registry()
+        self.registry.tokens = {f"opaque-{i}": {"sub": f"user-{i}", "scope": "read"} for i in range(4)}
         self.mad = [Scripted(mad) for _ in range(3)]
         self.proxied = free_port()
-        self.world = World(where, self.authority, self.issuer, workers=2, **self.parts())
+        self.world = World(where, self.authority, self.issuer, workers=2, **self.parts(),
+                           env={"INTROSPECTION_SECRET": SECRET, "FLEET_SECRET": "f" * 40})
         self.tokens = [self.issuer.token(sub=f"user-{i}") for i in range(6)]
         self.tokens += [self.issuer.token(iss=self.issuer.url + "second", sub="second"), self.issuer.token(exp=1),
-                        self.issuer.token(kid="unknown"), self.issuer.token(sub="a\r\nb"), "a.b.c", "x" * 20000]
+                        self.issuer.token(kid="unknown"), self.issuer.token(sub="a\r\nb"), "a.b.c", "x" * 20000, *self.registry.tokens, "nobody"]
 
     def parts(self):
         ca = self.authority.where
         urls = {f"mad{i + 1}": m.url for i, m in enumerate(self.mad)}
         return dict(listeners=LISTENERS.format(proxied=self.proxied, ca=ca), limits=LIMITS,
-                    issuer_more=SECOND.format(url=self.issuer.url), upstreams=UPSTREAMS.format(nobody=free_port(), **urls),
+                    issuer_more=SECOND.format(url=self.issuer.url, registry=self.registry.url), upstreams=UPSTREAMS.format(nobody=free_port(), **urls),
                     routes=ROUTES.format(redis=self.redis.port))
 
     # ---- clients: each is called again and again, and may be cut off at any byte ----
@@ -295,10 +302,15 @@ class Soak:
         time.sleep(random.choice((0.5, 3)))
         self.issuer.start()
 
+    def break_registry(self):
+        self.registry.delay, self.registry.status = random.choice(((0.7, 200), (0, 500)))
+        time.sleep(2)
+        self.registry.delay, self.registry.status = 0, 200
+
     def rotate(self):
         self.world.proxy.signal(signal.SIGUSR1)
 
-    TROUBLES = [reload] * 4 + [bad_reload, kill, kill, hang_redis, restart_redis, break_issuer, away_issuer, rotate]
+    TROUBLES = [reload] * 4 + [bad_reload, kill, kill, hang_redis, restart_redis, break_issuer, away_issuer, break_registry, rotate]
 
     # ---- what is seen ----
 
@@ -412,8 +424,14 @@ class Soak:
             assert kib <= before[pid][2] + 4096, (name, before[pid], kib)
 
     def close(self):
+        held = [connect(self.world.plain) for _ in range(2)]  # a tunnel and a request are cut by the second signal
+        held[0].sendall(b"GET /live/ws HTTP/1.1\r\nHost: localhost\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n"
+                        b"Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n")
+        held[1].sendall(b"GET /open/slow?s=20 HTTP/1.1\r\nHost: localhost\r\n\r\n")
+        held[0].recv(1)
         self.world.close()
         self.redis.stop()
+        self.registry.close()
         self.issuer.stop()
 
 
