@@ -5,7 +5,7 @@
 # make e2e         the real binary, real clients   make lint           order, doors, sizes
 # make bench       side by side with nginx, HAProxy, nginx + Lua + Redis; make bench-quick the same in a minute
 # make profile     where the time goes under load, as a flame graph; make steady: memory over ten minutes of load
-# make bench-redis what a limit of the fleet adds to a request while Redis is well, hangs, refuses or is far
+# make bench-redis what a limit of the fleet adds to a request, whatever Redis does; what the buckets cost Redis
 # make count       instructions of ours for one decision, against the stored figures (make count-store: new ones)
 # make bench-limits  what a flood and ten million made-up keys cost, and what honest clients notice of it
 # make fuzz        every fuzz target for FUZZ_S seconds (default 60)
@@ -180,10 +180,14 @@ bench bench-quick: bench-deps
 	@$(MAKE) -s $J MODE=release build $(BENCH_TOOLS)
 	@/usr/bin/python3 tests/bench/bench.py $(if $(filter bench-quick,$@),--quick) $(BENCH)
 
+build/release/tests/bench/gcra_lua: tests/bench/tools/gcra_lua.c
+	@mkdir -p $(@D); $(CC) -std=c11 -D_GNU_SOURCE -O2 -Wall -Wextra -Werror $< -lhiredis -o $@
+
 bench-redis: bench-deps
 	@./deps.sh build
-	@$(MAKE) -s $J MODE=release build build/release/tests/bench/origin
+	@$(MAKE) -s $J MODE=release build build/release/tests/bench/origin build/release/tests/bench/gcra_lua
 	@/usr/bin/python3 tests/bench/redis_latency.py
+	@/usr/bin/python3 tests/bench/redis_cost.py
 
 bench-limits: bench-deps
 	@./deps.sh build

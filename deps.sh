@@ -25,7 +25,7 @@ profile)
 	want perf linux-perf
 	;;
 bench)
-	want redis-server redis-server; want nginx nginx-light; want haproxy haproxy; want wrk wrk; want h2load nghttp2-client; want /usr/bin/python3 python3
+	want redis-server redis-server; want redis-cli redis-tools; want nginx nginx-light; want haproxy haproxy; want wrk wrk; want h2load nghttp2-client; want /usr/bin/python3 python3
 	want ss iproute2; want ps procps; want openssl openssl
 	;;
 esac
