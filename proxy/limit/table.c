@@ -102,19 +102,14 @@ static uint64_t common_tag(const struct limit_table *t, const struct ask *a)
 	return table_tag(t, (struct slice){ (const char *)key, sizeof key });
 }
 
-/* All are looked at, so that a processor need not guess where the key is. */
 static struct slot *find(const struct near *n, uint64_t tag)
 {
-	unsigned at = 0;
-
-	for (unsigned i = 0; i < 2 * NEAR; i++) {
+	for (size_t i = 0; i < 2 * NEAR; i++) {
 		struct slot *s = &n->hood[i / NEAR][i % NEAR];
-		at |= (unsigned)(atomic_load_explicit(&s->tag, memory_order_acquire) == tag) << i;
+		if (atomic_load_explicit(&s->tag, memory_order_acquire) == tag)
+			return s;
 	}
-	if (at == 0)
-		return NULL;
-	at = (unsigned)__builtin_ctz(at);
-	return &n->hood[at / NEAR][at % NEAR];
+	return NULL;
 }
 
 /* Are all slots debtors? */
