@@ -3,6 +3,9 @@
 #include "journey/inside.h"
 #include "base/check.h"
 #include "metrics/metrics.h"
+#include <malloc.h>
+
+#define CROWD 1000 /* connections at once: fewer leave nothing worth giving back */
 
 enum station {
 	ROUTE, CLASSIFY, LIMIT, VERIFY, IDENTIFY, LOGIN, SCREEN, LIMIT_LATE, FORWARD, RESPOND, SETTLE, END
@@ -347,6 +350,20 @@ static void ask_redis(struct journey *j)
 		deadline_set(&j->world.loop->brief, &j->owing, due_ns);
 }
 
+/* The C library keeps what a crowd's connections took long after they have left. Giving it back takes
+ * milliseconds, so it is done once a crowd, when most of it is gone. */
+static void give_back(struct journey *j)
+{
+	if (j->connections > j->crowd) {
+		j->crowd = j->connections;
+		return;
+	}
+	if (j->crowd < CROWD || j->connections > j->crowd / 4)
+		return;
+	malloc_trim(0);
+	j->crowd = j->connections;
+}
+
 void journey_turn(struct journey *j)
 {
 	struct loop *l = j->world.loop;
@@ -360,6 +377,7 @@ void journey_turn(struct journey *j)
 		j->ticked_ns = l->now_ns;
 		forward_tick(j->forward);
 		tell(j);
+		give_back(j);
 	}
 	arrival_let_go(j);
 }
