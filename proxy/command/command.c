@@ -19,6 +19,8 @@ static const struct command {
 		"  issuer drill NAME KIND pretend for a while that one is away", command_issuer },
 	{ "limits", "limits                 the busiest keys of its limits and what is left to them\n"
 		"  limits reset LIMIT KEY let a key begin anew", command_limits },
+	{ "revoke", "revoke jti|sub|sid|kid VALUE --issuer NAME\n"
+		"                         tokens refused from now on; `revoke list`, `revoke undo`", command_revoke },
 	{ "config", "config explain KEY     what an option means\n"
 		"  config print -c FILE   the configuration as it takes effect, secrets hidden", command_config },
 	{ "token", "token mint             a token of the dev issuer", dev_token },

@@ -16,12 +16,13 @@ struct options {
 	const char *for_how_long; /* --for */
 	bool stop;           /* --stop */
 	bool show_keys;      /* --show-keys */
+	const char *issuer, *until, *before; /* --issuer, --until, --before */
 	char **rest;         /* other words */
 	int rest_len;
 };
 
-/* Reads the options named in `takes` ("cso", F: --for, S: --stop, K: --show-keys), and --help. -1: go on;
- * else an exit status. argv[0] is the command. */
+/* Reads the options named in `takes` ("cso"; F: --for, S: --stop, K: --show-keys, I: --issuer,
+ * U: --until, B: --before), and --help. -1: go on; else an exit status. argv[0] is the command. */
 int options_read(int argc, char **argv, const char *takes, const char *usage, struct options *to);
 /* The words left must be between these many; -1 or an exit status, as above. */
 int options_words(const struct options *o, int least, int most, const char *usage);
@@ -32,6 +33,7 @@ int command_reload(int argc, char **argv);
 int command_status(int argc, char **argv);
 int command_limits(int argc, char **argv);
 int command_issuer(int argc, char **argv);
+int command_revoke(int argc, char **argv);
 int command_version(int argc, char **argv);
 int command_config(int argc, char **argv);
 

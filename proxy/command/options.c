@@ -17,6 +17,12 @@ static bool take(const char *command, int option, struct options *to)
 		to->stop = true;
 	if (option == 'K')
 		to->show_keys = true;
+	if (option == 'I')
+		to->issuer = optarg;
+	if (option == 'U')
+		to->until = optarg;
+	if (option == 'B')
+		to->before = optarg;
 	if (option != 'o')
 		return option != FLAGS_BAD;
 	to->json = strcmp(optarg, "json") == 0;
@@ -33,6 +39,8 @@ int options_read(int argc, char **argv, const char *takes, const char *usage, st
 		{ "output", required_argument, NULL, 'o' }, { "help", no_argument, NULL, 'h' },
 		{ "for", required_argument, NULL, 'F' }, { "stop", no_argument, NULL, 'S' },
 		{ "show-keys", no_argument, NULL, 'K' },
+		{ "issuer", required_argument, NULL, 'I' }, { "until", required_argument, NULL, 'U' },
+		{ "before", required_argument, NULL, 'B' },
 	};
 	enum { ALL = sizeof all / sizeof all[0] };
 	struct option names[ALL + 1] = { 0 };

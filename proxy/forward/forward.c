@@ -329,6 +329,9 @@ static uint64_t tunnel_deadline(const struct request *r, const struct passage *p
 	uint64_t moved = up->moved_ns > r->ops->taken_ns(r) ? up->moved_ns : r->ops->taken_ns(r);
 	uint64_t due = moved + r->route->idle_timeout;
 
+	*why = FAULT_TUNNEL_REVOKED;
+	if (p->tunnel_revoked)
+		return r->loop->now_ns;
 	*why = FAULT_TUNNEL_IDLE;
 	if (p->tunnel_end_ns && p->tunnel_end_ns < due) {
 		*why = FAULT_SHUT_DOWN;

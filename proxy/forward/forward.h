@@ -50,6 +50,8 @@ size_t forward_tunnels(const struct forward *f);
 bool forward_has_room(const struct forward *f);
 /* Once a second: ages pools, ejections and latency, metrics. */
 void forward_tick(struct forward *f);
+/* Ends the tunnels of those requests. */
+void forward_revoke(struct forward *f, bool (*is_revoked)(void *with, const struct request *r), void *with);
 /* Jittered end of tunnels at drain. */
 void forward_drain(struct forward *f);
 

@@ -64,7 +64,7 @@ struct passage {                    /* one request's way on; in its arena */
 	uint64_t tunnel_end_ns;         /* 0: none */
 	struct list tunnel_link;
 	uint8_t tries, interim;         /* interim: heads before the answer's own */
-	bool up_chunked, up_done, down_done, beyond_stash, unread_sent;
+	bool up_chunked, up_done, down_done, beyond_stash, unread_sent, tunnel_revoked;
 	bool upgrades;                  /* counted in upgrades_len */
 };
 

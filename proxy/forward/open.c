@@ -160,6 +160,17 @@ void forward_drain(struct forward *f)
 	}
 }
 
+void forward_revoke(struct forward *f, bool (*is_revoked)(void *with, const struct request *r), void *with)
+{
+	for (struct list *n = f->tunnels.next; n != &f->tunnels; n = n->next) {
+		struct passage *p = list_entry(n, struct passage, tunnel_link);
+		if (p->tunnel_revoked || !is_revoked(with, p->link->request))
+			continue;
+		p->tunnel_revoked = true;
+		request_wake(p->link->request);
+	}
+}
+
 size_t forward_tunnels(const struct forward *f)
 {
 	return f->tunnels_len;

@@ -48,7 +48,7 @@ struct journey {
 	struct list handshakes;        /* guests whose next handshake step is due */
 	size_t connections, in_flight, crowd; /* crowd: most connections since memory was last given back */
 	size_t connections_max;        /* of http.connections_max and what descriptors there are */
-	uint64_t ticked_ns;
+	uint64_t ticked_ns, revocations_moved;
 	struct in6_addr touched;       /* whose bytes are being worked on, where is_touched */
 	bool draining, is_touched;
 };

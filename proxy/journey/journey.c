@@ -364,11 +364,31 @@ static void give_back(struct journey *j)
 	j->crowd = j->connections;
 }
 
+static bool is_revoked(void *with, const struct request *r)
+{
+	const struct journey *j = with;
+
+	return verify_is_revoked(j->verify, r, j->world.loop->wall_ns / NS_PER_S);
+}
+
+/* A tunnel's token was judged before its upstream answered; it is judged again where something has been
+ * revoked, and once a second for what was revoked in between. */
+static void judge_tunnels(struct journey *j, bool now)
+{
+	uint64_t moved = verify_revocations_moved(j->verify);
+
+	if (moved == j->revocations_moved && !now)
+		return;
+	j->revocations_moved = moved;
+	forward_revoke(j->forward, is_revoked, j);
+}
+
 void journey_turn(struct journey *j)
 {
 	struct loop *l = j->world.loop;
 
 	verify_turn(j->verify);
+	judge_tunnels(j, false);
 	arrival_turn(j);
 	walk_woken(j);
 	ask_redis(j);
@@ -376,6 +396,7 @@ void journey_turn(struct journey *j)
 	if (l->now_ns - j->ticked_ns >= NS_PER_S) {
 		j->ticked_ns = l->now_ns;
 		forward_tick(j->forward);
+		judge_tunnels(j, true);
 		tell(j);
 		give_back(j);
 	}

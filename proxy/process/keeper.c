@@ -9,6 +9,7 @@
 
 #define TICKETS_S (12 * 3600)       /* as ticket_keys_make counts periods */
 #define SETTLED_NS (1500 * NS_PER_MS) /* names that take longer are not waited for */
+#define CONFIRM_LOOK_NS (5 * NS_PER_MS) /* between two looks at who has confirmed */
 #define FAREWELL_NS (1 * NS_PER_S)  /* for the last answers to be taken */
 
 /* ---- what workers see ---- */
@@ -113,6 +114,7 @@ static void on_turn(void *with)
 	if (k->redis)
 		redis_keeper_flush(k->redis);
 	keeper_answer_waiting(k, false);
+	keeper_confirm(k, false);
 }
 
 static void on_rung(evutil_socket_t fd, short what, void *with)
@@ -238,6 +240,7 @@ static bool goes_on(struct keeper *k)
 	if (!k->leave_ns) {
 		k->leave_ns = now_ns + FAREWELL_NS;
 		keeper_answer_waiting(k, true);
+		keeper_confirm(k, true);
 	}
 	return now_ns < k->leave_ns && k->admin && !admin_is_idle(k->admin);
 }
@@ -251,6 +254,8 @@ static uint64_t rest_ns(const struct keeper *k)
 		return 50 * NS_PER_MS;
 	if (k->redis && redis_keeper_due_ns(k->redis) < due_ns)
 		due_ns = redis_keeper_due_ns(k->redis);
+	if (k->confirming && due_ns > now_ns + CONFIRM_LOOK_NS)
+		return CONFIRM_LOOK_NS;
 	return due_ns <= now_ns ? 0 : due_ns - now_ns < BEAT_NS ? due_ns - now_ns : BEAT_NS;
 }
 

@@ -27,7 +27,8 @@ struct keeper {
 	struct event *poked, *rung;
 	struct keeper_file *files; /* CA files of the bundle, as descriptors */
 	struct waiting waiting[RELOADS_MAX];
-	unsigned waiting_len;
+	unsigned waiting_len, confirming_len;
+	struct confirming *confirming; /* revocations whose workers are being waited for */
 	uint64_t asked_ns, verify_due_ns, forward_due_ns, opened_ns, leave_ns;
 	uint64_t endpoints_moved;
 	bool keys_moved, serving, retired;
@@ -52,6 +53,10 @@ void keeper_on_ask(void *with, struct admin_ask *ask, struct slice verb);
 /* Those that concern issuers; false: it is none of them. */
 bool keeper_on_limits_ask(struct keeper *k, struct admin_ask *ask, struct slice verb);
 bool keeper_on_issuer_ask(struct keeper *k, struct admin_ask *ask, struct slice verb);
+bool keeper_on_revoke_ask(struct keeper *k, struct admin_ask *ask, struct slice verb);
+/* Answers those whose workers have all confirmed, or have had their time; all of them where this ends. */
+void keeper_confirm(struct keeper *k, bool ending);
+void keeper_unconfirm(struct keeper *k, const struct admin_ask *ask); /* it is gone */
 void keeper_on_gone(void *with, struct admin_ask *ask);
 /* Answers those whose reload is over; all of them where this keeper ends. */
 void keeper_answer_waiting(struct keeper *k, bool ending);

@@ -186,6 +186,7 @@ void keeper_on_gone(void *with, struct admin_ask *ask)
 	struct keeper *k = with;
 	unsigned kept = 0;
 
+	keeper_unconfirm(k, ask);
 	for (unsigned i = 0; i < k->waiting_len; i++)
 		if (k->waiting[i].ask != ask)
 			k->waiting[kept++] = k->waiting[i];
@@ -213,7 +214,8 @@ void keeper_on_ask(void *with, struct admin_ask *ask, struct slice verb)
 		begin_reload(k, ask);
 	else if (slice_same(verb, S("version")))
 		admin_answer(ask, S("{\"version\":\"" SALLYPORT_VERSION "\"}"));
-	else if (!keeper_on_issuer_ask(k, ask, verb) && !keeper_on_limits_ask(k, ask, verb))
-		admin_answer(ask, S("{\"error\":\"no such verb; "
-			"there are status, reload, version, issuers, drill, limits and limits-reset\"}"));
+	else if (!keeper_on_issuer_ask(k, ask, verb) && !keeper_on_revoke_ask(k, ask, verb) &&
+		!keeper_on_limits_ask(k, ask, verb))
+		admin_answer(ask, S("{\"error\":\"no such verb; there are status, reload, version, issuers, drill, "
+			"revoke, unrevoke, revocations, limits and limits-reset\"}"));
 }

@@ -1,8 +1,7 @@
 /* request.h -- one request from first byte to log line, as every room sees it.
  *
  * Made by http/ (HTTP/1.1 and HTTP/2 alike), walked by journey/, freed by http/ after SETTLE. All slices lie
- * in its arena or in the configuration. Deciders read it and set their own part; none of them sees a socket.
- */
+ * in its arena or in the configuration. Deciders read it and set their own part, and see no socket. */
 #pragma once
 #include "base/clock.h"
 #include "base/deadline.h"
@@ -108,6 +107,7 @@ struct request {
 	struct { size_t len; struct { const void *plan, *name; uint64_t tag; } at[LIMIT_OWED_MAX]; } owed;
 	struct answer answer;
 	struct slice stash; bool stash_ended; /* the first bytes of the body; they are all of it */
+	const void *revocable;        /* private to verify/; of what may become a tunnel */
 	void *waits, *stash_block;    /* private to the station that said WAIT; to http/ */
 	uint64_t exchange;            /* private to verify/: its claim on a code or refresh token; 0: none */
 	uint64_t redis_waited_ns;     /* limit/: spent waiting for Redis so far */

@@ -77,6 +77,7 @@ static enum fault check_signature(struct trial *t, const struct jwt *jwt)
 	if (!fault) {
 		cache_put(t->verify->cache, &t->name, &jwt->claims);
 		t->claims = &jwt->claims;
+		t->signed_by_key = true;
 		return judge_rights(t->gate, t->claims);
 	}
 	/* without a kid a wrong signature may also be that of a key not yet seen */
@@ -109,10 +110,8 @@ static enum fault examine_anew(struct trial *t)
 /* NULL, or the claims of a token that this issuer signed, as remembered. */
 static const struct claims *recall(struct trial *t, struct issuer *issuer)
 {
-	uint16_t key;
-
 	trial_take_issuer(t, issuer);
-	const struct claims *known = cache_find(t->verify->cache, &t->name, &key);
+	const struct claims *known = cache_find(t->verify->cache, &t->name, &t->name.key);
 	return known && worker_trusts(t->verify, issuer, t->now_ns, t->wall_s) ? known : NULL;
 }
 
@@ -123,6 +122,7 @@ static enum fault examine_known(struct trial *t, const struct claims *known)
 	if (fault)
 		return fault;
 	t->claims = known;
+	t->signed_by_key = true;
 	return judge_rights(t->gate, known);
 }
 
@@ -270,6 +270,13 @@ static enum pace go_on(struct trial *t)
 	return GO_ON;
 }
 
+static bool is_revoked(const struct trial *t)
+{
+	struct slice kid = t->signed_by_key ? t->issuer->keys->at[t->name.key].kid : S("");
+
+	return t->claims && judge_revoked(t->verify, t->issuer, t->claims, kid, t->request, t->wall_s);
+}
+
 static enum pace conclude(struct trial *t, enum fault fault)
 {
 	struct request *r = t->request;
@@ -277,6 +284,10 @@ static enum pace conclude(struct trial *t, enum fault fault)
 	const uint32_t *series = whose->series;
 
 	show_state(t);
+	if (is_revoked(t)) {
+		t->claims = NULL;
+		fault = FAULT_TOKEN_REVOKED;
+	}
 	if (t->claims) {
 		if (!introduce(t))
 			return request_fail(r, FAULT_HEAD_TOO_BIG); /* never on with half a name */

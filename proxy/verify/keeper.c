@@ -134,6 +134,7 @@ struct verify_keeper *verify_keeper_open(const struct config *c, struct bundle *
 	if (k->len)
 		k->kept = kept_open(c, &k->world, machine_secret);
 	k->snapshots = snapshots_open(k->kept);
+	revocations_open(&k->revoked, &p->revoked, k->kept, world.wall_s(world.with));
 	for (size_t i = 0; i < k->len; i++) {
 		k->source[i].config = &c->root.issuers[i];
 		check(published_who(k->source[i].config, k->source[i].who));
@@ -160,6 +161,7 @@ void verify_keeper_close(struct verify_keeper *k)
 		state_close(s);
 	}
 	inquiries_close(k->inquiries);
+	revocations_close(&k->revoked);
 	snapshots_close(k->snapshots);
 	kept_close(k->kept);
 	free(k->source);
@@ -196,6 +198,7 @@ uint64_t verify_keeper_tick(struct verify_keeper *k)
 		next = s->due_ns < next ? s->due_ns : next;
 		next = ends < next ? ends : next;
 	}
+	keeper_age_revocations(k);
 	return next > now ? next : now;
 }
 

@@ -8,6 +8,7 @@
 #include "verify/outbound.h"
 #include "verify/published.h"
 #include "verify/reach.h"
+#include "verify/revoke.h"
 #include "verify/snapshot.h"
 
 #define COOLDOWN_NS (30 * NS_PER_S)         /* after a success, before a kid is asked for */
@@ -67,6 +68,8 @@ struct verify_keeper {
 	struct verify_world world;
 	struct kept *kept;
 	struct snapshots *snapshots;
+	struct revocations revoked;
+	uint64_t aged_ns;                /* when revocations were last looked over */
 	struct siphash_key hash;
 	struct { uint64_t kid, until_ns; unsigned times; } absent[ABSENT_KIDS];
 	struct source *source;
@@ -85,6 +88,9 @@ void keeper_tell_workers(struct verify_keeper *k); /* something published has ch
 struct published_keys keeper_head(const struct source *s);
 
 struct source *keeper_find(struct verify_keeper *k, struct slice issuer); /* by name; NULL: none */
+
+/* keeper_revoke.c */
+void keeper_age_revocations(struct verify_keeper *k);
 
 /* state.c */
 #define DRILL_MAX_S 3600

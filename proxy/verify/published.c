@@ -1,5 +1,6 @@
 #include "verify/published.h"
 #include "base/check.h"
+#include "base/random.h"
 
 #define LAYOUT (UINT64_C(0x53564b3100000000) + sizeof(struct verify_published))
 
@@ -16,8 +17,11 @@ struct verify_published *verify_published_attach(void *memory)
 	struct verify_published *p = memory;
 
 	check((uintptr_t)memory % _Alignof(struct verify_published) == 0);
-	if (atomic_load(&p->layout) == 0)
+	if (atomic_load(&p->layout) == 0) {
+		p->revoked.k0 = random_u64();
+		p->revoked.k1 = random_u64();
 		atomic_store(&p->layout, LAYOUT);
+	}
 	return atomic_load(&p->layout) == LAYOUT ? p : NULL;
 }
 

@@ -6,6 +6,7 @@
 #pragma once
 #include "verify/keyset.h"
 #include "verify/opaque.h"
+#include "verify/revoked.h"
 #include "verify/verify.h"
 #include <stdatomic.h>
 
@@ -62,6 +63,7 @@ struct verify_published {
 	_Atomic uint64_t generations; /* the last generation given out */
 	struct published_slot slot[PUBLISHED_ISSUERS];
 	struct opaque_table opaque;
+	struct revoked_table revoked;
 };
 
 static inline uint64_t published_drill_until(enum drill drill, uint64_t end_ns)

@@ -12,6 +12,7 @@ struct trial {
 	struct credential credential;
 	struct cache_name name;
 	const struct claims *claims; /* of a valid token; NULL until that is known */
+	bool signed_by_key;          /* name.key */
 	bool wants_key;              /* a fetch could settle it */
 	bool wants_answer;           /* the issuer's answer would */
 	unsigned char id[SHA256_LEN]; /* of an opaque token */

@@ -42,6 +42,9 @@ void verify_hurry(struct request *r);
 /* The published generation moved, or the keeper answered: wakes those who wait. Called once per turn; cheap.
  */
 void verify_turn(struct verify *v);
+/* Moves with every revocation: then open tunnels are to be judged again. */
+uint64_t verify_revocations_moved(const struct verify *v);
+bool verify_is_revoked(const struct verify *v, const struct request *r, uint64_t wall_s);
 
 /* ---- the keeper's side ---- */
 struct verify_keeper;
@@ -88,6 +91,17 @@ void verify_keeper_unknown(struct verify_keeper *k, struct slice issuer, struct 
  * sentence part. It outlives the keeper, not this Sallyport. */
 const char *verify_keeper_drill(struct verify_keeper *k, struct slice issuer, struct slice kind,
 	uint64_t for_s);
+/* Revocations (revoke.h). Each NULL, or a sentence part. *kept: it will outlive this Sallyport. */
+struct verify_revocation {
+	struct slice issuer, kind, value;
+	uint64_t until_s, before_s; /* wall clock; 0: not said */
+};
+const char *verify_keeper_revoke(struct verify_keeper *k, const struct verify_revocation *what, bool *kept);
+const char *verify_keeper_unrevoke(struct verify_keeper *k, const struct verify_revocation *what, bool *kept);
+/* JSON objects separated by commas; and NULL, or why some may be lost. */
+void verify_keeper_tell_revoked(const struct verify_keeper *k, void (*write)(void *with, struct slice piece),
+	void *with);
+const char *verify_keeper_revoked_lost(const struct verify_keeper *k);
 /* One line per issuer for `status`: name, state, age, last failure; JSON objects separated by commas. */
 void verify_keeper_tell(const struct verify_keeper *k, void (*write)(void *with, struct slice piece),
                         void *with);

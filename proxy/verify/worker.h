@@ -88,5 +88,8 @@ void gates_close(struct verify *v);
  * itself said so when asked, so that an audience may be wanting. */
 enum fault judge_claims(const struct verify *v, const struct gate *g, const struct issuer *i,
                         const struct claims *c, bool is_said, uint64_t wall_s);
+/* judge_revoked.c: remembers in r, where it may become a tunnel, what to look for again. */
+bool judge_revoked(const struct verify *v, const struct issuer *i, const struct claims *c, struct slice kid,
+                   struct request *r, uint64_t wall_s);
 /* Whether a valid token may pass here: TOKEN_SCOPE, TOKEN_CLAIM or FAULT_NONE. */
 enum fault judge_rights(const struct gate *g, const struct claims *c);

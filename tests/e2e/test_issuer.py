@@ -1,8 +1,8 @@
 """The keeper's side of verification, with real processes: states, drills, outages, restarts, sprays."""
-import json, os, re, shutil, signal, socket, tempfile, threading
-import pytest
+import asyncio, json, os, re, shutil, signal, socket, tempfile, threading, time
+import pytest, websockets
 from conftest import World
-from house import BINARY, Issuer, connect, exchange, free_port, header, run, wait_until
+from house import BINARY, Issuer, Sallyport, connect, exchange, free_port, header, run, tls_context, wait_until
 
 
 @pytest.fixture
@@ -10,11 +10,12 @@ def house(authority, tmp_path):
     """Worlds whose issuer is theirs alone; soft ages are a second, so that an outage passes them quickly."""
     made = []
 
-    def make(more="", soft="1s", workers=1, issuer_more="", tls=False, **parts):
+    def make(more="", soft="1s", workers=1, issuer_more="", tls=False, routes="", **parts):
         where = tempfile.mkdtemp(prefix="sp-")
+        os.chmod(where, 0o755)           # the keeper may run as another user, and keeps things there
         certificate = (authority.where / "server.pem", authority.where / "server.key") if tls else None
         issuer = Issuer(tmp_path / f"issuer{len(made)}", certificate)
-        text = f"verification: {{keys_soft: {soft}}}\ntrusted_proxies: [127.0.0.2/32]\n{more}"
+        text = f"{routes}\nverification: {{keys_soft: {soft}}}\ntrusted_proxies: [127.0.0.2/32]\n{more}"
         w = World(where, authority, issuer, workers=workers, routes=text, issuer_more=issuer_more, **parts)
         made.append((w, where))
         wait_until(lambda: get(w, issuer.token())[0] == 200)
@@ -189,3 +190,77 @@ def test_a_lost_way_is_not_a_lost_issuer(house, mode):
     w.issuer.peers.clear()
     wait_until(lambda: "127.0.0.44" in w.issuer.peers and ways(w)[name]["failures"] == 0, 40)
     proxy.close()
+
+
+# ---- revocation ----
+
+def revoke(world, *words):
+    return command(world, "revoke", *words, "--issuer", "local")
+
+
+def reason(answer):
+    return answer[0], header(answer, "sallyport-reason")
+
+
+def test_what_is_revoked_is_refused_at_once_by_every_worker_and_after_a_restart(house):
+    w = house(workers=2)
+    now = int(time.time())
+    one = w.issuer.token(jti="j-1", sub="alice", sid="s-1", iat=now - 100)
+    two = w.issuer.token(jti="j-2", sub="bob", sid="s-2", iat=now - 100)
+    assert get(w, one)[0] == get(w, two)[0] == 200          # in the verdict cache from now on
+    done = revoke(w, "jti", "j-1")
+    assert done.returncode == 0 and done.stdout.count("worker") == 2, done
+    assert all(reason(get(w, one)) == (401, "token-revoked") for _ in range(10))
+    assert 'error="invalid_token"' in header(get(w, one), "www-authenticate")
+    assert get(w, two)[0] == 200
+    for kind, value in (("sub", "bob"), ("sid", "s-3"), ("kid", "k9")):
+        done = revoke(w, kind, value)
+        assert done.returncode == 0, done
+    assert reason(get(w, two)) == (401, "token-revoked")
+    assert get(w, w.issuer.token(sub="bob", iat=int(time.time()) + 2))[0] == 200    # logged in anew
+    assert reason(get(w, w.issuer.token(sub="carol", sid="s-3"))) == (401, "token-revoked")
+    os.kill(w.proxy.status()["keeper"]["pid"], signal.SIGKILL)
+    assert reason(get(w, one)) == (401, "token-revoked")
+    w.proxy.stop()
+    w.issuer.mode = "error"                                 # and in every state of the issuer
+    w.proxy = Sallyport(w.where, w.config()).wait_ready(w.status_port)
+    assert reason(wait_until(lambda: get(w, one))) == (401, "token-revoked")
+    listed = json.loads(command(w, "revoke", "list", "-o", "json").stdout)
+    assert listed["lost"] is None
+    assert {(r["kind"], r["value"]) for r in listed["revocations"]} == \
+        {("jti", "j-1"), ("sub", "bob"), ("sid", "s-3"), ("kid", "k9")}
+    assert "jti j-1 of local, until 20" in command(w, "revoke", "list").stdout
+    assert revoke(w, "undo", "jti", "j-1").returncode == 0
+    assert get(w, one)[0] == 200
+
+
+def test_an_open_tunnel_ends_with_its_revoked_token(house):
+    w = house(routes="  - {name: wsv, path: /private/*, upstream: app, websocket: true, verify: {issuer: local}}")
+
+    async def talk(sid, after):
+        uri = f"wss://localhost:{w.port}/private/ws"
+        more = {"Authorization": f"Bearer {w.issuer.token(sid=sid)}"}
+        async with websockets.connect(uri, ssl=tls_context(w.ca), extra_headers=more) as ws:
+            await ws.send("a")
+            assert await ws.recv() == "a"
+            if after:
+                done = await asyncio.to_thread(revoke, w, "sid", "s-1")
+                assert done.returncode == 0, done
+                with pytest.raises(websockets.ConnectionClosed):
+                    await asyncio.wait_for(ws.recv(), 5)
+            else:
+                await talk("s-1", True)
+                await ws.send("b")                          # another session's goes on
+                assert await ws.recv() == "b"
+    asyncio.run(talk("s-2", False))
+    assert metric(w, 'sallyport_faults_total{reason="tunnel-revoked"}') == 1
+
+
+def test_revoke_says_what_is_wrong(house):
+    w = house()
+    for words, status in ((("revoke", "jti", "x"), 2), (("revoke", "email", "x", "--issuer", "local"), 1),
+                          (("revoke", "jti", "x", "--issuer", "nobody"), 1), (("revoke",), 2),
+                          (("revoke", "jti", "x", "--issuer", "local", "--until", "soon"), 2),
+                          (("revoke", "undo", "jti", "x", "--issuer", "local"), 1)):
+        done = command(w, *words)
+        assert done.returncode == status and done.stderr and not done.stdout, (words, done)

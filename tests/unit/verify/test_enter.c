@@ -331,6 +331,59 @@ static void the_issuers_state_is_shown_to_trusted_peers_alone(void **state)
 	assert_int_equal(guests[0].r.issuer_state.len, 0);
 }
 
+static void revoke_it(enum revoked_kind kind, const char *issuer, const char *value, uint64_t before_s)
+{
+	struct revoked_table *t = &house.published->revoked;
+	uint64_t mark = revoked_mark(t, slice_of(issuer), kind, slice_of(value));
+
+	assert_true(revoked_put(t, mark, revoked_times(WALL_S + 600, before_s)));
+}
+
+static void a_revoked_token_is_401_cached_or_not(void **state)
+{
+	static const char *const values[] = { "j-1", "alice", "s-1", "ed" };
+
+	(void)state;
+	for (int fresh = 0; fresh < 2; fresh++)
+		for (int kind = 0; kind < REVOKED_KINDS; kind++) {
+			house_close();
+			house_open();
+			struct maker all[] = { rsa, ec, ed };
+			house_publish(0, maker_jwks(all, 3), WALL_S - 60, NOW_NS - 60 * NS_PER_S);
+			struct slice token = maker_token(&ed, NULL,
+			        "{\"iss\":\"https://i/\",\"aud\":\"api\",\"exp\":1800000600,\"iat\":1799999990,"
+			        "\"jti\":\"j-1\",\"sub\":\"alice\",\"sid\":\"s-1\"}");
+			if (!fresh)
+				assert_int_equal(house_try(ROUTE_PLAIN, token), FAULT_NONE);
+			revoke_it((enum revoked_kind)kind, "other", values[kind], WALL_S);
+			assert_int_equal(house_try(ROUTE_PLAIN, token), FAULT_NONE);
+			revoke_it((enum revoked_kind)kind, "auth0", values[kind], WALL_S);
+			assert_int_equal(house_try(ROUTE_PLAIN, token), FAULT_TOKEN_REVOKED);
+			assert_int_equal(guests[0].r.identity.verdict, VERDICT_INVALID);
+			assert_int_equal(guests[0].r.identity.subject.len, 0);
+		}
+}
+
+static void what_may_become_a_tunnel_is_judged_again_later(void **state)
+{
+	struct slice token = maker_token(&ed, NULL,
+		"{\"iss\":\"https://i/\",\"aud\":\"api\",\"exp\":1800000600,\"sid\":\"s-1\"}");
+
+	(void)state;
+	struct request *r = house_guest(1, ROUTE_PLAIN, token);
+	r->upgrade_websocket = true;
+	assert_int_equal(house_enter_at(r, NOW_NS, WALL_S), FAULT_NONE);
+	uint64_t moved = verify_revocations_moved(house.verify);
+	assert_false(verify_is_revoked(house.verify, r, WALL_S));
+	revoke_it(REVOKED_SID, "auth0", "s-1", 0);
+	assert_true(verify_revocations_moved(house.verify) > moved);
+	assert_true(verify_is_revoked(house.verify, r, WALL_S));
+	struct request *open = house_guest(2, ROUTE_OPEN, S("")); /* without a token there is nothing to revoke */
+	open->upgrade_websocket = true;
+	assert_int_equal(house_enter_at(open, NOW_NS, WALL_S), FAULT_NONE);
+	assert_false(verify_is_revoked(house.verify, open, WALL_S));
+}
+
 static void a_clock_set_back_does_not_make_keys_old(void **state)
 {
 	(void)state;
@@ -361,6 +414,8 @@ int main(void)
 		TEST(a_clock_set_back_does_not_keep_keys_beyond_their_end),
 		TEST(a_drill_blinds_without_a_question_and_ends_by_itself),
 		TEST(the_issuers_state_is_shown_to_trusted_peers_alone),
+		TEST(a_revoked_token_is_401_cached_or_not),
+		TEST(what_may_become_a_tunnel_is_judged_again_later),
 		TEST(a_clock_set_back_does_not_make_keys_old),
 #undef TEST
 	};

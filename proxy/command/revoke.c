@@ -1,0 +1,154 @@
+/* Revocations: given, taken back, listed. */
+#include "command/inside.h"
+#include "base/clock.h"
+#include "base/text.h"
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+
+#define PATIENCE_S 10u
+
+static const char usage[] =
+	"usage: sallyport revoke jti|sub|sid|kid VALUE --issuer NAME [--until TIME] [--before TIME] [-s|-c|-o]\n"
+	"       sallyport revoke undo jti|sub|sid|kid VALUE --issuer NAME [-s|-c|-o]\n"
+	"       sallyport revoke list [-s SOCKET | -c FILE] [-o text|json]\n"
+	"Tokens of that issuer are refused from now on: the one with that jti; those of a subject that were\n"
+	"issued before a time (now, where --before does not say); those of a session; those signed with a key.\n"
+	"Open tunnels end with their token. It holds in every state of the issuer and outlives a restart, until\n"
+	"--until, else for verification.revoked_for. Who has confirmed it is named.\n"
+	"TIME: 2026-01-31T12:00:00Z, seconds since 1970, or for --until a duration like 24h or 30d.\n"
+	"Exit status: 0 confirmed by every worker, 1 failure, 2 usage, 3 none is running, 78 FILE cannot be\n"
+	"read.\n";
+
+/* 0: not said. False: it cannot be read. */
+static bool read_time(const char *text, bool forward, uint64_t *to)
+{
+	struct tm tm = { 0 };
+	unsigned long long s;
+
+	*to = 0;
+	if (!text)
+		return true;
+	if (forward && options_duration(text, &s)) {
+		*to = clock_wall_ns() / NS_PER_S + s;
+		return true;
+	}
+	if (slice_u64(slice_of(text), to))
+		return *to > 0;
+	const char *end = strptime(text, "%Y-%m-%dT%H:%M:%SZ", &tm);
+	time_t at = end && !*end ? timegm(&tm) : 0;
+	*to = at > 0 ? (uint64_t)at : 0;
+	return at > 0;
+}
+
+static void print_time(const char *name, long long s)
+{
+	time_t at = (time_t)s;
+	struct tm tm;
+	char text[32] = "";
+
+	if (gmtime_r(&at, &tm))
+		strftime(text, sizeof text, "%Y-%m-%dT%H:%M:%SZ", &tm);
+	printf(", %s %s", name, text);
+}
+
+static void print_list(const json_t *told)
+{
+	const char *lost = json_string_value(json_object_get(told, "lost"));
+	size_t i;
+	json_t *one;
+
+	if (lost)
+		fprintf(stderr, "sallyport: some revocations may be lost: %s\n", lost);
+	json_array_foreach(json_object_get(told, "revocations"), i, one) {
+		printf("%s %s of %s", talk_word(one, "kind"), talk_word(one, "value"), talk_word(one, "issuer"));
+		if (json_object_get(one, "before"))
+			print_time("issued before", talk_number(one, "before"));
+		print_time("until", talk_number(one, "until"));
+		putchar('\n');
+	}
+}
+
+static void print_workers(FILE *to, const char *what, const json_t *workers)
+{
+	size_t i;
+	json_t *one;
+
+	fputs(what, to);
+	json_array_foreach((json_t *)(uintptr_t)workers, i, one)
+		fprintf(to, "%s worker %lld of generation %lld (pid %lld)", i ? "," : "", talk_number(one, "slot"),
+			talk_number(one, "generation"), talk_number(one, "pid"));
+	fputc('\n', to);
+}
+
+static int print_change(const struct options *o, json_t *told)
+{
+	json_t *confirmed = json_object_get(told, "confirmed");
+	json_t *unconfirmed = json_object_get(told, "unconfirmed");
+	bool whole = json_array_size(unconfirmed) == 0, kept = json_is_true(json_object_get(told, "kept"));
+
+	if (o->json)
+		talk_print_json(told);
+	else
+		print_workers(stdout, "in force; confirmed by", confirmed);
+	if (!whole)
+		print_workers(stderr, "sallyport: not confirmed within 1 s by", unconfirmed);
+	if (!kept)
+		fputs("sallyport: the disk refused the list; this one holds only until Sallyport ends\n", stderr);
+	json_decref(told);
+	return whole && kept ? EXIT_OK : EXIT_FAILED;
+}
+
+static int change(const struct options *o, bool undo)
+{
+	uint64_t until_s, before_s;
+	int status;
+
+	if (!o->issuer) {
+		fputs("sallyport revoke: --issuer must name the issuer\n", stderr);
+		return EXIT_USAGE;
+	}
+	if (!read_time(o->until, true, &until_s) || !read_time(o->before, false, &before_s)) {
+		fputs("sallyport revoke: a TIME is written like 2026-01-31T12:00:00Z\n", stderr);
+		return EXIT_USAGE;
+	}
+	json_t *what = json_pack("{s:s, s:s, s:s, s:I, s:I}", "kind", o->rest[undo], "value", o->rest[undo + 1],
+		"issuer", o->issuer, "until", (json_int_t)until_s, "before", (json_int_t)before_s);
+	char *json = what ? json_dumps(what, JSON_COMPACT) : NULL, *verb = NULL;
+	int len = json ? asprintf(&verb, "%s %s", undo ? "unrevoke" : "revoke", json) : -1;
+	json_decref(what);
+	free(json);
+	if (len < 0) {
+		fputs("sallyport revoke: the value is no UTF-8 text\n", stderr);
+		return EXIT_USAGE;
+	}
+	json_t *told = talk_ask(o, slice_of(verb), PATIENCE_S, &status);
+	free(verb);
+	return told ? print_change(o, told) : status;
+}
+
+int command_revoke(int argc, char **argv)
+{
+	struct options o;
+	int done = options_read(argc, argv, "csoIUB", usage, &o);
+
+	if (done < 0)
+		done = options_words(&o, 1, 3, usage);
+	if (done >= 0)
+		return done;
+	if (strcmp(o.rest[0], "list") == 0 && o.rest_len == 1) {
+		json_t *told = talk_ask(&o, S("revocations"), PATIENCE_S, &done);
+		if (told && o.json)
+			talk_print_json(told);
+		else if (told)
+			print_list(told);
+		json_decref(told);
+		return told ? EXIT_OK : done;
+	}
+	bool undo = strcmp(o.rest[0], "undo") == 0;
+	if (o.rest_len == 2 + undo)
+		return change(&o, undo);
+	fputs(usage, stderr);
+	return EXIT_USAGE;
+}
