@@ -11,7 +11,8 @@ struct verdicts {
 };
 
 static struct entry *logged;
-static size_t logged_len;
+static struct grant *granted;
+static size_t logged_len, granted_len;
 
 static inline int by_stamp(const void *x, const void *y)
 {
@@ -20,18 +21,30 @@ static inline int by_stamp(const void *x, const void *y)
 	return p->stamp_ns < q->stamp_ns ? -1 : p->stamp_ns > q->stamp_ns;
 }
 
+static inline int grant_by_stamp(const void *x, const void *y)
+{
+	const struct grant *p = x, *q = y;
+
+	return p->stamp_ns < q->stamp_ns ? -1 : p->stamp_ns > q->stamp_ns;
+}
+
 static inline void gather_logs(struct verdicts *v)
 {
 	logged = malloc(sizeof *logged * LOG_MAX * w->trial.askers);
-	check(logged);
-	logged_len = 0;
+	granted = malloc(sizeof *granted * LOG_MAX * w->trial.askers);
+	check(logged && granted);
+	logged_len = granted_len = 0;
 	for (unsigned i = 0; i < w->trial.askers; i++) {
 		struct log *l = &w->stage->log[i];
 		assert_true(l->len < LOG_MAX);
 		v->error_ns = l->error_ns > v->error_ns ? l->error_ns : v->error_ns;
 		memcpy(logged + logged_len, l->at, l->len * sizeof *logged);
 		logged_len += l->len;
+		assert_true(l->grants < LOG_MAX);
+		memcpy(granted + granted_len, l->grant, l->grants * sizeof *l->grant);
+		granted_len += l->grants;
 	}
+	qsort(granted, granted_len, sizeof *granted, grant_by_stamp);
 	qsort(logged, logged_len, sizeof *logged, by_stamp);
 }
 
@@ -48,15 +61,15 @@ static inline unsigned ideal_of(struct gcra g, uint64_t end_ns)
 	return n;
 }
 
-/* Is what the deny cache refused refused by the reference too, of all that was asked by then? (What was asked
- * counts at once, though whoever asked may learn of it late.) */
+/* Is what the deny cache refused refused by the reference too, of all that was granted by then? What was
+ * granted is gone from the bucket whether a request spends it or it dies, and counts at once, though whoever
+ * asked may learn of it late. */
 static inline bool is_denied(struct gcra g, const struct entry *d, uint64_t slack_ns)
 {
 	uint64_t tat = 0, retry, by_ns = d->stamp_ns + (d->done_ns - d->at_ns) + slack_ns;
 
-	for (size_t i = 0; i < logged_len && logged[i].stamp_ns <= by_ns; i++)
-		if (logged[i].hot && logged[i].admitted)
-			tat = (tat > logged[i].stamp_ns ? tat : logged[i].stamp_ns) + g.period_ns;
+	for (size_t i = 0; i < granted_len && granted[i].stamp_ns <= by_ns; i++)
+		tat = (tat > granted[i].stamp_ns ? tat : granted[i].stamp_ns) + granted[i].size_ns;
 	tat += slack_ns;
 	return !gcra_take(g, &tat, d->stamp_ns, 1, &retry);
 }
@@ -95,6 +108,7 @@ static inline struct verdicts judge(uint64_t slack_ns, bool deny_cache)
 	}
 	v.ideal = ideal_of(g, atomic_load(&w->stage->start_ns) + w->trial.for_ns - 100 * MS);
 	free(logged);
+	free(granted);
 	return v;
 }
 

@@ -23,10 +23,13 @@
 
 struct entry { uint64_t stamp_ns, at_ns, done_ns; uint8_t source; bool admitted, hot; };
 
+struct grant { uint64_t stamp_ns, size_ns; }; /* what Redis gave of the hot bucket, to be spent or not */
+
 struct log {
-	size_t len;
+	size_t len, grants;
 	uint64_t error_ns, gap_ns; /* the worst: of the server's clock; between two turns */
 	struct entry at[LOG_MAX];
+	struct grant grant[LOG_MAX];
 };
 
 struct trial { /* what is tried */
@@ -94,6 +97,7 @@ static struct one {
 	struct log *log;
 	uint64_t next_ns[2];
 	unsigned turns; /* of bystanders */
+	uint64_t hot_tag, granted_to_ns;
 } a;
 
 static inline void on_wake(struct request *r)
@@ -120,7 +124,8 @@ static inline uint64_t stamp_of(struct visit *g, bool local)
 	if (error > a.log->error_ns)
 		a.log->error_ns = error;
 	key_of(a.limits, &a.limits->plans[0], &g->r, &key);
-	struct lease *e = lease_find(a.limits->fleet->leases, key_tag(a.limits, &a.limits->plans[0], &key));
+	uint64_t tag = key_tag(a.limits, &a.limits->plans[0], &key);
+	struct lease *e = lease_find(a.limits->fleet->leases, tag);
 	if (local || !e || !e->base_ns)
 		return stamp;
 	return (at > e->since_ns ? at : e->since_ns) + e->base_ns;
@@ -146,6 +151,27 @@ static inline void enter(struct visit *g)
 	e->stamp_ns = stamp_of(g, source == SOURCE_LOCAL);
 }
 
+/* Called as replies have come and before anybody spends what they brought. */
+static inline void note_grant(void)
+{
+	struct lease *e = a.hot_tag ? lease_find(a.limits->fleet->leases, a.hot_tag) : NULL;
+	const struct span *last = e && e->next.to_ns > e->now.to_ns ? &e->next : e ? &e->now : NULL;
+
+	if (!last || last->to_ns <= a.granted_to_ns || a.log->grants == LOG_MAX)
+		return;
+	uint64_t from_ns = last->from_ns > a.granted_to_ns ? last->from_ns : a.granted_to_ns;
+	a.log->grant[a.log->grants++] = (struct grant){ e->since_ns + e->base_ns, last->to_ns - from_ns };
+	a.granted_to_ns = last->to_ns;
+}
+
+static inline void learn_tag(const struct visit *g)
+{
+	struct key key;
+
+	key_of(a.limits, &a.limits->plans[0], &g->r, &key);
+	a.hot_tag = key_tag(a.limits, &a.limits->plans[0], &key);
+}
+
 static inline void request(bool hot)
 {
 	struct visit *g = a.guests;
@@ -164,6 +190,8 @@ static inline void request(bool hot)
 	if (!hot)
 		snprintf(g->name, sizeof g->name, "by-%u-%u", a.id, a.turns++ % BYSTANDERS);
 	headers_add(&g->r.headers, S("X-Key"), hot ? S("hot") : slice_of(g->name));
+	if (hot && !a.hot_tag)
+		learn_tag(g);
 	enter(g);
 }
 
@@ -208,6 +236,7 @@ static inline void turn(bool arrivals)
 	uint64_t before_ns = a.loop->now_ns;
 
 	loop_turn(a.loop, rest_ns());
+	note_grant();
 	bool warm = arrivals && before_ns > atomic_load(&w->stage->start_ns) + 200 * MS;
 	if (warm && a.loop->now_ns - before_ns > a.log->gap_ns)
 		a.log->gap_ns = a.loop->now_ns - before_ns;
@@ -259,6 +288,9 @@ _Noreturn static inline void run_asker(unsigned id)
 		a.next_ns[1] = a.next_ns[0];
 	while (a.loop->now_ns < end_ns)
 		turn(true);
+	a.next_ns[0] = a.next_ns[1] = UINT64_MAX;
+	while (a.loop->now_ns < end_ns + 100 * MS) /* for answers to what was asked last */
+		turn(false);
 	_exit(0);
 }
 
