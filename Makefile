@@ -3,6 +3,7 @@
 # make             build/debug/sallyport           make MODE=release   build/release/sallyport
 # make test        unit tests and scenes           make MODE=asan test the same under ASan and UBSan
 # make e2e         the real binary, real clients   make lint           order, doors, sizes
+# make drills      outages of an issuer at length, with real processes
 # make bench       side by side with nginx, HAProxy, nginx + Lua + Redis; make bench-quick the same in a minute
 # make profile     where the time goes under load, as a flame graph; make steady: memory over ten minutes of load
 # make bench-redis what a limit of the fleet adds to a request, whatever Redis does; what the buckets cost Redis
@@ -37,7 +38,7 @@ ROOM := $(filter-out $B/proxy/main.o,$(OBJ))
 UNIT := $(patsubst %.c,$B/%,$(sort $(shell find tests/unit -name 'test_*.c')))
 FUZZ := $(patsubst tests/fuzz/fuzz_%.c,%,$(sort $(wildcard tests/fuzz/fuzz_*.c)))
 
-.PHONY: all build test unit scene replay fuzz fuzz-targets e2e dev check targets generate check-generated bench bench-quick bench-deps \
+.PHONY: all build test unit scene replay fuzz fuzz-targets e2e drills dev check targets generate check-generated bench bench-quick bench-deps \
         count count-store bench-decisions bench-redis bench-limits profile steady lint clean
 .SECONDARY:
 all: build
@@ -106,6 +107,10 @@ soak:
 E2E ?=
 e2e: build
 	@SALLYPORT=$(CURDIR)/$B/sallyport /usr/bin/python3 -m pytest -q -x --no-header -p no:cacheprovider tests/e2e $(E2E)
+
+# ---- drills: the incidents at length, minutes each; they print what they saw ----
+drills: build
+	@SALLYPORT=$(CURDIR)/$B/sallyport /usr/bin/python3 -m pytest -q -s --no-header -p no:cacheprovider tests/drills $(E2E)
 
 # ---- the two commands ----
 dev:

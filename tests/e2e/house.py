@@ -85,7 +85,8 @@ class Issuer:
         self.keys = {}
         self.fetches = 0
         self.peers = []      # who asked for the key set
-        self.mode = "normal"
+        self.mode = "normal" # or error (500), hang, empty (no key), garbage
+        self.hidden = set()  # keys that are there and not published
         self.add_key("k1")
         self.server = None
         self.start()
@@ -101,6 +102,10 @@ class Issuer:
 
         class Handler(http.server.BaseHTTPRequestHandler):
             def do_GET(self):
+                if issuer.mode == "hang":
+                    while issuer.mode == "hang":
+                        time.sleep(0.05)
+                    return
                 if issuer.mode == "error":
                     self.send_error(500)
                     return
@@ -110,8 +115,9 @@ class Issuer:
                     issuer.fetches += 1
                     issuer.peers.append(self.client_address[0])
                     body = {"keys": [{"kty": "RSA", "use": "sig", "alg": "RS256", "kid": k, "n": n, "e": "AQAB"}
-                                     for k, (_, n) in issuer.keys.items()]}
-                data = json.dumps(body).encode()
+                                     for k, (_, n) in issuer.keys.items()
+                                     if issuer.mode != "empty" and k not in issuer.hidden]}
+                data = b"<html>" if issuer.mode == "garbage" else json.dumps(body).encode()
                 self.send_response(200)
                 self.send_header("Content-Type", "application/json")
                 self.send_header("Content-Length", str(len(data)))

@@ -1,30 +1,13 @@
 """The keeper's side of verification, with real processes: states, drills, outages, restarts, sprays."""
-import asyncio, json, os, re, shutil, signal, socket, tempfile, threading, time
+import asyncio, json, os, re, signal, socket, threading, time
 import pytest, websockets
-from conftest import World
-from house import BINARY, Issuer, Sallyport, connect, exchange, free_port, header, run, tls_context, wait_until
+from house import Sallyport, free_port, header, tls_context, wait_until
+from issuing import command, get, houses, metric, reason, told
 
 
 @pytest.fixture
 def house(authority, tmp_path):
-    """Worlds whose issuer is theirs alone; soft ages are a second, so that an outage passes them quickly."""
-    made = []
-
-    def make(more="", soft="1s", workers=1, issuer_more="", tls=False, routes="", **parts):
-        where = tempfile.mkdtemp(prefix="sp-")
-        os.chmod(where, 0o755)           # the keeper may run as another user, and keeps things there
-        certificate = (authority.where / "server.pem", authority.where / "server.key") if tls else None
-        issuer = Issuer(tmp_path / f"issuer{len(made)}", certificate)
-        text = f"{routes}\nverification: {{keys_soft: {soft}}}\ntrusted_proxies: [127.0.0.2/32]\n{more}"
-        w = World(where, authority, issuer, workers=workers, routes=text, issuer_more=issuer_more, **parts)
-        made.append((w, where))
-        wait_until(lambda: get(w, issuer.token())[0] == 200)
-        return w
-    yield make
-    for w, where in made:
-        w.close()
-        w.issuer.stop()
-        shutil.rmtree(where, ignore_errors=True)
+    yield from houses(authority, tmp_path)
 
 
 class Proxy:
@@ -83,33 +66,6 @@ def copy(source, to):
         to.shutdown(socket.SHUT_WR)
     except OSError:
         pass
-
-
-def get(world, token, source=None):
-    more = [("Authorization", f"Bearer {token}")]
-    return exchange(connect(world.port, world.ca, source=source and (source, 0)), "GET", "/api/x", more)
-
-
-def command(world, *words):
-    return run(BINARY, *words, "-c", world.proxy.file, env=world.proxy.env)
-
-
-def told(world):
-    return json.loads(command(world, "issuer", "status", "-o", "json").stdout)["issuers"][0]
-
-
-def metrics(world):
-    with socket.create_connection(("127.0.0.1", world.status_port), 5) as s:
-        s.sendall(b"GET /metrics HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n")
-        data = b""
-        while piece := s.recv(65536):
-            data += piece
-    return data.decode()
-
-
-def metric(world, line):
-    found = re.search(re.escape(line) + r" (\S+)", metrics(world))
-    return float(found[1]) if found else None
 
 
 def test_a_drill_shows_what_an_outage_would_do_and_outlives_the_keeper(house):
@@ -196,10 +152,6 @@ def test_a_lost_way_is_not_a_lost_issuer(house, mode):
 
 def revoke(world, *words):
     return command(world, "revoke", *words, "--issuer", "local")
-
-
-def reason(answer):
-    return answer[0], header(answer, "sallyport-reason")
 
 
 def test_what_is_revoked_is_refused_at_once_by_every_worker_and_after_a_restart(house):
