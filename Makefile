@@ -110,7 +110,8 @@ e2e: build
 
 # ---- drills: the incidents at length, minutes each; they print what they saw ----
 drills: build
-	@SALLYPORT=$(CURDIR)/$B/sallyport /usr/bin/python3 -m pytest -q -s --no-header -p no:cacheprovider tests/drills $(E2E)
+	@SALLYPORT=$(CURDIR)/$B/sallyport PYTHONPATH=tests/e2e /usr/bin/python3 -m pytest -q -s --no-header \
+		-p no:cacheprovider tests/drills $(E2E)
 
 # ---- the two commands ----
 dev:

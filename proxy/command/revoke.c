@@ -88,16 +88,22 @@ static int print_change(const struct options *o, json_t *told)
 	json_t *unconfirmed = json_object_get(told, "unconfirmed");
 	bool whole = json_array_size(unconfirmed) == 0, kept = json_is_true(json_object_get(told, "kept"));
 
+	bool told_all = !json_is_false(json_object_get(told, "fleet"));
 	if (o->json)
 		talk_print_json(told);
 	else
 		print_workers(stdout, "in force; confirmed by", confirmed);
 	if (!whole)
 		print_workers(stderr, "sallyport: not confirmed within 1 s by", unconfirmed);
+	if (json_is_true(json_object_get(told, "fleet")) && !o->json)
+		puts("the fleet is told: other machines follow within a second");
+	if (json_is_false(json_object_get(told, "fleet")))
+		fputs("sallyport: Redis has not taken it yet; other machines follow within a second of that\n",
+			stderr);
 	if (!kept)
 		fputs("sallyport: the disk refused the list; this one holds only until Sallyport ends\n", stderr);
 	json_decref(told);
-	return whole && kept ? EXIT_OK : EXIT_FAILED;
+	return whole && kept && told_all ? EXIT_OK : EXIT_FAILED;
 }
 
 static int change(const struct options *o, bool undo)

@@ -79,6 +79,7 @@ static void retire(struct keeper *k)
 	if (k->forward)
 		forward_keeper_close(k->forward);
 	redis_keeper_close(k->redis);
+	keeper_forget_calls(k);
 	k->fetcher = NULL;
 	k->resolver = NULL;
 	k->verify = NULL;

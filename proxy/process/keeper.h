@@ -21,6 +21,7 @@ struct keeper {
 	struct forward_keeper *forward;
 	struct redis_keeper *redis; /* NULL: none is configured */
 	struct list gettings;  /* keeper_fleet.c: questions to it that are open */
+	struct keeper_call *calls;  /* questions of verify/ that Redis has not answered yet */
 	struct limits *limits; /* to read and reset keys with */
 	struct admin *admin;
 	struct probes *probes;
@@ -43,6 +44,11 @@ bool keeper_fleet_get(void *with, struct slice key, void (*done)(void *for_whom,
 	void *for_whom);
 void keeper_fleet_put(void *with, struct slice key, struct slice value, uint64_t ttl_ms);
 void keeper_fleet_close(struct keeper *k);
+/* For struct verify_world; and what is still asked when Redis is closed. */
+bool keeper_ask_redis(void *with, const struct slice *words, size_t len,
+	void (*done)(void *for_whom, bool answered, const struct slice *texts, size_t texts_len), void *for_whom);
+uint64_t keeper_redis_ms(void *with, struct slice key);
+void keeper_forget_calls(struct keeper *k);
 /* A path under which libcurl finds a file of the bundle, whoever may read the original; the path itself
  * where the bundle has it not. NULL for NULL. */
 const char *keeper_file(struct keeper *k, const char *path);

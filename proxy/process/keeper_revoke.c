@@ -90,7 +90,9 @@ static void answer(struct keeper *k, const struct confirming *c)
 	tell_those(&t, k->shared, c, true);
 	text_add(&t, S("],\"unconfirmed\":["));
 	tell_those(&t, k->shared, c, false);
-	text_add(&t, S("]}"));
+	static const char *const fleet[] = { [VERIFY_ALONE] = "null", [VERIFY_FLEET_UNTOLD] = "false",
+		[VERIFY_FLEET_TOLD] = "true" };
+	text_printf(&t, "],\"fleet\":%s}", k->verify ? fleet[verify_keeper_fleet_knows(k->verify)] : "false");
 	admin_answer(c->ask, text_slice(&t));
 }
 
@@ -98,7 +100,7 @@ static void answer(struct keeper *k, const struct confirming *c)
 static bool is_over(struct keeper *k, const struct confirming *c)
 {
 	struct shared *s = k->shared;
-	bool all = true;
+	bool all = !k->verify || verify_keeper_fleet_knows(k->verify) != VERIFY_FLEET_UNTOLD;
 
 	for (unsigned i = SEAT_WORKERS; i < s->seats_len; i++)
 		if (c->pid[i] && !is_gone(s, c, i) && !has_seen(s, c, i)) {

@@ -168,7 +168,8 @@ struct verify_world keeper_verify_world(struct keeper *k)
 	bool floor = k->post->floor_fd >= 0;
 
 	return (struct verify_world){ .with = k, .fetch = fetch_for_verify, .now_ns = now_ns, .wall_s = wall_s,
-		.moved = on_moved, .floor_read = floor ? floor_read : NULL,
+		.moved = on_moved, .redis = k->config->root.redis ? keeper_ask_redis : NULL,
+		.redis_ms = keeper_redis_ms, .floor_read = floor ? floor_read : NULL,
 		.floor_write = floor ? floor_write : NULL, .fleet_get = keeper_fleet_get,
 		.fleet_put = keeper_fleet_put };
 }

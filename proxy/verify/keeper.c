@@ -116,6 +116,11 @@ static void open_source(struct verify_keeper *k, struct source *s, const unsigne
 	state_look(s);
 }
 
+static void on_news(void *with)
+{
+	keeper_tell_workers(with);
+}
+
 struct verify_keeper *verify_keeper_open(const struct config *c, struct bundle *b, struct verify_published *p,
                                          struct verify_world world, struct slice machine_secret)
 {
@@ -135,6 +140,7 @@ struct verify_keeper *verify_keeper_open(const struct config *c, struct bundle *
 		k->kept = kept_open(c, &k->world, machine_secret);
 	k->snapshots = snapshots_open(k->kept);
 	revocations_open(&k->revoked, &p->revoked, k->kept, world.wall_s(world.with));
+	share_open(&k->share, c, &k->world, &k->revoked, on_news, k);
 	for (size_t i = 0; i < k->len; i++) {
 		k->source[i].config = &c->root.issuers[i];
 		check(published_who(k->source[i].config, k->source[i].who));
@@ -161,6 +167,7 @@ void verify_keeper_close(struct verify_keeper *k)
 		state_close(s);
 	}
 	inquiries_close(k->inquiries);
+	share_close(&k->share);
 	revocations_close(&k->revoked);
 	snapshots_close(k->snapshots);
 	kept_close(k->kept);
@@ -199,6 +206,8 @@ uint64_t verify_keeper_tick(struct verify_keeper *k)
 		next = ends < next ? ends : next;
 	}
 	keeper_age_revocations(k);
+	uint64_t shares = k->len ? share_tick(&k->share, now) : UINT64_MAX;
+	next = shares < next ? shares : next;
 	return next > now ? next : now;
 }
 

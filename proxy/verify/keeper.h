@@ -8,7 +8,7 @@
 #include "verify/outbound.h"
 #include "verify/published.h"
 #include "verify/reach.h"
-#include "verify/revoke.h"
+#include "verify/share.h"
 #include "verify/snapshot.h"
 
 #define COOLDOWN_NS (30 * NS_PER_S)         /* after a success, before a kid is asked for */
@@ -69,6 +69,7 @@ struct verify_keeper {
 	struct kept *kept;
 	struct snapshots *snapshots;
 	struct revocations revoked;
+	struct share share;
 	uint64_t aged_ns;                /* when revocations were last looked over */
 	struct siphash_key hash;
 	struct { uint64_t kid, until_ns; unsigned times; } absent[ABSENT_KIDS];

@@ -32,7 +32,7 @@ static const char *read(struct verify_keeper *k, const struct verify_revocation 
 		return "the value has 1 to 512 bytes";
 	snprintf(value, REVOKED_VALUE_MAX + 1, "%.*s", SLICE(from->value));
 	uint64_t kept_s = k->config->root.verification.revoked_for / NS_PER_S;
-	*to = (struct revocation){ .kind = (enum revoked_kind)kind, .value = value, .at_s = wall_s,
+	*to = (struct revocation){ .kind = (enum revoked_kind)kind, .value = value, .at_ms = wall_s * 1000,
 		.until_s = from->until_s ? from->until_s : wall_s + kept_s,
 		.before_s = kind != REVOKED_SUB ? 0 : from->before_s ? from->before_s : wall_s };
 	snprintf(to->issuer, sizeof to->issuer, "%.*s", SLICE(from->issuer));
@@ -53,6 +53,7 @@ const char *verify_keeper_revoke(struct verify_keeper *k, const struct verify_re
 		why = "--before must not lie in the future: tokens that are yet to be issued cannot be revoked";
 	if (!why)
 		why = revocations_add(&k->revoked, &r, kept);
+	share_tell(&k->share);
 	keeper_tell_workers(k);
 	return why;
 }
@@ -64,7 +65,8 @@ const char *verify_keeper_unrevoke(struct verify_keeper *k, const struct verify_
 	const char *why = read(k, what, &r, value);
 
 	if (!why)
-		why = revocations_undo(&k->revoked, r.mark, kept);
+		why = revocations_undo(&k->revoked, r.mark, r.at_ms, kept);
+	share_tell(&k->share);
 	keeper_tell_workers(k);
 	return why;
 }
@@ -73,7 +75,7 @@ static void tell_one(const struct revocation *r, struct text *t)
 {
 	text_printf(t, "{\"kind\":\"%s\",\"issuer\":\"%s\",\"value\":\"", revoked_kind_names[r->kind], r->issuer);
 	text_json(t, slice_of(r->value));
-	text_printf(t, "\",\"at\":%llu,\"until\":%llu", (unsigned long long)r->at_s,
+	text_printf(t, "\",\"at\":%llu,\"until\":%llu", (unsigned long long)(r->at_ms / 1000),
 	            (unsigned long long)r->until_s);
 	if (r->kind == REVOKED_SUB)
 		text_printf(t, ",\"before\":%llu", (unsigned long long)r->before_s);
@@ -85,14 +87,25 @@ void verify_keeper_tell_revoked(const struct verify_keeper *k, void (*write)(voi
 {
 	const struct revocations *all = &k->revoked;
 	char line[REVOKED_VALUE_MAX * 6 + 512];
+	bool first = true;
 
 	for (size_t i = 0; i < all->len; i++) {
 		struct text t = TEXT(line);
-		if (i)
+		if (all->at[i].undone)
+			continue;
+		if (!first)
 			text_char(&t, ',');
+		first = false;
 		tell_one(&all->at[i], &t);
 		write(with, text_slice(&t));
 	}
+}
+
+enum verify_fleet verify_keeper_fleet_knows(const struct verify_keeper *k)
+{
+	if (!k->share.keys)
+		return VERIFY_ALONE;
+	return revocations_unshared(&k->revoked) ? VERIFY_FLEET_UNTOLD : VERIFY_FLEET_TOLD;
 }
 
 const char *verify_keeper_revoked_lost(const struct verify_keeper *k)

@@ -33,6 +33,8 @@ static bool grow(struct revocations *all)
 
 	if (all->len < all->cap)
 		return true;
+	if (all->len >= 2 * REVOKED_MAX) /* those taken back included */
+		return false;
 	struct revocation *at = realloc(all->at, cap * sizeof *at);
 	if (!at)
 		return false;
@@ -70,9 +72,9 @@ static void tell_metrics(const struct revocations *all)
 
 static json_t *to_json(const struct revocation *r)
 {
-	return json_pack("{s:s, s:s, s:s, s:I, s:I, s:I}", "kind", revoked_kind_names[r->kind],
+	return json_pack("{s:s, s:s, s:s, s:I, s:I, s:I, s:b}", "kind", revoked_kind_names[r->kind],
 	                 "issuer", r->issuer, "value", r->value, "until", (json_int_t)r->until_s,
-	                 "before", (json_int_t)r->before_s, "at", (json_int_t)r->at_s);
+	                 "before", (json_int_t)r->before_s, "at", (json_int_t)r->at_ms, "undone", r->undone);
 }
 
 static bool save(struct revocations *all)
@@ -115,14 +117,16 @@ static void load_one(struct revocations *all, const json_t *from, uint64_t wall_
 {
 	struct slice issuer = strict_text(from, "issuer"), value = strict_text(from, "value");
 	struct revocation r = { .until_s = number(from, "until"), .before_s = number(from, "before"),
-		.at_s = number(from, "at"), .value = (char *)(uintptr_t)value.at };
+		.at_ms = (uint64_t)json_integer_value(json_object_get(from, "at")),
+		.undone = json_is_true(json_object_get(from, "undone")), .value = (char *)(uintptr_t)value.at };
 
 	if (!value.len || issuer.len >= sizeof r.issuer || !kind_named(strict_text(from, "kind"), &r.kind) ||
 	    r.until_s <= wall_s)
 		return;
 	snprintf(r.issuer, sizeof r.issuer, "%.*s", SLICE(issuer));
 	r.mark = revoked_mark(all->table, issuer, r.kind, value);
-	if (!revoked_put(all->table, r.mark, revoked_times(r.until_s, r.before_s)) || !append(all, &r))
+	if ((!r.undone && !revoked_put(all->table, r.mark, revoked_times(r.until_s, r.before_s))) ||
+	    !append(all, &r))
 		all->lost = LOST_CROWDED;
 }
 
@@ -161,8 +165,8 @@ void revocations_open(struct revocations *all, struct revoked_table *table, stru
 	if (all->lost)
 		log_error("revocations may be lost: %s; give anew those that must hold",
 		          revocations_lost_names[all->lost]);
-	if (all->len)
-		log_info("%zu revocations are in force", all->len);
+	if (atomic_load(&table->used))
+		log_info("%llu revocations are in force", (unsigned long long)atomic_load(&table->used));
 	tell_metrics(all);
 }
 
@@ -177,6 +181,15 @@ void revocations_close(struct revocations *all)
 
 /* ---- changes ---- */
 
+static void change(struct revocation *old, const struct revocation *to, uint64_t at_ms)
+{
+	old->until_s = to->until_s;
+	old->before_s = to->before_s;
+	old->undone = to->undone;
+	old->at_ms = at_ms;
+	old->shared = old->found = false;
+}
+
 const char *revocations_add(struct revocations *all, const struct revocation *what, bool *kept)
 {
 	struct revocation *old = find(all, what->mark);
@@ -188,9 +201,8 @@ const char *revocations_add(struct revocations *all, const struct revocation *wh
 		return "the table of revocations is full; none is ever dropped for another";
 	}
 	if (old) {
-		old->until_s = what->until_s;
-		old->before_s = what->before_s;
-		old->at_s = what->at_s;
+		uint64_t at_ms = what->at_ms > old->at_ms ? what->at_ms : old->at_ms + 1;
+		change(old, what, at_ms);
 	} else if (!append(all, what)) {
 		log_error("a revocation has no place in the list and holds only until Sallyport ends");
 	}
@@ -208,18 +220,77 @@ static bool stays(void *with, uint64_t mark, uint64_t times)
 	return mark != s->gone_mark && times >> 32 > s->wall_s;
 }
 
-const char *revocations_undo(struct revocations *all, uint64_t mark, bool *kept)
+static void take_out(struct revocations *all, uint64_t mark)
 {
-	struct revocation *r = find(all, mark);
 	struct sifting gone = { mark, 0 };
 
-	if (!r)
-		return "nothing of that name is revoked";
-	drop(all, r);
 	revoked_sift(all->table, stays, &gone);
+}
+
+const char *revocations_undo(struct revocations *all, uint64_t mark, uint64_t at_ms, bool *kept)
+{
+	struct revocation *r = find(all, mark);
+
+	if (!r || r->undone)
+		return "nothing of that name is revoked";
+	r->undone = true;
+	r->shared = r->found = false;
+	r->at_ms = at_ms > r->at_ms ? at_ms : r->at_ms + 1;
+	take_out(all, mark);
 	tell_metrics(all);
 	*kept = save(all);
 	return NULL;
+}
+
+bool revocations_merge(struct revocations *all, const struct revocation *what, bool *news)
+{
+	struct revocation *old = find(all, what->mark);
+
+	*news = false;
+	if (old && old->at_ms == what->at_ms && old->undone == what->undone) {
+		old->shared = old->found = true;
+		return true;
+	}
+	if (old && (old->at_ms > what->at_ms || (old->at_ms == what->at_ms && what->undone)))
+		return false;
+	if (!what->undone && !revoked_put(all->table, what->mark, revoked_times(what->until_s, what->before_s))) {
+		metrics_add(all->refused, 1);
+		log_error("a revocation of the fleet was refused: the table of %d is full", REVOKED_MAX);
+		return true;
+	}
+	if (old)
+		change(old, what, what->at_ms);
+	else if (!append(all, what))
+		return true;
+	if (what->undone)
+		take_out(all, what->mark);
+	old = find(all, what->mark);
+	old->shared = old->found = true;
+	*news = true;
+	return true;
+}
+
+void revocations_keep(struct revocations *all)
+{
+	if (save(all))
+		tell_metrics(all);
+}
+
+void revocations_are_shared(struct revocations *all, uint64_t mark, uint64_t at_ms)
+{
+	struct revocation *r = find(all, mark);
+
+	if (r && r->at_ms == at_ms)
+		r->shared = true;
+}
+
+size_t revocations_unshared(const struct revocations *all)
+{
+	size_t n = 0;
+
+	for (size_t i = 0; i < all->len; i++)
+		n += !all->at[i].shared;
+	return n;
 }
 
 void revocations_age(struct revocations *all, uint64_t wall_s)

@@ -19,7 +19,9 @@ struct revocation {
 	char issuer[64];
 	char *value;
 	uint64_t mark, until_s, before_s; /* before_s: of a subject */
-	uint64_t at_s;                    /* when it was given */
+	uint64_t at_ms;                   /* when it was given, or taken back */
+	bool undone;                      /* it was: kept so that an older word of it changes nothing */
+	bool shared, found;               /* the fleet knows it; seen in the reading of share.h under way */
 };
 
 struct revocations {
@@ -38,6 +40,11 @@ void revocations_close(struct revocations *all);
 /* NULL, or a sentence part. *kept: it will outlive this Sallyport. */
 const char *revocations_add(struct revocations *all, const struct revocation *what, bool *kept);
 /* Takes one back. NULL, or a sentence part. */
-const char *revocations_undo(struct revocations *all, uint64_t mark, bool *kept);
+const char *revocations_undo(struct revocations *all, uint64_t mark, uint64_t at_ms, bool *kept);
+/* What another machine says. False: something later is known here. *news: it was not known. */
+bool revocations_merge(struct revocations *all, const struct revocation *what, bool *news);
+void revocations_keep(struct revocations *all); /* what was merged, on disk */
+void revocations_are_shared(struct revocations *all, uint64_t mark, uint64_t at_ms);
+size_t revocations_unshared(const struct revocations *all);
 /* Those that are over go. */
 void revocations_age(struct revocations *all, uint64_t wall_s);

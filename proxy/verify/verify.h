@@ -77,6 +77,12 @@ struct verify_world {           /* given by process/: time, fetching, disk */
 	bool (*fleet_get)(void *with, struct slice key, void (*done)(void *for_whom, struct slice value),
 		void *for_whom);
 	void (*fleet_put)(void *with, struct slice key, struct slice value, uint64_t ttl_ms);
+	/* One command to the fleet's Redis; words[1] is a key without its keyspace. False: not now, and done is
+	 * not called; else later, at most once. texts: those of the answer, in order. NULL: no Redis. */
+	bool (*redis)(void *with, const struct slice *words, size_t len,
+		void (*done)(void *for_whom, bool answered, const struct slice *texts, size_t texts_len),
+		void *for_whom);
+	uint64_t (*redis_ms)(void *with, struct slice key); /* its clock, since 1970 */
 };
 struct verify_keeper *verify_keeper_open(const struct config *c, struct bundle *b, struct verify_published *p,
 	struct verify_world world, struct slice machine_secret);
@@ -102,6 +108,9 @@ const char *verify_keeper_unrevoke(struct verify_keeper *k, const struct verify_
 void verify_keeper_tell_revoked(const struct verify_keeper *k, void (*write)(void *with, struct slice piece),
 	void *with);
 const char *verify_keeper_revoked_lost(const struct verify_keeper *k);
+/* Do the other machines have the means to know of every revocation given here? */
+enum verify_fleet { VERIFY_ALONE, VERIFY_FLEET_UNTOLD, VERIFY_FLEET_TOLD };
+enum verify_fleet verify_keeper_fleet_knows(const struct verify_keeper *k);
 /* One line per issuer for `status`: name, state, age, last failure; JSON objects separated by commas. */
 void verify_keeper_tell(const struct verify_keeper *k, void (*write)(void *with, struct slice piece),
                         void *with);

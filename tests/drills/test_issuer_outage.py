@@ -1,6 +1,7 @@
 """March 2025 again: the issuer is away for longer than every soft age, and nobody who holds a valid token notices."""
 import time
 import pytest
+from conftest import authority  # noqa: F401
 from house import Sallyport, wait_until
 from issuing import Judge, Tokens, get, houses, reason, spray, told
 

@@ -8,11 +8,12 @@ def houses(authority, where_issuers):
     """Yields make(), which gives a world; soft ages are a second, so that an outage passes them quickly."""
     made = []
 
-    def make(more="", soft="1s", hard="24h", workers=1, issuer_more="", tls=False, routes="", **parts):
+    def make(more="", soft="1s", hard="24h", workers=1, issuer_more="", tls=False, routes="",
+             issuer=None, **parts):
         where = tempfile.mkdtemp(prefix="sp-")
         os.chmod(where, 0o755)           # the keeper may run as another user, and keeps things there
         certificate = (authority.where / "server.pem", authority.where / "server.key") if tls else None
-        issuer = Issuer(where_issuers / f"issuer{len(made)}", certificate)
+        issuer = issuer or Issuer(where_issuers / f"issuer{len(made)}", certificate)
         text = f"{routes}\nverification: {{keys_soft: {soft}, keys_hard: {hard}}}\ntrusted_proxies: [127.0.0.2/32]\n{more}"
         w = World(where, authority, issuer, workers=workers, routes=text, issuer_more=issuer_more, **parts)
         made.append((w, where))
@@ -53,7 +54,7 @@ def metrics(world):
 
 
 def metric(world, line):
-    found = re.search(re.escape(line) + r" (\S+)", metrics(world))
+    found = re.search("^" + re.escape(line) + r" (\S+)$", metrics(world), re.M)
     return float(found[1]) if found else None
 
 

@@ -1,0 +1,54 @@
+/* share.h -- revocations that the machines of a fleet tell each other through Redis.
+ *
+ * One sorted set holds records, scored by when they were told (Redis's clock, ms): `HMAC kind issuer until
+ * before at undone value`, under a key that comes of the fleet's secret and bound to the environment, so that
+ * whoever writes to Redis can neither revoke nor take back. Of two records of one token the later `at`
+ * counts, so that an old one played again changes nothing. Every keeper holds all records that it ever
+ * believed, in its own signed file, and compares: what is missing in Redis is told again, so that deleting
+ * there undoes nothing where it was known. (A machine that never saw a record cannot miss it until another
+ * one tells it anew, within a minute.) Read every 300 ms from where the last reading ended, and whole once a
+ * minute and whenever Redis was away. */
+#pragma once
+#include "verify/revoke.h"
+
+#define SHARE_POLL_NS (300 * NS_PER_MS)
+#define SHARE_RETRY_NS (200 * NS_PER_MS)
+#define SHARE_WHOLE_NS (60 * NS_PER_S)
+#define SHARE_OVERLAP_MS 2000 /* read again: what was told at nearly the same time */
+#define SHARE_PAGE 128        /* records of one reading */
+#define SHARE_BATCH 16        /* records told, or taken out, at once */
+#define SHARE_RECORD 1200     /* bytes */
+
+enum share_doing { SHARE_NOTHING, SHARE_READING, SHARE_TELLING, SHARE_REMOVING };
+
+struct share {
+	const struct config *config;
+	const struct verify_world *world;
+	struct revocations *all;
+	void (*on_news)(void *with); /* something was believed that was not known here */
+	void *with;
+	unsigned char key[KEPT_SECRETS][SHA256_LEN];
+	size_t keys;                /* 0: nothing is shared */
+	enum share_doing doing;     /* what is asked of Redis and not answered yet */
+	bool whole, between;        /* this reading; between two pages of one */
+	uint64_t due_ns, whole_due_ns, from_ms, newest_ms, offset;
+	struct { uint64_t mark, at_ms; } told[SHARE_BATCH];
+	size_t told_len;
+	char removed[SHARE_BATCH][SHARE_RECORD];
+	size_t removed_len;
+	uint32_t refused, unshared; /* series */
+};
+
+void share_open(struct share *s, const struct config *c, const struct verify_world *world,
+                struct revocations *all, void (*on_news)(void *with), void *with);
+void share_close(struct share *s);
+/* At once, where it can be. */
+void share_tell(struct share *s);
+uint64_t share_tick(struct share *s, uint64_t now_ns); /* when next */
+
+/* share_record.c */
+bool share_write(const struct share *s, const struct revocation *r, char to[SHARE_RECORD]);
+/* False: it is not authentic, or of an issuer that is not known here (*foreign false). Its value is written
+ * to `value`. */
+bool share_read(const struct share *s, struct slice record, struct revocation *to,
+                char value[REVOKED_VALUE_MAX + 1], bool *foreign);

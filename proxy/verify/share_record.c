@@ -1,0 +1,84 @@
+/* One record of share.h: made, and read. */
+#include "base/text.h"
+#include "verify/share.h"
+#include <stdio.h>
+
+static bool sign(const struct share *s, size_t which, struct slice body, char hex[2 * SHA256_LEN])
+{
+	char all[SHARE_RECORD + 128];
+	unsigned char mac[SHA256_LEN];
+	struct text signed_part = TEXT(all), t = { .at = hex, .cap = 2 * SHA256_LEN };
+
+	text_add(&signed_part, S("sallyport revocation 1\n"));
+	text_add(&signed_part, s->config->root.environment);
+	text_char(&signed_part, '\n');
+	text_add(&signed_part, body);
+	if (signed_part.cut || !crypt_hmac((struct slice){ (const char *)s->key[which], SHA256_LEN },
+	                                   text_slice(&signed_part), mac))
+		return false;
+	text_hex(&t, mac, sizeof mac);
+	return true;
+}
+
+bool share_write(const struct share *s, const struct revocation *r, char to[SHARE_RECORD])
+{
+	char room[SHARE_RECORD], hex[2 * SHA256_LEN];
+	struct text body = TEXT(room), t = { .at = to, .cap = SHARE_RECORD };
+
+	text_printf(&body, "%s %s %llu %llu %llu %d ", revoked_kind_names[r->kind], r->issuer,
+	            (unsigned long long)r->until_s, (unsigned long long)r->before_s,
+	            (unsigned long long)r->at_ms, r->undone);
+	text_base64url(&body, r->value, strlen(r->value));
+	if (body.cut || !sign(s, 0, text_slice(&body), hex))
+		return false;
+	text_add(&t, (struct slice){ hex, sizeof hex });
+	text_char(&t, ' ');
+	text_add(&t, text_slice(&body));
+	return text_end(&t);
+}
+
+static bool is_authentic(const struct share *s, struct slice mac, struct slice body)
+{
+	char hex[2 * SHA256_LEN];
+
+	for (size_t i = 0; i < s->keys; i++)
+		if (sign(s, i, body, hex) && secret_same(mac, (struct slice){ hex, sizeof hex }))
+			return true;
+	return false;
+}
+
+static bool is_known(const struct share *s, struct slice issuer)
+{
+	for (size_t i = 0; i < s->config->root.issuers_len; i++)
+		if (slice_same(s->config->root.issuers[i].id, issuer))
+			return true;
+	return false;
+}
+
+bool share_read(const struct share *s, struct slice record, struct revocation *to,
+                char value[REVOKED_VALUE_MAX + 1], bool *foreign)
+{
+	struct slice body = record, mac = slice_cut(&body, ' '), rest = body;
+	size_t kind = 0, len = 0;
+	uint64_t undone;
+
+	*foreign = record.len >= SHARE_RECORD || !is_authentic(s, mac, body);
+	if (*foreign)
+		return false;
+	struct slice word = slice_cut(&rest, ' '), issuer = slice_cut(&rest, ' ');
+	while (kind < REVOKED_KINDS && !slice_same(word, slice_of(revoked_kind_names[kind])))
+		kind++;
+	*to = (struct revocation){ .kind = (enum revoked_kind)kind, .value = value };
+	bool whole = kind < REVOKED_KINDS && is_known(s, issuer) && issuer.len < sizeof to->issuer &&
+	             slice_u64(slice_cut(&rest, ' '), &to->until_s) &&
+	             slice_u64(slice_cut(&rest, ' '), &to->before_s) &&
+	             slice_u64(slice_cut(&rest, ' '), &to->at_ms) && slice_u64(slice_cut(&rest, ' '), &undone) &&
+	             text_base64url_decode(rest, value, REVOKED_VALUE_MAX, &len);
+	if (!whole)
+		return false;
+	value[len] = '\0';
+	to->undone = undone != 0;
+	snprintf(to->issuer, sizeof to->issuer, "%.*s", SLICE(issuer));
+	to->mark = revoked_mark(s->all->table, issuer, to->kind, (struct slice){ value, len });
+	return true;
+}
