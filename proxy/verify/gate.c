@@ -10,7 +10,7 @@ static bool has(const struct config_texts *list, struct slice word)
 	return false;
 }
 
-static struct issuer *find_issuer(const struct verify *v, struct slice name)
+struct issuer *gate_issuer(const struct verify *v, struct slice name)
 {
 	for (size_t i = 0; i < v->config->root.issuers_len; i++)
 		if (slice_same(v->issuer[i].config->id, name))
@@ -28,7 +28,7 @@ static void open_issuers(struct verify *v, struct gate *g, struct config_errors 
 	g->names = calloc(len, sizeof *g->names);
 	check(g->issuer && g->names);
 	for (size_t i = 0; i < len; i++) {
-		struct issuer *issuer = find_issuer(v, names[i]);
+		struct issuer *issuer = gate_issuer(v, names[i]);
 		if (!issuer) {
 			config_complain(errors, rule->place, "no issuer is named %.*s", SLICE(names[i]));
 			continue;

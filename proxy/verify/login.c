@@ -86,17 +86,9 @@ static bool is_let_in(struct login_issuer *p, unsigned percent, uint64_t now_ns)
 	}
 }
 
-static struct issuer *needed(struct verify *v, const struct config_route *route)
-{
-	for (size_t i = 0; i < v->config->root.issuers_len; i++)
-		if (slice_same(v->config->root.issuers[i].id, route->needs_issuer))
-			return &v->issuer[i];
-	return NULL;
-}
-
 enum pace login_enter(struct verify *v, struct logins *l, struct request *r, uint64_t now_ns)
 {
-	struct issuer *i = needed(v, r->route);
+	struct issuer *i = gate_issuer(v, r->route->needs_issuer);
 
 	worker_catch_up(v);
 	if (!i || !i->slot)

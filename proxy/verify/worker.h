@@ -83,6 +83,8 @@ void opaque_catch_up(struct verify *v);
 /* gate.c: what the routes demand. */
 void gates_open(struct verify *v, struct config_errors *errors);
 void gates_close(struct verify *v);
+/* By its name in the configuration; NULL: there is none. */
+struct issuer *gate_issuer(const struct verify *v, struct slice name);
 
 /* What can be said before any signature is checked: a fault that holds whoever signed. is_said: the issuer
  * itself said so when asked, so that an audience may be wanting. */
