@@ -118,6 +118,28 @@ static void print_process(const char *name, const json_t *p)
 		talk_number(p, "generation"), talk_word(p, "state"), talk_number(p, "up_s"));
 }
 
+static void print_redis(const json_t *redis)
+{
+	const json_t *servers = json_object_get(redis, "servers");
+	size_t i;
+	json_t *one;
+
+	if (!json_is_object(redis))
+		return;
+	printf("redis, %s: a fleet of %lld%s\n", talk_word(redis, "mode"), talk_number(redis, "fleet"),
+		json_array_size(servers) ? "" : "; no master is known");
+	json_array_foreach((json_t *)(uintptr_t)servers, i, one) {
+		const char *state = talk_word(one, "state");
+		bool well = strcmp(state, "up") == 0;
+		printf("  %s %s%s%s", talk_word(one, "server"), colour(well ? "\033[32m" : "\033[31m"), state,
+			colour("\033[0m"));
+		if (json_is_string(json_object_get(one, "reason")))
+			printf(" (%s)", talk_word(one, "reason"));
+		printf(", used by %lld of %lld processes\n", talk_number(one, "used_by"),
+			talk_number(one, "used_by") + talk_number(one, "unused_by"));
+	}
+}
+
 static void print_status(const json_t *told)
 {
 	const char *state = talk_word(told, "state");
@@ -139,6 +161,7 @@ static void print_status(const json_t *told)
 	print_process("keeper", json_object_get(told, "keeper"));
 	print_process("writer", json_object_get(told, "writer"));
 	talk_print_issuers(json_object_get(told, "issuers"), NULL);
+	print_redis(json_object_get(told, "redis"));
 	json_array_foreach(json_object_get(told, "barred"), i, one)
 		printf("barred %s for %lld s: in flight in two crashes\n", talk_word(one, "address"),
 			talk_number(one, "for_s"));

@@ -1,6 +1,7 @@
 /* The verbs of the admin socket: status, reload, version. Answers are JSON. */
 #include "process/keeper.h"
 #include "process/version.h"
+#include "redis/redis.h"
 #include <stdio.h>
 #include <stdlib.h>
 
@@ -123,7 +124,12 @@ static void tell_status(struct keeper *k, struct text *t)
 	text_add(t, S(",\"issuers\":["));
 	if (k->verify)
 		verify_keeper_tell(k->verify, write_piece, t);
-	text_add(t, S("],\"last_reload\":"));
+	text_add(t, S("],\"redis\":"));
+	if (k->redis)
+		redis_keeper_describe(k->redis, t);
+	else
+		text_add(t, S("null"));
+	text_add(t, S(",\"last_reload\":"));
 	if (read_outcome(k->shared, &outcome))
 		tell_outcome(t, &outcome);
 	else

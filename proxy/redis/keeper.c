@@ -142,6 +142,13 @@ uint64_t redis_keeper_due_ns(const struct redis_keeper *k)
 	return due;
 }
 
+void redis_keeper_describe(const struct redis_keeper *k, struct text *t)
+{
+	text_printf(t, "{\"fleet\":%u,", redis_fleet_size(&k->world.published->fleet, k->world.config));
+	redis_describe(k->redis, t);
+	text_char(t, '}');
+}
+
 struct redis *redis_keeper_redis(struct redis_keeper *k)
 {
 	return k->redis;

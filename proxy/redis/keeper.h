@@ -59,5 +59,8 @@ void redis_keeper_close(struct redis_keeper *k);
 void redis_keeper_sweep(struct redis_keeper *k);
 void redis_keeper_flush(struct redis_keeper *k);
 uint64_t redis_keeper_due_ns(const struct redis_keeper *k);
+/* For status: {...}, as redis_describe, with the size of the fleet. */
+struct text;
+void redis_keeper_describe(const struct redis_keeper *k, struct text *t);
 /* For the keeper's other work. */
 struct redis *redis_keeper_redis(struct redis_keeper *k);

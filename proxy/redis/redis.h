@@ -78,6 +78,11 @@ static inline bool redis_is_usable(const struct redis *r, uint16_t slot)
  * Goes on while the shard is down. 0: that clock was never read. */
 uint64_t redis_stamp(const struct redis *r, uint16_t slot, uint64_t now_ns, uint64_t *error_ns);
 
+/* For status: "mode":...,"servers":[...], of masters the state of this process's breaker, why it is open, and
+ * how many of the machine's processes use the server or do not. */
+struct text;
+void redis_describe(const struct redis *r, struct text *t);
+
 /* ---- asking ---- */
 enum redis_type { REDIS_NIL, REDIS_INTEGER, REDIS_STRING, REDIS_STATUS, REDIS_ARRAY, REDIS_ERROR };
 struct redis_value {

@@ -1,6 +1,6 @@
 import os, signal, subprocess
 import pytest
-from house import connect, exchange, free_port, run, wait_until
+from house import BINARY, connect, exchange, free_port, run, wait_until
 from test_seen import ask
 
 
@@ -42,11 +42,23 @@ def metric(world, name):
     return found[0] if found else None
 
 
+def told(world):
+    redis = world.proxy.status()["redis"]
+    return redis["fleet"], redis["servers"]
+
+
+def lines(world):
+    return run(BINARY, "status", "-c", world.proxy.file, env=world.proxy.env).stdout.splitlines()
+
+
 def test_workers_and_keeper_use_a_redis_by_name_and_do_without_it(make_world, redis):
     w = make_world(routes=f'redis: {{servers: "redis://localhost:{redis.port}", budget: 500ms}}\n' + SECRET, env=FLEET)
     up, down = (f'redis_{x}{{server="localhost:{redis.port}"}}' for x in ("up", "down"))
     wait_until(lambda: metric(w, up) == 3, 20)  # two workers and the keeper
     wait_until(lambda: redis.cli("keys", "*").split() == ["sallyport:dev:fleet"])
+    server = f"localhost:{redis.port}"
+    assert told(w) == (1, [{"server": server, "state": "up", "used_by": 3, "unused_by": 0, "reason": None}])
+    assert f"  {server} up, used by 3 of 3 processes" in lines(w)
     names = redis.cli("client", "list")
     assert "name=sallyport-worker-0" in names and "name=sallyport-worker-1" in names and "name=sallyport-keeper" in names
     assert 0 < int(redis.cli("pttl", "sallyport:dev:fleet")) <= 120000
@@ -57,6 +69,8 @@ def test_workers_and_keeper_use_a_redis_by_name_and_do_without_it(make_world, re
     wait_until(lambda: metric(w, up) == 3, 20)
     redis.stop()
     wait_until(lambda: metric(w, down) == 3, 20)
+    wait_until(lambda: told(w)[1][0]["reason"] == "refused")
+    assert f"  {server} down (refused), used by 0 of 3 processes" in lines(w)
     assert exchange(connect(w.port, w.ca), "GET", "/open/hello")[0] == 200
     redis.start()
     wait_until(lambda: metric(w, up) == 3, 20)
@@ -69,6 +83,7 @@ def test_workers_and_keeper_use_a_redis_by_name_and_do_without_it(make_world, re
 
 def test_a_redis_that_cannot_be_spoken_to_safely_refuses_the_reload(make_world, tmp_path):
     w = make_world(env=FLEET)
+    assert w.proxy.status()["redis"] is None
     (tmp_path / "ca.pem").write_text("nothing")
     done = w.proxy.reload(w.config(routes=f'redis: {{servers: "rediss://127.0.0.1:1", tls: {{ca: {tmp_path}/ca.pem}}}}\n' + SECRET))
     assert done.returncode == 78 and "holds no certificate in PEM form" in done.stderr + done.stdout
