@@ -19,6 +19,16 @@ static void add_name(struct text *key, const struct row *row)
 	text_add(key, row->kind == ROW_LIST ? S("[]") : row->kind == ROW_MAP ? S(".NAME") : S(""));
 }
 
+/* May the word stand for a NAME at the key's end? Not where it looks like an option of it, misspelt. */
+static bool is_name(const struct scope *s, struct slice word)
+{
+	struct guess guess = guess_of(word);
+
+	for (size_t i = 0; i < s->rows_len; i++)
+		guess_try(&guess, slice_of(s->rows[i].name));
+	return word.len && !guess.best.len;
+}
+
 /* Follows the key; a name may stand behind a mapping of names, or be left out. */
 static bool follow(const struct scope *s, struct slice rest, struct found *f)
 {
@@ -36,10 +46,10 @@ static bool follow(const struct scope *s, struct slice rest, struct found *f)
 	if (row_has_scope(row) && follow(row->scope(), rest, f))
 		return true;
 	if (row->kind == ROW_MAP) {
-		slice_cut(&rest, '.');
+		struct slice name = slice_cut(&rest, '.');
 		f->scope = row->scope();
 		f->row = NULL;
-		if (!rest.len || follow(row->scope(), rest, f))
+		if (rest.len ? name.len && follow(row->scope(), rest, f) : is_name(row->scope(), name))
 			return true;
 	}
 	f->key = before;

@@ -79,6 +79,8 @@ def test_explain_and_print_as_json():
     assert done.returncode == 0 and json.loads(done.stdout)
     done = run(BINARY, "config", "explain", "routes.verify.issuer")
     assert done.returncode == 0 and "issuer" in done.stdout
+    done = run(BINARY, "config", "explain", "limits.rat")
+    assert done.returncode == 1 and 'did you mean "limits.rate"?' in done.stderr and not done.stdout
 
 
 def test_the_example_is_accepted_by_the_schema_and_the_reader():

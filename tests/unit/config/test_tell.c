@@ -87,6 +87,8 @@ static void keys_are_found_with_and_without_brackets_and_names(void **state)
 	expect_key("issuers.issuer.issuer", "issuers.NAME.issuer\n");
 	expect_key("upstreams.health.path", "upstreams.NAME.health.path\n");
 	expect_key("upstreams.app.health.path", "upstreams.NAME.health.path\n");
+	expect_key("limits.login", "limits.NAME\n");
+	expect_key("limits.NAME", "limits.NAME\n");
 	expect_key("routes.request_headers.set", "routes[].request_headers.set\n");
 	expect_key("", "(the whole file)\n");
 }
@@ -100,6 +102,9 @@ static void unknown_keys_are_answered_with_a_suggestion(void **state)
 	expect_suggestion("environment.x", "there is no option \"environment.x\"");
 	expect_suggestion("zzzzzzzzzz", "there is no option \"zzzzzzzzzz\"\n");
 	expect_suggestion(".", "there is no option \".\"\n");
+	expect_suggestion("limits.rat", "there is no option \"limits.rat\"; did you mean \"limits.rate\"?");
+	expect_suggestion("issuers.budgett", "did you mean \"issuers.budget\"?");
+	expect_suggestion("limits..rate", "there is no option \"limits..rate\"; did you mean \"limits.rate\"?");
 }
 
 static void an_explanation_says_type_default_range_and_when_it_changes(void **state)
