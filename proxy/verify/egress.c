@@ -66,10 +66,10 @@ struct way *egress_choose(struct outbound *o, const struct errand *e, uint64_t n
 	return best;
 }
 
-void egress_worked(struct way *w)
+void egress_worked(const struct outbound *o, struct way *w)
 {
-	if (w->failures)
-		log_info("issuer's way out %s works again", w->name);
+	if (w->failures && o->ways > 1)
+		log_info("issuer %.*s: its way out %s works again", SLICE(o->config->id), w->name);
 	w->failures = 0;
 	w->bad_until_ns = 0;
 	w->failure[0] = '\0';

@@ -129,7 +129,7 @@ static void on_answer(void *for_whom, int status, struct slice body, uint64_t ma
 		go_on(o, e, said);
 		return;
 	}
-	egress_worked(w);
+	egress_worked(o, w);
 	list_remove(&e->link);
 	e->outbound = NULL;
 	e->done(e->for_whom, status, body, max_age_s, failure);

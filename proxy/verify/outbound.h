@@ -80,5 +80,5 @@ void outbound_tell(const struct outbound *o, struct text *t);
 void egress_open(struct outbound *o);
 /* The best of those not tried; NULL: all were. */
 struct way *egress_choose(struct outbound *o, const struct errand *e, uint64_t now_ns);
-void egress_worked(struct way *w);
+void egress_worked(const struct outbound *o, struct way *w);
 void egress_failed(struct outbound *o, struct way *w, const char *why, uint64_t now_ns);

@@ -318,6 +318,41 @@ static void a_way_that_goes_on_failing_is_left_alone_for_a_minute_at_most(void *
 	assert_in_range(failed, 600 / 72 + 4, 600 / 48 + 8);
 }
 
+static void take_line(void *with, enum log_level level, struct slice line)
+{
+	(void)level;
+	text_add(with, line);
+}
+
+static void the_log_says_whose_way_fails_and_works_again_where_there_is_another(void **state)
+{
+	char lines[1024];
+	struct text t = TEXT(lines);
+
+	(void)state;
+	log_threshold(LOG_LEVEL_INFO);
+	log_sink(take_line, &t);
+	open_ways();
+	send_it(0, RANK_KEYS, "k");
+	answer(0, 0);
+	answer(1, 200);
+	now_ns += 3 * NS_PER_S;
+	send_it(1, RANK_REFRESH, "r");
+	answer(2, 200);
+	outbound_close(&outbound);
+	open_with(80, 1000, 1); /* where there is but one, whoever asked says that it failed */
+	send_it(0, RANK_KEYS, "k");
+	answer(0, 0);
+	send_it(1, RANK_KEYS, "k");
+	answer(1, 200);
+	log_sink(NULL, NULL);
+	log_threshold(LOG_LEVEL_ERROR + 1);
+	text_end(&t);
+	assert_string_equal(lines,
+		"sallyport: warning: issuer auth0: its way out proxy http://p:1 fails: refused\n"
+		"sallyport: issuer auth0: its way out proxy http://p:1 works again\n");
+}
+
 static void the_ways_are_told_of_as_json(void **state)
 {
 	char room[1024];
@@ -350,6 +385,7 @@ int main(void)
 		TEST(what_the_issuer_says_is_no_fault_of_the_way_but_a_proxys_word_is),
 		TEST(a_way_proves_itself_again_where_nobody_waits),
 		TEST(a_way_that_goes_on_failing_is_left_alone_for_a_minute_at_most),
+		TEST(the_log_says_whose_way_fails_and_works_again_where_there_is_another),
 		TEST(the_ways_are_told_of_as_json),
 #undef TEST
 	};
