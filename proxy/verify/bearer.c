@@ -2,8 +2,7 @@
 
 static bool is_b64token(char c)
 {
-	return (c >= 'A' && c <= 'Z') || (c >= 'a' && c <= 'z') || (c >= '0' && c <= '9') || c == '-' ||
-	       c == '.' || c == '_' || c == '~' || c == '+' || c == '/';
+	return char_is(c, CHAR_UNRESERVED) || c == '+' || c == '/';
 }
 
 /* 1*( ALPHA / DIGIT / "-" / "." / "_" / "~" / "+" / "/" ) *"=" */
@@ -20,15 +19,15 @@ bool bearer_is_token(struct slice s)
 	return i == s.len;
 }
 
-enum fault bearer_read(struct slice authorization, struct slice *token)
+bool bearer_read(struct slice authorization, struct slice *token)
 {
 	struct slice rest = slice_trim(authorization);
 	struct slice scheme = slice_cut(&rest, ' ');
 
 	if (!slice_same_nocase(scheme, S("Bearer")))
-		return FAULT_TOKEN_MISSING;
+		return false;
 	while (rest.len && rest.at[0] == ' ')
 		rest = slice_from(rest, 1);
 	*token = rest;
-	return bearer_is_token(rest) ? FAULT_NONE : FAULT_TOKEN_MALFORMED;
+	return true;
 }

@@ -80,9 +80,8 @@ enum fault credential_find(const struct carrier *carriers, size_t len, const str
 	if (!s.count)
 		return FAULT_TOKEN_MISSING;
 	struct slice whole = to->token;
-	if (to->carrier->kind == CARRIER_BEARER)
-		return bearer_read(whole, &to->token);
-	return bearer_is_token(whole) ? FAULT_NONE : FAULT_TOKEN_MALFORMED;
+	bool another_scheme = to->carrier->kind == CARRIER_BEARER && !bearer_read(whole, &to->token);
+	return another_scheme ? FAULT_TOKEN_MISSING : FAULT_NONE;
 }
 
 /* The field's value without that cookie; empty where nothing is left. NULL behind .at: no room. */

@@ -22,9 +22,9 @@ struct credential {
 bool carrier_read(struct slice word, struct carrier *to, const char **why)
 	__attribute__((warn_unused_result));
 
-/* FAULT_NONE and *to; TOKEN_MISSING where none is there; TWO_CREDENTIALS; TOKEN_MALFORMED. An empty cookie
- * is none. Authorization counts as a credential whatever its scheme, but another scheme than Bearer is
- * TOKEN_MISSING; to->carrier is set then. */
+/* FAULT_NONE and *to, whose token has not been looked at yet (bearer_is_token); TOKEN_MISSING where none is
+ * there; TWO_CREDENTIALS. An empty cookie is none. Authorization counts as a credential whatever its scheme,
+ * but another scheme than Bearer is TOKEN_MISSING; to->carrier is set then. */
 enum fault credential_find(const struct carrier *carriers, size_t len, const struct headers *headers,
                            struct credential *to) __attribute__((warn_unused_result));
 

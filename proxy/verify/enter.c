@@ -133,8 +133,9 @@ static enum fault examine(struct trial *t)
 	enum fault fault = take_credential(t);
 	if (fault)
 		return fault;
-	if (t->gate->opaque < t->gate->len && !jwt_is_shaped(t->credential.token))
-		return opaque_examine(t);
+	struct slice token = t->credential.token;
+	if (t->gate->opaque < t->gate->len && !jwt_is_shaped(token))
+		return bearer_is_token(token) ? opaque_examine(t) : FAULT_TOKEN_MALFORMED;
 	for (size_t i = 0; i < t->gate->len; i++) {
 		const struct claims *known = recall(t, t->gate->issuer[i]);
 		if (known)
@@ -145,6 +146,8 @@ static enum fault examine(struct trial *t)
 		}
 	}
 	t->issuer = NULL;
+	if (!bearer_is_token(token)) /* of what is remembered that is known */
+		return FAULT_TOKEN_MALFORMED;
 	metrics_add(v->miss, 1);
 	return examine_anew(t);
 }

@@ -24,8 +24,9 @@ struct jwt_scratch { /* two buffers of `size` bytes each; a token may be as long
 	size_t size;
 };
 
-/* The token of an Authorization value (RFC 6750): FAULT_NONE and *token, TOKEN_MISSING, TOKEN_MALFORMED. */
-enum fault bearer_read(struct slice authorization, struct slice *token);
+/* What an Authorization value of the scheme Bearer brings (RFC 6750), be it a token or not. False: another
+ * scheme. */
+bool bearer_read(struct slice authorization, struct slice *token) __attribute__((warn_unused_result));
 /* Is it a b64token (RFC 6750 section 2.1)? */
 bool bearer_is_token(struct slice s);
 

@@ -83,7 +83,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 		return 0;
 	switch (data[0]) {
 	case 'B':
-		if (bearer_read(rest, &token) == FAULT_NONE)
+		if (bearer_read(rest, &token) && bearer_is_token(token))
 			read_token(token);
 		break;
 	case 'H':

@@ -23,7 +23,7 @@ static void the_token_of_a_bearer_field_is_taken_whatever_the_case_of_its_scheme
 
 	(void)state;
 	for (size_t i = 0; i < sizeof fields / sizeof *fields; i++) {
-		assert_int_equal(bearer_read(slice_of(fields[i]), &token), FAULT_NONE);
+		assert_true(bearer_read(slice_of(fields[i]), &token) && bearer_is_token(token));
 		assert_true(slice_same(token, S("a.b-c_d~e+f/g==")));
 	}
 }
@@ -35,10 +35,10 @@ static void another_scheme_is_no_credential(void **state)
 
 	(void)state;
 	for (size_t i = 0; i < sizeof fields / sizeof *fields; i++)
-		assert_int_equal(bearer_read(slice_of(fields[i]), &token), FAULT_TOKEN_MISSING);
+		assert_false(bearer_read(slice_of(fields[i]), &token));
 }
 
-static void a_bearer_field_without_exactly_one_token_is_malformed(void **state)
+static void a_bearer_field_without_exactly_one_token_brings_none(void **state)
 {
 	static const char *const fields[] = { "Bearer", "Bearer ", "Bearer a b", "Bearer a,b", "Bearer \"a\"",
 		"Bearer =", "Bearer a=b", "Bearer a\tb", "Bearer \xc3\xa4", "Bearer a, Bearer b" };
@@ -46,7 +46,7 @@ static void a_bearer_field_without_exactly_one_token_is_malformed(void **state)
 
 	(void)state;
 	for (size_t i = 0; i < sizeof fields / sizeof *fields; i++)
-		assert_int_equal(bearer_read(slice_of(fields[i]), &token), FAULT_TOKEN_MALFORMED);
+		assert_true(bearer_read(slice_of(fields[i]), &token) && !bearer_is_token(token));
 }
 
 /* ---- published vectors ---- */
@@ -326,7 +326,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(the_token_of_a_bearer_field_is_taken_whatever_the_case_of_its_scheme),
 		cmocka_unit_test(another_scheme_is_no_credential),
-		cmocka_unit_test(a_bearer_field_without_exactly_one_token_is_malformed),
+		cmocka_unit_test(a_bearer_field_without_exactly_one_token_brings_none),
 		cmocka_unit_test(the_rs256_example_of_rfc_7515_verifies),
 		cmocka_unit_test(the_es256_example_of_rfc_7515_verifies),
 		cmocka_unit_test(the_ed25519_example_of_rfc_8037_verifies),

@@ -325,6 +325,9 @@ static void what_looks_like_a_jwt_is_verified_as_one(void **state)
 	assert_int_equal(asking_try(0, "eyJhbGciOiJkaXIifQ..a.b.c"), FAULTS); /* encrypted: only its issuer can */
 	assert_int_equal(asking_enter(asking_guest(1, 0, "not.a.jwt")), FAULTS);
 	assert_int_equal(asking.calls, 2);
+	assert_int_equal(asking_try(0, "no b64token"), FAULT_TOKEN_MALFORMED); /* nobody is asked */
+	assert_int_equal(asking_try(0, "opaque\"1"), FAULT_TOKEN_MALFORMED);
+	assert_int_equal(asking.calls, 2);
 	asking.issuer.opaque = NULL;
 	struct config_errors errors = { 0 };
 	verify_close(asking.verify);
