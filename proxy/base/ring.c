@@ -28,13 +28,50 @@ static void copy_out(struct ring *r, uint64_t at, void *to, size_t len)
 	memcpy((char *)to + first, r->data, len - first);
 }
 
+static bool has_room(const struct ring *r, uint64_t head, size_t len)
+{
+	uint64_t held = head - atomic_load_explicit(&r->tail, memory_order_acquire);
+
+	return len <= r->size / 2 && r->size - held >= len;
+}
+
+bool ring_add(struct ring *r, struct slice piece)
+{
+	uint64_t head = atomic_load_explicit(&r->head, memory_order_relaxed);
+
+	if (!has_room(r, head, piece.len))
+		return false;
+	copy_in(r, head, piece.at, piece.len);
+	atomic_store_explicit(&r->head, head + piece.len, memory_order_release);
+	return true;
+}
+
+size_t ring_look(const struct ring *r, struct slice parts[static 2])
+{
+	uint64_t tail = atomic_load_explicit(&r->tail, memory_order_relaxed);
+	uint64_t len = atomic_load_explicit(&r->head, memory_order_acquire) - tail;
+	size_t start = (size_t)(tail & (r->size - 1)), first = (size_t)r->size - start;
+
+	if (len > r->size) /* a broken producer */
+		len = r->size;
+	if (first > len)
+		first = (size_t)len;
+	parts[0] = (struct slice){ r->data + start, first };
+	parts[1] = (struct slice){ r->data, (size_t)len - first };
+	return (size_t)len;
+}
+
+void ring_drop(struct ring *r, size_t len)
+{
+	atomic_fetch_add_explicit(&r->tail, len, memory_order_release);
+}
+
 bool ring_put(struct ring *r, struct slice record)
 {
 	uint64_t head = atomic_load_explicit(&r->head, memory_order_relaxed);
-	uint64_t tail = atomic_load_explicit(&r->tail, memory_order_acquire);
 	uint32_t len = (uint32_t)record.len;
 
-	if (record.len == 0 || record.len > r->size / 2 || r->size - (head - tail) < record.len + sizeof len)
+	if (record.len == 0 || record.len > r->size / 2 || !has_room(r, head, record.len + sizeof len))
 		return false;
 	copy_in(r, head, &len, sizeof len);
 	copy_in(r, head + sizeof len, record.at, record.len);

@@ -1,5 +1,6 @@
-/* ring.h -- records from one process to another through shared memory: one producer, one consumer,
- * never blocks.
+/* ring.h -- bytes from one process to another through shared memory: one producer, one consumer, never
+ * blocks. Either plain bytes in whole pieces (ring_add, ring_look, ring_drop) or records that keep their
+ * bounds (ring_put, ring_take); one ring carries one of the two.
  * A producer killed in the middle of a put leaves the ring as it was before it. */
 #pragma once
 #include "base/slice.h"
@@ -20,6 +21,13 @@ static inline size_t ring_memory(size_t size)
 
 /* `memory` is zeroed, 64-byte aligned, ring_memory(size) long; size is a power of two. */
 struct ring *ring_init(void *memory, size_t size);
+
+/* The whole piece or, where it does not fit, nothing: false. */
+bool ring_add(struct ring *r, struct slice piece);
+/* What lies in the ring, oldest first and in place, in two parts where it wraps; returns its length. The
+ * producer leaves it alone until it is dropped. */
+size_t ring_look(const struct ring *r, struct slice parts[static 2]);
+void ring_drop(struct ring *r, size_t len);
 
 /* The whole record or, where it does not fit, nothing: false. */
 bool ring_put(struct ring *r, struct slice record);

@@ -60,7 +60,7 @@ struct ring *shared_access(const struct shared *s, unsigned seat)
 
 void shared_log(const struct shared *s, unsigned seat, struct slice line)
 {
-	if (!ring_put(shared_access(s, seat), line))
+	if (!ring_add(shared_access(s, seat), line))
 		metrics_count(METRIC_log_dropped_total);
 }
 

@@ -98,7 +98,8 @@ const struct verify_published *shared_keys(const struct shared *s);
 /* A seat's rings: access log lines and messages to the writer (of every seat), asks to the keeper, and the
  * addresses whose requests are in flight (workers only). */
 struct ring *shared_access(const struct shared *s, unsigned seat);
-/* A line into its own ring; where it is full, it is counted as lost at once: the writer may be stuck. */
+/* A line, with its newline, into its own ring; where that is full, the line is counted as lost at once: the
+ * writer may be stuck. */
 void shared_log(const struct shared *s, unsigned seat, struct slice line);
 struct ring *shared_messages(const struct shared *s, unsigned seat);
 struct ring *shared_asks(const struct shared *s, unsigned seat);

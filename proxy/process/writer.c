@@ -9,10 +9,9 @@
 #include <poll.h>
 #include <signal.h>
 #include <stdlib.h>
+#include <sys/uio.h>
 #include <unistd.h>
 
-#define GATHER ((size_t)256 * 1024) /* bytes written at once */
-#define RECORD ((size_t)64 * 1024)  /* longest line */
 #define SLEEP_LEAST_MS 4
 #define SLEEP_MOST_MS 100
 #define COMPLAIN_NS (10 * NS_PER_S)
@@ -21,9 +20,7 @@ struct writer {
 	struct post *post;
 	int access;           /* -1: none */
 	const char *path;
-	char *gather;
-	size_t gathered;
-	unsigned lines;       /* in gather */
+	bool torn;            /* the file ends within a line */
 	uint64_t complained_ns;
 };
 
@@ -46,55 +43,76 @@ static void complain(struct writer *w, const char *what, int why)
 	log_error("the access log %s %s: %s; its lines are dropped", w->path, what, strerror(why));
 }
 
-static bool write_all(int fd, const char *at, size_t len)
+static void write_all(int fd, struct slice s)
 {
-	while (len) {
-		ssize_t n = write(fd, at, len);
+	while (s.len) {
+		ssize_t n = write(fd, s.at, s.len);
+		if (n < 0 && errno == EINTR)
+			continue;
+		if (n <= 0)
+			return;
+		s = slice_from(s, (size_t)n);
+	}
+}
+
+static unsigned lines_in(struct slice s)
+{
+	unsigned lines = 0;
+
+	for (; slice_find(s, '\n') < s.len; lines++)
+		s = slice_from(s, slice_find(s, '\n') + 1);
+	return lines;
+}
+
+static bool write_access(struct writer *w, struct slice parts[static 3])
+{
+	while (parts[0].len + parts[1].len + parts[2].len) {
+		struct iovec of[3] = { { (void *)parts[0].at, parts[0].len }, { (void *)parts[1].at, parts[1].len },
+		                       { (void *)parts[2].at, parts[2].len } };
+		ssize_t n = writev(w->access, of, 3);
 		if (n < 0 && errno == EINTR)
 			continue;
 		if (n <= 0)
 			return false;
-		at += n;
-		len -= (size_t)n;
+		for (size_t i = 0, left = (size_t)n; left; i++) {
+			struct slice done = slice_head(parts[i], left);
+			if (done.len)
+				w->torn = done.at[done.len - 1] != '\n';
+			parts[i] = slice_from(parts[i], done.len);
+			left -= done.len;
+		}
 	}
 	return true;
 }
 
-static void flush(struct writer *w)
-{
-	if (w->gathered && (w->access < 0 || !write_all(w->access, w->gather, w->gathered))) {
-		if (w->access >= 0)
-			complain(w, "cannot be written", errno);
-		metrics_count_n(METRIC_log_dropped_total, w->lines);
-	}
-	w->gathered = 0;
-	w->lines = 0;
-}
-
-static void take_lines(struct writer *w, unsigned seat)
+/* Straight out of the shared memory into the file. True where there was anything. */
+static bool take_lines(struct writer *w, unsigned seat)
 {
 	struct ring *r = shared_access(w->post->shared, seat);
-	size_t len;
+	struct slice parts[3] = { slice_head(S("\n"), w->torn) };
+	size_t len = ring_look(r, parts + 1);
 
-	while ((len = ring_take(r, w->gather + w->gathered, RECORD)) > 0) {
-		w->gathered += len;
-		w->lines++;
-		if (w->gathered > GATHER - RECORD)
-			flush(w);
+	if (!len)
+		return false;
+	if (w->access < 0 || !write_access(w, parts)) {
+		if (w->access >= 0)
+			complain(w, "cannot be written", errno);
+		metrics_count_n(METRIC_log_dropped_total, lines_in(parts[1]) + lines_in(parts[2]));
 	}
+	ring_drop(r, len);
+	return true;
 }
 
 static bool take_messages(struct writer *w, unsigned seat)
 {
-	char line[4096];
-	size_t len;
-	bool any = false;
+	struct ring *r = shared_messages(w->post->shared, seat);
+	struct slice parts[2];
+	size_t len = ring_look(r, parts);
 
-	while ((len = ring_take(shared_messages(w->post->shared, seat), line, sizeof line)) > 0) {
-		write_all(STDERR_FILENO, line, len);
-		any = true;
-	}
-	return any;
+	write_all(STDERR_FILENO, parts[0]);
+	write_all(STDERR_FILENO, parts[1]);
+	ring_drop(r, len);
+	return len > 0;
 }
 
 /* True where there was anything. */
@@ -103,11 +121,9 @@ static bool take_all(struct writer *w)
 	bool any = false;
 
 	for (unsigned seat = 0; seat < w->post->shared->seats_len; seat++) {
-		take_lines(w, seat);
+		any |= take_lines(w, seat);
 		any |= take_messages(w, seat);
 	}
-	any |= w->gathered > 0;
-	flush(w);
 	return any;
 }
 
@@ -134,8 +150,7 @@ static bool open_all(struct writer *w)
 		if (w->access < 0)
 			complain(w, "cannot be opened", why);
 	}
-	w->gather = malloc(GATHER + RECORD);
-	return w->gather != NULL;
+	return true;
 }
 
 /* Without a supervisor it stays for those who still finish what they have in hand. */
@@ -182,6 +197,7 @@ int writer_main(struct post *p)
 		return 1;
 	w->post = p;
 	w->access = -1;
+	signal(SIGXFSZ, SIG_IGN); /* a file at its limit is a full disk, not an end */
 	if (open_all(w)) {
 		shared_say(p->shared, p->seat, SEAT_SERVING);
 		run(w);
@@ -189,7 +205,6 @@ int writer_main(struct post *p)
 	}
 	if (w->access >= 0)
 		close(w->access);
-	free(w->gather);
 	free(w);
 	return status;
 }

@@ -10,6 +10,7 @@ def once(house, contender, make_load):
     """CPU us per piece of work, pieces per second, and the share of the core that went neither to us nor to idleness."""
     def ours():
         return contender.cpu() + machine.cpu_seconds(house.origin.pid) + machine.ended_children_seconds()
+    contender.empty_logs()
     before, own, busy, at = contender.cpu(), ours(), machine.core_busy_seconds(), time.monotonic()
     done = make_load(contender)
     took = time.monotonic() - at

@@ -5,6 +5,7 @@
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <sys/resource.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -92,10 +93,10 @@ static void lines_go_to_the_file_and_messages_to_stderr(void **state)
 	struct stat st;
 	pid_t pid = start(d);
 
-	ring_put(shared_access(&d->shared, SEAT_WORKERS), S("one\n"));
-	ring_put(shared_messages(&d->shared, SEAT_WORKERS + 1), S("sallyport: worker: hm\n"));
+	ring_add(shared_access(&d->shared, SEAT_WORKERS), S("one\n"));
+	ring_add(shared_messages(&d->shared, SEAT_WORKERS + 1), S("sallyport: worker: hm\n"));
 	usleep(20000);
-	ring_put(shared_access(&d->shared, SEAT_WORKERS), S("two\n")); /* the last ones are written too */
+	ring_add(shared_access(&d->shared, SEAT_WORKERS), S("two\n")); /* the last ones are written too */
 	assert_int_equal(stop(d, pid), 0);
 	assert_string_equal(read_back(open(d->path, O_RDONLY)), "one\ntwo\n");
 	assert_string_equal(read_back(d->out), "sallyport: worker: hm\n");
@@ -110,11 +111,11 @@ static void a_new_writer_opens_the_file_again(void **state)
 	pid_t pid = start(d);
 
 	snprintf(moved, sizeof moved, "%s.1", d->path);
-	ring_put(shared_access(&d->shared, SEAT_WORKERS), S("one\n"));
+	ring_add(shared_access(&d->shared, SEAT_WORKERS), S("one\n"));
 	assert_int_equal(stop(d, pid), 0);
 	close(d->out);
 	assert_int_equal(rename(d->path, moved), 0);
-	ring_put(shared_access(&d->shared, SEAT_WORKERS), S("two\n"));
+	ring_add(shared_access(&d->shared, SEAT_WORKERS), S("two\n"));
 	pid = start(d);
 	assert_int_equal(stop(d, pid), 0);
 	close(d->out);
@@ -128,6 +129,13 @@ static uint64_t dropped(void)
 	return metrics_value(metrics_series(METRIC_log_dropped_total, S(""), S(""), S(""), S("")));
 }
 
+static void wait_until_dropped(uint64_t n)
+{
+	for (unsigned i = 0; i < 5000 && dropped() < n; i++)
+		usleep(1000);
+	assert_true(dropped() >= n);
+}
+
 static void what_a_full_disk_does_not_take_is_dropped_counted_and_said_once(void **state)
 {
 	struct desk *d = *state;
@@ -136,13 +144,31 @@ static void what_a_full_disk_does_not_take_is_dropped_counted_and_said_once(void
 	uint64_t before = dropped();
 	pid_t pid = start(d);
 	for (int i = 0; i < 3; i++) {
-		ring_put(shared_access(&d->shared, SEAT_WORKERS), S("line\n"));
+		ring_add(shared_access(&d->shared, SEAT_WORKERS), S("line\n"));
 		usleep(15000);
 	}
 	assert_int_equal(stop(d, pid), 0);
 	assert_int_equal(dropped() - before, 3);
 	assert_string_equal(read_back(d->out), "sallyport: error: the access log /dev/full cannot be written: "
 		"No space left on device; its lines are dropped\n");
+}
+
+static void a_line_that_was_torn_does_not_spoil_the_next(void **state)
+{
+	struct desk *d = *state;
+	const struct rlimit most = { 14, RLIM_INFINITY }, none = { RLIM_INFINITY, RLIM_INFINITY };
+	uint64_t before = dropped();
+	pid_t pid = start(d);
+
+	assert_int_equal(prlimit(pid, RLIMIT_FSIZE, &most, NULL), 0);
+	ring_add(shared_access(&d->shared, SEAT_WORKERS), S("first one\nsecond one\n"));
+	wait_until_dropped(before + 1);
+	assert_int_equal(prlimit(pid, RLIMIT_FSIZE, &none, NULL), 0);
+	ring_add(shared_access(&d->shared, SEAT_WORKERS), S("third\n"));
+	assert_int_equal(stop(d, pid), 0);
+	close(d->out);
+	assert_string_equal(read_back(open(d->path, O_RDONLY)), "first one\nseco\nthird\n");
+	assert_int_equal(dropped() - before, 1);
 }
 
 static void a_ring_that_overflows_counts_what_it_lost(void **state)
@@ -175,6 +201,7 @@ int main(void)
 		TEST(lines_go_to_the_file_and_messages_to_stderr),
 		TEST(a_new_writer_opens_the_file_again),
 		TEST(what_a_full_disk_does_not_take_is_dropped_counted_and_said_once),
+		TEST(a_line_that_was_torn_does_not_spoil_the_next),
 		TEST(a_ring_that_overflows_counts_what_it_lost),
 	};
 
