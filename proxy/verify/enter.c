@@ -40,14 +40,15 @@ static bool is_proven_absent(const struct trial *t, uint64_t issued_s)
 	return t->issuer->fetched_ns >= arrived_ns;
 }
 
-/* FAULT_NONE and name.key; TOKEN_KEY where no key is the one named; TOKEN_ALGORITHM, TOKEN_SIGNATURE. */
+/* FAULT_NONE and name.key; TOKEN_KEY where no key is the one named; TOKEN_ALGORITHM, TOKEN_SIGNATURE;
+ * ISSUER_UNKNOWN where there are more keys that suit than are tried for one token. */
 static enum fault try_keys(struct trial *t, const struct jwt *jwt)
 {
 	struct keyset *keys = t->issuer->keys;
 	enum fault fault = FAULT_TOKEN_KEY;
 	unsigned tried = 0;
 
-	for (size_t i = 0; i < keys->len && tried < KEYS_TRIED_MAX; i++) {
+	for (size_t i = 0; i < keys->len; i++) {
 		struct key *key = &keys->at[i];
 		if (jwt->kid.len && !slice_same(key->kid, jwt->kid))
 			continue;
@@ -56,7 +57,8 @@ static enum fault try_keys(struct trial *t, const struct jwt *jwt)
 				fault = FAULT_TOKEN_ALGORITHM;
 			continue;
 		}
-		tried++;
+		if (tried++ == KEYS_TRIED_MAX)
+			return FAULT_ISSUER_UNKNOWN;
 		fault = FAULT_TOKEN_SIGNATURE;
 		if (key_verifies(key, &t->verify->crypt, jwt->alg, jwt->signed_part, jwt->signature)) {
 			t->name.key = (uint16_t)i;
@@ -140,7 +142,8 @@ static enum fault examine(struct trial *t)
 		const struct claims *known = recall(t, t->gate->issuer[i]);
 		if (known)
 			return examine_known(t, known);
-		if (cache_is_refused(v->cache, &t->name, t->now_ns)) {
+		if (cache_is_refused(v->cache, &t->name, t->now_ns) &&
+		    worker_trusts(v, t->issuer, t->now_ns, t->wall_s)) {
 			metrics_add(v->negative, 1);
 			return FAULT_TOKEN_SIGNATURE;
 		}

@@ -26,7 +26,7 @@ static int close_house(void **state)
 	return 0;
 }
 
-enum hand { HONEST, ZEROS, HMAC_OF_PEM, HMAC_OF_JWK, EMPTY, DER, HANDS };
+enum hand { HONEST, ZEROS, HMAC_OF_PEM, HMAC_OF_JWK, EMPTY, DER, PADDED, SALTLESS, HANDS };
 
 #define GOOD "{\"iss\":\"https://i/\",\"aud\":\"api\",\"sub\":\"mallory\",\"exp\":1800003600}"
 #define OLD CLAIM("\"iat\":1799999000") /* issued before the keys were fetched */
@@ -119,6 +119,8 @@ static const struct attack {
 	{ "{\"alg\":\"PS256\",\"kid\":\"rsa\"}", GOOD, HONEST, FAULT_TOKEN_SIGNATURE },
 	{ "{\"alg\":\"ES256\",\"kid\":\"ec\"}", GOOD, ZEROS, FAULT_TOKEN_SIGNATURE },
 	{ "{\"alg\":\"ES256\",\"kid\":\"ec\"}", GOOD, DER, FAULT_TOKEN_SIGNATURE },
+	{ "{\"alg\":\"ES256\",\"kid\":\"ec\"}", GOOD, PADDED, FAULT_TOKEN_SIGNATURE },
+	{ "{\"alg\":\"PS256\",\"kid\":\"rsa\"}", GOOD, SALTLESS, FAULT_TOKEN_SIGNATURE },
 	{ "{\"alg\":\"EdDSA\",\"kid\":\"ed\"}", GOOD, ZEROS, FAULT_TOKEN_SIGNATURE },
 	{ "{\"alg\":\"EdDSA\",\"kid\":\"ed\"}", GOOD, HONEST, FAULT_TOKEN_SIGNATURE }, /* signed with RSA */
 };
@@ -156,6 +158,33 @@ static size_t sign_der(struct slice of, unsigned char *to)
 	return len;
 }
 
+/* An honest signature, its halves longer than the curve's by a zero each. */
+static size_t sign_padded(struct slice of, unsigned char *to)
+{
+	unsigned char honest[128];
+	size_t len = maker_jose(honest, sign_der(of, honest), 32) / 2;
+
+	to[0] = to[1 + len] = 0;
+	memcpy(to + 1, honest, len);
+	memcpy(to + 2 + len, honest + len, len);
+	return 2 + 2 * len;
+}
+
+/* RFC 7518 section 3.5 wants a salt as long as the hash. */
+static size_t sign_saltless(struct slice of, unsigned char *to)
+{
+	EVP_PKEY_CTX *pctx = NULL;
+	EVP_MD_CTX *ctx = EVP_MD_CTX_new();
+	size_t len = 256;
+
+	EVP_DigestSignInit_ex(ctx, &pctx, "SHA256", NULL, NULL, rsa.pkey, NULL);
+	EVP_PKEY_CTX_set_rsa_padding(pctx, RSA_PKCS1_PSS_PADDING);
+	EVP_PKEY_CTX_set_rsa_pss_saltlen(pctx, 0);
+	EVP_DigestSign(ctx, to, &len, (const unsigned char *)of.at, of.len);
+	EVP_MD_CTX_free(ctx);
+	return len;
+}
+
 static struct slice forge(const struct attack *a, enum hand hand)
 {
 	static char room[40000];
@@ -176,6 +205,10 @@ static struct slice forge(const struct attack *a, enum hand hand)
 		len = hmac_of_jwk(text_slice(&t), signature);
 	else if (hand == DER)
 		len = sign_der(text_slice(&t), signature);
+	else if (hand == PADDED)
+		len = sign_padded(text_slice(&t), signature);
+	else if (hand == SALTLESS)
+		len = sign_saltless(text_slice(&t), signature);
 	text_char(&t, '.');
 	text_base64url(&t, signature, hand == EMPTY ? 0 : len);
 	return text_slice(&t);

@@ -106,6 +106,50 @@ static void a_bad_signature_is_remembered_for_ten_seconds_under_its_generation(v
 	cache_close(c);
 }
 
+/* Where they are looked for in the same place, too: it goes by the lowest bits of the generation. */
+static void a_bad_signature_never_crosses_token_issuer_or_generation(void **state)
+{
+	struct cache *c = cache_open(64);
+	struct cache_name bad = name_of(1, 1, 0), generation = name_of(1, 1 + (1 << 20), 0);
+	struct cache_name issuer = name_of(1, 1, 1), token = bad;
+
+	(void)state;
+	token.token[31] ^= 1;
+	cache_refuse(c, &bad, 5);
+	assert_true(cache_is_refused(c, &bad, 6));
+	assert_false(cache_is_refused(c, &generation, 6));
+	assert_false(cache_is_refused(c, &issuer, 6));
+	assert_false(cache_is_refused(c, &token, 6));
+	cache_close(c);
+}
+
+/* Two names that are looked for under one tag, whatever the seed. */
+static void a_verdict_is_not_found_by_its_tag_alone(void **state)
+{
+	const uint64_t spread = UINT64_C(0x9E3779B97F4A7C15);
+	struct cache *c = cache_open(64);
+	struct cache_name good = name_of(1, 1, 0), other = good;
+	struct claims claims = claims_of(10);
+	uint64_t word;
+	uint16_t key;
+
+	(void)state;
+	memcpy(&word, good.token, sizeof word);
+	word ^= spread ^ 2 * spread;
+	memcpy(other.token, &word, sizeof word);
+	other.generation = 2;
+	cache_put(c, &good, &claims);
+	assert_null(cache_find(c, &other, &key));
+	other = good;
+	other.issuer = 1;
+	memcpy(&word, good.token, sizeof word);
+	word ^= UINT64_C(1) << 48;
+	memcpy(other.token, &word, sizeof word);
+	assert_null(cache_find(c, &other, &key));
+	assert_non_null(cache_find(c, &good, &key));
+	cache_close(c);
+}
+
 static void garbage_cannot_drive_out_the_good(void **state)
 {
 	struct cache *c = cache_open(64);
@@ -131,6 +175,8 @@ int main(void)
 		cmocka_unit_test(claims_that_do_not_fit_are_not_remembered),
 		cmocka_unit_test(the_one_in_use_outlives_a_flood_of_others),
 		cmocka_unit_test(a_bad_signature_is_remembered_for_ten_seconds_under_its_generation),
+		cmocka_unit_test(a_bad_signature_never_crosses_token_issuer_or_generation),
+		cmocka_unit_test(a_verdict_is_not_found_by_its_tag_alone),
 		cmocka_unit_test(garbage_cannot_drive_out_the_good),
 	};
 

@@ -53,6 +53,18 @@ static void a_place_is_written_in_one_of_three_ways(void **state)
 			fail_msg("\"%s\" was taken for a place", bad[i]);
 }
 
+static void a_field_that_was_taken_out_is_no_credential(void **state)
+{
+	struct request *r = with((const char *const[]){ "Authorization: Bearer tok", "X-Token: other", NULL });
+	struct credential c;
+
+	(void)state;
+	assert_int_equal(credential_find(carriers, 3, &r->headers, &c), FAULT_TWO_CREDENTIALS);
+	r->headers.at[1].dropped = true; /* by Connection: X-Token */
+	assert_int_equal(credential_find(carriers, 3, &r->headers, &c), FAULT_NONE);
+	assert_true(slice_same(c.token, S("tok")));
+}
+
 static void the_one_credential_is_found_wherever_it_is(void **state)
 {
 	static const struct { const char *fields[4]; int carrier; enum fault fault; } table[] = {
@@ -252,6 +264,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(a_place_is_written_in_one_of_three_ways),
+		cmocka_unit_test(a_field_that_was_taken_out_is_no_credential),
 		cmocka_unit_test(the_one_credential_is_found_wherever_it_is),
 		cmocka_unit_test(what_was_verified_goes_on_unless_the_route_keeps_it),
 		cmocka_unit_test(what_was_not_verified_never_goes_on),

@@ -207,6 +207,11 @@ static void claims_are_read_in_all_their_spellings(void **state)
 	assert_true(claims_have(c, CLAIM_PERMISSIONS, S("p:q")) && !claims_have(c, CLAIM_PERMISSIONS, S("p")));
 	assert_true(c->expires_s == 1700000000 && c->issued_s == 1600000000 && c->not_before_s == 5);
 
+	token = maker_token(&m, NULL, "{\"azp\":\"app\",\"client_id\":\"c\",\"aud\":[\"a\",\"\"],\"exp\":9}");
+	assert_int_equal(jwt_read(token, &plan, &scratch, &jwt), FAULT_NONE);
+	assert_int_equal(jwt.whose, 0);
+	assert_true(slice_same(claims_get(c, CLAIM_CLIENT), S("app"))); /* what the issuer's client_claim says */
+	assert_true(claims_have(c, CLAIM_AUDIENCE, S("a")) && !claims_have(c, CLAIM_AUDIENCE, S("")));
 	token = maker_token(&m, NULL, "{\"aud\":\"a\",\"client_id\":\"c\",\"scp\":[\"r\",\"w\"],\"exp\":9}");
 	assert_int_equal(jwt_read(token, &plan, &scratch, &jwt), FAULT_NONE);
 	assert_true(claims_have(c, CLAIM_AUDIENCE, S("a")));
@@ -227,7 +232,8 @@ static void payloads_that_cannot_be_judged_are_malformed(void **state)
 			"{\"exp\":1,\"sub\":\" a\"}",
 		"{\"exp\":1,\"org_id\":\"a\\u007f\"}", "{\"exp\":1,\"azp\":\"a\\n\"}",
 			"{\"exp\":1,\"scope\":\"a\\tb\"}",
-		"{\"exp\":1,\"scp\":[\"a b\"]}", "{\"exp\":1,\"sub\":\"\xff\"}", "{\"exp\":1,\"nbf\":true}",
+		"{\"exp\":1,\"scp\":[\"a b\"]}", "{\"exp\":1,\"scp\":[\"a\",\"\"]}", "{\"exp\":1,\"sub\":\"a \"}",
+			 "{\"exp\":1,\"sub\":\"\xff\"}", "{\"exp\":1,\"nbf\":true}",
 		"{\"exp\":1,\"iat\":[1]}", "\xef\xbb\xbf{\"exp\":1}", "{'exp':1}", "{\"exp\":NaN}",
 		"{\"exp\":1,\"a\":[[[[[[[[[[[[[[[[[[[[1]]]]]]]]]]]]]]]]]]]]}",
 	};
@@ -287,6 +293,35 @@ static void headers_of_attackers_are_refused(void **state)
 	maker_free(&m);
 }
 
+/* The tenant is copied once as that, and once for each condition on it. */
+static void claims_that_do_not_fit_the_scratch_are_refused_not_cut(void **state)
+{
+	static char payload[8000];
+	struct slice org[] = { S("org_id"), S("org_id"), S("org_id") };
+	struct claims_plan greedy = { &names, 1, { org, 3 }, false };
+	struct maker m = maker_make(ALG_EDDSA, NULL);
+
+	(void)state;
+	for (int len = 4000; len <= 4200; len += 200) {
+		snprintf(payload, sizeof payload, "{\"exp\":9,\"org_id\":\"%0*d\"}", len, 7);
+		enum fault fault = jwt_read(maker_token(&m, NULL, payload), &greedy, &scratch, &jwt);
+		assert_int_equal(fault, len * 4 > SIZE ? FAULT_TOKEN_MALFORMED : FAULT_NONE);
+	}
+	maker_free(&m);
+}
+
+static void a_token_longer_than_the_scratch_is_refused(void **state)
+{
+	struct maker m = maker_make(ALG_EDDSA, NULL);
+	struct slice token = maker_token(&m, NULL, "{\"exp\":9}");
+	struct jwt_scratch exact = { decoded, texts, token.len }, less = { decoded, texts, token.len - 1 };
+
+	(void)state;
+	assert_int_equal(jwt_read(token, &plan, &exact, &jwt), FAULT_NONE);
+	assert_int_equal(jwt_read(token, &plan, &less, &jwt), FAULT_TOKEN_MALFORMED);
+	maker_free(&m);
+}
+
 static void a_kid_longer_than_its_bound_is_refused(void **state)
 {
 	char kid[300], header[400];
@@ -336,6 +371,8 @@ int main(void)
 		cmocka_unit_test(claims_are_read_in_all_their_spellings),
 		cmocka_unit_test(payloads_that_cannot_be_judged_are_malformed),
 		cmocka_unit_test(headers_of_attackers_are_refused),
+		cmocka_unit_test(claims_that_do_not_fit_the_scratch_are_refused_not_cut),
+		cmocka_unit_test(a_token_longer_than_the_scratch_is_refused),
 		cmocka_unit_test(a_kid_longer_than_its_bound_is_refused),
 		cmocka_unit_test(other_than_three_canonical_parts_is_malformed),
 	};

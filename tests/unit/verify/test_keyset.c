@@ -61,9 +61,29 @@ static void a_key_that_says_its_algorithm_verifies_no_other(void **state)
 	keyset_free(s);
 }
 
+/* Likewise, with one piece of it written otherwise. */
+static int altered(const struct maker *m, const char *from, const char *to)
+{
+	char whole[4096], room[4096];
+	struct text t = TEXT(whole), u = TEXT(room);
+
+	text_add(&t, S("{\"keys\":["));
+	maker_jwk(m, &t, "");
+	text_add(&t, S("]}"));
+	assert_true(text_end(&t));
+	const char *at = strstr(whole, from);
+	assert_non_null(at);
+	text_printf(&u, "%.*s%s%s", (int)(at - whole), whole, to, at + strlen(from));
+	assert_true(text_end(&u));
+	return keys_of(room);
+}
+
 static void keys_for_other_uses_are_skipped(void **state)
 {
 	(void)state;
+	assert_int_equal(altered(&rsa, "\"use\":\"sig\"", "\"use\":\"enc\""), -1);
+	assert_int_equal(altered(&rsa, "\"use\":\"sig\"", "\"use\":7"), -1);
+	assert_int_equal(altered(&rsa, "\"use\":\"sig\"", "\"key_ops\":[\"sign\",\"verify\"]"), 1);
 	assert_int_equal(with(&rsa, ",\"key_ops\":[\"verify\"]"), 1);
 	assert_int_equal(with(&rsa, ",\"key_ops\":[\"encrypt\"]"), -1);
 	assert_int_equal(with(&rsa, ",\"alg\":\"RSA-OAEP\""), -1);
@@ -93,13 +113,61 @@ static void a_skipped_key_does_not_spoil_the_others(void **state)
 	assert_int_equal(keys_of(room), 1);
 }
 
+/* An RSA key of a made-up modulus, first and last byte and length as given. */
+static int modulus(unsigned char first, size_t len, unsigned char last)
+{
+	unsigned char n[1100];
+	char room[4096];
+	struct text t = TEXT(room);
+
+	memset(n, 0x55, sizeof n);
+	n[0] = first;
+	n[len - 1] = last;
+	text_add(&t, S("{\"keys\":[{\"kty\":\"RSA\",\"e\":\"AQAB\",\"n\":\""));
+	text_base64url(&t, n, len);
+	text_add(&t, S("\"}]}"));
+	assert_true(text_end(&t));
+	return keys_of(room);
+}
+
+static void an_rsa_modulus_is_odd_and_of_2048_to_8192_bits(void **state)
+{
+	(void)state;
+	assert_int_equal(modulus(0x80, 256, 1), 1);
+	assert_int_equal(modulus(0x7f, 256, 1), -1);
+	assert_int_equal(modulus(0x80, 256, 2), -1);
+	assert_int_equal(modulus(0xff, 1024, 1), 1);
+	assert_int_equal(modulus(0x01, 1025, 1), -1);
+	assert_int_equal(modulus(0x01, 1026, 1), -1);
+}
+
+static void a_kid_is_a_string_of_at_most_255_bytes(void **state)
+{
+	struct maker nameless = { ec.pkey, ec.alg, NULL };
+	char more[300];
+
+	(void)state;
+	assert_int_equal(with(&nameless, ""), 1);
+	assert_int_equal(with(&nameless, ",\"kid\":7"), -1);
+	assert_int_equal(with(&nameless, ",\"kid\":null"), -1);
+	for (int len = KID_MAX; len <= KID_MAX + 1; len++) {
+		snprintf(more, sizeof more, ",\"kid\":\"%0*d\"", len, 0);
+		assert_int_equal(with(&nameless, more), len > KID_MAX ? -1 : 1);
+	}
+}
+
 static void weak_and_broken_keys_are_skipped(void **state)
 {
 	struct maker small = { EVP_RSA_gen(1024), ALG_RS256, "small" };
+	struct maker es384 = maker_make(ALG_ES384, "es384");
 
 	(void)state;
 	assert_int_equal(with(&small, ""), -1);
 	maker_free(&small);
+	assert_int_equal(altered(&es384, "\"P-384\"", "\"P-385\""), -1);
+	assert_int_equal(altered(&es384, "\"P-384\"", "\"P-256\""), -1);
+	maker_free(&es384);
+	assert_int_equal(altered(&rsa, "\"AQAB\"", "\"AQ\""), -1); /* an exponent of 1 */
 	/* a point that is not on the curve, coordinates of the wrong length, an even exponent */
 	assert_int_equal(keys_of("{\"keys\":[{\"kty\":\"EC\",\"crv\":\"P-256\","
 	                         "\"x\":\"f83OJ3D2xF1Bg8vub9tLe1gHMzV76e8Tus9uPHvRVEU\","
@@ -264,6 +332,8 @@ int main(void)
 		cmocka_unit_test(a_key_that_says_its_algorithm_verifies_no_other),
 		cmocka_unit_test(keys_for_other_uses_are_skipped),
 		cmocka_unit_test(a_skipped_key_does_not_spoil_the_others),
+		cmocka_unit_test(an_rsa_modulus_is_odd_and_of_2048_to_8192_bits),
+		cmocka_unit_test(a_kid_is_a_string_of_at_most_255_bytes),
 		cmocka_unit_test(weak_and_broken_keys_are_skipped),
 		cmocka_unit_test(an_empty_or_unreadable_set_is_an_error),
 		cmocka_unit_test(a_set_beyond_its_bounds_is_an_error),

@@ -317,6 +317,35 @@ static void issuer_and_audience_count_where_they_are_said(void **state)
 	check_said("{\"active\":true,\"sub\":\"a\"}", FAULT_TOKEN_AUDIENCE); /* the route wants it said */
 }
 
+static void a_token_over_4_kib_is_malformed_and_not_asked_about(void **state)
+{
+	static char value[OPAQUE_TOKEN_MAX + 16];
+
+	(void)state;
+	for (int more = 0; more < 2; more++) {
+		int len = snprintf(value, sizeof value, "Bearer %0*d", OPAQUE_TOKEN_MAX + more, 0);
+		struct request *r = asking_guest(more, 0, "x");
+		r->headers.at[0].value = (struct slice){ value, (size_t)len };
+		assert_int_equal(asking_enter(r), more ? FAULT_TOKEN_MALFORMED : FAULTS);
+	}
+	assert_int_equal(asking.calls, 1);
+}
+
+static void a_blind_drill_says_of_no_token_what_is_known(void **state)
+{
+	(void)state;
+	assert_int_equal(asking_try(0, "opaque-1"), FAULTS);
+	asking_answer(200, "{\"active\":true,\"sub\":\"a\"}");
+	assert_int_equal(again(0), FAULT_NONE);
+	assert_null(verify_keeper_drill(asking.keeper, S("i"), S("blind"), 60));
+	verify_turn(asking.verify);
+	assert_int_equal(asking_try(0, "opaque-1"), FAULT_TOKEN_UNASKED);
+	assert_int_equal(asking_try(0, "opaque-2"), FAULT_TOKEN_UNASKED);
+	assert_int_equal(asking.calls, 1);
+	assert_null(verify_keeper_drill(asking.keeper, S("i"), S("none"), 0));
+	assert_int_equal(asking_try(0, "opaque-1"), FAULT_NONE);
+}
+
 static void what_looks_like_a_jwt_is_verified_as_one(void **state)
 {
 	(void)state;
@@ -324,10 +353,11 @@ static void what_looks_like_a_jwt_is_verified_as_one(void **state)
 	assert_int_equal(asking.calls, 0);
 	assert_int_equal(asking_try(0, "eyJhbGciOiJkaXIifQ..a.b.c"), FAULTS); /* encrypted: only its issuer can */
 	assert_int_equal(asking_enter(asking_guest(1, 0, "not.a.jwt")), FAULTS);
-	assert_int_equal(asking.calls, 2);
+	assert_int_equal(asking_enter(asking_guest(2, 0, "v1.of.ours")), FAULTS);
+	assert_int_equal(asking.calls, 3);
 	assert_int_equal(asking_try(0, "no b64token"), FAULT_TOKEN_MALFORMED); /* nobody is asked */
 	assert_int_equal(asking_try(0, "opaque\"1"), FAULT_TOKEN_MALFORMED);
-	assert_int_equal(asking.calls, 2);
+	assert_int_equal(asking.calls, 3);
 	asking.issuer.opaque = NULL;
 	struct config_errors errors = { 0 };
 	verify_close(asking.verify);
@@ -427,6 +457,8 @@ int main(void)
 		TEST(an_issuer_that_fails_again_and_again_is_left_alone_for_a_while),
 		TEST(the_next_keeper_finds_what_was_said),
 		TEST(issuer_and_audience_count_where_they_are_said),
+		TEST(a_token_over_4_kib_is_malformed_and_not_asked_about),
+		TEST(a_blind_drill_says_of_no_token_what_is_known),
 		TEST(what_looks_like_a_jwt_is_verified_as_one),
 		TEST(a_token_is_nowhere_in_published_memory),
 #undef TEST

@@ -172,11 +172,15 @@ static void numbers_are_compared_as_they_are_written_in_full(void **state)
 {
 	struct slice seven = S("7");
 
-	(void)state;	house.choices[1].values = (struct config_texts){ &seven, 1 };
+	(void)state;
+	house.choices[1].values = (struct config_texts){ &seven, 1 };
 	struct slice whole = token_of(OF(AUTH0, ",\"org_id\":\"acme\",\"email_verified\":7"));
 	struct slice broken = token_of(OF(AUTH0, ",\"org_id\":\"acme\",\"email_verified\":7.0"));
 	assert_int_equal(house_try(ROUTE_ACME, whole), FAULT_NONE);
 	assert_int_equal(house_try(ROUTE_ACME, broken), FAULT_TOKEN_CLAIM);
+	seven = S("0"); /* no number is taken for another by its cut-off part */
+	struct slice half = token_of(OF(AUTH0, ",\"org_id\":\"acme\",\"email_verified\":0.5"));
+	assert_int_equal(house_try(ROUTE_ACME, half), FAULT_TOKEN_CLAIM);
 }
 
 static void conditions_on_more_claims_than_fit_are_an_error(void **state)
@@ -196,6 +200,34 @@ static void conditions_on_more_claims_than_fit_are_an_error(void **state)
 	config_errors_free(&errors);
 }
 
+static void a_route_asks_one_issuer_for_opaque_tokens_and_takes_tokens_from_one_to_four_places(void **state)
+{
+	struct config_opaque opaque = { .endpoint = S("https://i/ask") };
+	struct slice many[] = { S("bearer"), S("cookie:a"), S("cookie:b"), S("cookie:c"), S("cookie:d") };
+
+	(void)state;
+	for (size_t len = 0; len <= 5; len++) {
+		struct config_errors errors = { 0 };
+		house.rules[ROUTE_ACME].from = (struct config_texts){ many, len };
+		struct verify *v = verify_open(&house.config, house.published, (struct verify_ask){ 0 }, &errors);
+		assert_int_equal(v != NULL, len >= 1 && len <= 4);
+		assert_int_equal(errors.count, len < 1 || len > 4);
+		verify_close(v);
+		config_errors_free(&errors);
+	}
+	house.rules[ROUTE_ACME].from.len = 1;
+	house.issuers[0].opaque = &opaque;
+	for (int both = 0; both < 2; both++) {
+		struct config_errors errors = { 0 };
+		house.issuers[2].opaque = both ? &opaque : NULL;
+		struct verify *v = verify_open(&house.config, house.published, (struct verify_ask){ 0 }, &errors);
+		assert_int_equal(v == NULL, both);
+		assert_int_equal(errors.count, both);
+		verify_close(v);
+		config_errors_free(&errors);
+	}
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -211,6 +243,7 @@ int main(void)
 		TEST(a_verdict_cached_without_conditions_does_not_cross_to_a_route_with_them),
 		TEST(numbers_are_compared_as_they_are_written_in_full),
 		TEST(conditions_on_more_claims_than_fit_are_an_error),
+		TEST(a_route_asks_one_issuer_for_opaque_tokens_and_takes_tokens_from_one_to_four_places),
 #undef TEST
 	};
 

@@ -213,17 +213,63 @@ static void a_token_without_kid_is_tried_with_the_keys_that_suit(void **state)
 	maker_free(&none);
 }
 
-static void a_wrong_signature_without_kid_may_be_of_a_key_not_yet_seen(void **state)
+static void a_token_that_names_a_key_is_not_tried_with_one_that_has_no_name(void **state)
 {
-	struct maker none = maker_make(ALG_EDDSA, NULL);
-	struct request *r = house_guest(0, ROUTE_PLAIN, maker_token(&none, NULL, NEW_TOKEN));
+	struct maker named = { bare.pkey, bare.alg, "ghost" };
+
+	(void)state;
+	house_publish(0, maker_jwks(&bare, 1), WALL_S, NOW_NS);
+	assert_int_equal(house_try(ROUTE_PLAIN, maker_token(&named, NULL, OLD_TOKEN)), FAULT_TOKEN_KEY);
+	assert_int_equal(house_try(ROUTE_PLAIN, maker_token(&bare, NULL, OLD_TOKEN)), FAULT_NONE);
+}
+
+static void of_a_token_without_kid_no_more_is_said_than_four_keys_tell(void **state)
+{
+	struct maker set[5];
+	enum { FOURTH = 3, FIFTH = 4 };
+
+	(void)state;
+	for (int i = 0; i <= FIFTH; i++)
+		set[i] = maker_make(ALG_ES256, NULL);
+	for (size_t len = FOURTH + 1; len <= FIFTH + 1; len++) {
+		house_publish(0, maker_jwks(set, len), WALL_S, NOW_NS);
+		assert_int_equal(house_try(ROUTE_PLAIN, maker_token(&set[FOURTH], NULL, OLD_TOKEN)), FAULT_NONE);
+		int other = house_try(ROUTE_PLAIN, maker_token(&bare, NULL, OLD_TOKEN));
+		assert_int_equal(other, len > FOURTH + 1 ? FAULT_ISSUER_UNKNOWN : FAULT_TOKEN_SIGNATURE);
+	}
+	assert_int_equal(house_try(ROUTE_PLAIN, maker_token(&set[FIFTH], NULL, OLD_TOKEN)), FAULT_ISSUER_UNKNOWN);
+	assert_int_equal(house.asked, 0);
+	for (int i = 0; i <= FIFTH; i++)
+		maker_free(&set[i]);
+}
+
+static void without_an_iat_only_a_fetch_since_the_request_proves_a_key_absent(void **state)
+{
+	struct slice token = maker_token(&fresh, NULL,
+		"{\"iss\":\"https://i/\",\"aud\":\"api\",\"exp\":1800003600}");
+	struct request *r = house_guest(0, ROUTE_PLAIN, token);
 
 	(void)state;
 	assert_int_equal(house_enter_at(r, NOW_NS, WALL_S), WAITS);
-	assert_string_equal(house.asked_kid, "");
-	house_publish(0, maker_jwks(&none, 1), WALL_S, NOW_NS + 1);
-	assert_int_equal(house_enter_at(r, NOW_NS + 2, WALL_S), FAULT_NONE);
-	maker_free(&none);
+	assert_true(house.asked_iat_s == WALL_S);
+	house_publish(0, maker_jwks(&old, 1), WALL_S, NOW_NS + 1);
+	verify_turn(house.verify);
+	assert_int_equal(house_enter_at(r, NOW_NS + 2, WALL_S), FAULT_TOKEN_KEY);
+}
+
+static void a_wrong_signature_without_kid_may_be_of_a_key_not_yet_seen(void **state)
+{
+	(void)state;
+	for (enum alg alg = ALG_ES256; alg <= ALG_EDDSA; alg++) { /* the old key suits the first of these */
+		struct maker none = maker_make(alg, NULL);
+		struct request *r = house_guest(0, ROUTE_PLAIN, maker_token(&none, NULL, NEW_TOKEN));
+		house_publish(0, maker_jwks(&old, 1), WALL_S - 60, NOW_NS - 60 * NS_PER_S);
+		assert_int_equal(house_enter_at(r, NOW_NS, WALL_S), WAITS);
+		assert_string_equal(house.asked_kid, "");
+		house_publish(0, maker_jwks(&none, 1), WALL_S, NOW_NS + 1);
+		assert_int_equal(house_enter_at(r, NOW_NS + 2, WALL_S), FAULT_NONE);
+		maker_free(&none);
+	}
 }
 
 /* ---- published memory ---- */
@@ -343,6 +389,9 @@ int main(void)
 		TEST(who_left_is_not_woken),
 		TEST(before_the_first_keys_requests_wait_for_them),
 		TEST(a_token_without_kid_is_tried_with_the_keys_that_suit),
+		TEST(a_token_that_names_a_key_is_not_tried_with_one_that_has_no_name),
+		TEST(of_a_token_without_kid_no_more_is_said_than_four_keys_tell),
+		TEST(without_an_iat_only_a_fetch_since_the_request_proves_a_key_absent),
 		TEST(a_wrong_signature_without_kid_may_be_of_a_key_not_yet_seen),
 		TEST(a_keeper_that_dies_in_the_middle_leaves_the_old_keys_in_force),
 		TEST(keys_in_hand_are_kept_where_new_ones_cannot_be_read),
