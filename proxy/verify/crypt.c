@@ -1,4 +1,6 @@
 #include "verify/crypt.h"
+#include "base/secret.h"
+#include "base/text.h"
 #include <openssl/core_names.h>
 #include <openssl/err.h>
 #include <openssl/hmac.h>
@@ -70,4 +72,26 @@ bool crypt_derive(struct slice secret, struct slice label, unsigned char to[SHA2
 	EVP_KDF_free(kdf);
 	ERR_clear_error();
 	return done;
+}
+
+bool crypt_sign(const unsigned char key[SHA256_LEN], struct slice body, char hex[SIGNATURE_LEN])
+{
+	unsigned char mac[SHA256_LEN];
+	struct text t = { .at = hex, .cap = SIGNATURE_LEN };
+
+	if (!crypt_hmac((struct slice){ (const char *)key, SHA256_LEN }, body, mac))
+		return false;
+	text_hex(&t, mac, sizeof mac);
+	return true;
+}
+
+bool crypt_is_signed(const unsigned char (*keys)[SHA256_LEN], size_t len, struct slice body,
+                     struct slice signature)
+{
+	char hex[SIGNATURE_LEN];
+
+	for (size_t i = 0; i < len; i++)
+		if (crypt_sign(keys[i], body, hex) && secret_same(signature, (struct slice){ hex, sizeof hex }))
+			return true;
+	return false;
 }

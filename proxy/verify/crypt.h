@@ -26,3 +26,10 @@ bool crypt_hmac(struct slice key, struct slice of, unsigned char to[SHA256_LEN])
 	__attribute__((warn_unused_result));
 bool crypt_derive(struct slice secret, struct slice label, unsigned char to[SHA256_LEN])
 	__attribute__((warn_unused_result));
+
+/* The HMAC in hex; and whether one of the keys made it, in constant time. */
+#define SIGNATURE_LEN (2 * SHA256_LEN)
+bool crypt_sign(const unsigned char key[SHA256_LEN], struct slice body, char hex[SIGNATURE_LEN])
+	__attribute__((warn_unused_result));
+bool crypt_is_signed(const unsigned char (*keys)[SHA256_LEN], size_t len, struct slice body,
+                     struct slice signature) __attribute__((warn_unused_result));

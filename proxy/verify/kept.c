@@ -12,11 +12,6 @@
 
 #define MARK "sallyport-keys-1 "
 
-static struct slice key_of(const struct kept *k, size_t i)
-{
-	return (struct slice){ (const char *)k->key[i], SHA256_LEN };
-}
-
 static bool path_of(const struct kept *k, struct slice name, const char *end, char *to, size_t cap)
 {
 	struct text t = { .at = to, .cap = cap };
@@ -28,25 +23,9 @@ static bool path_of(const struct kept *k, struct slice name, const char *end, ch
 	return text_end(&t);
 }
 
-static bool sign(struct slice key, struct slice body, char hex[2 * SHA256_LEN])
-{
-	unsigned char mac[SHA256_LEN];
-	struct text t = { .at = hex, .cap = 2 * SHA256_LEN };
-
-	if (!crypt_hmac(key, body, mac))
-		return false;
-	text_hex(&t, mac, sizeof mac);
-	return true;
-}
-
 static bool is_signed(const struct kept *k, struct slice body, struct slice signature)
 {
-	char hex[2 * SHA256_LEN];
-
-	for (size_t i = 0; i < k->keys; i++)
-		if (sign(key_of(k, i), body, hex) && secret_same(signature, (struct slice){ hex, sizeof hex }))
-			return true;
-	return false;
+	return crypt_is_signed(k->key, k->keys, body, signature);
 }
 
 /* ---- files ---- */
@@ -74,14 +53,14 @@ static void sync_directory(const struct kept *k)
 
 bool kept_put(struct kept *k, struct slice name, const char *end, struct slice body)
 {
-	char path[4096], fresh[4096], hex[2 * SHA256_LEN + 1];
+	char path[4096], fresh[4096], hex[SIGNATURE_LEN + 1];
 
 	if (!k || !path_of(k, name, end, path, sizeof path) || !path_of(k, name, ".new", fresh, sizeof fresh) ||
-	    !sign(key_of(k, 0), body, hex)) {
+	    !crypt_sign(k->key[0], body, hex)) {
 		errno = k ? ENAMETOOLONG : ENOENT;
 		return false;
 	}
-	hex[2 * SHA256_LEN] = '\n';
+	hex[SIGNATURE_LEN] = '\n';
 	int fd = open(fresh, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC | O_NOFOLLOW, 0600);
 	if (fd < 0)
 		return false;

@@ -3,33 +3,32 @@
 #include "verify/share.h"
 #include <stdio.h>
 
-static bool sign(const struct share *s, size_t which, struct slice body, char hex[2 * SHA256_LEN])
-{
-	char all[SHARE_RECORD + 128];
-	unsigned char mac[SHA256_LEN];
-	struct text signed_part = TEXT(all), t = { .at = hex, .cap = 2 * SHA256_LEN };
+#define SIGNED_PART (SHARE_RECORD + 128)
 
-	text_add(&signed_part, S("sallyport revocation 1\n"));
-	text_add(&signed_part, s->config->root.environment);
-	text_char(&signed_part, '\n');
-	text_add(&signed_part, body);
-	if (signed_part.cut || !crypt_hmac((struct slice){ (const char *)s->key[which], SHA256_LEN },
-	                                   text_slice(&signed_part), mac))
-		return false;
-	text_hex(&t, mac, sizeof mac);
-	return true;
+/* What the HMAC is over. False: it does not fit. */
+static bool signed_part(const struct share *s, struct slice body, char room[SIGNED_PART], struct slice *to)
+{
+	struct text t = { .at = room, .cap = SIGNED_PART };
+
+	text_add(&t, S("sallyport revocation 1\n"));
+	text_add(&t, s->config->root.environment);
+	text_char(&t, '\n');
+	text_add(&t, body);
+	*to = text_slice(&t);
+	return !t.cut;
 }
 
 bool share_write(const struct share *s, const struct revocation *r, char to[SHARE_RECORD])
 {
-	char room[SHARE_RECORD], hex[2 * SHA256_LEN];
+	char room[SHARE_RECORD], all[SIGNED_PART], hex[SIGNATURE_LEN];
 	struct text body = TEXT(room), t = { .at = to, .cap = SHARE_RECORD };
+	struct slice whole;
 
 	text_printf(&body, "%s %s %llu %llu %llu %d ", revoked_kind_names[r->kind], r->issuer,
 	            (unsigned long long)r->until_s, (unsigned long long)r->before_s,
 	            (unsigned long long)r->at_ms, r->undone);
 	text_base64url(&body, r->value, strlen(r->value));
-	if (body.cut || !sign(s, 0, text_slice(&body), hex))
+	if (body.cut || !signed_part(s, text_slice(&body), all, &whole) || !crypt_sign(s->key[0], whole, hex))
 		return false;
 	text_add(&t, (struct slice){ hex, sizeof hex });
 	text_char(&t, ' ');
@@ -39,12 +38,10 @@ bool share_write(const struct share *s, const struct revocation *r, char to[SHAR
 
 static bool is_authentic(const struct share *s, struct slice mac, struct slice body)
 {
-	char hex[2 * SHA256_LEN];
+	char all[SIGNED_PART];
+	struct slice whole;
 
-	for (size_t i = 0; i < s->keys; i++)
-		if (sign(s, i, body, hex) && secret_same(mac, (struct slice){ hex, sizeof hex }))
-			return true;
-	return false;
+	return signed_part(s, body, all, &whole) && crypt_is_signed(s->key, s->keys, whole, mac);
 }
 
 static bool is_known(const struct share *s, struct slice issuer)
