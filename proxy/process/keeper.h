@@ -32,7 +32,7 @@ struct keeper {
 	struct confirming *confirming; /* revocations whose workers are being waited for */
 	uint64_t asked_ns, verify_due_ns, forward_due_ns, opened_ns, leave_ns;
 	uint64_t endpoints_moved;
-	bool keys_moved, serving, retired;
+	bool keys_moved, serving, retired, redis_forbids;
 };
 
 /* What verify/, forward/ and redis/ are given. */

@@ -1,5 +1,6 @@
 /* What verify/ asks of the fleet's Redis. */
 #include "process/keeper.h"
+#include "base/log.h"
 #include "redis/redis.h"
 #include <stdlib.h>
 
@@ -35,6 +36,17 @@ static size_t flatten(const struct redis_value *v, struct slice *to, size_t cap)
 	return len;
 }
 
+/* Other refusals are the server's, and are said by redis/. */
+static void tell_refusal(struct keeper *k, const struct redis_answer *a)
+{
+	bool forbidden = a->outcome == REDIS_REFUSED && slice_starts(a->values[0].text, S("NOPERM"));
+
+	if (forbidden && !k->redis_forbids)
+		log_warn("what machines tell each other through Redis stays untold: %.*s",
+			SLICE(slice_head(a->values[0].text, 160)));
+	k->redis_forbids |= forbidden;
+}
+
 static void on_done(void *with, const struct redis_answer *a)
 {
 	static struct slice texts[TEXTS_MAX];
@@ -42,7 +54,8 @@ static void on_done(void *with, const struct redis_answer *a)
 	bool answered = a->outcome == REDIS_ANSWERED && a->len == 1;
 	size_t len = answered ? flatten(&a->values[0], texts, TEXTS_MAX) : 0;
 
-	drop(call->keeper, call);
+	tell_refusal(copy.keeper, a);
+	drop(copy.keeper, call);
 	copy.done(copy.for_whom, answered, texts, len);
 }
 
@@ -75,7 +88,7 @@ bool keeper_ask_redis(void *with, const struct slice *words, size_t len,
 	k->calls = call;
 	const struct redis_command command = { all, len };
 	const struct redis_ask ask = { .slot = redis_slot(all[1]), .commands = &command, .commands_len = 1,
-		.on_done = on_done, .with = call };
+		.lenient = true, .on_done = on_done, .with = call };
 	if (redis_ask(r, &ask))
 		return true;
 	drop(k, call);

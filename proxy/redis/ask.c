@@ -228,7 +228,7 @@ void ask_answered(struct redis *r, struct ask *a)
 	if (redirect(r, a))
 		return;
 	const struct redis_value *e = a->internal ? NULL : first_error(a);
-	if (e)
+	if (e && !(a->lenient && slice_starts(e->text, S("NOPERM"))))
 		text_add(&error, slice_head(e->text, sizeof words));
 	ask_end(r, a, false);
 	if (error.len)
@@ -298,6 +298,7 @@ uint64_t redis_ask(struct redis *r, const struct redis_ask *ask)
 		metrics_add(r->series_refused_full, 1);
 		return 0;
 	}
+	a->lenient = ask->lenient;
 	a->on_overdue = ask->on_overdue;
 	a->on_done = ask->on_done;
 	a->with = ask->with;

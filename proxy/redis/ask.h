@@ -25,7 +25,7 @@ struct ask {
 	uint8_t round[REDIS_COMMANDS_MAX], round_len; /* those that are sent now: all, or what was redirected */
 	uint8_t got;                 /* replies to this round */
 	uint8_t redirects;
-	bool internal, orphaned, overdue, blamed;
+	bool internal, orphaned, overdue, blamed, lenient;
 	bool asking, asking_due;     /* each command goes behind an ASKING, whose reply comes next */
 	uint64_t asked_ns, sent_ns, turn;
 	void (*on_overdue)(void *with);

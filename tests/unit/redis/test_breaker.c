@@ -250,6 +250,17 @@ static void the_errors_of_a_server_open_it_and_a_keys_own_does_not(void **state)
 	turn(0);
 	assert_int_equal(f.got.outcome, REDIS_REFUSED);
 	assert_int_equal(redis_state(f.redis, 0), REDIS_UP);
+	const struct slice words[] = { S("GET"), S("k") };
+	const struct redis_command get = { words, 2 };
+	for (int i = 4; i >= 0; i -= 4) { /* NOPERM may be its own affair, READONLY never */
+		assert_true(redis_ask(f.redis, &(struct redis_ask){ .commands = &get, .commands_len = 1,
+			.lenient = true, .on_done = on_done }) != 0);
+		turn(0);
+		reply(servers[i]);
+		turn(0);
+		assert_int_equal(f.got.outcome, REDIS_REFUSED);
+		assert_int_equal(redis_state(f.redis, 0), i == 4 ? REDIS_UP : REDIS_DOWN);
+	}
 	fake_close();
 }
 
