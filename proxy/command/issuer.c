@@ -40,8 +40,8 @@ static void print_one(const json_t *one)
 		colour(well ? "\033[32m" : blind ? "\033[31m" : "\033[33m"), state, colour("\033[0m"),
 		talk_number(one, "keys"));
 	if (talk_number(one, "keys"))
-		printf(", %lld s old, trusted for %lld s more", talk_number(one, "age_s"),
-			talk_number(one, "trusted_for_s"));
+		printf(", %lld s old, from %s, trusted for %lld s more", talk_number(one, "age_s"),
+			talk_word(one, "keys_from"), talk_number(one, "trusted_for_s"));
 	printf(", next fetch in %lld s", talk_number(one, "next_fetch_s"));
 	if (talk_number(one, "failures"))
 		printf("; failed %lld times: %s", talk_number(one, "failures"), failure);

@@ -38,9 +38,16 @@ void attempt_failed(struct source *s, const char *why)
 	snprintf(s->failure, sizeof s->failure, "%s", why);
 	metrics_add(s->series[FETCHED_FAILED], 1);
 	set_not_before(s, again_ns);
+	keycopy_soon(s);
+	if (!s->copy.awaited)
+		attempt_tell_failed(s);
+}
+
+void attempt_tell_failed(struct source *s)
+{
 	if (s->slot)
 		atomic_fetch_add(&s->slot->failed, 1);
-	keeper_tell_workers(k);
+	keeper_tell_workers(s->keeper);
 }
 
 /* How long these keys are fresh (RFC 9111 max-age within 5 min to 1 h, else as configured). */
@@ -111,7 +118,9 @@ static void publish(struct source *s, const char *text)
 		log_info("issuer %.*s: %zu keys in force", SLICE(s->config->id), json_array_size(s->keys));
 	}
 	head = keeper_head(s);
+	atomic_store(&s->slot->from, s->from);
 	published_put(p, s->slot, &head, jwks);
+	keeper_tell_workers(s->keeper);
 }
 
 static void plan_next(struct source *s)
@@ -132,6 +141,49 @@ static void plan_next(struct source *s)
 	set_not_before(s, now + COOLDOWN_NS);
 }
 
+struct snapshot attempt_held(const struct source *s)
+{
+	struct snapshot held = { .keys = s->keys, .doubtful = s->doubtful, .fetched_wall_s = s->fetched_wall_s };
+
+	snprintf(held.jwks_uri, sizeof held.jwks_uri, "%s", s->jwks_uri);
+	return held;
+}
+
+static void keep(struct source *s)
+{
+	struct snapshot held = attempt_held(s);
+
+	snapshots_save(s->keeper->snapshots, s->config, &held);
+}
+
+bool attempt_adopt(struct source *s, const struct snapshot *what, enum keys_from from)
+{
+	json_t *latest = gather_without(what->keys, what->doubtful);
+
+	/* what was in doubt elsewhere is taken where nothing is known better */
+	if (!json_array_size(s->keys)) {
+		json_decref(s->keys);
+		s->keys = json_incref(what->doubtful);
+	}
+	char *text = json_array_size(latest) ? put_in_force(s, latest) : NULL;
+	json_decref(latest);
+	if (!text)
+		return false;
+	s->from = from;
+	s->fetched_wall_s = what->fetched_wall_s;
+	s->fetched_ns = 0;
+	s->hard_ns = keeper_end_ns(s);
+	if (!s->config->jwks.len && what->jwks_uri[0])
+		snprintf(s->jwks_uri, sizeof s->jwks_uri, "%s", what->jwks_uri);
+	log_info("issuer %.*s: verifying with keys from %s, %llu s old", SLICE(s->config->id),
+	         keys_from_names[from], (unsigned long long)state_age_s(s));
+	publish(s, text);
+	free(text);
+	if (from == KEYS_FROM_REDIS)
+		keep(s);
+	return true;
+}
+
 void attempt_succeeded(struct source *s, struct slice jwks, uint64_t max_age_s)
 {
 	const char *why = "it is over the bounds of a key set";
@@ -149,6 +201,7 @@ void attempt_succeeded(struct source *s, struct slice jwks, uint64_t max_age_s)
 	s->failure[0] = '\0';
 	s->fetched_wall_s = s->begun_wall_s;
 	s->fetched_ns = s->begun_ns;
+	s->from = s->is_file ? KEYS_FROM_FILE : KEYS_FROM_ISSUER;
 	s->soft_ns = soft_ns(s, max_age_s);
 	s->hard_ns = s->begun_ns + s->keeper->config->root.verification.keys_hard;
 	metrics_add(s->series[FETCHED_OK], 1);
@@ -156,12 +209,10 @@ void attempt_succeeded(struct source *s, struct slice jwks, uint64_t max_age_s)
 	plan_next(s);
 	publish(s, text);
 	free(text);
-	keeper_tell_workers(s->keeper);
 	if (s->is_file)
 		return;
-	struct snapshot kept = { .keys = s->keys, .fetched_wall_s = s->fetched_wall_s };
-	snprintf(kept.jwks_uri, sizeof kept.jwks_uri, "%s", s->jwks_uri);
-	snapshots_save(s->keeper->snapshots, s->config, &kept);
+	keep(s);
+	keycopy_soon(s);
 }
 
 static void fetch_keys(struct source *s)

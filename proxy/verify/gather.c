@@ -150,6 +150,17 @@ json_t *gather_merge(const json_t *latest, const json_t *old, json_t **doubtful)
 	return merged;
 }
 
+json_t *gather_without(const json_t *keys, const json_t *doubtful)
+{
+	json_t *rest = json_array(), *jwk;
+	size_t i;
+
+	json_array_foreach((json_t *)(uintptr_t)keys, i, jwk)
+		if (!has(doubtful, jwk))
+			json_array_append(rest, jwk);
+	return rest;
+}
+
 char *gather_text(const json_t *keys)
 {
 	json_t *root = json_pack("{s:O}", "keys", keys);

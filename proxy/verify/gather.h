@@ -21,6 +21,9 @@ json_t *gather_keys(struct slice jwks, const char **why) __attribute__((warn_unu
 json_t *gather_merge(const json_t *latest, const json_t *old, json_t **doubtful)
 	__attribute__((warn_unused_result));
 
+/* Those of `keys` that are not among `doubtful`: a new array. */
+json_t *gather_without(const json_t *keys, const json_t *doubtful) __attribute__((warn_unused_result));
+
 /* {"keys":[...]} in one spelling for the same keys; free() it. NULL: over the bounds of a key set. */
 char *gather_text(const json_t *keys) __attribute__((warn_unused_result));
 bool gather_has_kid(const json_t *keys, struct slice kid);

@@ -23,8 +23,7 @@ struct published_keys keeper_head(const struct source *s)
 	return head;
 }
 
-/* When the keys in force end, monotonic. */
-static uint64_t end_of(const struct source *s)
+uint64_t keeper_end_ns(const struct source *s)
 {
 	uint64_t hard_s = s->keeper->config->root.verification.keys_hard / NS_PER_S, age = state_age_s(s);
 
@@ -45,7 +44,8 @@ static void resume(struct source *s)
 		s->fetched_wall_s = now->fetched_wall_s;
 		s->fetched_ns = now->fetched_ns;
 		s->soft_ns = now->soft_ns ? now->soft_ns : s->soft_ns;
-		s->hard_ns = end_of(s);
+		s->hard_ns = keeper_end_ns(s);
+		s->from = (enum keys_from)(atomic_load(&s->slot->from) % KEYS_FROM);
 	}
 	if (s->keys && (s->hard_ns > now->hard_ns + NS_PER_S || now->hard_ns > s->hard_ns + NS_PER_S)) {
 		struct published_keys head = keeper_head(s); /* the configuration has another bound now */
@@ -65,21 +65,9 @@ static void restore(struct source *s)
 		return;
 	if (!s->config->jwks.len)
 		memcpy(s->jwks_uri, kept.jwks_uri, sizeof s->jwks_uri);
-	char *text = s->keys ? NULL : gather_text(kept.keys);
-	if (!text) {
-		json_decref(kept.keys);
-		return;
-	}
-	s->keys = kept.keys;
-	s->fetched_wall_s = kept.fetched_wall_s;
-	s->generation = atomic_fetch_add(&k->published->generations, 1) + 1;
-	s->hard_ns = end_of(s);
-	struct published_keys head = keeper_head(s);
-	if (s->slot)
-		published_put(k->published, s->slot, &head, slice_of(text));
-	log_info("issuer %.*s: verifying with keys kept on disk, %llu s old", SLICE(s->config->id),
-	         (unsigned long long)state_age_s(s));
-	free(text);
+	if (!json_array_size(s->keys))
+		attempt_adopt(s, &kept, KEYS_FROM_DISK);
+	snapshot_free(&kept);
 }
 
 static bool is_url(struct slice s)
@@ -113,6 +101,7 @@ static void open_source(struct verify_keeper *k, struct source *s, const unsigne
 		s->not_before_ns = atomic_load(&s->slot->not_before_ns);
 	}
 	reach_open(s);
+	keycopy_open(s);
 	state_look(s);
 }
 
@@ -141,6 +130,7 @@ struct verify_keeper *verify_keeper_open(const struct config *c, struct bundle *
 	k->snapshots = snapshots_open(k->kept);
 	revocations_open(&k->revoked, &p->revoked, k->kept, world.wall_s(world.with));
 	share_open(&k->share, c, &k->world, &k->revoked, on_news, k);
+	keycopies_open(&k->copies, c, &k->world);
 	for (size_t i = 0; i < k->len; i++) {
 		k->source[i].config = &c->root.issuers[i];
 		check(published_who(k->source[i].config, k->source[i].who));
@@ -168,6 +158,7 @@ void verify_keeper_close(struct verify_keeper *k)
 	}
 	inquiries_close(k->inquiries);
 	share_close(&k->share);
+	keycopies_close(&k->copies);
 	revocations_close(&k->revoked);
 	snapshots_close(k->snapshots);
 	kept_close(k->kept);
@@ -200,7 +191,8 @@ uint64_t verify_keeper_tick(struct verify_keeper *k)
 		uint64_t probes = reach_tick(s);
 		state_look(s);
 		next = probes < next ? probes : next;
-		uint64_t ends = state_drill_ends_ns(s);
+		uint64_t ends = state_drill_ends_ns(s), copies = keycopy_tick(s);
+		next = copies < next ? copies : next;
 		next = wants < next ? wants : next;
 		next = s->due_ns < next ? s->due_ns : next;
 		next = ends < next ? ends : next;

@@ -5,6 +5,7 @@
 #pragma once
 #include "base/siphash.h"
 #include "verify/gather.h"
+#include "verify/keycopy.h"
 #include "verify/outbound.h"
 #include "verify/published.h"
 #include "verify/reach.h"
@@ -35,6 +36,7 @@ struct source {
 
 	json_t *keys, *doubtful; /* in force; of these, missing in the last fetch */
 	uint64_t generation, fetched_wall_s, fetched_ns, soft_ns;
+	enum keys_from from;
 	uint64_t hard_ns;                /* monotonic: their end */
 	unsigned doubts;                 /* fetches in a row that missed some key for the first time */
 
@@ -56,7 +58,8 @@ struct source {
 
 	uint64_t file_stamp[3];          /* modified, size, inode, as last read */
 	bool file_was_read;
-	uint32_t series[FETCHEDS], age, states[ISSUER_STATES], drills[DRILLS];
+	struct keycopy copy;
+	uint32_t series[FETCHEDS], age, states[ISSUER_STATES], drills[DRILLS], froms[KEYS_FROM];
 };
 
 struct inquiries; /* inquire.c: opaque tokens asked about */
@@ -70,6 +73,7 @@ struct verify_keeper {
 	struct snapshots *snapshots;
 	struct revocations revoked;
 	struct share share;
+	struct keycopies copies;
 	uint64_t aged_ns;                /* when revocations were last looked over */
 	struct siphash_key hash;
 	struct { uint64_t kid, until_ns; unsigned times; } absent[ABSENT_KIDS];
@@ -87,6 +91,7 @@ void keeper_tell_workers(struct verify_keeper *k); /* something published has ch
 
 /* keeper.c: of the keys in force, as the slot has them but for their text */
 struct published_keys keeper_head(const struct source *s);
+uint64_t keeper_end_ns(const struct source *s); /* of the keys in force, monotonic */
 
 struct source *keeper_find(struct verify_keeper *k, struct slice issuer); /* by name; NULL: none */
 
@@ -108,6 +113,11 @@ void attempt_begin(struct source *s);
 void attempt_soon(struct source *s); /* gives up what is under way; the next begins at once */
 void attempt_failed(struct source *s, const char *why);
 void attempt_succeeded(struct source *s, struct slice jwks, uint64_t max_age_s);
+void attempt_tell_failed(struct source *s); /* to the workers: who waits need not wait longer */
+/* What was fetched before, or elsewhere, as if it had been fetched now but for its age. False: it has no key
+ * that may be used. */
+bool attempt_adopt(struct source *s, const struct snapshot *what, enum keys_from from);
+struct snapshot attempt_held(const struct source *s); /* borrows */
 /* file.c */
 void attempt_file(struct source *s);
 

@@ -144,13 +144,13 @@ static bool add_secrets(struct kept *k, const struct config *c, struct slice mac
 	return k->keys > 0;
 }
 
-static void open_series(struct kept *k)
+void kept_series(uint32_t series[KEPT_REFUSALS], struct slice where)
 {
-	static const char *const reasons[KEPT_REFUSALS] = { "changed", "older", "future", "foreign" };
+	static const char *const reasons[KEPT_REFUSALS] = { "changed", "older", "future", "foreign", "expired" };
 
 	for (int i = 0; i < KEPT_REFUSALS; i++)
-		k->refused[i] = metrics_series(METRIC_snapshots_refused_total, slice_of(reasons[i]), S(""), S(""),
-		                               S(""));
+		series[i] = metrics_series(METRIC_snapshots_refused_total, slice_of(reasons[i]), where, S(""),
+		                           S(""));
 }
 
 struct kept *kept_open(const struct config *c, const struct verify_world *world, struct slice machine_secret)
@@ -170,7 +170,7 @@ struct kept *kept_open(const struct config *c, const struct verify_world *world,
 		kept_close(k);
 		return NULL;
 	}
-	open_series(k);
+	kept_series(k->refused, S("disk"));
 	k->world = world;
 	floor_read(k);
 	return k;

@@ -16,7 +16,7 @@
 #define FLOORS 100           /* names; the least recent number gives way */
 #define FLOOR_BYTES 2048     /* of one copy; there are two, written in turn */
 
-enum kept_refusal { KEPT_CHANGED, KEPT_OLDER, KEPT_FUTURE, KEPT_FOREIGN, KEPT_REFUSALS };
+enum kept_refusal { KEPT_CHANGED, KEPT_OLDER, KEPT_FUTURE, KEPT_FOREIGN, KEPT_EXPIRED, KEPT_REFUSALS };
 
 struct kept {
 	char directory[3072];
@@ -40,6 +40,7 @@ bool kept_put(struct kept *k, struct slice name, const char *end, struct slice b
 	__attribute__((warn_unused_result));
 /* A file that was well signed and is not believed: counts it. */
 void kept_refuse(struct kept *k, enum kept_refusal why);
+void kept_series(uint32_t series[KEPT_REFUSALS], struct slice where); /* of what is not believed */
 
 /* The number last written under that name; 0: none is known. */
 uint64_t kept_floor(const struct kept *k, struct slice name);

@@ -5,6 +5,7 @@
 #define LAYOUT (UINT64_C(0x53564b3100000000) + sizeof(struct verify_published))
 
 const char *const issuer_state_names[ISSUER_STATES] = { "normal", "stale", "degraded", "blind" };
+const char *const keys_from_names[KEYS_FROM] = { "nowhere", "issuer", "file", "disk", "redis" };
 const char *const drill_names[DRILLS] = { "none", "unreachable", "stale", "degraded", "blind" };
 
 size_t verify_published_memory(void)
@@ -98,6 +99,7 @@ static void begin_slot(struct verify_published *p, struct published_slot *slot,
 	atomic_store(&slot->not_before_ns, 0);
 	atomic_store(&slot->state, ISSUER_BLIND);
 	atomic_store(&slot->drill, 0);
+	atomic_store(&slot->from, KEYS_FROM_NOWHERE);
 	atomic_store(&slot->reach, REACH_UNKNOWN);
 	atomic_store(&slot->back_ns, 0);
 	published_put(p, slot, &none, S(""));

@@ -21,6 +21,16 @@ enum issuer_state {
 };
 extern const char *const issuer_state_names[ISSUER_STATES];
 
+enum keys_from {
+	KEYS_FROM_NOWHERE,
+	KEYS_FROM_ISSUER,
+	KEYS_FROM_FILE,  /* that the issuer's jwks: names */
+	KEYS_FROM_DISK,  /* what was kept there */
+	KEYS_FROM_REDIS, /* another machine's */
+	KEYS_FROM
+};
+extern const char *const keys_from_names[KEYS_FROM];
+
 enum issuer_reach { REACH_UNKNOWN, REACH_HERE, REACH_AWAY }; /* where a route needs it; see reach.h */
 
 enum drill { /* what an operator may pretend, for a while */
@@ -52,6 +62,7 @@ struct published_slot {
 	_Atomic uint64_t not_before_ns; /* no question is answered by a fetch before this (monotonic) */
 	_Atomic uint64_t state;         /* enum issuer_state */
 	_Atomic uint64_t drill;         /* its end (monotonic ns), the lowest 3 bits replaced by its enum drill */
+	_Atomic uint64_t from;          /* enum keys_from */
 	_Atomic uint64_t reach;         /* enum issuer_reach */
 	_Atomic uint64_t back_ns;       /* when it came back (monotonic), where logins follow on a ramp; else 0 */
 	struct published_keys copy[2];

@@ -4,8 +4,85 @@
 #include "verify/strict.h"
 #include <errno.h>
 
-#define FILE_MAX (2 * KEYSET_BYTES_MAX)
 #define FUTURE_S 300 /* a clock may have been that wrong */
+
+/* ---- the text of one ---- */
+
+char *snapshot_write(const struct config_issuer *issuer, const struct snapshot *from)
+{
+	json_t *root = json_pack("{s:s%, s:s%, s:s%, s:s, s:I, s:O, s:O}",
+	                         "name", issuer->id.at, issuer->id.len,
+	                         "issuer", issuer->issuer.at, issuer->issuer.len,
+	                         "source", issuer->jwks.len ? issuer->jwks.at : "", issuer->jwks.len,
+	                         "jwks_uri", from->jwks_uri, "fetched", (json_int_t)from->fetched_wall_s,
+	                         "keys", from->keys, "doubtful", from->doubtful);
+	char *text = root ? json_dumps(root, JSON_COMPACT | JSON_SORT_KEYS) : NULL;
+
+	json_decref(root);
+	return text;
+}
+
+static json_t *usable(const json_t *keys, const char **why)
+{
+	char *text = gather_text(keys);
+	json_t *usable = text ? gather_keys(slice_of(text), why) : NULL;
+
+	free(text);
+	return usable;
+}
+
+/* NULL, or why this one is not believed although we wrote it. */
+static const char *judge(const json_t *root, const struct config_issuer *issuer, uint64_t oldest_s,
+                         uint64_t latest_s, enum kept_refusal *refusal)
+{
+	json_int_t fetched = json_integer_value(json_object_get(root, "fetched"));
+
+	if (!slice_same(strict_text(root, "name"), issuer->id) ||
+	    !slice_same(strict_text(root, "issuer"), issuer->issuer) ||
+	    !slice_same(strict_text(root, "source"), issuer->jwks)) {
+		*refusal = KEPT_FOREIGN;
+		return "it is of another issuer";
+	}
+	if (fetched <= 0 || (uint64_t)fetched > latest_s) {
+		*refusal = KEPT_FUTURE;
+		return "it says to be from the future";
+	}
+	*refusal = KEPT_OLDER;
+	return (uint64_t)fetched < oldest_s ? "a newer one had been written" : NULL;
+}
+
+const char *snapshot_read(const json_t *root, const struct config_issuer *issuer, uint64_t oldest_s,
+                          uint64_t latest_s, struct snapshot *to, enum kept_refusal *refusal)
+{
+	struct text t = TEXT(to->jwks_uri);
+	const char *none, *why = judge(root, issuer, oldest_s, latest_s, refusal);
+
+	to->keys = to->doubtful = NULL;
+	if (why)
+		return why;
+	*refusal = KEPT_CHANGED;
+	why = "they cannot be read";
+	to->keys = usable(json_object_get(root, "keys"), &why);
+	if (!to->keys)
+		return why;
+	to->doubtful = usable(json_object_get(root, "doubtful"), &none);
+	if (!to->doubtful)
+		to->doubtful = json_array();
+	to->fetched_wall_s = (uint64_t)json_integer_value(json_object_get(root, "fetched"));
+	text_add(&t, strict_text(root, "jwks_uri"));
+	if (!text_end(&t) || !gather_is_safe_url(text_slice(&t)))
+		to->jwks_uri[0] = '\0';
+	return NULL;
+}
+
+void snapshot_free(struct snapshot *s)
+{
+	json_decref(s->keys);
+	json_decref(s->doubtful);
+	s->keys = s->doubtful = NULL;
+}
+
+/* ---- on disk ---- */
 
 struct snapshots {
 	struct kept *kept;
@@ -19,7 +96,7 @@ struct snapshots *snapshots_open(struct kept *kept)
 	if (!s)
 		return NULL;
 	s->kept = kept;
-	s->newest = kept_take(kept, S("newest"), "", FILE_MAX);
+	s->newest = kept_take(kept, S("newest"), "", SNAPSHOT_BYTES_MAX);
 	if (!json_is_object(s->newest)) {
 		json_decref(s->newest);
 		s->newest = json_object();
@@ -35,56 +112,30 @@ void snapshots_close(struct snapshots *s)
 	free(s);
 }
 
-/* NULL, or why this one is not believed although we wrote it. */
-static const char *judge(const struct snapshots *s, const struct config_issuer *issuer, const json_t *root,
-                         uint64_t wall_s, enum kept_refusal *refusal)
+uint64_t snapshots_newest_s(const struct snapshots *s, const struct config_issuer *issuer)
 {
-	json_int_t fetched = json_integer_value(json_object_get(root, "fetched"));
-	json_int_t newest = json_integer_value(json_object_get(s->newest, issuer->id.at));
-	uint64_t floor_s = kept_floor(s->kept, issuer->id);
+	json_int_t newest = s ? json_integer_value(json_object_get(s->newest, issuer->id.at)) : 0;
+	uint64_t floor_s = s ? kept_floor(s->kept, issuer->id) : 0;
 
-	if (!slice_same(strict_text(root, "name"), issuer->id) ||
-	    !slice_same(strict_text(root, "issuer"), issuer->issuer) ||
-	    !slice_same(strict_text(root, "source"), issuer->jwks)) {
-		*refusal = KEPT_FOREIGN;
-		return "it is of another issuer";
-	}
-	if (fetched <= 0 || (uint64_t)fetched > wall_s + FUTURE_S) {
-		*refusal = KEPT_FUTURE;
-		return "it says to be from the future";
-	}
-	if (fetched < newest || (uint64_t)fetched < floor_s) {
-		*refusal = KEPT_OLDER;
-		return "a newer one had been written";
-	}
-	return NULL;
+	return newest > 0 && (uint64_t)newest > floor_s ? (uint64_t)newest : floor_s;
 }
 
 bool snapshots_load(struct snapshots *s, const struct config_issuer *issuer, uint64_t wall_s,
                     struct snapshot *to)
 {
-	const char *why;
-	json_t *root = s ? kept_take(s->kept, issuer->id, ".json", FILE_MAX) : NULL;
-	struct text t = TEXT(to->jwks_uri);
-	enum kept_refusal refusal = KEPT_CHANGED;
+	enum kept_refusal refusal;
+	json_t *root = s ? kept_take(s->kept, issuer->id, ".json", SNAPSHOT_BYTES_MAX) : NULL;
 
 	if (!root)
 		return false;
-	why = judge(s, issuer, root, wall_s, &refusal);
-	char *text = why ? NULL : gather_text(json_object_get(root, "keys"));
-	to->keys = text ? gather_keys(slice_of(text), &why) : NULL;
-	to->fetched_wall_s = (uint64_t)json_integer_value(json_object_get(root, "fetched"));
-	text_add(&t, strict_text(root, "jwks_uri"));
-	if (!text_end(&t) || !gather_is_safe_url(text_slice(&t)))
-		to->jwks_uri[0] = '\0';
-	if (!to->keys)
+	const char *why = snapshot_read(root, issuer, snapshots_newest_s(s, issuer), wall_s + FUTURE_S, to,
+	                                &refusal);
+	if (why) {
 		kept_refuse(s->kept, refusal);
-	if (!to->keys)
-		log_warn("the kept keys of issuer %.*s are ignored: %s", SLICE(issuer->id),
-		         why ? why : "they cannot be read");
-	free(text);
+		log_warn("the kept keys of issuer %.*s are ignored: %s", SLICE(issuer->id), why);
+	}
 	json_decref(root);
-	return to->keys;
+	return !why;
 }
 
 static void remember_newest(struct snapshots *s, const struct config_issuer *issuer, uint64_t fetched_s)
@@ -101,18 +152,11 @@ void snapshots_save(struct snapshots *s, const struct config_issuer *issuer, con
 {
 	if (!s)
 		return;
-	json_t *root = json_pack("{s:s%, s:s%, s:s%, s:s, s:I, s:O}",
-	                         "name", issuer->id.at, issuer->id.len,
-	                         "issuer", issuer->issuer.at, issuer->issuer.len,
-	                         "source", issuer->jwks.len ? issuer->jwks.at : "", issuer->jwks.len,
-	                         "jwks_uri", from->jwks_uri,
-	                         "fetched", (json_int_t)from->fetched_wall_s, "keys", from->keys);
-	char *text = root ? json_dumps(root, JSON_COMPACT | JSON_SORT_KEYS) : NULL;
+	char *text = snapshot_write(issuer, from);
 	if (!text || !kept_put(s->kept, issuer->id, ".json", slice_of(text)))
 		log_warn("the keys of issuer %.*s cannot be kept in %s: %s", SLICE(issuer->id), s->kept->directory,
 		         strerror(errno));
 	else
 		remember_newest(s, issuer, from->fetched_wall_s);
 	free(text);
-	json_decref(root);
 }

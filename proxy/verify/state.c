@@ -56,6 +56,9 @@ void state_open(struct source *s)
 	for (int i = 1; i < DRILLS; i++)
 		s->drills[i] = metrics_series(METRIC_issuer_drill, s->config->id, slice_of(drill_names[i]), S(""),
 		                              S(""));
+	for (int i = 1; i < KEYS_FROM; i++)
+		s->froms[i] = metrics_series(METRIC_issuer_keys_from, s->config->id, slice_of(keys_from_names[i]),
+		                             S(""), S(""));
 }
 
 void state_close(struct source *s)
@@ -65,6 +68,8 @@ void state_close(struct source *s)
 		metrics_set(s->states[i], 0);
 	for (int i = 1; i < DRILLS; i++)
 		metrics_set(s->drills[i], 0);
+	for (int i = 1; i < KEYS_FROM; i++)
+		metrics_set(s->froms[i], 0);
 }
 
 /* A drill begins where it was asked for, or is found by the keeper after; it ends by its time. */
@@ -100,6 +105,8 @@ void state_look(struct source *s)
 	metrics_set(s->age, (int64_t)(json_array_size(s->keys) ? state_age_s(s) : 0));
 	for (int i = 0; i < ISSUER_STATES; i++)
 		metrics_set(s->states[i], i == (int)state);
+	for (int i = 1; i < KEYS_FROM; i++)
+		metrics_set(s->froms[i], i == (int)s->from);
 	if (state == s->state || (state == ISSUER_BLIND && s->state == ISSUER_STATES && !s->failures))
 		return; /* nothing new; or a first start, with the first fetch still under way */
 	log_line(state == ISSUER_NORMAL ? LOG_LEVEL_INFO : LOG_LEVEL_WARN, "issuer %.*s: %s: %s",
@@ -168,8 +175,8 @@ static bool tell_one(const struct source *s, struct text *t)
 {
 	text_add(t, S("{\"issuer\":\""));
 	text_json(t, s->config->id);
-	text_printf(t, "\",\"state\":\"%s\",\"keys\":%zu", issuer_state_names[state_shown(s)],
-	            json_array_size(s->keys));
+	text_printf(t, "\",\"state\":\"%s\",\"keys\":%zu,\"keys_from\":\"%s\"",
+	            issuer_state_names[state_shown(s)], json_array_size(s->keys), keys_from_names[s->from]);
 	tell_times(s, t);
 	text_add(t, S(",\"failures\":"));
 	text_u64(t, s->failures);

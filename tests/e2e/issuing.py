@@ -9,7 +9,7 @@ def houses(authority, where_issuers):
     made = []
 
     def make(more="", soft="1s", hard="24h", workers=1, issuer_more="", tls=False, routes="",
-             issuer=None, **parts):
+             issuer=None, wait=True, **parts):
         where = tempfile.mkdtemp(prefix="sp-")
         os.chmod(where, 0o755)           # the keeper may run as another user, and keeps things there
         certificate = (authority.where / "server.pem", authority.where / "server.key") if tls else None
@@ -17,7 +17,8 @@ def houses(authority, where_issuers):
         text = f"{routes}\nverification: {{keys_soft: {soft}, keys_hard: {hard}}}\ntrusted_proxies: [127.0.0.2/32]\n{more}"
         w = World(where, authority, issuer, workers=workers, routes=text, issuer_more=issuer_more, **parts)
         made.append((w, where))
-        wait_until(lambda: get(w, issuer.token())[0] == 200)
+        if wait:
+            wait_until(lambda: get(w, issuer.token())[0] == 200)
         return w
     yield make
     for w, where in made:

@@ -109,7 +109,7 @@ def test_issuer_commands_say_what_is_wrong(house):
         done = command(w, "issuer", *words)
         assert done.returncode == status and done.stderr and not done.stdout, (words, done)
     done = command(w, "issuer", "status")
-    assert done.returncode == 0 and re.match(r"issuer local: normal, 1 keys, \d+ s old", done.stdout)
+    assert done.returncode == 0 and re.match(r"issuer local: normal, 1 keys, \d+ s old, from issuer", done.stdout)
 
 
 # ---- ways out ----

@@ -9,14 +9,14 @@ FLEET = {"FLEET_SECRET": "one secret for all machines of a fleet"}
 
 
 class Redis:
-    def __init__(self, where):
-        self.where, self.port = where, free_port()
+    def __init__(self, where, *more):
+        self.where, self.port, self.more = where, free_port(), more
         self.process = None
         self.start()
 
     def start(self):
         self.process = subprocess.Popen(["redis-server", "--port", str(self.port), "--bind", "127.0.0.1", "--save", "",
-                                         "--dir", str(self.where)], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+                                         "--dir", str(self.where), *self.more], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
         wait_until(lambda: "PONG" in self.cli("ping"))
 
     def cli(self, *words):
@@ -55,7 +55,8 @@ def test_workers_and_keeper_use_a_redis_by_name_and_do_without_it(make_world, re
     w = make_world(routes=f'redis: {{servers: "redis://localhost:{redis.port}", budget: 500ms}}\n' + SECRET, env=FLEET)
     up, down = (f'redis_{x}{{server="localhost:{redis.port}"}}' for x in ("up", "down"))
     wait_until(lambda: metric(w, up) == 3, 20)  # two workers and the keeper
-    wait_until(lambda: redis.cli("keys", "*").split() == ["sallyport:dev:fleet"])
+    wait_until(lambda: redis.cli("exists", "sallyport:dev:fleet").strip() == "1")
+    assert {k.split(":", 3)[2] for k in redis.cli("keys", "*").split()} <= {"fleet", "keys"}
     server = f"localhost:{redis.port}"
     assert told(w) == (1, [{"server": server, "state": "up", "used_by": 3, "unused_by": 0, "reason": None}])
     assert f"  {server} up, used by 3 of 3 processes" in lines(w)

@@ -28,6 +28,11 @@ static struct keeping {
 	char floor[4096];         /* machine.floor */
 	struct { void (*done)(void *, int, struct slice, uint64_t, const char *); void *for_whom; } hanging[64];
 	size_t hanging_len;
+
+	/* the fleet's Redis; NULL: none. answer: of what it owes one; false: of nothing */
+	bool (*redis)(void *, const struct slice *, size_t, void (*)(void *, bool, const struct slice *, size_t),
+	              void *);
+	bool (*answer)(void);
 } keeping;
 
 static void keeping_fetch(void *with, const struct verify_fetch *ask,
@@ -82,6 +87,12 @@ static bool keeping_floor_write(void *with, const void *from, size_t len, uint64
 	return true;
 }
 
+static uint64_t keeping_redis_ms(void *with, struct slice key)
+{
+	(void)key;
+	return ((struct keeping *)with)->wall_s * 1000;
+}
+
 static void keeping_moved(void *with)
 {
 	((struct keeping *)with)->moved++;
@@ -91,7 +102,7 @@ static inline void keeping_start_with(struct slice machine_secret)
 {
 	struct verify_world world = { .with = &keeping, .fetch = keeping_fetch, .now_ns = keeping_now,
 		.wall_s = keeping_wall, .moved = keeping_moved, .floor_read = keeping_floor_read,
-		.floor_write = keeping_floor_write };
+		.floor_write = keeping_floor_write, .redis = keeping.redis, .redis_ms = keeping_redis_ms };
 
 	keeping.keeper = verify_keeper_open(&keeping.config, NULL, keeping.published, world, machine_secret);
 }

@@ -9,6 +9,8 @@ static inline void keeping_pass(uint64_t s)
 
 	for (;;) {
 		uint64_t next_ns = verify_keeper_tick(keeping.keeper);
+		if (keeping.answer && keeping.answer())
+			continue;
 		if (next_ns <= keeping.now_ns)
 			next_ns = keeping.now_ns + NS_PER_MS;
 		if (next_ns > until_ns)
