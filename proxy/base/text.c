@@ -11,56 +11,49 @@ static unsigned digits_of(uint64_t n)
 {
 	unsigned len = 1;
 
-	for (; n >= 1000; n /= 1000)
-		len += 3;
-	return len + (n >= 10) + (n >= 100);
+	for (uint64_t more = 10; n >= more && len < 20; more *= 10) /* 2^64-1 has twenty */
+		len++;
+	return len;
 }
 
 void text_u64(struct text *t, uint64_t n)
 {
 	unsigned len = digits_of(n);
-	char *at = t->at + t->len + len;
 
 	if (t->cut || len > t->cap - t->len) {
 		t->cut = true;
 		return;
 	}
-	t->len += len;
-	for (; n >= 100; n /= 100)
+	char *at = t->at + (t->len += len);
+	for (; n > UINT32_MAX; n /= 100)
 		memcpy(at -= 2, pairs + n % 100 * 2, 2);
-	if (n >= 10)
-		memcpy(at - 2, pairs + n * 2, 2);
+	uint32_t rest = (uint32_t)n; /* nearly always all of it, and cheaper to divide */
+	for (; rest >= 100; rest /= 100)
+		memcpy(at -= 2, pairs + rest % 100 * 2, 2);
+	if (rest >= 10)
+		memcpy(at - 2, pairs + rest * 2, 2);
 	else
-		at[-1] = (char)('0' + n);
+		at[-1] = (char)('0' + rest);
 }
 
-/* Four bytes become eight digits at once: nibbles are spread into bytes, and those over 9 moved up to the
- * letters. */
-static void hex_of_four(char *to, const unsigned char *b)
-{
-	uint64_t n = (uint64_t)b[0] << 0 | (uint64_t)b[1] << 16 | (uint64_t)b[2] << 32 | (uint64_t)b[3] << 48;
-
-	n = (n >> 4 & UINT64_C(0x000f000f000f000f)) | (n & UINT64_C(0x000f000f000f000f)) << 8;
-	uint64_t letters = (n + UINT64_C(0x0606060606060606)) >> 4 & UINT64_C(0x0101010101010101);
-	n += UINT64_C(0x3030303030303030) + letters * ('a' - '0' - 10);
-	memcpy(to, &n, sizeof n); /* Linux targets are little-endian */
-}
+/* 00 01 .. ff */
+#define SIXTEEN(d) TEN(d) d "a" d "b" d "c" d "d" d "e" d "f"
+static const char hex_pairs[] = SIXTEEN("0") SIXTEEN("1") SIXTEEN("2") SIXTEEN("3") SIXTEEN("4")
+	SIXTEEN("5") SIXTEEN("6") SIXTEEN("7") SIXTEEN("8") SIXTEEN("9") SIXTEEN("a") SIXTEEN("b")
+	SIXTEEN("c") SIXTEEN("d") SIXTEEN("e") SIXTEEN("f");
 
 void text_hex(struct text *t, const void *bytes, size_t len)
 {
 	const unsigned char *b = bytes;
-	size_t i = 0;
+	char *to = t->at + t->len;
 
 	if (t->cut || len * 2 > t->cap - t->len) {
 		t->cut = true;
 		return;
 	}
-	for (; len - i >= 4; i += 4, t->len += 8)
-		hex_of_four(t->at + t->len, b + i);
-	for (; i < len; i++) {
-		t->at[t->len++] = "0123456789abcdef"[b[i] >> 4];
-		t->at[t->len++] = "0123456789abcdef"[b[i] & 15];
-	}
+	for (size_t i = 0; i < len; i++)
+		memcpy(to + 2 * i, hex_pairs + 2 * b[i], 2);
+	t->len += 2 * len;
 }
 
 void text_printf(struct text *t, const char *format, ...)

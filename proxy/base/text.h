@@ -36,6 +36,25 @@ static inline void text_char(struct text *t, char c)
 	t->at[t->len++] = c;
 }
 
+/* "name: value" and CR LF, a field of a head: whole, or not at all. */
+static inline void text_field(struct text *t, struct slice name, struct slice value)
+{
+	size_t len = name.len + value.len + 4;
+	char *to = t->at + t->len;
+
+	if (t->cut || len > t->cap - t->len) {
+		t->cut = true;
+		return;
+	}
+	if (name.len)
+		memcpy(to, name.at, name.len);
+	memcpy(to + name.len, ": ", 2);
+	if (value.len)
+		memcpy(to + name.len + 2, value.at, value.len);
+	memcpy(to + len - 2, "\r\n", 2);
+	t->len += len;
+}
+
 void text_u64(struct text *t, uint64_t n);
 void text_hex(struct text *t, const void *bytes, size_t len);
 void text_printf(struct text *t, const char *format, ...) __attribute__((format(printf, 2, 3)));

@@ -89,17 +89,31 @@ struct in6_addr address_of(const struct sockaddr_storage *from, uint16_t *port)
 	return to;
 }
 
-struct slice address_text(const struct in6_addr *address, char to[static 46])
+static size_t write_address(const struct in6_addr *address, char to[static 46])
 {
 	struct text t = { .at = to, .cap = 46 };
 
 	if (!IN6_IS_ADDR_V4MAPPED(address)) {
 		inet_ntop(AF_INET6, address, to, 46);
-		return slice_of(to);
+		return strlen(to);
 	}
 	for (int i = 12; i < 16; i++) { /* for every request: no printf */
 		text_u64(&t, address->s6_addr[i]);
 		text_char(&t, i < 15 ? '.' : '\0');
 	}
-	return (struct slice){ to, t.len - 1 };
+	return t.len - 1;
+}
+
+struct slice address_text(const struct in6_addr *address, char to[static 46])
+{
+	static struct in6_addr last; /* a request's is asked for three times in a row */
+	static char text[46];
+	static size_t len;
+
+	if (!len || !IN6_ARE_ADDR_EQUAL(address, &last)) {
+		len = write_address(address, text);
+		last = *address;
+	}
+	memcpy(to, text, sizeof text);
+	return (struct slice){ to, len };
 }

@@ -230,9 +230,11 @@ static enum pace read_head(struct request *r, struct passage *p)
 
 static enum pace start(struct forward *f, struct request *r)
 {
-	struct passage *p = arena_take(&r->arena, sizeof *p);
+	struct passage *p = arena_room(&r->arena, sizeof *p);
 	size_t fields = r->config->root.http.headers_max;
 
+	if (p)
+		memset(p, 0, offsetof(struct passage, body.trailer));
 	if (!p || !(p->head.headers.at = arena_room(&r->arena, (fields + 16) * sizeof(struct header))))
 		return request_fail(r, FAULT_HEAD_TOO_BIG);
 	p->head.headers.cap = (uint16_t)(fields + 16); /* room for what respond/ adds */

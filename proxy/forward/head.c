@@ -3,18 +3,10 @@
 #include "forward/inside.h"
 #include "base/text.h"
 
-static inline void field(struct text *t, struct slice name, struct slice value)
-{
-	text_add(t, name);
-	text_add(t, S(": "));
-	text_add(t, value);
-	text_add(t, S("\r\n"));
-}
-
 static void optional(struct text *t, struct slice name, struct slice value)
 {
 	if (value.len && header_is_value(value))
-		field(t, name, value);
+		text_field(t, name, value);
 }
 
 /* Fields that we write ourselves. */
@@ -87,10 +79,10 @@ static void clients_fields(struct text *t, const struct request *r)
 			continue;
 		if (head_is_changed(r, h->name))
 			continue;
-		field(t, h->name, h->value);
+		text_field(t, h->name, h->value);
 	}
 	for (size_t i = 0; change && i < change->set.len; i++)
-		field(t, change->set.at[i].name, change->set.at[i].value);
+		text_field(t, change->set.at[i].name, change->set.at[i].value);
 }
 
 static void via(struct text *t, const struct request *r)
@@ -131,7 +123,7 @@ static void forwarded_host_and_port(struct text *t, const struct request *r)
 
 	optional(t, S("X-Forwarded-Host"), host.len ? host : r->authority);
 	if (port.len && port.len <= 5 && slice_u64(port, &number) && number > 0 && number <= UINT16_MAX) {
-		field(t, S("X-Forwarded-Port"), port);
+		text_field(t, S("X-Forwarded-Port"), port);
 	} else if (r->visitor->local_port) {
 		text_add(t, S("X-Forwarded-Port: "));
 		text_u64(t, r->visitor->local_port);
@@ -149,16 +141,18 @@ static void forwarded(struct text *t, const struct request *r)
 		saw = address_text(&r->visitor->peer, peer);
 	bool v6 = slice_find(from, ':') < from.len;
 
-	text_add(t, S("X-Forwarded-For: "));
 	if (r->forwarded_for.len) {
+		text_add(t, S("X-Forwarded-For: "));
 		text_add(t, r->forwarded_for);
 		text_add(t, S(", "));
+		text_add(t, saw);
+		text_add(t, S("\r\n"));
+	} else {
+		text_field(t, S("X-Forwarded-For"), saw);
 	}
-	text_add(t, saw);
-	text_add(t, S("\r\n"));
-	field(t, S("X-Forwarded-Proto"), r->scheme);
+	text_field(t, S("X-Forwarded-Proto"), r->scheme);
 	forwarded_host_and_port(t, r);
-	field(t, S("X-Real-IP"), from);
+	text_field(t, S("X-Real-IP"), from);
 	text_add(t, v6 ? S("Forwarded: for=\"[") : S("Forwarded: for="));
 	text_add(t, from);
 	text_add(t, v6 ? S("]\";proto=") : S(";proto="));
@@ -190,8 +184,12 @@ static void identity(struct text *t, const struct request *r)
 	struct header told[TOLD_MAX];
 	size_t len = request_told(r, told);
 
-	for (size_t i = 0; i < len; i++)
-		optional(t, told[i].name, told[i].value);
+	for (size_t i = 0; i < len; i++) {
+		if (i < TOLD_OF_OTHERS)
+			optional(t, told[i].name, told[i].value);
+		else if (told[i].value.len)
+			text_field(t, told[i].name, told[i].value);
+	}
 }
 
 static bool wants_length(struct slice method)
@@ -222,7 +220,7 @@ static void host(struct text *t, const struct request *r, const struct passage *
 		text_printf(t, "Host: %s:%u\r\n", e->host, e->url.port);
 		return;
 	}
-	field(t, S("Host"), own ? slice_of(e->host) : r->authority);
+	text_field(t, S("Host"), own ? slice_of(e->host) : r->authority);
 }
 
 bool head_write(struct request *r, struct passage *p)

@@ -57,7 +57,6 @@ struct passage {                    /* one request's way on; in its arena */
 	struct endpoint *avoid;         /* the one that failed us */
 	struct link *link;
 	struct answer_head head;
-	struct body body;               /* of the answer */
 	struct block *in;               /* bytes of the answer: its head stays here while the request lives */
 	size_t seen, stash_used;
 	uint64_t tried_ns, sent_ns;     /* connect begun; head written, then: all of the request */
@@ -66,6 +65,7 @@ struct passage {                    /* one request's way on; in its arena */
 	uint8_t tries, interim;         /* interim: heads before the answer's own */
 	bool up_chunked, up_done, down_done, beyond_stash, unread_sent, tunnel_revoked;
 	bool upgrades;                  /* counted in upgrades_len */
+	struct body body;               /* last: of the answer; its trailer is not zeroed */
 };
 
 struct forward {

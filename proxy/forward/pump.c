@@ -40,10 +40,7 @@ static bool send_last(struct request *r, struct passage *p)
 			struct slice name = trailers.at[i].name;
 			if (trailers.at[i].dropped || header_is_vouched(name) || head_is_changed(r, name))
 				continue;
-			text_add(&t, trailers.at[i].name);
-			text_add(&t, S(": "));
-			text_add(&t, trailers.at[i].value);
-			text_add(&t, S("\r\n"));
+			text_field(&t, name, trailers.at[i].value);
 		}
 	}
 	text_add(&t, S("\r\n"));

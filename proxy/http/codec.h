@@ -45,8 +45,8 @@ struct body {
 	uint8_t state;
 	uint32_t extension_len;      /* bytes of extensions seen in this message; bounded (1 KiB) */
 	bool ended;
-	char trailer[1024]; /* the trailer section, gathered; over that it is bad. Freed with its holder */
 	uint16_t trailer_len;
+	char trailer[1024]; /* last: the trailer section, gathered; over that it is bad. Freed with its holder */
 };
 void body_init(struct body *b, enum body_kind kind, uint64_t length);
 /* Takes framing off: looks at *from, advances it past what it consumed, and returns the next run of content

@@ -104,9 +104,10 @@ static bool settle_head(struct request *r, struct slice head)
 
 static void begin(struct h1 *h, struct request *r)
 {
-	struct h1_exchange *x = arena_take(&r->arena, sizeof *x);
+	struct h1_exchange *x = arena_room(&r->arena, sizeof *x);
 
 	check(x); /* the arena is sized for it */
+	memset(x, 0, offsetof(struct h1_exchange, body.trailer));
 	h->request = r;
 	h->exchange = x;
 	h->requests++;

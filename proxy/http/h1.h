@@ -27,7 +27,6 @@ struct h1 {
 };
 
 struct h1_exchange {
-	struct body body;          /* the request's */
 	uint64_t limit, got;       /* of its content, bytes */
 	struct slice pending;      /* the answer's head, not written yet; in the request's arena */
 	bool continued, broken;
@@ -35,6 +34,7 @@ struct h1_exchange {
 	bool answered;             /* a final head was given */
 	bool chunked, ended;       /* of the answer */
 	bool close;                /* the connection ends with this exchange */
+	struct body body;          /* last: the request's, whose trailer is not zeroed */
 };
 
 void h1_move(struct h1 *h, enum h1_state to);

@@ -151,17 +151,17 @@ static void write_fields(struct text *t, const struct headers *fields)
 {
 	for (uint16_t i = 0; fields && i < fields->len; i++) {
 		const struct header *f = &fields->at[i];
-		if (f->dropped)
-			continue;
-		text_add(t, f->name);
-		text_add(t, S(": "));
-		text_add(t, f->value);
-		text_add(t, S("\r\n"));
+		if (!f->dropped)
+			text_field(t, f->name, f->value);
 	}
 }
 
 static void write_status(struct text *t, unsigned status)
 {
+	if (status == 200) {
+		text_add(t, S("HTTP/1.1 200 OK\r\n"));
+		return;
+	}
 	text_add(t, S("HTTP/1.1 "));
 	text_u64(t, status);
 	text_char(t, ' ');

@@ -154,24 +154,27 @@ enum pace route_enter(struct request *r)
 	return request_fail(r, why);
 }
 
-static void count(struct request *r)
+static uint32_t series_of(struct slice route, const struct request *r)
 {
-	static const struct slice none = { "-", 1 };
-	struct route_facts *f = (struct route_facts *)(uintptr_t)r->route_facts;
 	char digits[8];
 	struct text status = TEXT(digits);
 
 	text_u64(&status, r->status);
+	return metrics_series(METRIC_requests_total, route, text_slice(&status), class_names[r->class], S(""));
+}
+
+static void count(struct request *r)
+{
+	static const struct slice none = { "-", 1 };
+	struct route_facts *f = (struct route_facts *)(uintptr_t)r->route_facts;
+
 	if (!f) {
-		metrics_add(
-		    metrics_series(METRIC_requests_total, none, text_slice(&status), class_names[r->class], S("")),
-		    1);
+		metrics_add(series_of(none, r), 1);
 		return;
 	}
 	uint32_t *series = &f->counts[r->class][r->status < 600 ? r->status : 0];
 	if (*series == METRICS_LOST)
-		*series = metrics_series(METRIC_requests_total, f->route->name, text_slice(&status),
-		                         class_names[r->class], S(""));
+		*series = series_of(f->route->name, r);
 	metrics_add(*series, 1);
 	metrics_observe(f->seconds, r->loop->now_ns - r->marks_ns[MARK_BEGAN]);
 }

@@ -74,8 +74,8 @@ void fields_tell(struct request *r, const struct round *round, uint64_t now_ns)
 	/* an arena that overflows would fail the request, and these fields are not worth that */
 	if (r->arena.size - r->arena.used < 2 * room + 1024)
 		return;
-	policy.at = arena_take(&r->arena, room);
-	state.at = arena_take(&r->arena, room);
+	policy.at = arena_room(&r->arena, room);
+	state.at = arena_room(&r->arena, room);
 	policy.cap = state.cap = room;
 	text_add(&policy, r->rate_limit_policy);
 	text_add(&state, r->rate_limit);

@@ -21,5 +21,5 @@ bool request_is_head(const struct request *r);
 
 /* What an upstream is told of who asks: Sallyport-Subject, -Client, -Tenant, -Scope, -Certificate, -Verdict,
  * -Class, -Request-Id; empty values where nothing is known. How many. */
-enum { TOLD_MAX = 8 };
+enum { TOLD_OF_OTHERS = 5, TOLD_MAX = 8 }; /* the first ones: words of tokens and certificates */
 size_t request_told(const struct request *r, struct header to[static TOLD_MAX]);

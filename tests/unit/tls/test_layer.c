@@ -196,6 +196,27 @@ static void close_notify_is_an_end_and_a_bare_fin_a_truncation(void **state)
 	}
 }
 
+static void what_others_left_in_the_queue_of_errors_is_not_this_wires(void **state)
+{
+	struct talk t;
+
+	(void)state;
+	begin(&t, TLS1_3_VERSION, 0);
+	loop_turn(t.loop, 0);
+	ERR_raise(ERR_LIB_USER, 1);
+	assert_int_equal(wire_read(t.wire, got, sizeof got), WIRE_LATER);
+	ERR_raise(ERR_LIB_USER, 1);
+	assert_true(wire_write(t.wire, S("as ever")));
+	assert_int_equal(SSL_write(t.ssl, "last words", 10), 10);
+	SSL_shutdown(t.ssl);
+	ERR_raise(ERR_LIB_USER, 1);
+	loop_turn(t.loop, 0);
+	assert_int_equal(wire_read(t.wire, got, sizeof got), 10);
+	assert_int_equal(wire_read(t.wire, got, sizeof got), WIRE_END);
+	assert_false(t.wire->failed);
+	talk_close(&t);
+}
+
 static void half_a_record_and_a_fin_are_a_truncation(void **state)
 {
 	struct talk t;
@@ -319,6 +340,7 @@ int main(void)
 		TEST(the_handshake_may_arrive_byte_by_byte),
 		TEST(a_request_that_came_with_the_last_flight_is_readable_at_once),
 		TEST(close_notify_is_an_end_and_a_bare_fin_a_truncation),
+		TEST(what_others_left_in_the_queue_of_errors_is_not_this_wires),
 		TEST(half_a_record_and_a_fin_are_a_truncation),
 		TEST(a_record_that_was_changed_fails_the_wire),
 		TEST(shutting_says_goodbye_and_still_reads),
