@@ -226,7 +226,7 @@ static void receive(struct h2 *h)
 			lose(h);
 			return;
 		}
-		if (!feed(h, (size_t)got))
+		if (!feed(h, (size_t)got) || !wire_is_readable(w))
 			return;
 		total += (size_t)got;
 		if (total >= H2_READ_MOST) {

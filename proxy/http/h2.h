@@ -52,6 +52,7 @@ struct h2 {
 	size_t lingered;
 	uint32_t credit;           /* control frames earned */
 	uint32_t opened;           /* streams with the wide window */
+	uint32_t answers;          /* heads of answers that were submitted */
 	uint32_t calm;             /* not 0: end the session with this HTTP/2 error code */
 	struct h2_rest rests[H2_RESTS_MOST]; /* oldest first */
 	uint8_t rests_len;

@@ -4,6 +4,7 @@
 #include "base/text.h"
 
 #define FIELDS_MOST (SCRATCH_SIZE / sizeof(nghttp2_nv))
+#define NAMES_EVERY 64 /* answers of a connection, of which one leaves all its fields in the peer's table */
 
 struct fields {
 	nghttp2_nv *at; /* in the loop's scratch_head; nghttp2 copies what it is given */
@@ -16,7 +17,7 @@ static struct fields fields_in_scratch(const struct h2 *h)
 	return (struct fields){ .at = (nghttp2_nv *)(void *)h->c.server->loop->scratch_head };
 }
 
-static void add(struct fields *f, struct slice name, struct slice value)
+static void add_flagged(struct fields *f, struct slice name, struct slice value, uint8_t flags)
 {
 	if (f->len == FIELDS_MOST) {
 		f->cut = true;
@@ -25,7 +26,13 @@ static void add(struct fields *f, struct slice name, struct slice value)
 	f->at[f->len++] = (nghttp2_nv){ .name = (uint8_t *)(uintptr_t)name.at,
 		                        .value = (uint8_t *)(uintptr_t)value.at,
 		                        .namelen = name.len,
-		                        .valuelen = value.len };
+		                        .valuelen = value.len,
+		                        .flags = flags };
+}
+
+static void add(struct fields *f, struct slice name, struct slice value)
+{
+	add_flagged(f, name, value, NGHTTP2_NV_FLAG_NONE);
 }
 
 /* What speaks of one HTTP/1.1 connection, or of the length that we say ourselves. */
@@ -49,6 +56,28 @@ static void add_all(struct fields *to, const struct headers *from)
 	for (uint16_t i = 0; from && i < from->len; i++)
 		if (!from->at[i].dropped && !is_ours(&from->at[i]))
 			add(to, from->at[i].name, from->at[i].value);
+}
+
+/* Whose value no later answer has: ids, and what is left of a limit. */
+static bool is_of_one_answer(const struct request *r, const struct header *f)
+{
+	return f->value.at == r->id || (r->rate_limit.len && f->value.at == r->rate_limit.at) ||
+		f->id == HEADER_X_REQUEST_ID || f->id == HEADER_TRACEPARENT;
+}
+
+/* Such values would only crowd others out of the compression table (RFC 7541 section 2.3.2), and the encoder
+ * compares each with all its forerunners there. Their names are worth keeping: now and then one goes in. */
+static void add_answer(struct fields *to, struct h2_stream *s, const struct headers *from)
+{
+	bool naming = s->h->answers++ % NAMES_EVERY == 0;
+
+	for (uint16_t i = 0; from && i < from->len; i++) {
+		const struct header *f = &from->at[i];
+		if (f->dropped || is_ours(f))
+			continue;
+		bool passing = !naming && is_of_one_answer(s->request, f);
+		add_flagged(to, f->name, f->value, passing ? NGHTTP2_NV_FLAG_NO_INDEX : NGHTTP2_NV_FLAG_NONE);
+	}
 }
 
 static bool is_lost(const struct h2_stream *s)
@@ -107,7 +136,7 @@ bool h2_head(struct request *r, const struct response *a)
 	s->bare = a->no_body || never || (a->has_length && a->length == 0);
 	text_u64(&status, a->status);
 	add(&f, S(":status"), text_slice(&status));
-	add_all(&f, a->fields);
+	add_answer(&f, s, a->fields);
 	if (a->has_length && !never) {
 		text_u64(&count, a->length);
 		add(&f, S("content-length"), text_slice(&count));

@@ -9,7 +9,7 @@ struct answer_seen {
 	int status;
 	size_t len;              /* bytes of content */
 	char text[128];          /* its beginning */
-	char from[16], trailer[16];
+	char from[16], trailer[16], id[40];
 	unsigned interim;        /* heads with 1xx */
 	bool ended;              /* END_STREAM came */
 	bool closed;
@@ -51,6 +51,8 @@ static inline int see_header(nghttp2_session *s, const nghttp2_frame *frame, con
 	}
 	if (slice_same(is, S("x-from")))
 		snprintf(a->from, sizeof a->from, "%.*s", SLICE(says));
+	if (slice_same(is, S("sallyport-request-id")))
+		snprintf(a->id, sizeof a->id, "%.*s", SLICE(says));
 	if (slice_same(is, S("x-sum")))
 		snprintf(a->trailer, sizeof a->trailer, "%.*s", SLICE(says));
 	return 0;

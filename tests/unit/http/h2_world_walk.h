@@ -3,12 +3,14 @@
 
 static inline bool answer(struct request *r, uint16_t status, bool has_length, uint64_t length)
 {
-	static struct header field[1];
-	struct headers fields = { field, 0, 1 };
+	static struct header field[2];
+	struct headers fields = { field, 0, 2 };
 	struct response a = { .status = status, .fields = &fields, .has_length = has_length,
 		.length = length, .no_body = slice_same(r->method, S("HEAD")) };
 
 	headers_add(&fields, S("X-From"), S("world"));
+	if (slice_same(r->target, S("/named")))
+		headers_add(&fields, S("Sallyport-Request-Id"), slice_of(r->id));
 	((struct stay *)r->waits)->answered = true;
 	return r->ops->head(r, &a);
 }

@@ -56,6 +56,21 @@ static void an_answer_to_head_has_a_length_and_no_content(void **state)
 	assert_true(a->ended);
 }
 
+static void values_of_one_answer_stay_out_of_the_compression_table(void **state)
+{
+	char last[40] = "";
+
+	(void)state;
+	for (int i = 0; i < 200; i++) {
+		struct answer_seen *a = client_await(&c, client_ask(&c, "GET", "/named", NULL));
+		assert_int_equal(strlen(a->id), 32);
+		assert_string_not_equal(a->id, last);
+		memcpy(last, a->id, sizeof last);
+	}
+	/* x-from, and the id of every 64th answer, for its name: name, value and 32 bytes each */
+	assert_int_equal(nghttp2_session_get_hd_inflate_dynamic_table_size(c.session), 43 + 4 * 84);
+}
+
 static void a_body_with_a_length_is_read_to_its_end(void **state)
 {
 	static const char *const more[] = { "content-length", "300000", NULL };
@@ -302,6 +317,7 @@ int main(void)
 		TEST(a_get_is_answered_on_its_stream),
 		TEST(a_hundred_requests_at_once_are_all_answered),
 		TEST(an_answer_to_head_has_a_length_and_no_content),
+		TEST(values_of_one_answer_stay_out_of_the_compression_table),
 		TEST(a_body_with_a_length_is_read_to_its_end),
 		TEST(a_slow_reader_holds_the_client_back_and_memory_stays_bounded),
 		TEST(a_parked_upload_is_held_at_the_protocols_default_window),
