@@ -92,6 +92,7 @@ static void free_connection(struct h2 *h)
 	list_remove(&h->dirty);
 	s->connections_len--;
 	nghttp2_session_del(h->session);
+	h2_place_give(h->memory);
 	wire_close(h->c.wire);
 	s->on_closed(s->with, h->c.visitor);
 	free(h);
@@ -420,8 +421,7 @@ void http_serve_h2(struct http_server *s, struct wire *w, struct visitor *v)
 	list_push(&s->connections, &h->c.link);
 	s->connections_len++;
 	h->since_ns = h->idle_ns = s->loop->now_ns;
-	h->session = h2_session(h);
-	check(h->session); /* workers are bounded well below the machine */
+	check(h2_session(h)); /* workers are bounded well below the machine */
 	w->owner = h;
 	w->on_ready = on_ready;
 	if (s->draining)

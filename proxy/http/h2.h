@@ -8,9 +8,9 @@
  * server->dirty and settled once, at the end of the turn, by http_flush(). It is freed nowhere else, but for
  * http_kill() of a connection without requests. */
 #pragma once
+#include "http/h2_memory.h"
 #include "http/h2_rest.h"
 #include "http/http.h"
-#include <nghttp2/nghttp2.h>
 
 /* Of a stream before its body is wanted: the protocol's own default. A smaller one, told while a client is
  * already sending (RFC 9113 section 6.9.2), makes its window negative, which httpx takes for an error. */
@@ -37,6 +37,7 @@ enum h2_leaving { H2_STAYS, H2_NOTICED, H2_LEFT }; /* what the peer knows of our
 struct h2 {
 	struct http_connection c;  /* first */
 	nghttp2_session *session;
+	nghttp2_mem *memory;       /* its place */
 	struct list dirty;         /* in server->dirty */
 	struct list streams;       /* struct h2_stream.link: all whose request is not given back */
 	uint64_t requests;
@@ -107,8 +108,8 @@ void h2_make_room(struct h2 *h, size_t len);
 void h2_gather(struct h2 *h, const void *from, size_t len);
 
 /* ---- h2_frames.c: what nghttp2 reports ---- */
-/* NULL: out of memory. Settings and window are submitted. */
-nghttp2_session *h2_session(struct h2 *h);
+/* Makes h->session, in h->memory; false: out of memory. Settings and window are submitted. */
+bool h2_session(struct h2 *h);
 
 /* ---- h2_head.c: a request's head, field by field ---- */
 /* 0, or NGHTTP2_ERR_TEMPORAL_CALLBACK_FAILURE where the stream is reset. */
@@ -126,8 +127,7 @@ void h2_in_ends(struct h2_stream *s);
 void h2_stream_closes(struct h2_stream *s, enum fault why); /* why: for one whose head is not whole */
 /* Reset that says nothing against the peer. */
 void h2_reset(struct h2_stream *s, uint32_t code);
-/* Its last frame is out: gives the request back where the journey is done with it. */
-void h2_stream_sent(struct h2_stream *s);
+void h2_stream_sent(struct h2_stream *s); /* its last frame is out */
 extern const struct client_ops h2_ops;
 
 /* ---- h2_answer.c: the answer out ---- */

@@ -330,7 +330,7 @@ static nghttp2_option *make_options(void)
 	return o;
 }
 
-nghttp2_session *h2_session(struct h2 *h)
+bool h2_session(struct h2 *h)
 {
 	static nghttp2_session_callbacks *callbacks; /* made once, the same for all connections */
 	static nghttp2_option *options;
@@ -341,16 +341,12 @@ nghttp2_session *h2_session(struct h2 *h)
 		{ NGHTTP2_SETTINGS_INITIAL_WINDOW_SIZE, H2_WINDOW },
 		{ NGHTTP2_SETTINGS_MAX_HEADER_LIST_SIZE, head_most },
 	};
-	nghttp2_session *session;
 
 	callbacks = callbacks ? callbacks : make_callbacks();
 	options = options ? options : make_options();
-	if (nghttp2_session_server_new2(&session, callbacks, h, options) != 0)
-		return NULL;
-	if (nghttp2_submit_settings(session, NGHTTP2_FLAG_NONE, settings, 3) != 0 ||
-	    nghttp2_session_set_local_window_size(session, NGHTTP2_FLAG_NONE, 0, H2_WINDOW_ALL) != 0) {
-		nghttp2_session_del(session);
-		return NULL;
-	}
-	return session;
+	h->memory = h2_place_take(h->c.server->h2_memory);
+	return h->memory &&
+		nghttp2_session_server_new3(&h->session, callbacks, h, options, h->memory) == 0 &&
+		nghttp2_submit_settings(h->session, NGHTTP2_FLAG_NONE, settings, 3) == 0 &&
+		nghttp2_session_set_local_window_size(h->session, NGHTTP2_FLAG_NONE, 0, H2_WINDOW_ALL) == 0;
 }

@@ -3,6 +3,7 @@
 #include "base/check.h"
 #include "base/random.h"
 #include "base/text.h"
+#include "http/h2_memory.h"
 #include "metrics/metrics.h"
 #include <stdlib.h>
 
@@ -38,7 +39,8 @@ void http_server_init(struct http_server *s, struct loop *loop, const struct con
 	list_init(&s->connections);
 	list_init(&s->dirty);
 	s->pool = calloc(1, sizeof *s->pool);
-	check(s->pool);
+	s->h2_memory = h2_memory_open();
+	check(s->pool && s->h2_memory);
 	s->pool->store_len = store_len(c);
 	s->pool->most = (size_t)c->root.http.requests_in_flight_max;
 }
@@ -53,6 +55,7 @@ void http_server_free(struct http_server *s)
 	}
 	free(s->pool);
 	s->pool = NULL;
+	h2_memory_close(s->h2_memory);
 }
 
 static struct pooled *take(struct request_pool *pool)

@@ -62,6 +62,7 @@ struct http_server {            /* one per worker: what all its connections shar
 	size_t connections_len;
 	struct list dirty;          /* HTTP/2 connections to be settled by http_flush */
 	struct request_pool *pool;
+	struct h2_memory *h2_memory;
 };
 
 /* The first bytes of the body, at most BLOCK_SIZE, into r->stash; read on with http_body_read. GO_ON: the
