@@ -1,8 +1,8 @@
 """March 2025 again: the issuer is away for longer than every soft age, and nobody who holds a valid token notices."""
-import time
+import itertools, json, multiprocessing, secrets, time
 import pytest
 from conftest import authority  # noqa: F401
-from house import Sallyport, wait_until
+from house import Sallyport, b64, connect, exchange, wait_until
 from issuing import Judge, Tokens, get, houses, reason, spray, told
 
 OUTAGE_S = 20            # in each way to fail; keys are fresh for one
@@ -65,6 +65,45 @@ def test_a_hundred_thousand_random_kids(house):
     assert w.issuer.fetches - seen <= allowed
     assert {k for k in outcomes if k[0] == "good"} == {("good", 200, "")}
     assert all(k[1] in (401, 503) for k in outcomes if k[0] == "random")
+
+
+def strangers(w):
+    """Tokens, each with a kid that nobody has."""
+    now = int(time.time())
+    claims = {"iss": w.issuer.url, "aud": "https://api.example.com", "sub": "eve", "iat": now, "exp": now + 600}
+    rest = b64(json.dumps(claims).encode()) + "." + b64(b"\0" * 256)
+    while True:
+        yield b64(json.dumps({"alg": "RS256", "kid": secrets.token_hex(8)}).encode()) + "." + rest
+
+
+def pour(w, count, tokens):
+    for start in range(0, count, 5000):          # a connection ends politely after 10,000 requests
+        sock = connect(w.port, w.ca)
+        for token in itertools.islice(tokens, min(5000, count - start)):
+            assert exchange(sock, "GET", "/api/x", [("Authorization", f"Bearer {token}")])[0] in (401, 503)
+        sock.close()
+
+
+def judged_beside(w, tokens, count, poured):
+    """What becomes of honest tokens while another process pours refused ones."""
+    child = multiprocessing.get_context("fork").Process(target=pour, args=(w, count, poured))
+    judge = Judge(w, tokens)
+    child.start()
+    judge.run(lambda: not child.is_alive())
+    child.join()
+    assert child.exitcode == 0
+    judge.check()
+    return judge
+
+
+def test_honest_tokens_beside_a_hundred_thousand_random_kids(house):
+    w = house(soft="1h", workers=2)
+    tokens = Tokens(w)
+    seen, began = w.issuer.fetches, time.monotonic()
+    show("beside 100,000 requests with one and the same refused token",
+         judged_beside(w, tokens, 100_000, itertools.repeat(tokens.bad[0])))
+    show("beside 100,000 random kids", judged_beside(w, tokens, 100_000, strangers(w)))
+    assert w.issuer.fetches - seen <= 2 + int((time.monotonic() - began) / 30)
 
 
 def test_rotation_in_order_and_out_of_order(house):
