@@ -7,8 +7,9 @@
 #include <event2/event.h>
 #include <event2/event_struct.h>
 
-#define BLOCK_SIZE 16384         /* bytes of a pooled block */
-#define SCRATCH_SIZE (64 * 1024) /* bytes of each scratch buffer */
+#define BLOCK_SIZE 16384            /* bytes of a pooled block */
+#define PIECE_SIZE (128 * 1024)     /* most bytes of a body that are moved at once */
+#define SCRATCH_SIZE (2 * PIECE_SIZE) /* bytes of each scratch buffer: a piece and its framing, or a head */
 
 struct block { struct block *next; uint32_t from, to; char bytes[BLOCK_SIZE]; };
 

@@ -54,6 +54,12 @@ ssize_t wire_read(struct wire *w, void *to, size_t cap);
 /* False where the wire has failed. */
 bool wire_write(struct wire *w, struct slice bytes);
 static inline size_t wire_backlog(const struct wire *w) { return w->out_len; }
+/* Bytes that may be written now: a whole piece where nothing waits, so that large bodies take few calls, and
+ * never so many that more than PIECE_SIZE would wait. */
+static inline size_t wire_room(const struct wire *w)
+{
+	return w->out_len == 0 ? PIECE_SIZE : w->out_len < WIRE_HIGH ? PIECE_SIZE - WIRE_HIGH : 0;
+}
 /* When the peer last took anything. The kernel tells us of room only once a third of its queue is free, for
  * which a slow peer may need minutes: while we have a backlog it is asked, four times a second at most. */
 uint64_t wire_taken_ns(struct wire *w);

@@ -49,14 +49,13 @@ static bool send_last(struct request *r, struct passage *p)
 
 enum pace pump_up(struct request *r, struct passage *p)
 {
-	const size_t most = SCRATCH_SIZE - 64; /* room for chunk framing in scratch_out */
 	uint64_t until = r->body_in + TURN_BYTES;
 
 	if (!r->has_body)
 		p->up_done = true;
-	while (!p->up_done && wire_backlog(p->link->wire) < WIRE_HIGH) {
+	for (size_t room; !p->up_done && (room = wire_room(p->link->wire)) > 0;) {
 		bool held = p->stash_used < r->stash.len;
-		ssize_t got = http_body_read(r, &p->stash_used, r->loop->scratch_in, most);
+		ssize_t got = http_body_read(r, &p->stash_used, r->loop->scratch_in, room);
 		if (got == BODY_LATER)
 			return WAIT;
 		if (got == BODY_BROKEN)
@@ -151,7 +150,7 @@ enum pace pump_down(struct request *r, struct passage *p)
 			request_wake(r);
 			return WAIT;
 		}
-		ssize_t got = wire_read(w, r->loop->scratch_in, room < SCRATCH_SIZE / 2 ? room : SCRATCH_SIZE / 2);
+		ssize_t got = wire_read(w, r->loop->scratch_in, room < PIECE_SIZE ? room : PIECE_SIZE);
 		if (got == WIRE_LATER)
 			return WAIT;
 		if (got == WIRE_END)
@@ -171,12 +170,14 @@ enum pace pump_down(struct request *r, struct passage *p)
 /* True while the way from -> to may go on. */
 static bool stream(struct loop *l, struct wire *from, struct wire *to, uint64_t *count)
 {
-	for (uint64_t until = *count + TURN_BYTES; wire_backlog(to) < WIRE_HIGH;) {
+	uint64_t until = *count + TURN_BYTES;
+
+	for (size_t room; (room = wire_room(to)) > 0;) {
 		if (*count >= until) {
 			wire_nudge(from);
 			return true;
 		}
-		ssize_t got = wire_read(from, l->scratch_in, SCRATCH_SIZE / 2);
+		ssize_t got = wire_read(from, l->scratch_in, room);
 		if (got == WIRE_LATER)
 			return true;
 		if (got < 0 || !wire_write(to, (struct slice){ l->scratch_in, (size_t)got }))

@@ -247,9 +247,7 @@ static bool early(struct request *r, const struct response *a)
 
 static size_t room(const struct request *r)
 {
-	size_t backlog = wire_backlog(of(r)->c.wire);
-
-	return backlog >= WIRE_HIGH ? 0 : WIRE_HIGH;
+	return wire_room(of(r)->c.wire);
 }
 
 /* Head, chunk header, content and chunk end leave in one call where they fit the scratch buffer. */

@@ -300,7 +300,7 @@ static enum step stream(struct guest *g)
 
 	while (g->stream_at < g->stream_len) {
 		uint64_t left = g->stream_len - g->stream_at;
-		size_t len = left < SCRATCH_SIZE ? (size_t)left : SCRATCH_SIZE;
+		size_t len = left < PIECE_SIZE ? (size_t)left : PIECE_SIZE;
 		if (wire_backlog(g->wire))
 			return PAUSE;
 		g->fill(g->fill_with, g->stream_at, piece, len);

@@ -14,7 +14,7 @@
 static struct {
 	struct wire *wire; /* NULL: nothing is gathered */
 	size_t len;
-	char bytes[5 * RECORD_MAX];
+	char bytes[PIECE_SIZE + 2 * RECORD_MAX]; /* a piece, its head and what each record adds */
 } gather;
 
 static bool flush(void)
