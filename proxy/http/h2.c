@@ -367,7 +367,8 @@ static void settle(struct h2 *h)
 	struct wire *w = h->c.wire;
 
 	if (is_speaking(h)) {
-		send_frames(h);
+		if (nghttp2_session_want_write(h->session))
+			send_frames(h);
 		if (h->calm)
 			terminate(h, h->calm);
 		else if (!nghttp2_session_want_read(h->session) && !nghttp2_session_want_write(h->session))

@@ -39,6 +39,7 @@ struct h2 {
 	nghttp2_session *session;
 	nghttp2_mem *memory;       /* its place */
 	struct list dirty;         /* in server->dirty */
+	struct h2_stream *heading; /* whose section of fields began last */
 	struct list streams;       /* struct h2_stream.link: all whose request is not given back */
 	uint64_t requests;
 	uint64_t since_ns;         /* this phase began */
@@ -71,8 +72,7 @@ struct h2_stream {             /* in its request's arena */
 	int32_t id;
 	uint8_t fault;             /* enum fault: what the head turned out to be */
 	bool told;                 /* the request was reported; it is the journey's until finish */
-	bool finished;             /* by the journey; given back when the rest is out */
-	bool closed;               /* the stream is no more, or its connection */
+	bool finished, closed;     /* by the journey; the stream is no more, or its connection */
 	bool stillborn;            /* it was closed before its head was whole */
 
 	size_t head_len, fields_mark; /* of the head so far; arena use before its first field */

@@ -30,9 +30,10 @@ static void add_flagged(struct fields *f, struct slice name, struct slice value,
 		                        .flags = flags };
 }
 
+/* A name that is a literal of ours. */
 static void add(struct fields *f, struct slice name, struct slice value)
 {
-	add_flagged(f, name, value, NGHTTP2_NV_FLAG_NONE);
+	add_flagged(f, name, value, NGHTTP2_NV_FLAG_NO_COPY_NAME);
 }
 
 /* What speaks of one HTTP/1.1 connection, or of the length that we say ourselves. */
@@ -55,7 +56,7 @@ static void add_all(struct fields *to, const struct headers *from)
 {
 	for (uint16_t i = 0; from && i < from->len; i++)
 		if (!from->at[i].dropped && !is_ours(&from->at[i]))
-			add(to, from->at[i].name, from->at[i].value);
+			add_flagged(to, from->at[i].name, from->at[i].value, NGHTTP2_NV_FLAG_NONE);
 }
 
 /* Whose value no later answer has: ids, and what is left of a limit. */
@@ -76,7 +77,9 @@ static void add_answer(struct fields *to, struct h2_stream *s, const struct head
 		if (f->dropped || is_ours(f))
 			continue;
 		bool passing = !naming && is_of_one_answer(s->request, f);
-		add_flagged(to, f->name, f->value, passing ? NGHTTP2_NV_FLAG_NO_INDEX : NGHTTP2_NV_FLAG_NONE);
+		struct slice name = f->id ? header_names[f->id] : f->name;
+		unsigned lasts = f->id ? NGHTTP2_NV_FLAG_NO_COPY_NAME : 0;
+		add_flagged(to, name, f->value, (uint8_t)(lasts | (passing ? NGHTTP2_NV_FLAG_NO_INDEX : 0)));
 	}
 }
 

@@ -92,11 +92,13 @@ static int on_begin_headers(nghttp2_session *session, const nghttp2_frame *frame
 {
 	struct h2 *h = with;
 
-	if (frame->headers.cat != NGHTTP2_HCAT_REQUEST)
+	if (frame->headers.cat != NGHTTP2_HCAT_REQUEST) {
+		h->heading = find(session, frame->hd.stream_id);
 		return 0;
+	}
 	h->head_ns = h->c.server->loop->now_ns;
-	nghttp2_session_set_stream_user_data(session, frame->hd.stream_id,
-	                                     h2_stream_open(h, frame->hd.stream_id));
+	h->heading = h2_stream_open(h, frame->hd.stream_id);
+	nghttp2_session_set_stream_user_data(session, frame->hd.stream_id, h->heading);
 	return 0;
 }
 
@@ -110,10 +112,12 @@ static struct slice view(nghttp2_rcbuf *of)
 static int on_header(nghttp2_session *session, const nghttp2_frame *frame, nghttp2_rcbuf *name,
                      nghttp2_rcbuf *value, uint8_t flags, void *with)
 {
-	struct h2_stream *s = find(session, frame->hd.stream_id);
+	struct h2 *h = with;
+	struct h2_stream *s = h->heading;
 
 	(void)flags;
-	(void)with;
+	if (!s || s->id != frame->hd.stream_id)
+		s = find(session, frame->hd.stream_id);
 	if (!s)
 		return 0;
 	return s->told ? h2_trailer(s, view(name), view(value)) : h2_field(s, view(name), view(value));

@@ -66,9 +66,9 @@ static void take_pseudo(struct h2_stream *s, struct slice name, struct slice val
 static bool is_lower_name(struct slice name)
 {
 	for (size_t i = 0; i < name.len; i++)
-		if (slice_lower(name.at[i]) != name.at[i])
+		if (!char_is(name.at[i], CHAR_TOKEN) || (name.at[i] >= 'A' && name.at[i] <= 'Z'))
 			return false;
-	return header_is_name(name);
+	return name.len > 0;
 }
 
 /* Cookie may come in pieces; HTTP/1.1 knows one field (RFC 9113 section 8.2.3). */
@@ -87,31 +87,36 @@ static bool take_crumb(struct h2_stream *s, struct slice value)
 	return true;
 }
 
-static bool take_other(struct h2_stream *s, struct slice name, struct slice value)
+static bool take_other(struct h2_stream *s, enum header_id id, struct slice name, struct slice value)
 {
 	struct request *r = s->request;
-	char *to = arena_room(&r->arena, name.len + value.len);
+	size_t own = id ? 0 : name.len; /* the names we know are there already */
+	char *to = arena_room(&r->arena, own + value.len);
 
 	if (!to)
 		return false;
-	memcpy(to, name.at, name.len);
+	if (own)
+		name.at = memcpy(to, name.at, own);
+	else
+		name = header_names[id];
 	if (value.len)
-		memcpy(to + name.len, value.at, value.len);
-	return headers_add(&r->headers, (struct slice){ to, name.len },
-	                   (struct slice){ to + name.len, value.len });
+		memcpy(to + own, value.at, value.len);
+	return headers_add_as(&r->headers, id, name, (struct slice){ to + own, value.len });
 }
 
 static void take_field(struct h2_stream *s, struct slice name, struct slice value)
 {
+	enum header_id id = header_id(name);
+	bool named = id ? slice_same(name, header_names[id]) : is_lower_name(name);
+
 	if (!s->fields_mark)
 		s->fields_mark = s->request->arena.used;
-	if (!is_lower_name(name) || !header_is_value(value)) {
+	if (!named || !header_is_value(value)) {
 		refuse(s, FAULT_BAD_REQUEST);
 		return;
 	}
 	value = slice_trim(value);
-	bool fits = slice_same(name, S("cookie")) && value.len ? take_crumb(s, value)
-	                                                       : take_other(s, name, value);
+	bool fits = id == HEADER_COOKIE && value.len ? take_crumb(s, value) : take_other(s, id, name, value);
 	if (!fits)
 		too_big(s);
 }

@@ -56,6 +56,8 @@ static void release(struct h2_stream *s)
 	h->opened -= s->opened;
 	h2_drop(h, s->in);
 	h2_drop(h, s->out);
+	if (h->heading == s)
+		h->heading = NULL;
 	list_remove(&s->link);
 	if (list_is_empty(&h->streams))
 		h->idle_ns = h->c.server->loop->now_ns;

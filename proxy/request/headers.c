@@ -83,12 +83,17 @@ enum header_id header_id(struct slice name)
 	return HEADER_OTHER;
 }
 
-bool headers_add(struct headers *h, struct slice name, struct slice value)
+bool headers_add_as(struct headers *h, enum header_id id, struct slice name, struct slice value)
 {
 	if (h->len >= h->cap)
 		return false;
-	h->at[h->len++] = (struct header){ .name = name, .value = value, .id = (uint16_t)header_id(name) };
+	h->at[h->len++] = (struct header){ .name = name, .value = value, .id = (uint16_t)id };
 	return true;
+}
+
+bool headers_add(struct headers *h, struct slice name, struct slice value)
+{
+	return headers_add_as(h, header_id(name), name, value);
 }
 
 struct header *headers_find(const struct headers *h, enum header_id id)

@@ -29,6 +29,7 @@ extern const struct slice header_names[HEADER_IDS];
 
 /* Adds; false where full. */
 bool headers_add(struct headers *h, struct slice name, struct slice value);
+bool headers_add_as(struct headers *h, enum header_id id, struct slice name, struct slice value);
 
 /* The first one that is not dropped; NULL where there is none. Of a name that is in headers.def. */
 struct header *headers_find(const struct headers *h, enum header_id id);
