@@ -302,16 +302,15 @@ void arrival_on_touch(void *with, const struct visitor *v)
 
 	if (!j->world.suspect || (j->is_touched && IN6_ARE_ADDR_EQUAL(&j->touched, &v->peer)))
 		return;
-	arrival_let_go(j);
 	j->touched = v->peer;
 	j->is_touched = true;
-	j->world.suspect(j->world.barred_with, &j->touched, true);
+	j->world.suspect(j->world.barred_with, &j->touched);
 }
 
 void arrival_let_go(struct journey *j)
 {
 	if (j->is_touched)
-		j->world.suspect(j->world.barred_with, &j->touched, false);
+		j->world.suspect(j->world.barred_with, NULL);
 	j->is_touched = false;
 }
 

@@ -25,9 +25,9 @@ struct journey_world {
 	void *log_with;
 	/* Whether a new connection of this address is to be closed at once (crash suspects). May be NULL. */
 	bool (*is_barred)(void *with, const struct in6_addr *address);
-	/* Told before a request's first byte is read and after its end, so that a crash can name its suspects.
-	 * May be NULL. */
-	void (*suspect)(void *with, const struct in6_addr *address, bool begins);
+	/* Told whose bytes are worked on from now on, so that a crash can name its suspect; NULL: nobody's. May
+	 * be NULL itself. */
+	void (*suspect)(void *with, const struct in6_addr *address);
 	void *barred_with;
 	/* How many this process may have. Clients get seven eighths of them at most, so that upstreams can still
 	 * be asked. 0: no matter. */

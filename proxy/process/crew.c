@@ -153,11 +153,8 @@ static void count_restart(struct crew *c, const struct child *child, int status)
 /* Who was being served as it died. */
 static void blame(struct crew *c, unsigned seat, uint64_t now_ns)
 {
-	unsigned n = blame_crash(&c->blame, shared_suspects(c->shared, seat), &c->shared->head->barred, now_ns);
-
-	if (n)
-		log_warn("%u client address%s had a request in flight in two crashes and %s refused for 10 min", n,
-			n == 1 ? "" : "es", n == 1 ? "is" : "are");
+	if (blame_crash(&c->blame, shared_suspect(c->shared, seat), &c->shared->head->barred, now_ns))
+		log_warn("a client address was being worked for in two crashes and is refused for 10 min");
 }
 
 static void bury(struct crew *c, unsigned seat, int status, uint64_t now_ns)

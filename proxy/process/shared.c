@@ -44,7 +44,7 @@ static int memory_file(const char *name, size_t len)
 static size_t seat_stride(size_t log_ring)
 {
 	return pages(ring_memory(log_ring)) + pages(ring_memory(MESSAGES_SIZE)) + pages(ring_memory(ASKS_SIZE)) +
-		pages(sizeof(struct suspects)) + pages(limit_hot_memory());
+		pages(sizeof(struct suspect)) + pages(limit_hot_memory());
 }
 
 static char *seat_memory(const struct shared *s, unsigned seat)
@@ -74,14 +74,14 @@ struct ring *shared_asks(const struct shared *s, unsigned seat)
 	return (struct ring *)(void *)((char *)shared_messages(s, seat) + pages(ring_memory(MESSAGES_SIZE)));
 }
 
-struct suspects *shared_suspects(const struct shared *s, unsigned seat)
+struct suspect *shared_suspect(const struct shared *s, unsigned seat)
 {
-	return (struct suspects *)(void *)((char *)shared_asks(s, seat) + pages(ring_memory(ASKS_SIZE)));
+	return (struct suspect *)(void *)((char *)shared_asks(s, seat) + pages(ring_memory(ASKS_SIZE)));
 }
 
 struct limit_hot *shared_hot(const struct shared *s, unsigned seat)
 {
-	return (struct limit_hot *)(void *)((char *)shared_suspects(s, seat) + pages(sizeof(struct suspects)));
+	return (struct limit_hot *)(void *)((char *)shared_suspect(s, seat) + pages(sizeof(struct suspect)));
 }
 
 /* Maps the first file and finds the places in it. */

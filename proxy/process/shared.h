@@ -103,7 +103,7 @@ struct ring *shared_access(const struct shared *s, unsigned seat);
 void shared_log(const struct shared *s, unsigned seat, struct slice line);
 struct ring *shared_messages(const struct shared *s, unsigned seat);
 struct ring *shared_asks(const struct shared *s, unsigned seat);
-struct suspects *shared_suspects(const struct shared *s, unsigned seat);
+struct suspect *shared_suspect(const struct shared *s, unsigned seat);
 struct limit_hot *shared_hot(const struct shared *s, unsigned seat);
 
 /* A free seat of that role; -1 where there is none. */

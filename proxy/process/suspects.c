@@ -1,35 +1,15 @@
 #include "process/suspects.h"
-#include "base/clock.h"
+#include <string.h>
 
-static bool same(const struct in6_addr *a, const struct in6_addr *b)
+/* Its worker may be killed at any moment: the address is not named while it is being written. */
+void suspect_name(struct suspect *s, const struct in6_addr *address)
 {
-	return memcmp(a, b, sizeof *a) == 0;
-}
-
-void suspects_reset(struct suspects *s, struct siphash_key key)
-{
-	memset(s->at, 0, sizeof s->at);
-	s->key = key;
-}
-
-void suspects_note(struct suspects *s, const struct in6_addr *address, bool begins)
-{
-	uint64_t hash = siphash(s->key, (struct slice){ (const char *)address, sizeof *address });
-	struct suspect *room = NULL;
-
-	for (unsigned i = 0; i < SUSPECTS_PROBES; i++) {
-		struct suspect *at = &s->at[(hash + i) % SUSPECTS_MAX];
-		if (at->in_flight && same(&at->address, address)) {
-			at->in_flight += begins ? 1u : -1u;
-			return;
-		}
-		if (!at->in_flight && !room)
-			room = at;
-	}
-	if (!begins || !room)
-		return; /* it found no room when it began */
-	room->address = *address;
-	room->in_flight = 1;
+	atomic_store_explicit(&s->named, 0, memory_order_relaxed);
+	if (!address)
+		return;
+	atomic_signal_fence(memory_order_seq_cst);
+	s->address = *address;
+	atomic_store_explicit(&s->named, 1, memory_order_release);
 }
 
 /* The two halves of an address as the atomics hold them. */
@@ -100,7 +80,7 @@ static void forget_old(struct blame *b, uint64_t now_ns)
 static struct blamed *find(struct blame *b, const struct in6_addr *address)
 {
 	for (size_t i = 0; i < b->len; i++)
-		if (same(&b->at[i].address, address))
+		if (IN6_ARE_ADDR_EQUAL(&b->at[i].address, address))
 			return &b->at[i];
 	return NULL;
 }
@@ -109,30 +89,22 @@ static void remember(struct blame *b, const struct in6_addr *address, uint64_t n
 {
 	if (b->len == BLAMED_MAX) /* the oldest gives way */
 		memmove(b->at, b->at + 1, --b->len * sizeof b->at[0]);
-	b->at[b->len++] = (struct blamed){ *address, now_ns, b->crashes };
+	b->at[b->len++] = (struct blamed){ *address, now_ns };
 }
 
-unsigned blame_crash(struct blame *b, const struct suspects *s, struct barred *bars, uint64_t now_ns)
+bool blame_crash(struct blame *b, const struct suspect *s, struct barred *bars, uint64_t now_ns)
 {
-	unsigned bars_set = 0;
+	struct in6_addr address = s->address;
 
 	forget_old(b, now_ns);
-	b->crashes++;
-	for (size_t i = 0; i < SUSPECTS_MAX; i++) {
-		if (!s->at[i].in_flight)
-			continue;
-		struct in6_addr address = s->at[i].address;
-		struct blamed *before = find(b, &address);
-		if (!before) {
-			remember(b, &address, now_ns);
-			continue;
-		}
-		if (before->crash == b->crashes)
-			continue; /* a torn table may name it twice */
-		before->at_ns = now_ns;
-		before->crash = b->crashes;
-		barred_add(bars, &address, now_ns + BLAME_NS);
-		bars_set++;
+	if (!atomic_load(&s->named))
+		return false;
+	struct blamed *before = find(b, &address);
+	if (!before) {
+		remember(b, &address, now_ns);
+		return false;
 	}
-	return bars_set;
+	before->at_ns = now_ns;
+	barred_add(bars, &address, now_ns + BLAME_NS);
+	return true;
 }

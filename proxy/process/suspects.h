@@ -1,23 +1,22 @@
-/* suspects.h -- who was being served when a process died, and who is therefore kept out for a while.
+/* suspects.h -- whom a worker was working for when it died, and who is therefore kept out for a while.
  *
- * A worker keeps the addresses of requests in flight in its seat; after a crash the supervisor reads them. An
- * address seen in two crashes is barred. Strangers choose the addresses, so the tables are bounded and hashed
- * under a secret key; an address that finds no room is not noted. */
+ * A worker says in its seat whose bytes it is working on; after a crash the supervisor reads it. An address
+ * suspected in two crashes is barred. Strangers choose the addresses, so the tables are bounded. */
 #pragma once
-#include "base/siphash.h"
+#include "base/clock.h"
 #include <netinet/in.h>
 #include <stdatomic.h>
+#include <stdbool.h>
 
-enum { SUSPECTS_MAX = 4096, SUSPECTS_PROBES = 16, BARRED_MAX = 256, BLAMED_MAX = 1024 };
+enum { BARRED_MAX = 256, BLAMED_MAX = 1024 };
 
-struct suspects {                 /* in shared memory; written by one worker */
-	struct siphash_key key;
-	struct suspect { struct in6_addr address; uint32_t in_flight; } at[SUSPECTS_MAX];
+struct suspect {                  /* in shared memory; written by one worker */
+	_Atomic uint32_t named;       /* 0: nobody is */
+	struct in6_addr address;
 };
 
-/* At the start of a worker: forgets its predecessor's. */
-void suspects_reset(struct suspects *s, struct siphash_key key);
-void suspects_note(struct suspects *s, const struct in6_addr *address, bool begins);
+/* NULL: nobody's bytes are being worked on. */
+void suspect_name(struct suspect *s, const struct in6_addr *address);
 
 struct barred {                   /* in shared memory; written by the supervisor */
 	_Atomic uint32_t len;         /* entries ever used: 0 makes the common case one load */
@@ -31,10 +30,9 @@ void barred_add(struct barred *b, const struct in6_addr *address, uint64_t until
 #define BLAME_NS (600 * NS_PER_S) /* how long a crash is remembered, and how long a bar lasts */
 
 struct blame {                    /* in the supervisor */
-	struct blamed { struct in6_addr address; uint64_t at_ns, crash; } at[BLAMED_MAX];
+	struct blamed { struct in6_addr address; uint64_t at_ns; } at[BLAMED_MAX];
 	size_t len;
-	uint64_t crashes;             /* the last one's number: two may be found at the same moment */
 };
 
-/* A crash at now_ns left these suspects: bars those of an earlier crash; returns how many. */
-unsigned blame_crash(struct blame *b, const struct suspects *s, struct barred *bars, uint64_t now_ns);
+/* A crash at now_ns left this suspect: where it was one in an earlier crash it is barred. Was it? */
+bool blame_crash(struct blame *b, const struct suspect *s, struct barred *bars, uint64_t now_ns);

@@ -1,7 +1,6 @@
 /* A worker: the data plane of one slot. It accepts on its slot's sockets and on those of slots without a
  * worker. */
 #include "base/log.h"
-#include "base/random.h"
 #include "journey/journey.h"
 #include "process/ask.h"
 #include "process/post.h"
@@ -61,12 +60,12 @@ static bool is_barred(void *with, const struct in6_addr *address)
 	return barred_has(&w->shared->head->barred, address, w->loop->now_ns) && !is_proxy(w->config, address);
 }
 
-static void suspect(void *with, const struct in6_addr *address, bool begins)
+static void suspect(void *with, const struct in6_addr *address)
 {
 	struct worker *w = with;
+	bool may_be = address && !is_proxy(w->config, address);
 
-	if (!is_proxy(w->config, address))
-		suspects_note(shared_suspects(w->shared, w->post->seat), address, begins);
+	suspect_name(shared_suspect(w->shared, w->post->seat), may_be ? address : NULL);
 }
 
 static bool put_question(struct worker *w, const struct ask *ask)
@@ -268,8 +267,6 @@ static void key_log(const struct worker *w)
 
 static bool open_worker(struct worker *w)
 {
-	struct siphash_key key = { random_u64(), random_u64() };
-
 	w->loop = loop_open();
 	if (!w->loop || !open_redis(w) || !open_journey(w))
 		return false;
@@ -279,7 +276,7 @@ static bool open_worker(struct worker *w)
 	w->poked = event_new(w->loop->base, w->shared->pokes[w->post->seat], EV_READ | EV_PERSIST, on_poked, w);
 	if (!w->poked || event_add(w->poked, NULL) != 0)
 		return false;
-	suspects_reset(shared_suspects(w->shared, w->post->seat), key);
+	suspect_name(shared_suspect(w->shared, w->post->seat), NULL); /* its predecessor's */
 	key_log(w);
 	return true;
 }

@@ -154,9 +154,9 @@ static bool is_barred(void *with, const struct in6_addr *address)
 	return IN6_ARE_ADDR_EQUAL(&((struct scene *)with)->barred, address);
 }
 
-static void suspect(void *with, const struct in6_addr *address, bool begins)
+static void suspect(void *with, const struct in6_addr *address)
 {
-	(void)with, (void)address, (void)begins;
+	(void)with, (void)address;
 }
 
 static void on_turn(void *with)

@@ -40,7 +40,7 @@ static void serve_one(struct post *p, int fd)
 	ssize_t n = recv(fd, words, sizeof words - 1, 0);
 
 	if (n > 0 && strncmp(words, "die", 3) == 0) {
-		suspects_note(shared_suspects(p->shared, p->seat), &address, true);
+		suspect_name(shared_suspect(p->shared, p->seat), &address);
 		signal(SIGABRT, SIG_DFL);
 		abort();
 	}
@@ -81,7 +81,6 @@ static void close_foreign(const struct post *p, bool all)
 
 static int worker(struct post *p)
 {
-	struct siphash_key key = { 1, 2 };
 	struct pollfd wait[32];
 	unsigned len = 0;
 	uint64_t asked_ns = 0, seen = UINT64_MAX;
@@ -91,7 +90,7 @@ static int worker(struct post *p)
 	if (p->generation->config->root.log.level == LOG_LEVEL_ERROR)
 		_exit(7);
 	close_foreign(p, false);
-	suspects_reset(shared_suspects(p->shared, p->seat), key);
+	suspect_name(shared_suspect(p->shared, p->seat), NULL);
 	shared_say(p->shared, p->seat, SEAT_LOADED);
 	while ((order = post_order(p, clock_ns(), &asked_ns)) < ORDER_DRAIN) {
 		post_beat(p);

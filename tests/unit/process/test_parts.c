@@ -23,91 +23,85 @@ static struct in6_addr address(unsigned n)
 	return a;
 }
 
-static struct suspects *new_suspects(void)
+static void an_address_is_suspected_only_while_it_is_named(void **state)
 {
-	struct suspects *s = malloc(sizeof *s);
-
-	suspects_reset(s, (struct siphash_key){ 1, 2 });
-	return s;
-}
-
-static void an_address_counts_while_any_of_its_requests_is_in_flight(void **state)
-{
-	struct suspects *s = new_suspects();
+	static struct suspect s;
 	static struct blame blame;
 	static struct barred bars;
-	struct in6_addr a = address(1);
+	struct in6_addr a = address(1), b = address(2);
 
 	(void)state;
-	suspects_note(s, &a, true);
-	suspects_note(s, &a, true);
-	suspects_note(s, &a, false);
-	assert_int_equal(blame_crash(&blame, s, &bars, 1), 0);
-	suspects_note(s, &a, false);
-	suspects_note(s, &a, false); /* one too many changes nothing */
-	assert_int_equal(blame_crash(&blame, s, &bars, 2), 0);
-	suspects_note(s, &a, true);
-	assert_int_equal(blame_crash(&blame, s, &bars, 3), 1);
-	free(s);
+	assert_false(blame_crash(&blame, &s, &bars, 1));
+	suspect_name(&s, &a);
+	suspect_name(&s, NULL);
+	assert_false(blame_crash(&blame, &s, &bars, 2));
+	suspect_name(&s, &a);
+	suspect_name(&s, &b);
+	assert_false(blame_crash(&blame, &s, &bars, 3));
+	assert_int_equal(blame.len, 1);
+	suspect_name(&s, NULL);
+	assert_false(blame_crash(&blame, &s, &bars, 4));
+	suspect_name(&s, &b);
+	assert_true(blame_crash(&blame, &s, &bars, 5));
+	assert_false(barred_has(&bars, &a, 6));
+	assert_true(barred_has(&bars, &b, 6));
 }
 
 static void only_an_address_of_two_crashes_is_barred(void **state)
 {
-	struct suspects *first = new_suspects(), *second = new_suspects();
+	static struct suspect s;
 	static struct blame blame;
 	static struct barred bars;
-	struct in6_addr a = address(1), b = address(2), c = address(3);
+	struct in6_addr a = address(1), b = address(2);
 
 	(void)state;
 	assert_false(barred_has(&bars, &b, 0));
-	suspects_note(first, &a, true);
-	suspects_note(first, &b, true);
-	suspects_note(second, &b, true);
-	suspects_note(second, &c, true);
-	assert_int_equal(blame_crash(&blame, first, &bars, NS_PER_S), 0);
-	assert_int_equal(blame_crash(&blame, second, &bars, 2 * NS_PER_S), 1);
+	suspect_name(&s, &a);
+	assert_false(blame_crash(&blame, &s, &bars, NS_PER_S));
+	suspect_name(&s, &b);
+	assert_false(blame_crash(&blame, &s, &bars, NS_PER_S));
+	assert_true(blame_crash(&blame, &s, &bars, 2 * NS_PER_S));
 	assert_true(barred_has(&bars, &b, 3 * NS_PER_S));
 	assert_false(barred_has(&bars, &a, 3 * NS_PER_S));
-	assert_false(barred_has(&bars, &c, 3 * NS_PER_S));
 	assert_false(barred_has(&bars, &b, 2 * NS_PER_S + BLAME_NS));
 	/* an old crash is forgotten */
-	assert_int_equal(blame_crash(&blame, first, &bars, 3 * BLAME_NS), 0);
-	free(first);
-	free(second);
+	suspect_name(&s, &a);
+	assert_false(blame_crash(&blame, &s, &bars, 3 * BLAME_NS));
 }
 
 static void two_crashes_found_at_the_same_moment_are_two(void **state)
 {
-	struct suspects *first = new_suspects(), *second = new_suspects();
+	static struct suspect first, second;
 	static struct blame blame;
 	static struct barred bars;
 	struct in6_addr a = address(1);
 
 	(void)state;
-	suspects_note(first, &a, true);
-	suspects_note(second, &a, true);
-	assert_int_equal(blame_crash(&blame, first, &bars, NS_PER_S), 0);
-	assert_int_equal(blame_crash(&blame, second, &bars, NS_PER_S), 1);
-	free(first);
-	free(second);
+	suspect_name(&first, &a);
+	suspect_name(&second, &a);
+	assert_false(blame_crash(&blame, &first, &bars, NS_PER_S));
+	assert_true(blame_crash(&blame, &second, &bars, NS_PER_S));
 }
 
 static void full_tables_stay_bounded(void **state)
 {
-	struct suspects *s = new_suspects();
+	static struct suspect s;
 	static struct blame blame;
 	static struct barred bars;
 
 	(void)state;
-	for (unsigned n = 0; n < 3 * SUSPECTS_MAX; n++) {
+	for (unsigned n = 0; n < 3 * BLAMED_MAX; n++) {
 		struct in6_addr a = address(n);
-		suspects_note(s, &a, true);
+		suspect_name(&s, &a);
+		assert_false(blame_crash(&blame, &s, &bars, 1));
 	}
-	blame_crash(&blame, s, &bars, 1);
 	assert_int_equal(blame.len, BLAMED_MAX);
-	blame_crash(&blame, s, &bars, 2);
-	assert_true(atomic_load(&bars.len) <= BARRED_MAX);
-	free(s);
+	for (unsigned n = 2 * BLAMED_MAX; n < 3 * BLAMED_MAX; n++) { /* those that were not forgotten */
+		struct in6_addr a = address(n);
+		suspect_name(&s, &a);
+		assert_true(blame_crash(&blame, &s, &bars, 2));
+	}
+	assert_int_equal(atomic_load(&bars.len), BARRED_MAX);
 }
 
 static void a_question_survives_the_ring(void **state)
@@ -174,7 +168,7 @@ static void seats_of_a_role_run_out(void **state)
 	assert_int_equal(shared_seat(&s, ROLE_WRITER), SEAT_WRITER);
 	assert_int_equal(shared_seat(&s, ROLE_KEEPER), SEAT_KEEPERS);
 	assert_ptr_not_equal(shared_access(&s, 4), shared_access(&s, 5));
-	char *end = (char *)shared_suspects(&s, s.seats_len - 1) + sizeof(struct suspects);
+	char *end = (char *)shared_suspect(&s, s.seats_len - 1) + sizeof(struct suspect);
 	assert_true(end <= s.memory + s.memory_len);
 	shared_close(&s);
 }
@@ -285,7 +279,7 @@ static void the_service_manager_is_told_at_an_abstract_socket_too(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(an_address_counts_while_any_of_its_requests_is_in_flight),
+		cmocka_unit_test(an_address_is_suspected_only_while_it_is_named),
 		cmocka_unit_test(only_an_address_of_two_crashes_is_barred),
 		cmocka_unit_test(two_crashes_found_at_the_same_moment_are_two),
 		cmocka_unit_test(full_tables_stay_bounded),
