@@ -101,7 +101,7 @@ static inline bool slice_u64(struct slice s, uint64_t *to)
 		return false;
 	for (size_t i = 0; i < s.len; i++) {
 		unsigned digit = (unsigned char)s.at[i] - (unsigned)'0';
-		if (digit > 9 || n > (UINT64_MAX - digit) / 10)
+		if (digit > 9 || (i >= 19 && n > (UINT64_MAX - digit) / 10)) /* nineteen digits always fit */
 			return false;
 		n = n * 10 + digit;
 	}

@@ -136,8 +136,9 @@ static void stamp(struct request *r)
 /* What waits for Redis waits for milliseconds: its patience lies in the brief wheel then. */
 static void calm(struct request *r)
 {
-	if (r->in_haste)
-		deadline_clear(&r->loop->brief, &r->patience);
+	if (list_is_empty(&r->patience.link))
+		return;
+	deadline_clear(r->in_haste ? &r->loop->brief : &r->loop->wheel, &r->patience);
 	r->in_haste = false;
 }
 
@@ -145,7 +146,7 @@ static void haste(struct request *r, uint64_t for_ns)
 {
 	if (r->in_haste)
 		return; /* it runs from the first WAIT */
-	deadline_clear(&r->loop->wheel, &r->patience);
+	calm(r);
 	r->in_haste = true;
 	deadline_set(&r->loop->brief, &r->patience, r->loop->now_ns + for_ns);
 }
@@ -155,9 +156,8 @@ static void go(struct request *r, enum station to)
 	check(to > r->at); /* a request only ever goes forward */
 	if (to >= RESPOND && r->at < RESPOND)
 		r->was = r->at;
-	calm(r);
+	calm(r); /* each station has a patience of its own */
 	r->at = (uint8_t)to;
-	deadline_clear(&r->loop->wheel, &r->patience); /* each station has a patience of its own */
 }
 
 /* When the driver's patience with the station it waits in ends, and as what. */
@@ -231,7 +231,6 @@ static void end(struct request *r)
 	r->over = true;
 	list_remove(&r->wake_link);
 	calm(r);
-	deadline_clear(&r->loop->wheel, &r->patience);
 	r->journey->in_flight--;
 	r->ops->finish(r);
 }

@@ -28,7 +28,8 @@ size_t metrics_memory(unsigned seats);
 bool metrics_attach(void *memory, unsigned seats);
 
 /* The seat whose cells this process adds to. Before this call, and without attach, adding is harmless.
- * One process sits on a seat at a time; sitting down clears the gauges that a killed predecessor left. */
+ * One process sits on a seat at a time, and no thread or forked child of it adds there (an addition is no
+ * locked operation); sitting down clears the gauges that a killed predecessor left. */
 void metrics_sit(unsigned seat);
 
 /* Sets the gauges of a seat to 0: for whoever learns that its process is gone. */

@@ -47,14 +47,13 @@ static inline __m128i char_sixteen(const char *p)
 static inline const char *char_value_run(const char *p, const char *end)
 {
 #if defined(__SSE2__)
-	for (; end - p >= 16; p += 16) { /* signed: bytes over 0x7F lie below zero */
-		__m128i bytes = char_sixteen(p), tab = _mm_cmpeq_epi8(bytes, _mm_set1_epi8('\t'));
-		__m128i control = _mm_andnot_si128(_mm_cmplt_epi8(bytes, _mm_setzero_si128()),
-		                                   _mm_cmplt_epi8(bytes, _mm_set1_epi8(0x20)));
-		__m128i del = _mm_cmpeq_epi8(bytes, _mm_set1_epi8(0x7F));
-		int stops = _mm_movemask_epi8(_mm_or_si128(_mm_andnot_si128(tab, control), del));
-		if (stops)
-			return p + __builtin_ctz((unsigned)stops);
+	while (end - p >= 16) {
+		__m128i bytes = char_sixteen(p), del = _mm_cmpeq_epi8(bytes, _mm_set1_epi8(0x7F));
+		__m128i control = _mm_cmpeq_epi8(bytes, _mm_min_epu8(bytes, _mm_set1_epi8(0x1F)));
+		int stops = _mm_movemask_epi8(_mm_or_si128(control, del));
+		p += stops ? __builtin_ctz((unsigned)stops) : 16;
+		if (stops && *p++ != '\t')
+			return p - 1;
 	}
 #endif
 	return char_run(p, end, CHAR_VALUE);

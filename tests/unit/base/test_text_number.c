@@ -15,6 +15,8 @@ static void assert_number(uint64_t n)
 	assert_true(text_end(&t));
 	snprintf(want, sizeof want, "%" PRIu64, n);
 	assert_string_equal(mine, want);
+	uint64_t read = ~n;
+	assert_true(slice_u64(text_slice(&t), &read) && read == n);
 }
 
 static void numbers_are_written_as_the_library_writes_them(void **state)
@@ -31,6 +33,19 @@ static void numbers_are_written_as_the_library_writes_them(void **state)
 	for (int shift = 0; shift < 64; shift++)
 		for (int i = 0; i < 50; i++)
 			assert_number(random_u64() >> shift);
+}
+
+static void what_is_over_64_bits_is_no_number(void **state)
+{
+	static const char *const over[] = { "18446744073709551616", "18446744073709551620",
+		"99999999999999999999", "100000000000000000000", "0018446744073709551616", "", "1a", "-1", " 1" };
+	uint64_t n = 7;
+
+	(void)state;
+	for (size_t i = 0; i < sizeof over / sizeof *over; i++)
+		assert_false(slice_u64(slice_of(over[i]), &n));
+	assert_true(n == 7);
+	assert_true(slice_u64(S("0000000000000000000000018446744073709551615"), &n) && n == UINT64_MAX);
 }
 
 static void a_number_that_does_not_fit_is_left_out_whole(void **state)
@@ -72,6 +87,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(numbers_are_written_as_the_library_writes_them),
+		cmocka_unit_test(what_is_over_64_bits_is_no_number),
 		cmocka_unit_test(a_number_that_does_not_fit_is_left_out_whole),
 		cmocka_unit_test(every_byte_has_its_two_digits_at_every_place),
 	};
