@@ -3,8 +3,10 @@
 #include "base/check.h"
 #include <stdlib.h>
 
-static struct h2_stream *find(nghttp2_session *session, int32_t id)
+static struct h2_stream *find(nghttp2_session *session, const struct h2 *h, int32_t id)
 {
+	if (h->heading && h->heading->id == id)
+		return h->heading;
 	return id ? nghttp2_session_get_stream_user_data(session, id) : NULL;
 }
 
@@ -93,7 +95,7 @@ static int on_begin_headers(nghttp2_session *session, const nghttp2_frame *frame
 	struct h2 *h = with;
 
 	if (frame->headers.cat != NGHTTP2_HCAT_REQUEST) {
-		h->heading = find(session, frame->hd.stream_id);
+		h->heading = find(session, with, frame->hd.stream_id);
 		return 0;
 	}
 	h->head_ns = h->c.server->loop->now_ns;
@@ -112,12 +114,9 @@ static struct slice view(nghttp2_rcbuf *of)
 static int on_header(nghttp2_session *session, const nghttp2_frame *frame, nghttp2_rcbuf *name,
                      nghttp2_rcbuf *value, uint8_t flags, void *with)
 {
-	struct h2 *h = with;
-	struct h2_stream *s = h->heading;
+	struct h2_stream *s = find(session, with, frame->hd.stream_id);
 
 	(void)flags;
-	if (!s || s->id != frame->hd.stream_id)
-		s = find(session, frame->hd.stream_id);
 	if (!s)
 		return 0;
 	return s->told ? h2_trailer(s, view(name), view(value)) : h2_field(s, view(name), view(value));
@@ -127,7 +126,7 @@ static int on_header(nghttp2_session *session, const nghttp2_frame *frame, nghtt
 static int on_invalid_header(nghttp2_session *session, const nghttp2_frame *frame, nghttp2_rcbuf *name,
                              nghttp2_rcbuf *value, uint8_t flags, void *with)
 {
-	struct h2_stream *s = find(session, frame->hd.stream_id);
+	struct h2_stream *s = find(session, with, frame->hd.stream_id);
 
 	(void)name;
 	(void)value;
@@ -172,7 +171,7 @@ static int on_data(struct h2 *h, struct h2_stream *s, const nghttp2_frame *frame
 static int on_frame(nghttp2_session *session, const nghttp2_frame *frame, void *with)
 {
 	struct h2 *h = with;
-	struct h2_stream *s = find(session, frame->hd.stream_id);
+	struct h2_stream *s = find(session, with, frame->hd.stream_id);
 
 	switch (frame->hd.type) {
 	case NGHTTP2_HEADERS:
@@ -199,7 +198,7 @@ static int on_frame(nghttp2_session *session, const nghttp2_frame *frame, void *
 static int on_chunk(nghttp2_session *session, uint8_t flags, int32_t id, const uint8_t *data, size_t len,
                     void *with)
 {
-	struct h2_stream *s = find(session, id);
+	struct h2_stream *s = find(session, with, id);
 
 	(void)flags;
 	nghttp2_session_consume_connection(session, len); /* a parked stream starves nobody */
@@ -213,7 +212,7 @@ static int on_chunk(nghttp2_session *session, uint8_t flags, int32_t id, const u
 static int on_stream_close(nghttp2_session *session, int32_t id, uint32_t code, void *with)
 {
 	struct h2 *h = with;
-	struct h2_stream *s = find(session, id);
+	struct h2_stream *s = find(session, with, id);
 
 	(void)code;
 	if (!s) {
@@ -241,7 +240,7 @@ static void answer_sent(struct h2 *h, struct h2_stream *s, const nghttp2_frame_h
 static int on_sent(nghttp2_session *session, const nghttp2_frame *frame, void *with)
 {
 	struct h2 *h = with;
-	struct h2_stream *s = find(session, frame->hd.stream_id);
+	struct h2_stream *s = find(session, with, frame->hd.stream_id);
 
 	if (frame->hd.type == NGHTTP2_RST_STREAM) {
 		if (frame->rst_stream.error_code != NGHTTP2_NO_ERROR && !(s && s->aborted))
@@ -260,7 +259,7 @@ static int on_sent(nghttp2_session *session, const nghttp2_frame *frame, void *w
 /* A head that could not be sent (too big for a frame) would leave its stream waiting for ever. */
 static int on_not_sent(nghttp2_session *session, const nghttp2_frame *frame, int error, void *with)
 {
-	struct h2_stream *s = find(session, frame->hd.stream_id);
+	struct h2_stream *s = find(session, with, frame->hd.stream_id);
 
 	(void)error;
 	(void)with;
@@ -272,7 +271,7 @@ static int on_not_sent(nghttp2_session *session, const nghttp2_frame *frame, int
 static ssize_t on_read(nghttp2_session *session, int32_t id, uint8_t *to, size_t len, uint32_t *flags,
                        nghttp2_data_source *source, void *with)
 {
-	struct h2_stream *s = find(session, id);
+	struct h2_stream *s = find(session, with, id);
 
 	(void)to;
 	(void)source;
@@ -284,7 +283,7 @@ static int on_send_data(nghttp2_session *session, nghttp2_frame *frame, const ui
                         nghttp2_data_source *source, void *with)
 {
 	struct h2 *h = with;
-	struct h2_stream *s = find(session, frame->hd.stream_id);
+	struct h2_stream *s = find(session, with, frame->hd.stream_id);
 
 	(void)source;
 	if (!s)

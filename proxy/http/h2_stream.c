@@ -48,6 +48,12 @@ void h2_drop(struct h2 *h, struct block *first)
 	}
 }
 
+static void forget(struct h2_stream *s)
+{
+	if (s->h->heading == s)
+		s->h->heading = NULL;
+}
+
 static void release(struct h2_stream *s)
 {
 	struct h2 *h = s->h;
@@ -56,8 +62,7 @@ static void release(struct h2_stream *s)
 	h->opened -= s->opened;
 	h2_drop(h, s->in);
 	h2_drop(h, s->out);
-	if (h->heading == s)
-		h->heading = NULL;
+	forget(s);
 	list_remove(&s->link);
 	if (list_is_empty(&h->streams))
 		h->idle_ns = h->c.server->loop->now_ns;
@@ -84,6 +89,7 @@ void h2_stream_closes(struct h2_stream *s, enum fault why)
 	if (s->closed)
 		return;
 	s->closed = true;
+	forget(s);
 	if (s->finished)
 		release(s);
 	else if (!s->told)

@@ -109,8 +109,8 @@ void respond_fields(struct request *r, struct headers *fields)
 	drop_nominated(fields);
 	drop_foreign(r, fields);
 	make_room(r, fields, changes);
-	headers_add(fields, S("Via"), S("1.1 sallyport"));
-	headers_add(fields, S("Sallyport-Request-Id"), slice_of(r->id));
+	headers_add_as(fields, HEADER_VIA, S("Via"), S("1.1 sallyport"));
+	headers_add_as(fields, HEADER_OTHER, S("Sallyport-Request-Id"), slice_of(r->id));
 	if (r->rate_limit_policy.len)
 		headers_add(fields, S("RateLimit-Policy"), r->rate_limit_policy);
 	if (r->rate_limit.len)
