@@ -56,16 +56,21 @@ class Held:
     """Idle connections, until the block ends."""
 
     def __init__(self, contender, count, protocol):
+        self.title = contender.title
         self.process = subprocess.Popen([str(machine.BUILT / "tests/bench/visit"), "hold", str(contender.port), str(count),
                                          protocol], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
         self.held = int((self.process.stdout.readline().split() or [0, 0])[1])
         if self.held < count:
-            self.__exit__()
+            self.end()
             raise Failed(f"{contender.title} took {self.held} of {count} connections")
 
     def __enter__(self):
         return self
 
-    def __exit__(self, *_):
+    def end(self):
         self.process.stdin.close()
-        self.process.wait()
+        return self.process.wait()
+
+    def __exit__(self, kind, *_):
+        if self.end() and not kind:
+            raise Failed(f"{self.title} has closed some of {self.held} idle connections")

@@ -3,10 +3,12 @@
  * visit connect PORT SECONDS [resume]   new connections one after the other in each of 8 threads: handshake,
  *                                       one GET, close. Prints how many, how many resumed, how many failed.
  * visit hold PORT COUNT h1|h2           opens COUNT connections, one answered GET on each, prints "held N"
- *                                       and keeps them until its standard input ends. */
+ *                                       and keeps them until its standard input ends. Fails where the
+ *                                       server has closed one meanwhile. */
 #include <arpa/inet.h>
 #include <netinet/tcp.h>
 #include <openssl/ssl.h>
+#include <poll.h>
 #include <pthread.h>
 #include <signal.h>
 #include <stdatomic.h>
@@ -85,6 +87,14 @@ static bool ask_h1(SSL *s)
 	return true;
 }
 
+/* A server may close a connection that leaves its settings unanswered. */
+static bool acknowledge(SSL *s)
+{
+	static const char ack[] = "\0\0\0\4\1\0\0\0\0";
+
+	return SSL_write(s, ack, sizeof ack - 1) > 0;
+}
+
 /* Preface, empty SETTINGS, and one stream: GET https://localhost/ from HPACK's static table. */
 static bool ask_h2(SSL *s)
 {
@@ -106,7 +116,7 @@ static bool ask_h2(SSL *s)
 			if (have - at < 9 + size)
 				break;
 			if (got[at + 3] <= 1 && (got[at + 4] & 1)) /* END_STREAM on HEADERS or DATA */
-				return true;
+				return acknowledge(s);
 			if (got[at + 3] == 3 || got[at + 3] == 7) /* RST_STREAM, GOAWAY */
 				return false;
 			at += 9 + size;
@@ -167,12 +177,24 @@ static int connect_for(long seconds)
 	return 0;
 }
 
+/* Connections that the other side has ended. */
+static long closed(struct pollfd *held, long count)
+{
+	long n = 0;
+
+	poll(held, (nfds_t)count, 0);
+	for (long i = 0; i < count; i++)
+		n += (held[i].revents & (POLLRDHUP | POLLHUP | POLLERR)) != 0;
+	return n;
+}
+
 static int hold(long count)
 {
 	SSL_CTX *c = new_context();
+	struct pollfd *fds = calloc((size_t)count + 1, sizeof *fds);
 	long held = 0;
 
-	for (; held < count; held++) {
+	for (; fds && held < count; held++) {
 		int fd = reach();
 		SSL *s = fd < 0 ? NULL : greet(c, fd, NULL);
 		if (!s || !(h2 ? ask_h2(s) : ask_h1(s)))
@@ -180,12 +202,13 @@ static int hold(long count)
 		SSL_set_fd(s, -1); /* the descriptor stays open, and nobody here needs the keys any more */
 		SSL_set_quiet_shutdown(s, 1);
 		SSL_free(s);
+		fds[held] = (struct pollfd){ .fd = fd, .events = POLLRDHUP };
 	}
 	printf("held %ld\n", held);
 	fflush(stdout);
 	for (char c2; read(STDIN_FILENO, &c2, 1) > 0;)
 		;
-	return held == count ? 0 : 1;
+	return held == count && closed(fds, held) == 0 ? 0 : 1;
 }
 
 int main(int argc, char **argv)
