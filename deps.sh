@@ -2,10 +2,11 @@
 # deps.sh build|check|bench|profile -- installs what is missing from Debian or Ubuntu packages, and says so; silent where all is there.
 set -eu
 PATH=$PATH:/usr/sbin:/sbin # where servers lie, for people who are not root, too
-want() { # want FILE-OR-COMMAND-OR-PC PACKAGE: adds PACKAGE where the first is not there
+want() { # want COMMAND|pc:NAME|py:MODULE|file:PATH PACKAGE: adds PACKAGE where the first is not there
 	case $1 in
 	pc:*) pkg-config --exists "${1#pc:}" 2>/dev/null || missing="$missing $2" ;;
 	py:*) /usr/bin/python3 -c "import ${1#py:}" 2>/dev/null || missing="$missing $2" ;;
+	file:*) [ -e "${1#file:}" ] || missing="$missing $2" ;;
 	*) command -v "$1" >/dev/null 2>&1 || missing="$missing $2" ;;
 	esac
 }
@@ -31,6 +32,8 @@ profile)
 bench)
 	want redis-server redis-server; want redis-cli redis-tools; want nginx nginx-light; want haproxy haproxy; want wrk wrk; want h2load nghttp2-client; want /usr/bin/python3 python3
 	want ss iproute2; want ps procps; want openssl openssl
+	want file:/usr/lib/nginx/modules/ngx_http_lua_module.so libnginx-mod-http-lua
+	want file:/usr/share/lua/5.1/cjson/util.lua lua-cjson; want file:/usr/share/lua/5.1/openssl/pkey.lua lua-luaossl
 	;;
 esac
 sudo=
