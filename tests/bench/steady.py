@@ -32,6 +32,7 @@ def drive(h, c, until, failures):
     n = 0
     while time.monotonic() < until:
         try:
+            c.empty_logs()
             loads[n % len(loads)](0)(c)
         except load.Failed as why:
             failures.append(str(why))
