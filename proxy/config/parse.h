@@ -1,5 +1,6 @@
 /* parse.h -- values: from text to memory and back. One row per type of types.h. */
 #pragma once
+#include "base/ip.h"
 #include "base/text.h"
 #include "config/bundle.h"
 #include "config/store.h"
@@ -63,5 +64,4 @@ struct address { /* of a listener */
 	uint16_t port;
 };
 bool address_split(struct slice from, struct address *to, const char **why);
-bool ip_read(struct slice from, struct in6_addr *to, bool *v4);
 bool host_is_name(struct slice host);

@@ -1,8 +1,11 @@
 #include "connection/connection.h"
 #include "base/text.h"
 #include <arpa/inet.h>
+#include <errno.h>
+#include <netinet/tcp.h>
 #include <stddef.h>
 #include <sys/un.h>
+#include <unistd.h>
 
 static bool copy_text(struct slice from, char *to, size_t cap)
 {
@@ -116,4 +119,20 @@ struct slice address_text(const struct in6_addr *address, char to[static 46])
 	}
 	memcpy(to, text, sizeof text);
 	return (struct slice){ to, len };
+}
+
+int address_dial(const struct sockaddr_storage *to, socklen_t len)
+{
+	int on = 1, fd = socket(to->ss_family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
+
+	if (fd < 0)
+		return -1;
+	if (to->ss_family != AF_UNIX)
+		setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof on);
+	if (connect(fd, (const struct sockaddr *)to, len) == 0 || errno == EINPROGRESS)
+		return fd;
+	int why = errno;
+	close(fd);
+	errno = why;
+	return -1;
 }

@@ -8,6 +8,8 @@
 
 /* "0.0.0.0:443", "[::]:443", "unix:/path" as a socket address. False: it is none. */
 bool address_parse(struct slice text, struct sockaddr_storage *to, socklen_t *len);
+/* A non-blocking socket on its way there, without Nagle's delay. -1: errno says why. */
+int address_dial(const struct sockaddr_storage *to, socklen_t len);
 /* Any IPv4 or IPv6 socket address as an IPv6 address (IPv4 mapped); others as ::. */
 struct in6_addr address_of(const struct sockaddr_storage *from, uint16_t *port);
 /* An address as text: 192.0.2.1 or 2001:db8::1. `to` has 46 bytes. Returns its view. */

@@ -1,6 +1,6 @@
 /* proxy.c -- the PROXY protocol (haproxy.org, doc/proxy-protocol.txt, sections 2.1 and 2.2). */
 #include "connection/connection.h"
-#include <arpa/inet.h>
+#include "base/ip.h"
 
 #define V1_MAX 107     /* bytes of the longest line, with CR LF */
 #define V2_HEAD 16     /* bytes before the addresses */
@@ -20,21 +20,9 @@ static enum proxy_result begins(struct slice bytes, struct slice with)
 
 static bool parse_ip(struct slice text, bool six, struct in6_addr *to)
 {
-	char copy[INET6_ADDRSTRLEN];
-	struct in_addr four;
+	bool v4;
 
-	if (text.len == 0 || text.len >= sizeof copy || memchr(text.at, '\0', text.len))
-		return false;
-	memcpy(copy, text.at, text.len);
-	copy[text.len] = '\0';
-	if (six)
-		return inet_pton(AF_INET6, copy, to) == 1;
-	if (inet_pton(AF_INET, copy, &four) != 1)
-		return false;
-	memset(to, 0, sizeof *to);
-	to->s6_addr[10] = to->s6_addr[11] = 0xFF;
-	memcpy(to->s6_addr + 12, &four, sizeof four);
-	return true;
+	return ip_read(text, to, &v4) && v4 != six;
 }
 
 static bool parse_port(struct slice text, uint16_t *to)

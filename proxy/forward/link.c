@@ -3,7 +3,6 @@
 #include "base/check.h"
 #include "metrics/metrics.h"
 #include <errno.h>
-#include <netinet/tcp.h>
 #include <stdlib.h>
 #include <unistd.h>
 
@@ -41,23 +40,6 @@ static enum link_result why_no_socket(int error)
 	}
 }
 
-/* -1 with errno. */
-static int connecting_socket(const struct sockaddr_storage *to, socklen_t len)
-{
-	int on = 1, fd = socket(to->ss_family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
-
-	if (fd < 0)
-		return -1;
-	if (to->ss_family != AF_UNIX)
-		setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof on);
-	if (connect(fd, (const struct sockaddr *)to, len) == 0 || errno == EINPROGRESS)
-		return fd;
-	int why = errno;
-	close(fd);
-	errno = why;
-	return -1;
-}
-
 static enum link_result begin(struct endpoint *e, struct request *r, struct link **to)
 {
 	struct sockaddr_storage address;
@@ -68,7 +50,7 @@ static enum link_result begin(struct endpoint *e, struct request *r, struct link
 		return LINK_FULL;
 	if (!endpoint_next_address(e, &address, &len))
 		return LINK_NO_ADDRESS;
-	int fd = connecting_socket(&address, len);
+	int fd = address_dial(&address, len);
 	if (fd < 0)
 		return why_no_socket(errno);
 	l = calloc(1, sizeof *l);

@@ -7,6 +7,7 @@
  *     @203.0.113.9                                    the request lacked it: its address stood in
  *     ?                                               too long, or may be a secret: never shown */
 #include "limit/key.h"
+#include "base/ip.h"
 #include "limit/body.h"
 #include "limit/room.h"
 #include "base/urlencoded.h"
@@ -88,14 +89,10 @@ void key_text(const struct plan *plan, const struct key *key, struct text *to)
 
 static bool read_address(struct slice word, enum part_kind kind, struct prefix_bits bits, struct piece *to)
 {
-	struct in6_addr a = { .s6_addr = { [10] = 0xff, [11] = 0xff } };
-	char name[INET6_ADDRSTRLEN];
-	struct text t = TEXT(name);
+	struct in6_addr a;
+	bool v4;
 
-	text_add(&t, slice_cut(&word, '/')); /* how long a prefix is, the limit says */
-	bool good = text_end(&t) &&
-		(inet_pton(AF_INET, name, a.s6_addr + 12) == 1 || inet_pton(AF_INET6, name, &a) == 1);
-	if (!good)
+	if (!ip_read(slice_cut(&word, '/'), &a, &v4)) /* how long a prefix is, the limit says */
 		return false;
 	piece_of_address(to, kind, &a, bits);
 	return true;

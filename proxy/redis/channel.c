@@ -3,7 +3,6 @@
 #include "metrics/metrics.h"
 #include "redis/inside.h"
 #include <errno.h>
-#include <netinet/tcp.h>
 #include <stdlib.h>
 #include <unistd.h>
 
@@ -98,20 +97,6 @@ void channel_doom(struct channel *l, enum channel_end why, struct slice error)
 
 /* ---- connecting ---- */
 
-static int dial(const struct sockaddr_storage *to, socklen_t len)
-{
-	int on = 1, fd = socket(to->ss_family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
-
-	if (fd < 0)
-		return -1;
-	if (to->ss_family != AF_UNIX)
-		setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof on);
-	if (connect(fd, (const struct sockaddr *)to, len) == 0 || errno == EINPROGRESS)
-		return fd;
-	close(fd);
-	return -1;
-}
-
 static void on_ready(struct wire *w);
 
 /* The name is asked for; the log hears of it when it lasts. */
@@ -136,7 +121,7 @@ static void begin(struct channel *l)
 		want_name(l);
 		return;
 	}
-	int fd = r->world.dial ? r->world.dial(r->world.with, &to, len) : dial(&to, len);
+	int fd = r->world.dial ? r->world.dial(r->world.with, &to, len) : address_dial(&to, len);
 	l->wire = fd < 0 ? NULL : wire_open(r->loop, fd, to.ss_family != AF_UNIX);
 	l->reader = l->wire ? codec_reader(l) : NULL;
 	if (!l->reader) {

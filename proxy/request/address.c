@@ -1,5 +1,6 @@
 /* address.c -- who is behind the proxies that we trust? */
 #include "request/request.h"
+#include "base/ip.h"
 #include "base/text.h"
 #include <arpa/inet.h>
 
@@ -15,25 +16,6 @@ struct backwards {
 	struct slice rest; /* of the field in hand */
 };
 
-static bool parse_ip(struct slice text, struct in6_addr *to)
-{
-	char copy[INET6_ADDRSTRLEN];
-	struct in_addr four;
-
-	if (text.len == 0 || text.len >= sizeof copy || memchr(text.at, '\0', text.len))
-		return false;
-	memcpy(copy, text.at, text.len);
-	copy[text.len] = '\0';
-	if (inet_pton(AF_INET6, copy, to) == 1)
-		return true;
-	if (inet_pton(AF_INET, copy, &four) != 1)
-		return false;
-	memset(to, 0, sizeof *to);
-	to->s6_addr[10] = to->s6_addr[11] = 0xFF;
-	memcpy(to->s6_addr + 12, &four, sizeof four);
-	return true;
-}
-
 static bool is_port(struct slice s)
 {
 	uint64_t port;
@@ -44,6 +26,8 @@ static bool is_port(struct slice s)
 /* 192.0.2.1, 2001:db8::1, [2001:db8::1]; the first and the last perhaps with a port. */
 static enum node parse_node(struct slice text, struct in6_addr *to)
 {
+	bool v4;
+
 	if (slice_same_nocase(text, S("unknown")) || slice_starts(text, S("_")))
 		return NODE_HIDDEN;
 	if (slice_starts(text, S("["))) {
@@ -51,14 +35,14 @@ static enum node parse_node(struct slice text, struct in6_addr *to)
 		struct slice inside = slice_head(slice_from(text, 1), close - 1), port = slice_from(text, close + 1);
 		bool sound = close < text.len && slice_find(inside, ':') < inside.len &&
 		             (port.len == 0 || (port.at[0] == ':' && is_port(slice_from(port, 1))));
-		return sound && parse_ip(inside, to) ? NODE_ADDRESS : NODE_BAD;
+		return sound && ip_read(inside, to, &v4) ? NODE_ADDRESS : NODE_BAD;
 	}
 	size_t colon = slice_find(text, ':');
 	struct slice rest = slice_from(text, colon + 1);
 	bool one_colon = colon < text.len && slice_find(rest, ':') == rest.len;
 	if (!one_colon)
-		return parse_ip(text, to) ? NODE_ADDRESS : NODE_BAD;
-	return is_port(rest) && parse_ip(slice_head(text, colon), to) ? NODE_ADDRESS : NODE_BAD;
+		return ip_read(text, to, &v4) ? NODE_ADDRESS : NODE_BAD;
+	return is_port(rest) && ip_read(slice_head(text, colon), to, &v4) ? NODE_ADDRESS : NODE_BAD;
 }
 
 /* Cuts at the last `mark` outside of quotes. The left part may be a forger's, so all reading is from the
