@@ -86,6 +86,8 @@ static bool is_shown(const struct row *row, const void *scope)
 		return list_at(field).len > 0 || (row->def && row->def[0]);
 	if (types[row->type].number)
 		return !is_absent_number(row, field);
+	if (row->type == TYPE_RATE)
+		return ((const struct rate *)field)->per_ns > 0;
 	if (row->type == TYPE_PASSWORD)
 		return ((const struct secret *)field)->bytes != NULL;
 	return !is_text(&types[row->type]) || ((const struct slice *)field)->at;

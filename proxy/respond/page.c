@@ -36,17 +36,20 @@ static void write_problem(const struct own *o, struct text *to)
 	text_add(to, S("}\n"));
 }
 
+static bool is_login(enum fault why)
+{
+	return why == FAULT_ISSUER_AWAY || why == FAULT_ISSUER_RETURNING || why == FAULT_ISSUER_BUSY;
+}
+
 /* Only where a repetition asks for the same thing once more. */
 static bool tries_again(const struct own *o)
 {
-	bool login = o->r->fault == FAULT_ISSUER_AWAY || o->r->fault == FAULT_ISSUER_RETURNING;
-
-	return login && o->retry_s && slice_same(o->r->method, S("GET"));
+	return is_login(o->r->fault) && o->retry_s && slice_same(o->r->method, S("GET"));
 }
 
 static void write_advice(const struct own *o, struct text *to)
 {
-	if (o->r->fault == FAULT_ISSUER_AWAY || o->r->fault == FAULT_ISSUER_RETURNING)
+	if (is_login(o->r->fault))
 		text_add(to, S("<p>Signing in has to wait a little. Whoever is signed in already can go on "
 			"working.</p>\n"));
 	if (!o->retry_s)

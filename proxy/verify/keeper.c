@@ -92,6 +92,7 @@ static void open_source(struct verify_keeper *k, struct source *s, const unsigne
 	s->slot = published_claim(k->published, s->who, kept, k->len);
 	if (!s->slot)
 		log_error("issuer %.*s: there is no room to publish its keys", SLICE(id));
+	s->outbound.sent = s->slot ? &s->slot->sent : NULL;
 	resume(s);
 	restore(s);
 	s->due_ns = keeper_now(k);

@@ -7,6 +7,10 @@
  * rate of these requests more every 30 s, until after five minutes all may come. Whoever holds a valid token
  * is on other routes and notices nothing.
  *
+ * Each of these requests counts as one that the issuer will see, within its budget and after all that the
+ * keeper asks: what keys, refreshes and questions about tokens leave of budget.all, and at most
+ * budget.logins.
+ *
  * The normal rate is counted by the minute in memory that the workers share; what lies there is 64-bit words,
  * each valid by itself. */
 #pragma once
@@ -18,7 +22,8 @@ size_t logins_memory(void);
 /* `memory` is zeroed before its first attach. */
 struct logins *logins_attach(void *memory);
 
-/* GO_ON; ANSWER with ISSUER_AWAY, or ISSUER_RETURNING for those whom the ramp does not let in yet. */
+/* GO_ON; ANSWER with ISSUER_AWAY, or ISSUER_RETURNING for those whom the ramp does not let in yet, or
+ * ISSUER_BUSY for those whom the budget does not. */
 enum pace login_enter(struct verify *v, struct logins *l, struct request *r, uint64_t now_ns);
 
 /* What of the normal rate is let in, in percent, so long after the return; 100: the ramp is over. */

@@ -14,12 +14,17 @@ static void start_one(struct outbound *o, struct errand *e);
 
 #define AT_ONCE 4 /* however low the rate: a key set is two documents, and may have to be asked for again */
 
-/* At most a tenth of a second's worth at once, so that no second sees much more than the rate. */
-static struct allowance allow(struct rate rate, uint64_t machines)
+uint64_t outbound_interval_ns(const struct config_issuer_budget *b, struct rate rate)
 {
-	uint64_t count = rate.count ? rate.count : 1, tenth = NS_PER_S / 10;
-	uint64_t interval_ns = rate.per_ns / count * (machines ? machines : 1);
+	struct rate r = rate.per_ns ? rate : b->all;
 
+	return r.per_ns / (r.count ? r.count : 1) * (b->machines ? b->machines : 1);
+}
+
+/* At most a tenth of a second's worth at once, so that no second sees much more than the rate. */
+static struct allowance allow(const struct config_issuer_budget *b, struct rate rate)
+{
+	uint64_t interval_ns = outbound_interval_ns(b, rate), tenth = NS_PER_S / 10;
 	uint64_t least_ns = AT_ONCE * interval_ns;
 
 	return (struct allowance){ interval_ns, least_ns > tenth ? least_ns : tenth, 0 };
@@ -155,6 +160,8 @@ static void start_one(struct outbound *o, struct errand *e)
 	list_push(&o->flying, &e->link);
 	spend(&o->all, now);
 	spend(&o->of[endpoint_of(e)], now);
+	if (o->sent)
+		atomic_fetch_add(o->sent, 1);
 	const struct config_issuer_egress *c = w->config;
 	const struct verify_fetch ask = { .url = e->url, .ca = o->config->ca,
 		.proxy = c ? c->proxy : S(""), .address = c ? c->address : S(""), .alone = o->ways > 1,
@@ -256,9 +263,9 @@ void outbound_open(struct outbound *o, const struct config_issuer *config, const
 {
 	const struct config_issuer_budget *b = &config->budget;
 
-	*o = (struct outbound){ .config = config, .world = world, .all = allow(b->all, b->machines),
-		.of = { [ENDPOINT_KEYS] = allow(b->keys, b->machines),
-			[ENDPOINT_TOKENS] = allow(b->all, b->machines) } };
+	*o = (struct outbound){ .config = config, .world = world, .all = allow(b, b->all),
+		.of = { [ENDPOINT_KEYS] = allow(b, b->keys),
+			[ENDPOINT_TOKENS] = allow(b, b->tokens) } };
 	for (int rank = 0; rank < RANKS; rank++)
 		list_init(&o->waiting[rank]);
 	list_init(&o->flying);

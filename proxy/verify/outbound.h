@@ -9,6 +9,7 @@
 #pragma once
 #include "base/list.h"
 #include "verify/verify.h"
+#include <stdatomic.h>
 
 #define EGRESS_MAX 8
 #define ERRANDS_MAX 1024               /* that wait; more are refused, the lowest rank first */
@@ -56,8 +57,12 @@ struct outbound {
 	struct allowance all, of[ENDPOINT_KINDS];
 	struct list waiting[RANKS], flying;
 	size_t waiting_len;
+	_Atomic uint64_t *sent;    /* counts what is started; may be NULL */
 	uint32_t held, refused;    /* series */
 };
+
+/* Between two requests of this machine, by that rate of the budget; by budget.all where it is absent. */
+uint64_t outbound_interval_ns(const struct config_issuer_budget *b, struct rate rate);
 
 /* world outlives it. */
 void outbound_open(struct outbound *o, const struct config_issuer *config, const struct verify_world *world);

@@ -64,6 +64,7 @@ struct published_slot {
 	_Atomic uint64_t drill;         /* its end (monotonic ns), the lowest 3 bits replaced by its enum drill */
 	_Atomic uint64_t from;          /* enum keys_from */
 	_Atomic uint64_t reach;         /* enum issuer_reach */
+	_Atomic uint64_t sent;          /* requests of the keepers to it: logins yield to them */
 	_Atomic uint64_t back_ns;       /* when it came back (monotonic), where logins follow on a ramp; else 0 */
 	struct published_keys copy[2];
 };

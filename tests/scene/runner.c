@@ -337,9 +337,10 @@ static void play(const char *file, const char *directory)
 	memset(&s, 0, sizeof s);
 	s.file = file;
 	s.issuer_up = true;
-	snprintf(s.directory, sizeof s.directory, "%s", directory);
+	snprintf(s.directory, sizeof s.directory, "%s/XXXXXX", directory);
+	check(mkdtemp(s.directory)); /* nothing is left of the scene before */
 	config_len =
-	    (size_t)snprintf(config_text, sizeof config_text, "environment: dev\nstate: %s\n", directory);
+	    (size_t)snprintf(config_text, sizeof config_text, "environment: dev\nstate: %s\n", s.directory);
 	if (!in)
 		scene_fail(&s, "cannot be read");
 	s.signer = signer_make();

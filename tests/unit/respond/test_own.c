@@ -132,10 +132,11 @@ static void the_page_loads_nothing_and_its_style_is_what_the_policy_allows(void 
 static void a_login_that_has_to_wait_tries_again_by_itself_where_that_repeats_nothing(void **state)
 {
 	static const char *const methods[] = { "GET", "POST" };
+	static const enum fault waits[] = { FAULT_ISSUER_AWAY, FAULT_ISSUER_RETURNING, FAULT_ISSUER_BUSY };
 
 	(void)state;
-	for (size_t i = 0; i < 4; i++) {
-		struct request *r = routed(i < 2 ? FAULT_ISSUER_AWAY : FAULT_ISSUER_RETURNING);
+	for (size_t i = 0; i < 6; i++) {
+		struct request *r = routed(waits[i / 2]);
 		char want[64];
 		r->method = slice_of(methods[i % 2]);
 		fake_ask(S("Accept"), BROWSER);

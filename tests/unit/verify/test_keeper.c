@@ -30,6 +30,7 @@ static void the_first_tick_discovers_and_fetches(void **state)
 	keeping_pass(0);
 	assert_int_equal(keeping.discoveries, 1);
 	assert_int_equal(keeping.fetches, 1);
+	assert_int_equal(atomic_load(&keeping_slot()->sent), 2);
 	assert_string_equal(keeping.url, "https://i/keys");
 	assert_true(keeping_publishes("one"));
 	assert_true(keeping_seen()->fetched_wall_s == 1800000000);

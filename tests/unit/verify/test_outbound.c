@@ -94,6 +94,14 @@ static int close_all(void **state)
 	return 0;
 }
 
+static void open_ways(void)
+{
+	ways[0] = (struct config_issuer_egress){ .proxy = S("http://p:1") };
+	ways[1] = (struct config_issuer_egress){ .address = S("10.0.0.5") };
+	ways[2] = (struct config_issuer_egress){ 0 };
+	open_with(80, 80, 3);
+}
+
 static void pass_to(uint64_t until_ns)
 {
 	for (;;) {
@@ -157,6 +165,39 @@ static void an_endpoint_has_a_budget_of_its_own(void **state)
 	assert_int_equal(sent_len - keys, 40); /* the rest is not held up by them */
 }
 
+static void questions_about_tokens_have_one_too(void **state)
+{
+	size_t keys = 0;
+
+	(void)state;
+	open_with(100, 50, 0);
+	outbound_close(&outbound);
+	issuer.budget.tokens = (struct rate){ 20, NS_PER_S };
+	outbound_open(&outbound, &issuer, &world);
+	for (size_t i = 0; i < 60; i++)
+		send_it(i, i < 20 ? RANK_KEYS : RANK_TOKENS, i < 20 ? "keys" : "token");
+	pass_to(now_ns + NS_PER_S);
+	for (size_t i = 0; i < sent_len; i++)
+		keys += sent[i].url[0] == 'k';
+	assert_int_equal(keys, 20);
+	assert_in_range(sent_len - keys, 20, 24);
+}
+
+static void what_is_sent_is_counted_for_those_who_yield(void **state)
+{
+	_Atomic uint64_t count = 5;
+
+	(void)state;
+	open_ways();
+	outbound.sent = &count;
+	send_it(0, RANK_KEYS, "k");
+	answer(0, 0); /* on the next way: the issuer sees it again */
+	answer(1, 200);
+	send_it(1, RANK_TOKENS, "t");
+	answer(2, 200);
+	assert_int_equal(atomic_load(&count), 8);
+}
+
 static void machines_share_what_the_issuer_allows(void **state)
 {
 	(void)state;
@@ -209,14 +250,6 @@ static void a_forgotten_errand_is_not_called_back(void **state)
 }
 
 /* ---- ways out ---- */
-
-static void open_ways(void)
-{
-	ways[0] = (struct config_issuer_egress){ .proxy = S("http://p:1") };
-	ways[1] = (struct config_issuer_egress){ .address = S("10.0.0.5") };
-	ways[2] = (struct config_issuer_egress){ 0 };
-	open_with(80, 80, 3);
-}
 
 static void a_way_that_fails_is_left_for_the_next_within_the_errand(void **state)
 {
@@ -376,6 +409,8 @@ int main(void)
 		TEST(no_second_sees_much_more_than_the_rate),
 		TEST(keys_go_before_refreshes_and_these_before_tokens),
 		TEST(an_endpoint_has_a_budget_of_its_own),
+		TEST(questions_about_tokens_have_one_too),
+		TEST(what_is_sent_is_counted_for_those_who_yield),
 		TEST(machines_share_what_the_issuer_allows),
 		TEST(what_waits_too_long_or_finds_no_room_is_refused_the_lowest_first),
 		TEST(a_forgotten_errand_is_not_called_back),
