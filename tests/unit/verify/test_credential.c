@@ -205,6 +205,22 @@ static void a_cookie_is_as_good_as_a_bearer_token(void **state)
 	assert_int_equal(house_try(ROUTE_PLAIN, good), FAULT_TOKEN_MISSING); /* not where bearer is not taken */
 }
 
+static void a_cookie_that_cannot_be_taken_out_refuses_the_request(void **state)
+{
+	static char field[8000];
+	struct slice good = maker_token(&ed, NULL, GOOD);
+
+	(void)state;
+	house.rules[ROUTE_PLAIN].from = (struct config_texts){ &places[1], 1 };
+	house.rules[ROUTE_PLAIN].forward = false;
+	reopen();
+	for (int more = 100; more <= 5000; more += 4900) { /* the request's arena has 4096 bytes */
+		snprintf(field, sizeof field, "Cookie: a=%0*d; session=%.*s", more, 1, SLICE(good));
+		struct request *r = with(FIELDS(field));
+		assert_int_equal(house_enter_at(r, NOW_NS, WALL_S), more < 4096 ? FAULT_NONE : FAULT_HEAD_TOO_BIG);
+	}
+}
+
 static void without_a_credential_an_optional_route_goes_on_as_nobody(void **state)
 {
 	(void)state;
@@ -271,6 +287,7 @@ int main(void)
 		cmocka_unit_test(a_full_arena_is_told_rather_than_a_cookie_passed_on),
 #define TEST(name) cmocka_unit_test_setup_teardown(name, open_house, close_house)
 		TEST(a_cookie_is_as_good_as_a_bearer_token),
+		TEST(a_cookie_that_cannot_be_taken_out_refuses_the_request),
 		TEST(without_a_credential_an_optional_route_goes_on_as_nobody),
 		TEST(what_is_no_token_is_malformed_whatever_brings_it),
 		TEST(a_bad_credential_is_refused_on_an_optional_route_too),
