@@ -30,6 +30,24 @@ long long talk_number(const json_t *of, const char *name)
 	return (long long)json_integer_value(json_object_get(of, name));
 }
 
+/* Where there are several. */
+static void print_ways(const json_t *ways)
+{
+	size_t i;
+	json_t *way;
+
+	if (json_array_size(ways) < 2)
+		return;
+	json_array_foreach((json_t *)(uintptr_t)ways, i, way) {
+		long long failures = talk_number(way, "failures");
+		printf("  way %s: %s%s%s", talk_word(way, "way"), colour(failures ? "\033[31m" : "\033[32m"),
+			failures ? "fails" : "works", colour("\033[0m"));
+		if (failures)
+			printf(", %lld times in a row: %s", failures, talk_word(way, "last_failure"));
+		putchar('\n');
+	}
+}
+
 static void print_one(const json_t *one)
 {
 	const char *state = talk_word(one, "state"), *failure = talk_word(one, "last_failure");
@@ -50,6 +68,7 @@ static void print_one(const json_t *one)
 	if (json_is_object(drill))
 		printf("; DRILL %s for %lld s more", talk_word(drill, "kind"), talk_number(drill, "for_s"));
 	putchar('\n');
+	print_ways(json_object_get(one, "egress"));
 }
 
 bool talk_print_issuers(const json_t *issuers, const char *only)

@@ -142,6 +142,8 @@ def test_a_lost_way_is_not_a_lost_issuer(house, mode):
     wait_until(lambda: ways(w)[name]["failures"] > 0)
     assert metric(w, f'sallyport_issuer_egress_healthy{{issuer="local",way="{name}"}}') == 0
     assert told(w)["failures"] == 0 and ways(w)["address 127.0.0.9"]["failures"] == 0   # no attempt failed
+    said = command(w, "issuer", "status").stdout
+    assert f"  way {name}: fails, " in said and "  way address 127.0.0.9: works\n" in said
     proxy.mode = "normal"
     w.issuer.peers.clear()
     wait_until(lambda: "127.0.0.44" in w.issuer.peers and ways(w)[name]["failures"] == 0, 40)
