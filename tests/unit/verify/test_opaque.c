@@ -331,6 +331,16 @@ static void a_token_over_4_kib_is_malformed_and_not_asked_about(void **state)
 	assert_int_equal(asking.calls, 1);
 }
 
+static void a_drill_that_makes_the_issuer_unreachable_asks_it_nothing(void **state)
+{
+	(void)state;
+	assert_null(verify_keeper_drill(asking.keeper, S("i"), S("unreachable"), 60));
+	assert_int_equal(asking_try(0, "opaque-1"), FAULTS);
+	verify_turn(asking.verify);
+	assert_int_equal(again(0), FAULT_TOKEN_UNASKED);
+	assert_int_equal(asking.calls, 0);
+}
+
 static void a_blind_drill_says_of_no_token_what_is_known(void **state)
 {
 	(void)state;
@@ -458,6 +468,7 @@ int main(void)
 		TEST(the_next_keeper_finds_what_was_said),
 		TEST(issuer_and_audience_count_where_they_are_said),
 		TEST(a_token_over_4_kib_is_malformed_and_not_asked_about),
+		TEST(a_drill_that_makes_the_issuer_unreachable_asks_it_nothing),
 		TEST(a_blind_drill_says_of_no_token_what_is_known),
 		TEST(what_looks_like_a_jwt_is_verified_as_one),
 		TEST(a_token_is_nowhere_in_published_memory),

@@ -56,6 +56,28 @@ static void another_machine_of_the_fleet_need_not_ask_the_issuer(void **state)
 	assert_int_equal(asking.fleet_value_len + asking.fleet_ttl_ms, 0); /* taken back for all */
 }
 
+static void a_copy_from_the_future_is_not_believed(void **state)
+{
+	(void)state;
+	for (unsigned ahead_s = 60; ahead_s <= 61; ahead_s++) {
+		asking_join(FLEET);
+		asking.fleet_value_len = 0;
+		size_t calls = asking.calls;
+		asking.wall_s += ahead_s; /* the clock of the machine that asks */
+		assert_int_equal(asking_try(0, "opaque-1"), FAULTS);
+		asking_fleet_answer();
+		asking_answer(200, ACTIVE);
+		assert_int_equal(asking.calls, calls + 1);
+		asking.wall_s -= ahead_s;
+		asking_join(FLEET);
+		assert_int_equal(asking_try(0, "opaque-1"), FAULTS);
+		asking_fleet_answer();
+		assert_int_equal(asking.calls, calls + 1 + (ahead_s > 60));
+		if (ahead_s > 60)
+			asking_answer(200, ACTIVE);
+	}
+}
+
 static void an_old_copy_is_fallen_back_on_where_the_issuer_is_away(void **state)
 {
 	(void)state;
@@ -149,6 +171,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 #define TEST(name) cmocka_unit_test_setup_teardown(name, open_asking, close_asking)
 		TEST(another_machine_of_the_fleet_need_not_ask_the_issuer),
+		TEST(a_copy_from_the_future_is_not_believed),
 		TEST(an_old_copy_is_fallen_back_on_where_the_issuer_is_away),
 		TEST(a_dump_of_redis_says_nothing_and_a_write_is_not_believed),
 		TEST(a_copy_of_one_token_does_not_serve_another),
