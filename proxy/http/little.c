@@ -99,12 +99,34 @@ static bool write_head(struct guest *g, unsigned status, struct slice type, stru
 	return wire_write(g->wire, text_slice(&t));
 }
 
+/* What others asked for and do not take gives way to this answer, the oldest first. */
+static void make_way(const struct guest *g, size_t len)
+{
+	struct list *all = &g->server->connections, *at, *next;
+	size_t waiting = len;
+
+	for (at = all->next; at != all; at = at->next)
+		waiting += wire_backlog(list_entry(at, struct guest, link)->wire);
+	for (at = all->next; at != all && waiting > LITTLE_WAITING; at = next) {
+		struct guest *other = list_entry(at, struct guest, link);
+		size_t backlog = wire_backlog(other->wire);
+		next = at->next;
+		if (other == g || !backlog)
+			continue;
+		waiting -= backlog;
+		leave(other);
+	}
+}
+
 static bool answer(struct guest *g, unsigned status, struct slice type, struct slice extra, struct slice body)
 {
 	check(!g->answered);
 	if (!write_head(g, status, type, extra, body.len))
 		return false;
-	return g->is_head || body.len == 0 || wire_write(g->wire, body);
+	if (g->is_head || body.len == 0)
+		return true;
+	make_way(g, body.len);
+	return wire_write(g->wire, body);
 }
 
 bool little_answer(struct little_ask *ask, unsigned status, struct slice content_type,

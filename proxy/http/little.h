@@ -4,7 +4,8 @@
  * Plain text only, strict as the codec is; keep-alive, pipelining in order, HEAD, Expect: 100-continue. What
  * is malformed is answered 4xx and closed. Bounded: LITTLE_CONNECTIONS at once (the longest idle one gives
  * way to a new one), heads of LITTLE_HEAD, bodies of LITTLE_BODY, LITTLE_IDLE_NS for a whole request and
- * between two. It allocates per connection, never per request, except for a body. */
+ * between two; of answers that nobody takes LITTLE_WAITING in all, or the newest alone. It allocates per
+ * connection, never per request, except for a body and for what the socket does not take. */
 #pragma once
 #include "connection/connection.h"
 #include "request/request.h"
@@ -12,6 +13,7 @@
 #define LITTLE_CONNECTIONS 256
 #define LITTLE_HEAD (16 * 1024) /* bytes */
 #define LITTLE_BODY (64 * 1024) /* bytes held */
+#define LITTLE_WAITING ((size_t)16 * 1024 * 1024) /* bytes */
 #define LITTLE_IDLE_NS (30 * NS_PER_S)
 
 struct little;

@@ -3,6 +3,7 @@
 
 static struct little *server;
 static unsigned asks;
+static char large[900 * 1024];
 
 /* Letters by their place in the body, so that a hole or a double would be seen. */
 static void fill(void *with, uint64_t from, char *to, size_t len)
@@ -23,6 +24,12 @@ static void on_ask(void *with, struct little_ask *ask)
 		return;
 	if (slice_same(ask->path, S("/stream"))) {
 		assert_true(little_stream(ask, 200, S("text/plain"), 300000, fill, NULL));
+		return;
+	}
+	if (slice_same(ask->path, S("/large"))) {
+		memset(large, 'l', sizeof large - 1);
+		large[sizeof large - 1] = '.';
+		assert_true(little_answer(ask, 200, S(""), S(""), (struct slice){ large, sizeof large }));
 		return;
 	}
 	if (slice_same(ask->path, S("/bulky"))) {
@@ -281,6 +288,34 @@ static void past_the_bound_the_longest_idle_connection_gives_way(void **state)
 		loop_turn(loop, NS_PER_MS);
 }
 
+static void what_nobody_takes_is_bounded_and_the_oldest_gives_way(void **state)
+{
+	enum { READERS = 2 * LITTLE_WAITING / sizeof large };
+	int fds[READERS], small = 64 * 1024;
+
+	(void)state;
+	setsockopt(listening, SOL_SOCKET, SO_SNDBUF, &small, sizeof small); /* what is accepted inherits it */
+	for (size_t i = 0; i < READERS; i++) {
+		fds[i] = dial();
+		say(fds[i], S("GET /large HTTP/1.1\r\nHost: x\r\n\r\n"));
+		for (int turns = 0; asks <= i && turns < 1000; turns++)
+			loop_turn(loop, NS_PER_MS);
+		assert_int_equal(asks, i + 1);
+		assert_in_range(loop->blocks_used * BLOCK_SIZE, 0, LITTLE_WAITING + READERS * BLOCK_SIZE);
+	}
+	assert_in_range(loop->blocks_used * BLOCK_SIZE, LITTLE_WAITING / 2, SIZE_MAX);
+	forget();
+	assert_true(hear(fds[READERS - 1], "l."));
+	forget();
+	hear(fds[0], "l.");
+	assert_true(ended);
+	assert_in_range(heard_len, 0, sizeof large - 1);
+	for (size_t i = 0; i < READERS; i++)
+		close(fds[i]);
+	for (int i = 0; i < 5; i++)
+		loop_turn(loop, NS_PER_MS);
+}
+
 static uint64_t leap_ns;
 static uint64_t leaping(void)
 {
@@ -320,6 +355,7 @@ int main(void)
 		cmocka_unit_test_setup_teardown(close_is_honoured_and_half_closed_clients_are_answered, begin, end),
 		cmocka_unit_test_setup_teardown(a_callback_that_says_nothing_is_500, begin, end),
 		cmocka_unit_test_setup_teardown(past_the_bound_the_longest_idle_connection_gives_way, begin, end),
+		cmocka_unit_test_setup_teardown(what_nobody_takes_is_bounded_and_the_oldest_gives_way, begin, end),
 		cmocka_unit_test_setup_teardown(an_idle_connection_is_closed, begin, end),
 	};
 
