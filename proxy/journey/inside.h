@@ -46,7 +46,7 @@ struct journey {
 	struct deadline owing;         /* limit/ wants a turn */
 	struct list guests;            /* connections before their first request */
 	struct list handshakes;        /* guests whose next handshake step is due */
-	size_t connections, in_flight, crowd; /* crowd: most connections since memory was last given back */
+	size_t connections, in_flight, crowd; /* crowd: most pieces held since memory was last given back */
 	size_t connections_max;        /* of http.connections_max and what descriptors there are */
 	uint64_t ticked_ns, revocations_moved;
 	struct in6_addr touched;       /* whose bytes are being worked on, where is_touched */

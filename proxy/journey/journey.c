@@ -5,7 +5,7 @@
 #include "metrics/metrics.h"
 #include <malloc.h>
 
-#define CROWD 1000 /* connections at once: fewer leave nothing worth giving back */
+#define CROWD 1000 /* pieces of 16 KiB, about: fewer leave nothing worth giving back */
 
 enum station {
 	ROUTE, CLASSIFY, LIMIT, VERIFY, IDENTIFY, LOGIN, SCREEN, LIMIT_LATE, FORWARD, RESPOND, SETTLE, END
@@ -349,18 +349,26 @@ static void ask_redis(struct journey *j)
 		deadline_set(&j->world.loop->brief, &j->owing, due_ns);
 }
 
-/* The C library keeps what a crowd's connections took long after they have left. Giving it back takes
- * milliseconds, so it is done once a crowd, when most of it is gone. */
+/* Pieces of about 16 KiB: a connection is one, a request another, and what waits lies in blocks. */
+static size_t pieces_held(const struct journey *j)
+{
+	return j->connections + j->in_flight + j->world.loop->blocks_used;
+}
+
+/* The C library keeps what a crowd took long after it has left. Giving it back takes milliseconds, so it is
+ * done once a crowd, when most of it is gone. */
 static void give_back(struct journey *j)
 {
-	if (j->connections > j->crowd) {
-		j->crowd = j->connections;
+	size_t held = pieces_held(j);
+
+	if (held > j->crowd) {
+		j->crowd = held;
 		return;
 	}
-	if (j->crowd < CROWD || j->connections > j->crowd / 4)
+	if (j->crowd < CROWD || held > j->crowd / 4)
 		return;
 	malloc_trim(0);
-	j->crowd = j->connections;
+	j->crowd = held;
 }
 
 static bool is_revoked(void *with, const struct request *r)

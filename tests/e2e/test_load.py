@@ -1,5 +1,5 @@
 """Time and memory bounds: whatever a client does slowly, or many of them at once, others are served."""
-import json, re, socket, time, threading
+import json, re, socket, ssl, time, threading
 from house import BINARY, connect, exchange, header, read_answer, tls_context, wait_until
 from scripted import Scripted
 
@@ -168,6 +168,37 @@ def test_slow_writers_to_a_slow_upstream_hold_each_other_back(make_world):
     s.sendall(b"u" * ((16 << 20) - sent))
     assert read_answer(s)[0] == 200
     origin.close()
+
+
+def test_what_a_few_connections_held_is_given_back_when_they_leave(make_world):
+    """Fewer than a thousand connections: it is what waits for them that counts."""
+    deaf = socket.socket()
+    deaf.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
+    deaf.bind(("127.0.0.1", 0))
+    deaf.listen(1000)  # and never accepts
+    w = make_world(workers=1, upstreams=f'  raw: {{endpoints: ["http://127.0.0.1:{deaf.getsockname()[1]}"]}}',
+                   routes="  - {name: raw, path: /raw/*, upstream: raw, anonymous: true}")
+    before = worker_private_kib(w)
+    clients = [connect(w.port, w.ca) for _ in range(300)]
+    for s in clients:
+        s.sendall(b"POST /raw/x HTTP/1.1\r\nHost: localhost\r\nContent-Length: 100000000\r\n\r\n")
+        s.setblocking(False)
+    piece = b"u" * 65536
+
+    def push():
+        for s in clients:
+            try:
+                while True:
+                    s.send(piece)
+            except (ssl.SSLWantWriteError, ssl.SSLWantReadError):
+                pass
+        return worker_private_kib(w) - before > 300 * 120
+    wait_until(push)
+    deaf.close()
+    for s in clients:
+        s.close()
+    wait_until(lambda: metric(w, "connections_open") == 0)
+    assert "asan" in BINARY or wait_until(lambda: worker_private_kib(w) - before < 300 * 120 / 2)
 
 
 def test_who_finds_all_places_taken_gets_a_whole_answer(make_world):
