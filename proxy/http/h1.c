@@ -81,6 +81,7 @@ static void refuse_unborn(struct h1 *h)
 	text_add(&t, S("\r\n\r\n"));
 	text_add(&t, body);
 	wire_write(h->c.wire, text_slice(&t));
+	http_count_overloaded();
 	linger(h);
 }
 
@@ -217,6 +218,9 @@ static void read_head(struct h1 *h)
 {
 	struct slice bytes;
 
+	/* whoever does not take its answers is not asked what else it wants */
+	if (h->state == H1_IDLE && wire_backlog(h->c.wire) >= WIRE_HIGH)
+		return;
 	if (h->state == H1_IDLE && h->in) { /* pipelined: try what is here before asking for more */
 		struct slice held = { h->in->bytes + h->in->from, h->in->to - h->in->from };
 		parse(h, held);

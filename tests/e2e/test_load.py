@@ -114,6 +114,33 @@ def test_a_reader_that_takes_nothing_is_cut_and_one_that_is_slow_gets_all(make_w
     assert worker_private_kib(w) < 32 * 1024 or "asan" in BINARY
 
 
+def test_pipelined_requests_whose_answers_nobody_takes_wait_and_are_answered_in_the_end(make_world):
+    w = make_world(workers=1, routes="http: {requests_max: 10000000}")
+    before = worker_private_kib(w)
+    s = socket.socket()
+    for buffer in (socket.SO_RCVBUF, socket.SO_SNDBUF):
+        s.setsockopt(socket.SOL_SOCKET, buffer, 65536)
+    s.connect(("127.0.0.1", w.plain))
+    request = b"GET /admin/x HTTP/1.1\r\nHost: localhost\r\n\r\n"  # denied: no upstream holds it back
+    s.settimeout(2)
+    sent, most = 0, 200_000 * len(request)
+    try:
+        while sent < most:
+            sent += s.send((request * 1000)[sent % len(request):])
+    except TimeoutError:
+        pass
+    assert sent < most  # held back
+    assert worker_private_kib(w) - before < 8 * 1024 or "asan" in BINARY
+    begun = -(-sent // len(request))
+    last = (request * begun)[sent:] + request.replace(b"\r\n\r\n", b"\r\nConnection: close\r\n\r\n")
+    s.settimeout(20)
+    sender = threading.Thread(target=s.sendall, args=(last,))
+    sender.start()
+    answers = b"".join(iter(lambda: s.recv(1 << 20), b""))
+    sender.join()
+    assert answers.count(b"HTTP/1.1 403 ") == begun + 1
+
+
 def test_a_body_that_takes_longer_than_the_upstream_may_is_the_clients_time(make_world):
     def play(peer):
         while True:
