@@ -327,4 +327,5 @@ void h2_refuse_unborn(struct h2 *h, int32_t id)
 	add(&f, S("cache-control"), S("no-store"));
 	add(&f, S("sallyport-reason"), S("overloaded"));
 	nghttp2_submit_response(h->session, id, f.at, f.len, NULL);
+	http_count_overloaded();
 }

@@ -128,6 +128,13 @@ void http_request_give(struct http_server *s, struct request *r)
 	s->pool->kept++;
 }
 
+void http_count_overloaded(void)
+{
+	struct slice no = S(""), code = slice_of(fault_info[FAULT_OVERLOADED].code);
+
+	metrics_add(metrics_series(METRIC_faults_total, code, no, no, no), 1);
+}
+
 void http_request_tunnels(struct http_server *s, struct request *r)
 {
 	check(!r->tunnel);

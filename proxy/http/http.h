@@ -78,6 +78,8 @@ ssize_t http_body_read(struct request *r, size_t *stash_used, void *to, size_t c
  * http.requests_in_flight_max. */
 struct request *http_request_take(struct http_server *s, struct visitor *v);
 void http_request_give(struct http_server *s, struct request *r);
+/* One for which none could be taken was answered all the same. */
+void http_count_overloaded(void);
 /* It has become a tunnel: its place is free for another request. */
 void http_request_tunnels(struct http_server *s, struct request *r);
 void http_server_init(struct http_server *s, struct loop *loop, const struct config *c);

@@ -1,6 +1,6 @@
 """Time and memory bounds: whatever a client does slowly, or many of them at once, others are served."""
 import json, re, socket, ssl, time, threading
-from house import BINARY, connect, exchange, header, read_answer, tls_context, wait_until
+from house import BINARY, connect, exchange, header, read_answer, run, tls_context, wait_until
 from scripted import Scripted
 
 
@@ -238,6 +238,9 @@ def test_who_finds_all_places_taken_gets_a_whole_answer(make_world):
     a = exchange(s, "GET", "/open/hello")
     assert a[0] == 503 and header(a, "sallyport-reason") == "overloaded"
     assert json.loads(a[2])["status"] == 503 and a[3] == b"" and s.recv(1) == b""
+    many = ["curl", "--http2", "--cacert", w.ca, "-s", "-o", "/dev/null", "-w", "%{http_version} %{http_code}"]
+    assert run(*many, f"https://localhost:{w.port}/open/hello").stdout == "2 503"
+    assert metric(w, 'faults_total{reason="overloaded"}') == 2
     for s in taken:
         s.close()
     wait_until(lambda: exchange(connect(w.plain), "GET", "/open/hello")[0] == 200)
