@@ -54,6 +54,11 @@ void metrics_sit(unsigned seat)
 	mine = metrics_table->cells + (size_t)seat * CELLS_MAX;
 }
 
+void metrics_leave(void)
+{
+	mine = NULL;
+}
+
 uint64_t family_hash(const struct family *f)
 {
 	char row[256];

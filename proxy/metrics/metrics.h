@@ -31,6 +31,8 @@ bool metrics_attach(void *memory, unsigned seats);
  * One process sits on a seat at a time, and no thread or forked child of it adds there (an addition is no
  * locked operation); sitting down clears the gauges that a killed predecessor left. */
 void metrics_sit(unsigned seat);
+/* What this process adds from here on counts nowhere: for a forked child. */
+void metrics_leave(void);
 
 /* Sets the gauges of a seat to 0: for whoever learns that its process is gone. */
 void metrics_clear(unsigned seat);

@@ -1,6 +1,7 @@
 #include "reload/reload.h"
 #include "base/log.h"
 #include "base/text.h"
+#include "metrics/metrics.h"
 #include <errno.h>
 #include <fcntl.h>
 #include <signal.h>
@@ -91,6 +92,7 @@ _Noreturn static void be_child(const struct reload_plan *plan, int to)
 	sigprocmask(SIG_SETMASK, &none, NULL);
 	signal(SIGTERM, SIG_DFL);
 	log_role("configuration");
+	metrics_leave();
 	struct config *c = reload_here(plan, &b, &text);
 	int sealed = c ? bundle_seal(b) : -1;
 	if (c && sealed < 0)

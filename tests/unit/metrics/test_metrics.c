@@ -90,6 +90,21 @@ static void counts_of_all_seats_are_summed(void **state)
 	assert_non_null(strstr(exposition(), "sallyport_faults_total{reason=\"limited\"} 46\n"));
 }
 
+static void who_has_left_counts_nowhere(void **state)
+{
+	uint32_t s = metrics_series(METRIC_faults_total, S("left"), none, none, none);
+
+	(void)state;
+	metrics_sit(1);
+	metrics_leave();
+	metrics_add(s, 10);
+	metrics_set(s, 10);
+	assert_int_equal(metrics_value(s), 0);
+	metrics_sit(1);
+	metrics_add(s, 2);
+	assert_int_equal(metrics_value(s), 2);
+}
+
 static void a_lone_family_is_shown_before_it_counts(void **state)
 {
 	(void)state;
@@ -276,6 +291,7 @@ int main(void)
 		TEST(an_unattached_process_may_count),
 		TEST(the_same_labels_find_the_same_series),
 		TEST(counts_of_all_seats_are_summed),
+		TEST(who_has_left_counts_nowhere),
 		TEST(a_lone_family_is_shown_before_it_counts),
 		TEST(label_values_are_escaped),
 		TEST(long_label_values_stay_apart),
