@@ -156,6 +156,11 @@ static void pour(struct h2 *h)
 		wire_write(h->c.wire, bytes);
 }
 
+bool h2_is_full(const struct h2 *h)
+{
+	return wire_backlog(h->c.wire) + h->gathered >= WIRE_HIGH;
+}
+
 void h2_make_room(struct h2 *h, size_t len)
 {
 	if (h->gathered + len > H2_GATHER)
@@ -176,7 +181,7 @@ static void send_frames(struct h2 *h)
 	ssize_t len = 1;
 
 	h->spoken = true;
-	while (len > 0 && !h->calm && !is_dead(h) && wire_backlog(h->c.wire) < WIRE_HIGH) {
+	while (len > 0 && !h->calm && !is_dead(h) && !h2_is_full(h)) {
 		len = nghttp2_session_mem_send(h->session, &frame);
 		if (len > 0)
 			h2_gather(h, frame, (size_t)len);

@@ -18,10 +18,11 @@
 #define H2_WINDOW_OPEN (64 * 1024)    /* of a stream whose body is being forwarded */
 #define H2_WINDOW_ALL (1024 * 1024)   /* of a connection; credited on receipt */
 #define H2_OPENED_MOST 16             /* streams of one connection that may have the wide window */
-#define H2_OUT_MOST (64 * 1024)       /* bytes of an answer queued in a stream */
+#define H2_RECORD (16 * 1024)         /* content of a TLS record */
+#define H2_GATHER (3 * H2_RECORD)     /* bytes of one write: more of them are not cheaper */
+#define H2_OUT_MOST (H2_GATHER - 3 * 9) /* bytes of an answer queued in a stream: one write, with heads */
 #define H2_OUT_LEAST (16 * 1024)      /* the same where the connection's streams hold more than this: */
 #define H2_OUT_ALL (256 * 1024)
-#define H2_GATHER (16 * 1024)         /* bytes of one write: a TLS record */
 #define H2_READ_MOST (256 * 1024)     /* bytes read in one turn before others have theirs */
 #define H2_LINGER_NS (2 * NS_PER_S)
 #define H2_LINGER_BYTES (64 * 1024)
@@ -64,7 +65,6 @@ struct h2 {
 };
 
 struct h2_crumb { struct h2_crumb *next; struct slice bytes; };
-
 struct h2_stream {             /* in its request's arena */
 	struct list link;
 	struct h2 *h;
@@ -83,7 +83,6 @@ struct h2_stream {             /* in its request's arena */
 	struct headers in_trailers;
 	bool in_ended, hungry;     /* END_STREAM is here; body_read had nothing to give */
 	bool opened;               /* counted in h->opened */
-
 	struct block *out, *out_last; /* answer not sent yet */
 	size_t out_len;
 	struct headers trailers;
@@ -104,6 +103,7 @@ void h2_leave_now(struct h2 *h); /* the second of them */
 void h2_greeted(struct h2 *h);   /* our settings are acknowledged */
 void h2_count_cut(uint32_t code); /* the connection is ended for its peer's fault */
 /* Bytes that leave in one write with what else was gathered; make_room keeps a frame together. */
+bool h2_is_full(const struct h2 *h); /* enough waits already */
 void h2_make_room(struct h2 *h, size_t len);
 void h2_gather(struct h2 *h, const void *from, size_t len);
 

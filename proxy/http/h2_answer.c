@@ -270,7 +270,7 @@ ssize_t h2_data_len(struct h2_stream *s, size_t most, uint32_t *flags)
 		s->deferred = true;
 		return NGHTTP2_ERR_DEFERRED;
 	}
-	if (record < H2_GATHER / 4)
+	if (record < H2_RECORD / 4)
 		record = H2_GATHER;
 	most = most < record - 9 ? most : record - 9;
 	len = len < most ? len : most;

@@ -288,7 +288,7 @@ static int on_send_data(nghttp2_session *session, nghttp2_frame *frame, const ui
 	(void)source;
 	if (!s)
 		return NGHTTP2_ERR_TEMPORAL_CALLBACK_FAILURE;
-	if (h->calm || wire_backlog(h->c.wire) >= WIRE_HIGH)
+	if (h->calm || h2_is_full(h))
 		return NGHTTP2_ERR_WOULDBLOCK;
 	h2_make_room(h, 9 + len);
 	h2_gather(h, head, 9);

@@ -1,6 +1,12 @@
 /* h2_world_turn.h -- the second half of h2_world.h: its turn, its beginning and its end. */
 #pragma once
 
+static inline void world_weigh(struct world *w)
+{
+	if (w->loop->blocks_used > w->blocks_most)
+		w->blocks_most = w->loop->blocks_used;
+}
+
 static inline void world_turn(void *with)
 {
 	struct world *w = with;
@@ -20,9 +26,9 @@ static inline void world_turn(void *with)
 		list_remove(&r->wake_link);
 		r->ops->finish(r);
 	}
+	world_weigh(w);
 	http_flush(&w->server);
-	if (w->loop->blocks_used > w->blocks_most)
-		w->blocks_most = w->loop->blocks_used;
+	world_weigh(w);
 }
 
 static inline void world_touched(void *with, const struct visitor *v)
