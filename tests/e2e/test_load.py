@@ -38,7 +38,7 @@ def test_without_descriptors_new_clients_are_shed_and_the_others_still_reach_the
             assert a[0] == 200, a  # never for want of a descriptor on the other side
             served += 1
     assert served >= 100 and served + shed == 300
-    assert "only 256 files may be open" in w.proxy.stderr
+    wait_until(lambda: "only 256 files may be open" in w.proxy.stderr)
     for s in clients:
         s.close()
     wait_until(lambda: (lambda a: a and a[0] == 200)(exchange(connect(w.port, w.ca), "GET", "/open/hello")))
