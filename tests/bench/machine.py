@@ -35,6 +35,18 @@ def cpu_seconds(pid):
     return total
 
 
+def user_and_kernel(pid):
+    """Seconds of the family in user space and in the kernel, by the kernel's ticks: for runs of seconds."""
+    user = kernel = 0.0
+    for p in family(pid):
+        try:
+            f = open(f"/proc/{p}/stat").read().rsplit(")", 1)[1].split()
+            user, kernel = user + int(f[11]) / TICK, kernel + int(f[12]) / TICK
+        except OSError:
+            pass
+    return user, kernel
+
+
 def kib(pid, *fields):
     """Memory of the family: sums of fields of smaps_rollup; Private_Clean and Private_Dirty where none is named."""
     total = 0

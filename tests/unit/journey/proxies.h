@@ -273,6 +273,14 @@ static inline void open_asker(unsigned id)
 	check(a.limits);
 }
 
+static inline bool anybody_waits(void)
+{
+	for (size_t i = 0; i < WAITING_MAX; i++)
+		if (a.guests[i].waits)
+			return true;
+	return false;
+}
+
 _Noreturn static inline void run_asker(unsigned id)
 {
 	prctl(PR_SET_PDEATHSIG, SIGKILL);
@@ -289,7 +297,8 @@ _Noreturn static inline void run_asker(unsigned id)
 	while (a.loop->now_ns < end_ns)
 		turn(true);
 	a.next_ns[0] = a.next_ns[1] = UINT64_MAX;
-	while (a.loop->now_ns < end_ns + 100 * MS) /* for answers to what was asked last */
+	/* for answers to what was asked last: what they grant is gone from the bucket for all others */
+	while (a.loop->now_ns < end_ns + 100 * MS || anybody_waits())
 		turn(false);
 	_exit(0);
 }
