@@ -18,7 +18,7 @@ static bool is_exact_once(const char *what, struct trial t, bool leased)
 	bool fair = was_fair(&v);
 	tell(what, &v);
 	assert_int_equal(v.excess, 0);
-	if (v.by[SOURCE_LOCAL] == 0) /* else an answer may have come that nobody waited for, with a grant unseen */
+	if (v.by[SOURCE_LOCAL] == 0) /* else a grant may be unseen: nobody waited for the answer */
 		assert_int_equal(v.wrong_denials, 0);
 	if (fair) {
 		assert_true(v.admitted * 1000 >= v.ideal * 995);
