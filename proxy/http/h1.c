@@ -242,7 +242,7 @@ static void on_ready(struct wire *w)
 		read_head(h);
 		break;
 	case H1_REQUEST:
-		if (w->readable && !w->hung_up && h->exchange->body.ended)
+		if (w->readable && !w->hung_up) /* where its upstream takes nothing, nobody reads */
 			wire_look(w);
 		request_wake(h->request);
 		break;

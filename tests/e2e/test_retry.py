@@ -1,5 +1,5 @@
 """What is sent a second time, and what never is. The upstream is played connection by connection."""
-import shutil, tempfile
+import shutil, socket, struct, tempfile, threading
 import pytest
 from house import connect, exchange, header, must, read_answer, wait_until
 from scripted import Scripted
@@ -234,3 +234,22 @@ def test_tunnels_end_with_jitter_when_their_generation_drains(played):
                 if x["http.response.status_code"] == 101]
     wait_until(lambda: len(reasons()) == 17)
     assert set(reasons()) == {"shut-down"}
+
+
+def takes_the_head_only(peer):
+    peer.head()
+    peer.more()
+    threading.Event().wait(12)
+
+
+def test_a_client_that_resets_while_nobody_takes_its_upload_is_seen_to_have_left(played):
+    w = played(takes_the_head_only)
+    s = connect(w.plain)
+    s.sendall(b"POST /raw/x HTTP/1.1\r\nHost: localhost\r\nContent-Length: 100000000\r\n\r\n")
+    s.settimeout(1)
+    with pytest.raises(TimeoutError):
+        while True:
+            s.send(b"b" * 65536)
+    s.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+    s.close()
+    wait_until(lambda: '"client-left"' in (w.where / "access.jsonl").read_text(), 5)
