@@ -6,7 +6,7 @@ class Origin:
     def __init__(self, unix=None, ssl=None):
         self.requests = []          # (method, path, headers list, body)
         self.connections = 0
-        self.raw = b""              # everything received
+        self.raw = bytearray()      # all heads received
         self.unix, self.ssl = unix, ssl
         self.fail = {}              # path -> what to do
         self.loop = asyncio.new_event_loop()
