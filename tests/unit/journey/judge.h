@@ -61,15 +61,15 @@ static inline unsigned ideal_of(struct gcra g, uint64_t end_ns)
 	return n;
 }
 
-/* Is what the deny cache refused refused by the reference too, of all that was granted by then? What was
- * granted is gone from the bucket whether a request spends it or it dies, and counts at once, though whoever
- * asked may learn of it late. */
+/* Is what the deny cache refused refused by the bucket too, as Redis had it by then? A question that was
+ * stamped before its asker stood still and is executed after that takes of what others have left, so the
+ * bucket is read, not reckoned. What was granted is gone whether a request spends it or it dies. */
 static inline bool is_denied(struct gcra g, const struct entry *d, uint64_t slack_ns)
 {
 	uint64_t tat = 0, retry, by_ns = d->stamp_ns + (d->done_ns - d->at_ns) + slack_ns;
 
 	for (size_t i = 0; i < granted_len && granted[i].stamp_ns <= by_ns; i++)
-		tat = (tat > granted[i].stamp_ns ? tat : granted[i].stamp_ns) + granted[i].size_ns;
+		tat = tat > granted[i].tat_ns ? tat : granted[i].tat_ns;
 	tat += slack_ns;
 	return !gcra_take(g, &tat, d->stamp_ns, 1, &retry);
 }

@@ -23,7 +23,7 @@
 
 struct entry { uint64_t stamp_ns, at_ns, done_ns; uint8_t source; bool admitted, hot; };
 
-struct grant { uint64_t stamp_ns, size_ns; }; /* what Redis gave of the hot bucket, to be spent or not */
+struct grant { uint64_t stamp_ns, tat_ns; }; /* a question that took of the hot bucket; the bucket since */
 
 struct log {
 	size_t len, grants;
@@ -159,8 +159,7 @@ static inline void note_grant(void)
 
 	if (!last || last->to_ns <= a.granted_to_ns || a.log->grants == LOG_MAX)
 		return;
-	uint64_t from_ns = last->from_ns > a.granted_to_ns ? last->from_ns : a.granted_to_ns;
-	a.log->grant[a.log->grants++] = (struct grant){ e->since_ns + e->base_ns, last->to_ns - from_ns };
+	a.log->grant[a.log->grants++] = (struct grant){ e->since_ns + e->base_ns, last->to_ns + e->base_ns };
 	a.granted_to_ns = last->to_ns;
 }
 
