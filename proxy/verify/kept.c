@@ -123,24 +123,28 @@ void kept_refuse(struct kept *k, enum kept_refusal why)
 
 /* ---- opening ---- */
 
-static bool add_secret(struct kept *k, struct slice secret)
+size_t kept_keys(const CONFIG_SECRETS *secrets, size_t most, struct slice label,
+                 unsigned char keys[][SHA256_LEN])
 {
-	if (!secret.len || k->keys == KEPT_SECRETS)
-		return false;
-	bool derived = crypt_derive(secret, S("sallyport key snapshot 1"), k->key[k->keys]);
-	k->keys += derived;
-	return derived;
+	size_t len = 0;
+
+	for (size_t i = 0; i < secrets->len && i < most; i++) {
+		struct slice secret = { (const char *)secrets->at[i].bytes, secrets->at[i].len };
+		len += crypt_derive(secret, label, keys[len]);
+	}
+	return len;
 }
 
 static bool add_secrets(struct kept *k, const struct config *c, struct slice machine_secret)
 {
-	const CONFIG_SECRETS *fleet = &c->root.secrets.fleet;
+	const struct slice label = S("sallyport key snapshot 1");
 
-	for (size_t i = 0; i < fleet->len && i < KEPT_SECRETS - 1; i++)
-		add_secret(k, (struct slice){ (const char *)fleet->at[i].bytes, fleet->at[i].len });
-	if (add_secret(k, machine_secret) &&
-	    !crypt_derive(machine_secret, S("sallyport floor 1"), k->floor_key))
-		return false;
+	k->keys = kept_keys(&c->root.secrets.fleet, KEPT_SECRETS - 1, label, k->key);
+	if (machine_secret.len && crypt_derive(machine_secret, label, k->key[k->keys])) {
+		k->keys++;
+		if (!crypt_derive(machine_secret, S("sallyport floor 1"), k->floor_key))
+			return false;
+	}
 	return k->keys > 0;
 }
 

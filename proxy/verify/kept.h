@@ -29,6 +29,10 @@ struct kept {
 	struct floor { uint64_t name, number; } floor[FLOORS];
 };
 
+/* Keys for HMACs, one of each secret but at most so many, under that label. How many. */
+size_t kept_keys(const CONFIG_SECRETS *secrets, size_t most, struct slice label,
+                 unsigned char keys[][SHA256_LEN]);
+
 /* NULL: no directory could be made, or no secret; all other functions take that. world outlives it. */
 struct kept *kept_open(const struct config *c, const struct verify_world *world, struct slice machine_secret);
 void kept_close(struct kept *k);

@@ -235,7 +235,6 @@ void keycopy_soon(struct source *s)
 
 void keycopies_open(struct keycopies *all, const struct config *c, const struct verify_world *world)
 {
-	const CONFIG_SECRETS *fleet = &c->root.secrets.fleet;
 	char label[256];
 	struct text t = TEXT(label);
 
@@ -243,10 +242,8 @@ void keycopies_open(struct keycopies *all, const struct config *c, const struct 
 	kept_series(all->refused, S("redis"));
 	text_add(&t, S("sallyport shared keys 1\n"));
 	text_add(&t, c->root.environment);
-	for (size_t i = 0; world->redis && !t.cut && i < fleet->len && i < KEPT_SECRETS; i++) {
-		struct slice secret = { (const char *)fleet->at[i].bytes, fleet->at[i].len };
-		all->keys += crypt_derive(secret, text_slice(&t), all->key[all->keys]);
-	}
+	if (world->redis && !t.cut)
+		all->keys = kept_keys(&c->root.secrets.fleet, KEPT_SECRETS, text_slice(&t), all->key);
 }
 
 void keycopies_close(struct keycopies *all)

@@ -198,10 +198,7 @@ void share_open(struct share *s, const struct config *c, const struct verify_wor
 	if (!fleet->len)
 		log_warn("revocations and keys of issuers are not shared with other machines: "
 		         "that needs secrets.fleet");
-	for (size_t i = 0; i < fleet->len && i < KEPT_SECRETS; i++) {
-		struct slice secret = { (const char *)fleet->at[i].bytes, fleet->at[i].len };
-		s->keys += crypt_derive(secret, S("sallyport shared revocations 1"), s->key[s->keys]);
-	}
+	s->keys = kept_keys(fleet, KEPT_SECRETS, S("sallyport shared revocations 1"), s->key);
 }
 
 void share_close(struct share *s)
