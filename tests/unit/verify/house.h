@@ -112,6 +112,14 @@ static inline void house_close(void)
 	free(house.published);
 }
 
+/* A fixture: after each test. */
+static inline int house_end(void **state)
+{
+	(void)state;
+	house_close();
+	return 0;
+}
+
 /* As the keeper does: this issuer's keys, fetched at these times. */
 static inline void house_publish(int issuer, struct slice jwks, uint64_t wall_s, uint64_t ns)
 {

@@ -165,3 +165,20 @@ static inline void keeping_close(void)
 	rmdir(path);
 	rmdir(keeping.state);
 }
+
+/* A fixture's work: a keeper that runs, with an issuer that answers so. */
+static inline int keeping_begin(struct slice body)
+{
+	keeping_open((struct slice){ 0 });
+	keeping.body = body;
+	keeping_start();
+	return 0;
+}
+
+/* A fixture: after each test. */
+static inline int keeping_end(void **state)
+{
+	(void)state;
+	keeping_close();
+	return 0;
+}

@@ -19,13 +19,6 @@ static int open_house(void **state)
 	return 0;
 }
 
-static int close_house(void **state)
-{
-	(void)state;
-	house_close();
-	return 0;
-}
-
 enum hand { HONEST, ZEROS, HMAC_OF_PEM, HMAC_OF_JWK, EMPTY, DER, PADDED, SALTLESS, HANDS };
 
 #define GOOD "{\"iss\":\"https://i/\",\"aud\":\"api\",\"sub\":\"mallory\",\"exp\":1800003600}"
@@ -349,7 +342,7 @@ static void once_a_key_was_used_nothing_is_fetched_from_providers(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-#define TEST(name) cmocka_unit_test_setup_teardown(name, open_house, close_house)
+#define TEST(name) cmocka_unit_test_setup_teardown(name, open_house, house_end)
 		TEST(every_forged_token_is_401_whoever_signed_it),
 		TEST(the_honest_form_of_these_tokens_passes),
 		TEST(another_spelling_of_a_good_token_is_refused),

@@ -170,13 +170,6 @@ static int open_house(void **state)
 	return 0;
 }
 
-static int close_house(void **state)
-{
-	(void)state;
-	house_close();
-	return 0;
-}
-
 static void reopen(void)
 {
 	struct config_errors errors = { 0 };
@@ -285,7 +278,7 @@ int main(void)
 		cmocka_unit_test(what_was_verified_goes_on_unless_the_route_keeps_it),
 		cmocka_unit_test(what_was_not_verified_never_goes_on),
 		cmocka_unit_test(a_full_arena_is_told_rather_than_a_cookie_passed_on),
-#define TEST(name) cmocka_unit_test_setup_teardown(name, open_house, close_house)
+#define TEST(name) cmocka_unit_test_setup_teardown(name, open_house, house_end)
 		TEST(a_cookie_is_as_good_as_a_bearer_token),
 		TEST(a_cookie_that_cannot_be_taken_out_refuses_the_request),
 		TEST(without_a_credential_an_optional_route_goes_on_as_nobody),

@@ -25,13 +25,6 @@ static int open_house(void **state)
 	return 0;
 }
 
-static int close_house(void **state)
-{
-	(void)state;
-	house_close();
-	return 0;
-}
-
 static void a_cached_verdict_does_not_cross_to_a_route_of_another_audience(void **state)
 {
 	struct slice token = good(&rsa);
@@ -161,7 +154,7 @@ static void a_bad_signature_is_forgotten_when_the_keys_change(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-#define TEST(name) cmocka_unit_test_setup_teardown(name, open_house, close_house)
+#define TEST(name) cmocka_unit_test_setup_teardown(name, open_house, house_end)
 		TEST(a_cached_verdict_does_not_cross_to_a_route_of_another_audience),
 		TEST(a_cached_verdict_does_not_cross_to_another_issuer_of_the_same_name),
 		TEST(a_cached_verdict_does_not_cross_issuers_by_a_generation_given_twice),

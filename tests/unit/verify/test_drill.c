@@ -9,17 +9,7 @@ static struct slice first;
 static int open_world(void **state)
 {
 	(void)state;
-	keeping_open((struct slice){ 0 });
-	keeping.body = first;
-	keeping_start();
-	return 0;
-}
-
-static int close_world(void **state)
-{
-	(void)state;
-	keeping_close();
-	return 0;
+	return keeping_begin(first);
 }
 
 static void a_drill_makes_the_issuer_unreachable_until_its_time_is_over(void **state)
@@ -104,7 +94,7 @@ static void a_drill_is_refused_where_it_makes_no_sense(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-#define TEST(name) cmocka_unit_test_setup_teardown(name, open_world, close_world)
+#define TEST(name) cmocka_unit_test_setup_teardown(name, open_world, keeping_end)
 		TEST(a_drill_makes_the_issuer_unreachable_until_its_time_is_over),
 		TEST(a_drill_gives_up_the_fetch_under_way_and_can_be_stopped),
 		TEST(a_drill_outlives_the_keeper),

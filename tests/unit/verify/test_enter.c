@@ -24,13 +24,6 @@ static int open_house(void **state)
 	return 0;
 }
 
-static int close_house(void **state)
-{
-	(void)state;
-	house_close();
-	return 0;
-}
-
 static void a_route_without_verify_asks_for_nothing(void **state)
 {
 	struct request *r = house_guest(0, ROUTE_OPEN, S("garbage"));
@@ -347,7 +340,7 @@ static void a_clock_set_back_does_not_make_keys_old(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-#define TEST(name) cmocka_unit_test_setup_teardown(name, open_house, close_house)
+#define TEST(name) cmocka_unit_test_setup_teardown(name, open_house, house_end)
 		TEST(a_route_without_verify_asks_for_nothing),
 		TEST(a_good_token_passes_and_says_who_it_is),
 		TEST(what_is_missing_or_malformed_is_told_apart),

@@ -9,17 +9,7 @@ static struct slice first, second, both;
 static int open_world(void **state)
 {
 	(void)state;
-	keeping_open((struct slice){ 0 });
-	keeping.body = first;
-	keeping_start();
-	return 0;
-}
-
-static int close_world(void **state)
-{
-	(void)state;
-	keeping_close();
-	return 0;
+	return keeping_begin(first);
 }
 
 static void the_first_tick_discovers_and_fetches(void **state)
@@ -451,7 +441,7 @@ static void plain_http_is_fetched_from_loopback_only(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-#define TEST(name) cmocka_unit_test_setup_teardown(name, open_world, close_world)
+#define TEST(name) cmocka_unit_test_setup_teardown(name, open_world, keeping_end)
 		TEST(the_first_tick_discovers_and_fetches),
 		TEST(keys_are_refreshed_at_four_fifths_of_their_soft_age),
 		TEST(cache_control_decides_within_five_minutes_and_an_hour),

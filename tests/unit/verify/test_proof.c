@@ -10,17 +10,7 @@ static struct slice first, second;
 static int open_world(void **state)
 {
 	(void)state;
-	keeping_open((struct slice){ 0 });
-	keeping.body = first;
-	keeping_start();
-	return 0;
-}
-
-static int close_world(void **state)
-{
-	(void)state;
-	keeping_close();
-	return 0;
+	return keeping_begin(first);
 }
 
 /* A key that was made while the answer was under way is not proven absent by it. */
@@ -167,7 +157,7 @@ static void an_older_set_is_noticed_by_the_newer_copy_of_the_floor(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-#define TEST(name) cmocka_unit_test_setup_teardown(name, open_world, close_world)
+#define TEST(name) cmocka_unit_test_setup_teardown(name, open_world, keeping_end)
 		TEST(a_fetch_counts_from_its_beginning),
 		TEST(only_a_kid_that_was_looked_for_in_vain_is_taken_for_absent),
 		TEST(kept_keys_end_after_a_day_though_the_clock_is_set_back_after_the_start),

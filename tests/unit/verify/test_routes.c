@@ -22,13 +22,6 @@ static int open_house(void **state)
 	return 0;
 }
 
-static int close_house(void **state)
-{
-	(void)state;
-	house_close();
-	return 0;
-}
-
 static struct slice token_of(const char *payload)
 {
 	return maker_token(&shared, NULL, payload);
@@ -231,7 +224,7 @@ static void a_route_asks_one_issuer_for_opaque_tokens_and_takes_tokens_from_one_
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-#define TEST(name) cmocka_unit_test_setup_teardown(name, open_house, close_house)
+#define TEST(name) cmocka_unit_test_setup_teardown(name, open_house, house_end)
 		TEST(the_iss_picks_the_issuer_and_its_claims),
 		TEST(an_issuer_not_of_the_route_is_refused_before_any_signature),
 		TEST(a_key_of_one_issuer_signs_for_no_other),

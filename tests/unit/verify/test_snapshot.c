@@ -15,13 +15,6 @@ static int open_world(void **state)
 	return 0;
 }
 
-static int close_world(void **state)
-{
-	(void)state;
-	keeping_close();
-	return 0;
-}
-
 /* The machine is switched off and on again: memory is empty, the disk is not. */
 static void reboot(uint64_t later_s)
 {
@@ -364,7 +357,7 @@ static void an_unknown_kid_has_the_file_read_at_once(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-#define TEST(name) cmocka_unit_test_setup_teardown(name, open_world, close_world)
+#define TEST(name) cmocka_unit_test_setup_teardown(name, open_world, keeping_end)
 		TEST(a_start_inside_an_outage_publishes_the_kept_keys_at_once),
 		TEST(a_kept_set_is_readable_by_its_owner_alone),
 		TEST(a_kept_set_that_was_changed_is_ignored),

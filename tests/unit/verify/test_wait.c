@@ -19,13 +19,6 @@ static int open_house(void **state)
 	return 0;
 }
 
-static int close_house(void **state)
-{
-	(void)state;
-	house_close();
-	return 0;
-}
-
 static void an_unknown_key_is_refused_where_a_later_fetch_lacks_it(void **state)
 {
 	(void)state;
@@ -373,7 +366,7 @@ static void a_route_of_an_unknown_issuer_is_an_error(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-#define TEST(name) cmocka_unit_test_setup_teardown(name, open_house, close_house)
+#define TEST(name) cmocka_unit_test_setup_teardown(name, open_house, house_end)
 		TEST(an_unknown_key_is_refused_where_a_later_fetch_lacks_it),
 		TEST(a_key_younger_than_the_last_fetch_is_asked_for_and_waited_for),
 		TEST(a_fetch_begun_after_the_request_came_proves_the_key_absent),
