@@ -95,8 +95,8 @@ void shared_close(struct shared *s);
 bool shared_publish(struct shared *s, bool writable);
 const struct verify_published *shared_keys(const struct shared *s);
 
-/* A seat's rings: access log lines and messages to the writer (of every seat), asks to the keeper, and the
- * addresses whose requests are in flight (workers only). */
+/* A seat's rings: access log lines and messages to the writer (of every seat), asks to the keeper; and the
+ * address that is being worked for (workers only). */
 struct ring *shared_access(const struct shared *s, unsigned seat);
 /* A line, with its newline, into its own ring; where that is full, the line is counted as lost at once: the
  * writer may be stuck. */
