@@ -59,13 +59,16 @@ class Scripted:
         self.play, self.peers, self.errors = play, [], []
         self.listener = socket.create_server(("127.0.0.1", 0), backlog=256)
         self.url = f"http://127.0.0.1:{self.listener.getsockname()[1]}"
-        self.thread = threading.Thread(target=self.accept, daemon=True)
+        self.listen()
+
+    def listen(self):
+        self.thread = threading.Thread(target=self.accept, args=(self.listener,), daemon=True)
         self.thread.start()
 
-    def accept(self):
+    def accept(self, listener):
         while True:
             try:
-                sock, _ = self.listener.accept()
+                sock, _ = listener.accept()
             except OSError:
                 return
             peer = Peer(sock, len(self.peers))
@@ -85,6 +88,25 @@ class Scripted:
     @property
     def heard(self):
         return b"".join(p.heard for p in self.peers)
+
+    def down(self):
+        """As a replica that died: its connections are reset, and its port, which is kept, refuses new ones."""
+        port = self.listener.getsockname()[1]
+        self.listener.shutdown(socket.SHUT_RDWR)
+        self.listener.close()
+        self.thread.join(5)
+        self.listener = socket.socket()
+        self.listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        self.listener.bind(("127.0.0.1", port))
+        for peer in list(self.peers):
+            try:
+                peer.reset()
+            except OSError:  # it has ended already
+                pass
+
+    def up(self):
+        self.listener.listen(256)
+        self.listen()
 
     def close(self):
         self.listener.shutdown(socket.SHUT_RDWR)

@@ -2,14 +2,15 @@
 configuration, its processes, its Redis and its issuer are taken away and given back. Then quiet, and what must be true.
 
 Run by root the processes are those of a server; as anybody else it works too. Ports are on loopback."""
-import asyncio, json, os, pathlib, random, re, shutil, signal, socket, socketserver, sys, tempfile, threading, time
+import asyncio, contextlib, json, os, pathlib, random, re, shutil, signal, socket, socketserver, sys, tempfile, threading, time
 
 HERE = pathlib.Path(__file__).resolve().parent
 sys.path.insert(0, str(HERE.parent / "e2e"))
+import h2.connection  # noqa: E402
 import httpx  # noqa: E402
 import websockets  # noqa: E402
 from conftest import World  # noqa: E402
-from house import BINARY, Authority, Issuer, connect, exchange, free_port, run, tls_context, wait_until  # noqa: E402
+from house import BINARY, Authority, Issuer, connect, exchange, free_port, read_answer, run, tls_context, wait_until  # noqa: E402
 from scripted import Scripted  # noqa: E402
 from test_opaque import Registry, SECRET  # noqa: E402
 from test_redis import Redis  # noqa: E402
@@ -64,7 +65,16 @@ MADNESS = [b"HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\nhello", b"HTTP/1.1 200 
            b"HTTP/1.1 103 Early Hints\r\nLink: </a>\r\n\r\nHTTP/1.1 401 No\r\nContent-Length: 0\r\n\r\n",
            b"HTTP/1.1 200 OK\r\n\r\nuntil the end", b"HTTP/1.1 204 No\r\n\r\nmore than that", b"HTTP/1.1 304 Same\r\n\r\n",
            b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\nzz\r\n", b"HTTP/1.1 101 Up\r\nUpgrade: websocket\r\n\r\nbytes",
-           b"HTTP/1.1 200 OK\r\nContent-Length: 300000\r\n\r\n" + b"x" * 300000, b"HTTP/1.1 429 Slow\r\nContent-Length: 0\r\n\r\n"]
+           b"HTTP/1.1 200 OK\r\nContent-Length: 300000\r\n\r\n" + b"x" * 300000, b"HTTP/1.1 429 Slow\r\nContent-Length: 0\r\n\r\n",
+           b"HTTP/1.1 200 OK\r\nContent-Length: 70000\r\n\r\n" + b"half" * 9000,
+           b"HTTP/1.1 101 Up\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n\r\n\x81\x05hello"]
+
+# what issuers of opaque tokens say beside what is asked for
+ODD_CLAIMS = [{"sub": "uma", "permissions": [{"rsid": "1", "scopes": ["view"]}]}, {"sub": "long", "scope": "read " + "x" * 2700},
+              {"sub": "bound", "cnf": {"x5t#S256": "nobody's"}}, {"sub": "nobody", "aud": None}, {"sub": 7}, {"exp": "soon"},
+              {"sub": "deep", "realm_access": {"roles": [["a"], {"b": 1}]}}, {"sub": "big", "exp": 10 ** 30}, {"sub": "x", "scope": None}]
+ODD_TOKENS = [dict(sub="bound", cnf={"x5t#S256": "nobody's"}), dict(aud=None), dict(scope=["read", None, "a b"]), dict(permissions={"a": 1}),
+              dict(exp=2 ** 63), dict(nbf="soon"), dict(realm_access={"roles": ["admin"]}), dict(sub="x" * 3000)]
 
 
 def mad(peer):
@@ -80,7 +90,9 @@ def mad(peer):
         answer = random.choice(MADNESS)
         for i in range(0, len(answer), 65536 if what < 0.8 else max(1, len(answer) // 7)):
             peer.say(answer[i:i + (65536 if what < 0.8 else max(1, len(answer) // 7))])
-        if what > 0.7 or b"until" in answer or b"cut" in answer:
+        if what > 0.7:
+            return peer.reset() if what > 0.85 else None
+        if b"until" in answer or b"cut" in answer:
             return
 
 
@@ -94,6 +106,7 @@ class Soak:
         self.redis = Redis(where)
         self.registry = Registry()
         self.registry.tokens = {f"opaque-{i}": {"sub": f"user-{i}", "scope": "read"} for i in range(4)}
+        self.registry.tokens.update({f"odd-{i}": claims for i, claims in enumerate(ODD_CLAIMS)})
         self.mad = [Scripted(mad) for _ in range(3)]
         self.proxied = free_port()
         self.world = World(where, self.authority, self.issuer, workers=2, **self.parts(),
@@ -101,6 +114,7 @@ class Soak:
         self.tokens = [self.issuer.token(sub=f"user-{i}") for i in range(6)]
         self.tokens += [self.issuer.token(iss=self.issuer.url + "second", sub="second"), self.issuer.token(exp=1),
                         self.issuer.token(kid="unknown"), self.issuer.token(sub="a\r\nb"), "a.b.c", "x" * 20000, *self.registry.tokens, "nobody"]
+        self.tokens += [self.issuer.token(**claims) for claims in ODD_TOKENS]
 
     def parts(self):
         ca = self.authority.where
@@ -196,10 +210,65 @@ class Soak:
         self.count("slow")
 
     def deaf(self):
-        with self.dial(tls=False) as s:
+        with self.dial() as s:
             s.sendall(b"GET /open/bytes?n=3000000 HTTP/1.1\r\nHost: localhost\r\n\r\n" * 2)
             time.sleep(random.choice((0.1, 2.5)))
         self.count("deaf")
+
+    def stalled(self):
+        """HTTP/2 streams that take a window's worth and no more, some of them reset, beside one that is read."""
+        c = h2.connection.H2Connection()
+        c.initiate_connection()
+        with self.dial(alpn=("h2",), tls=True) as s:
+            for path in ("/open/bytes?n=3000000", "/mad/x", "/open/bytes?n=200000", "/open/hello"):
+                stream = c.get_next_available_stream_id()
+                c.send_headers(stream, [(":method", "GET"), (":path", path), (":scheme", "https"), (":authority", "localhost")], True)
+                if random.random() < 0.2:
+                    c.reset_stream(stream)
+            s.sendall(c.data_to_send())
+            s.settimeout(0.2)
+            end = time.monotonic() + random.choice((0.1, 2.5))
+            while time.monotonic() < end:
+                try:
+                    if not s.recv(65536):
+                        break
+                except TimeoutError:
+                    pass
+        self.count("stalled")
+
+    def silent(self):
+        """Handshakes that are begun and not ended."""
+        hello = list((CORPUS / "hello").iterdir())
+        with contextlib.ExitStack() as held:
+            for _ in range(20):
+                s = held.enter_context(socket.create_connection(("127.0.0.1", self.world.port), 5, source_address=self.address()))
+                s.sendall(random.choice(hello).read_bytes()[:random.randrange(300)])
+            time.sleep(random.choice((0.1, 1.5)))
+        self.count("silent")
+
+    def reset(self):
+        """A reset right behind a whole request, a part of one, or a frame of a tunnel."""
+        s = self.dial()
+        s.sendall(random.choice((b"GET /open/bytes?n=200000 HTTP/1.1\r\nHost: localhost\r\n\r\n",
+                                 b"POST /mad/x HTTP/1.1\r\nHost: localhost\r\nContent-Length: 70000\r\n\r\n" + b"z" * 30000,
+                                 b"GET /mad/x HTTP/1.1\r\nHost: localhost\r\n\r\n" * 5 + b"GET /ma",
+                                 b"GET /live/ws HTTP/1.1\r\nHost: localhost\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n"
+                                 b"Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n\x81\x85mask")))
+        s.settimeout(0.2)
+        if random.random() < 0.5:
+            s.recv(100)
+        s.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, b"\1\0\0\0\0\0\0\0")
+        socket.socket.close(s)
+        self.count("reset")
+
+    def upload(self):
+        """An upload that is refused early."""
+        with self.dial() as s:
+            s.sendall(b"POST /person/me HTTP/1.1\r\nHost: localhost\r\nContent-Length: 3000000\r\n\r\n")
+            for _ in range(30):
+                s.sendall(b"u" * 100000)
+            self.count(read_answer(s)[0])
+        self.count("upload")
 
     def rude(self):
         s = self.dial()
@@ -245,7 +314,7 @@ class Soak:
         time.sleep(0.2)
 
     CLIENTS = ([keep_alive] * 4 + [http2] * 2 + [bytes] * 3 + [rude] * 2 +
-               [curl, many, slow, deaf, tunnel, tunnel, asker, scrape, operator])
+               [curl, many, slow, deaf, stalled, silent, reset, reset, upload, tunnel, tunnel, asker, scrape, operator])
 
     def count(self, what):
         self.done[what] = self.done.get(what, 0) + 1
@@ -307,10 +376,18 @@ class Soak:
         time.sleep(2)
         self.registry.delay, self.registry.status = 0, 200
 
+    def kill_replica(self):
+        died = random.sample(self.mad, random.choice((1, 1, 2, 3)))
+        for replica in died:
+            replica.down()
+        time.sleep(random.choice((0.2, 2)))
+        for replica in died:
+            replica.up()
+
     def rotate(self):
         self.world.proxy.signal(signal.SIGUSR1)
 
-    TROUBLES = [reload] * 4 + [bad_reload, kill, kill, hang_redis, restart_redis, break_issuer, away_issuer, break_registry, rotate]
+    TROUBLES = [reload] * 4 + [bad_reload, kill, kill, hang_redis, restart_redis, break_issuer, away_issuer, break_registry, kill_replica, kill_replica, rotate]
 
     # ---- what is seen ----
 
