@@ -2,14 +2,20 @@
 #include "base/random.h"
 #include "base/siphash.h"
 #include "base/urlencoded.h"
+#include <jansson.h>
 #include <stdatomic.h>
 
 #define SLOTS 8192
 #define PROBES 16
 #define UNTIL_BITS 20                     /* of a word: the second in which the claim ends, as a circle */
 #define UNTIL_MASK ((UINT64_C(1) << UNTIL_BITS) - 1)
+#define USED (UINT64_C(1) << UNTIL_BITS)  /* the exchange has succeeded */
+#define TAG_SHIFT (UNTIL_BITS + 1)
 #define CLAIM_S 120                       /* longer than an exchange takes */
+#define USED_S 30                         /* twins of one click or of several tabs come within this */
 #define CREDENTIAL_MAX 4096               /* bytes decoded; a longer one counts by its whole body */
+
+enum holder { NOBODY, A_TWIN, SPENT };
 
 struct exchanges {
 	_Atomic uint64_t ready;
@@ -35,7 +41,7 @@ struct exchanges *exchanges_attach(void *memory)
 
 static uint64_t tag_of(uint64_t word)
 {
-	return word >> UNTIL_BITS;
+	return word >> TAG_SHIFT;
 }
 
 static bool is_over(uint64_t word, uint64_t now_s)
@@ -48,8 +54,13 @@ static _Atomic uint64_t *place(struct exchanges *t, uint64_t word, unsigned i)
 	return &t->slot[(tag_of(word) + i) % SLOTS];
 }
 
-/* Does another claim of this credential stand? *room: a slot that is free, with what is in it. */
-static bool is_claimed(struct exchanges *t, uint64_t mine, uint64_t now_s, const _Atomic uint64_t *but,
+static uint64_t word_of(uint64_t tag, uint64_t now_s, uint64_t for_s)
+{
+	return tag << TAG_SHIFT | ((now_s + for_s) & UNTIL_MASK);
+}
+
+/* Who has this credential? *room: a slot that is free, with what is in it. */
+static enum holder holder_of(struct exchanges *t, uint64_t mine, uint64_t now_s, const _Atomic uint64_t *but,
 	_Atomic uint64_t **room, uint64_t *there)
 {
 	*room = NULL;
@@ -58,71 +69,108 @@ static bool is_claimed(struct exchanges *t, uint64_t mine, uint64_t now_s, const
 		uint64_t word = atomic_load(slot);
 		bool free = word == 0 || is_over(word, now_s);
 		if (!free && slot != but && tag_of(word) == tag_of(mine))
-			return true;
+			return word & USED ? SPENT : A_TWIN;
 		if (free && !*room) {
 			*room = slot;
 			*there = word;
 		}
 	}
-	return false;
+	return NOBODY;
 }
 
-static void give(struct exchanges *t, uint64_t mine)
+static void replace(struct exchanges *t, uint64_t mine, uint64_t by)
 {
 	for (unsigned i = 0; i < PROBES; i++) {
 		uint64_t expected = mine;
-		if (atomic_compare_exchange_strong(place(t, mine, i), &expected, 0))
+		if (atomic_compare_exchange_strong(place(t, mine, i), &expected, by))
 			return;
 	}
 }
 
-/* False: another one has it. Two that come at the very same moment may both be told so. */
-static bool take(struct exchanges *t, uint64_t mine, uint64_t now_s, bool *claimed)
+/* NOBODY: it is ours now. Two that come at the very same moment may both be told of a twin. */
+static enum holder take(struct exchanges *t, uint64_t mine, uint64_t now_s, bool *claimed)
 {
 	_Atomic uint64_t *room, *other;
 	uint64_t there, ignored;
+	enum holder who;
 
 	*claimed = false;
 	for (unsigned tries = 0; tries < PROBES; tries++) {
-		if (is_claimed(t, mine, now_s, NULL, &room, &there))
-			return false;
+		who = holder_of(t, mine, now_s, NULL, &room, &there);
+		if (who != NOBODY)
+			return who;
 		if (!room)
-			return true; /* full: better unclaimed than refused */
+			return NOBODY; /* full: better unclaimed than refused */
 		if (!atomic_compare_exchange_strong(room, &there, mine))
 			continue;
-		*claimed = !is_claimed(t, mine, now_s, room, &other, &ignored);
+		who = holder_of(t, mine, now_s, room, &other, &ignored);
+		*claimed = who == NOBODY;
 		if (!*claimed) {
 			uint64_t expected = mine;
 			atomic_compare_exchange_strong(room, &expected, 0);
 		}
-		return *claimed;
+		return who;
 	}
-	return true;
+	return NOBODY;
 }
 
-static bool mentions(struct slice body, struct slice word)
+/* ---- what can be used only once ---- */
+
+static bool is_one_time(struct slice name)
 {
-	return body.len && memmem(body.at, body.len, word.at, word.len) != NULL;
+	return slice_same(name, S("code")) || slice_same(name, S("refresh_token"));
 }
 
-/* The code or refresh token of a form (RFC 6749 sections 4.1.3 and 6), decoded into `store`; a JSON body that
- * has one counts as a whole. Empty where the grant has no credential that can be used up: many clients may
- * send one client's secret at once. */
-static struct slice credential(const struct request *r, char store[static CREDENTIAL_MAX])
+/* The code or refresh token of a form (RFC 6749 sections 4.1.3 and 6), names and value decoded. */
+static struct slice of_form(struct slice body, char store[static CREDENTIAL_MAX])
 {
-	struct slice rest = r->stash, name, value;
+	struct slice rest = body, name, value;
 	size_t len;
 
-	if (mentions(r->stash, S("\"refresh_token\"")) || mentions(r->stash, S("\"code\"")))
-		return r->stash;
 	while (urlencoded_next(&rest, &name, &value)) {
-		if (!slice_same(name, S("code")) && !slice_same(name, S("refresh_token")))
+		if (name.len > CREDENTIAL_MAX || !urlencoded_decode(name, store, &len) ||
+		    !is_one_time((struct slice){ store, len }))
 			continue;
 		if (value.len && value.len <= CREDENTIAL_MAX && urlencoded_decode(value, store, &len))
 			return (struct slice){ store, len };
-		return r->stash;
+		return body;
 	}
 	return S("");
+}
+
+static struct slice of_object(const json_t *object, struct slice body, char store[static CREDENTIAL_MAX])
+{
+	const json_t *value = json_object_get(object, "refresh_token");
+	size_t len;
+
+	if (!value)
+		value = json_object_get(object, "code");
+	if (!value)
+		return S("");
+	len = json_string_length(value);
+	if (!len || len > CREDENTIAL_MAX)
+		return body; /* not a string, empty or too long: the issuer will say what it thinks of it */
+	memcpy(store, json_string_value(value), len);
+	return (struct slice){ store, len };
+}
+
+/* The same of a JSON body. One that cannot be read, or is not here whole, counts as a whole. */
+static struct slice of_json(struct slice body, char store[static CREDENTIAL_MAX])
+{
+	json_t *object = json_loadb(body.at, body.len, JSON_REJECT_DUPLICATES | JSON_ALLOW_NUL, NULL);
+	struct slice found = json_is_object(object) ? of_object(object, body, store) : body;
+
+	json_decref(object);
+	return found;
+}
+
+/* Empty where the grant has no credential that can be used up: many clients may send one client's secret at
+ * once. The same credential is the same in a form and in JSON. */
+static struct slice credential(const struct request *r, char store[static CREDENTIAL_MAX])
+{
+	struct slice body = slice_trim(r->stash);
+
+	return body.len && body.at[0] == '{' ? of_json(body, store) : of_form(r->stash, store);
 }
 
 enum pace exchange_enter(struct exchanges *t, struct request *r, uint64_t now_ns)
@@ -130,22 +178,26 @@ enum pace exchange_enter(struct exchanges *t, struct request *r, uint64_t now_ns
 	char store[CREDENTIAL_MAX];
 	struct slice c = credential(r, store);
 	uint64_t now_s = now_ns / NS_PER_S, word;
+	enum holder who;
 	bool claimed;
 
 	if (c.len == 0 || r->exchange)
 		return GO_ON;
-	word = siphash(t->key, c) << UNTIL_BITS | ((now_s + CLAIM_S) & UNTIL_MASK);
+	word = word_of(siphash(t->key, c), now_s, CLAIM_S);
 	if (tag_of(word) == 0)
-		word |= UINT64_C(1) << UNTIL_BITS;
-	if (!take(t, word, now_s, &claimed))
-		return request_fail(r, FAULT_EXCHANGE_BUSY);
+		word = word_of(1, now_s, CLAIM_S);
+	who = take(t, word, now_s, &claimed);
+	if (who != NOBODY)
+		return request_fail(r, who == SPENT ? FAULT_EXCHANGE_USED : FAULT_EXCHANGE_BUSY);
 	r->exchange = claimed ? word : 0;
 	return GO_ON;
 }
 
-void exchange_settle(struct exchanges *t, struct request *r)
+void exchange_settle(struct exchanges *t, struct request *r, uint64_t now_ns)
 {
+	bool used = r->status >= 200 && r->status < 300;
+
 	if (r->exchange)
-		give(t, r->exchange);
+		replace(t, r->exchange, used ? word_of(tag_of(r->exchange), now_ns / NS_PER_S, USED_S) | USED : 0);
 	r->exchange = 0;
 }

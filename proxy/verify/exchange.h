@@ -2,12 +2,14 @@
  *
  * A code that is used twice is denied, and what its first use brought may be revoked (RFC 6749 section
  * 4.1.2); so it goes with a rotated refresh token (RFC 9700 section 4.14.2). A client that repeats a slow
- * exchange would lose its session. So while one is under way its twins, on whatever worker, are told to come
- * back; then the issuer itself says what has become of the credential.
+ * exchange would lose its session, and so would a browser whose tabs renew their tokens at once. So while
+ * one is under way its twins, on whatever worker, are told to come back (503); one that succeeded is
+ * remembered for 30 s, in which its twins get 409 and the issuer hears nothing of them: nobody ever gets
+ * another's answer. Where an exchange failed the issuer itself says what has become of the credential.
  *
- * A fixed table in memory that the workers share, of single 64-bit words: a keyed hash of the credential and
- * when the claim ends by itself, should its worker die. Nothing of the credential lies in it. Where it is
- * full, exchanges pass unclaimed. */
+ * A fixed table in memory that the workers share, of single 64-bit words: a keyed hash of the credential,
+ * whether it was used, and when the word ends by itself, should its worker die. Nothing of the credential
+ * lies in it. Where it is full, exchanges pass unclaimed. */
 #pragma once
 #include "request/request.h"
 
@@ -17,7 +19,7 @@ size_t exchanges_memory(void);
 struct exchanges *exchanges_attach(void *memory);
 
 /* On a route with exchange: true, once the stash holds what there is of the body: GO_ON, with a claim where
- * there is a credential; ANSWER EXCHANGE_BUSY where another request has it. */
+ * there is a credential; ANSWER EXCHANGE_BUSY where another request has it, EXCHANGE_USED where one had. */
 enum pace exchange_enter(struct exchanges *t, struct request *r, uint64_t now_ns);
-/* Every end of a request that may hold a claim. */
-void exchange_settle(struct exchanges *t, struct request *r);
+/* Every end of a request that may hold a claim. r->status: of 2xx, the credential was used. */
+void exchange_settle(struct exchanges *t, struct request *r, uint64_t now_ns);

@@ -1,5 +1,5 @@
 """A token endpoint behind the proxy: each code and refresh token is used by one request at a time."""
-import threading
+import json, threading, time
 import pytest
 from house import connect, exchange, header, wait_until
 
@@ -39,7 +39,34 @@ def test_twins_of_an_exchange_under_way_are_told_to_come_back_on_every_worker(ho
     assert len([r for r in house.origin.requests if b"one-time" in r[3]]) == 1
     t.join(15)
     assert first["answer"][0] == 200
-    assert post(house, code)[0] == 200  # from here on it is the issuer's word
+    for _ in range(6):  # who obeyed Retry-After: the code is used up, and the issuer hears nothing of twins
+        a = post(house, code)
+        assert a[0] == 409 and header(a, "sallyport-reason") == "exchange-used" and header(a, "retry-after") is None, a
+    assert len([r for r in house.origin.requests if b"one-time" in r[3]]) == 1
+
+
+def test_tabs_that_renew_at_once_leave_the_session_alive(house):
+    """An issuer that rotates refresh tokens, and ends the session of one that comes twice."""
+    for n in range(5):
+        token = f"grant_type=refresh_token&refresh_token=tabs-{n}"
+        spelt = [token, token.replace("refresh_token=", "%72efresh_token=").replace("tabs", "%74abs"),
+                 json.dumps({"grant_type": "refresh_token", "refresh_token": f"tabs-{n}"})]
+        got = []
+        tabs = [threading.Thread(target=lambda b=b: got.append(post(house, b, "/token/slow?s=0.2")[0])) for b in spelt]
+        for t in tabs:
+            t.start()
+            time.sleep(0.01)
+        for t in tabs:
+            t.join(15)
+        assert sorted(got) == [200, 503, 503], got
+        assert post(house, spelt[1])[0] == 409
+        assert len([r for r in house.origin.requests if b"abs-%d" % n in r[3]]) == 1
+
+
+def test_what_the_issuer_refused_may_be_tried_again(house):
+    house.origin.fail["/token/refused"] = 400
+    for _ in range(2):
+        assert post(house, "grant_type=refresh_token&refresh_token=refused", "/token/refused")[0] == 400
 
 
 def test_a_client_that_leaves_gives_its_claim_back(house):

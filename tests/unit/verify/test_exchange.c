@@ -20,7 +20,7 @@ static struct exchanges *open_table(void)
 
 static enum pace come(struct exchanges *t, struct request *r, struct slice body, uint64_t now_ns)
 {
-	*r = (struct request){ .stash = body, .stash_ended = true };
+	*r = (struct request){ .stash = body, .stash_ended = true, .status = 400 };
 	return exchange_enter(t, r, now_ns);
 }
 
@@ -33,9 +33,9 @@ static void one_at_a_time_has_a_code_however_it_is_written(void **state)
 	assert_int_equal(come(t, &first, S(CODE), NOW_NS), GO_ON);
 	assert_int_equal(come(t, &second, S("code=abc&grant_type=authorization_code"), NOW_NS), ANSWER);
 	assert_int_equal(second.fault, FAULT_EXCHANGE_BUSY);
-	exchange_settle(t, &second);
+	exchange_settle(t, &second, NOW_NS);
 	assert_int_equal(come(t, &second, S(CODE), NOW_NS), ANSWER); /* a twin's end gives nothing back */
-	exchange_settle(t, &first);
+	exchange_settle(t, &first, NOW_NS);
 	assert_int_equal(come(t, &second, S(CODE), NOW_NS), GO_ON);
 	free(t);
 }
@@ -70,6 +70,54 @@ static void other_credentials_and_grants_without_one_are_not_held_up(void **stat
 	free(t);
 }
 
+static void one_that_succeeded_is_remembered_for_half_a_minute(void **state)
+{
+	struct exchanges *t = open_table();
+	struct request first, twin;
+
+	(void)state;
+	assert_int_equal(come(t, &first, S(CODE), NOW_NS), GO_ON);
+	first.status = 200;
+	exchange_settle(t, &first, NOW_NS + 5 * NS_PER_S);
+	for (uint64_t s = 5; s < 35; s++) {
+		assert_int_equal(come(t, &twin, S(CODE), NOW_NS + s * NS_PER_S), ANSWER);
+		assert_int_equal(twin.fault, FAULT_EXCHANGE_USED);
+		exchange_settle(t, &twin, NOW_NS + s * NS_PER_S);
+	}
+	assert_int_equal(come(t, &twin, S(CODE), NOW_NS + 36 * NS_PER_S), GO_ON);
+	twin.status = 502; /* nobody knows: the issuer's word counts */
+	exchange_settle(t, &twin, NOW_NS + 36 * NS_PER_S);
+	assert_int_equal(come(t, &twin, S(CODE), NOW_NS + 36 * NS_PER_S), GO_ON);
+	free(t);
+}
+
+static void a_credential_is_the_same_however_it_is_spelt(void **state)
+{
+	static const char *const spellings[] = {
+		"refresh_token=a%2Bb", "%72efresh_token=%61%2bb", "x=1&refresh%5Ftoken=a%2Bb&",
+		"{\"refresh_token\":\"a+b\"}",
+		" {\"\\u0072efresh_token\" : \"\\u0061+b\", \"scope\":\"code\"}",
+		"{\"x\":{\"code\":\"z\"},\"refresh_token\":\"a+b\"}",
+	};
+	static const char *const others[] = {
+		"refresh_token=a%2Bc", "xrefresh_token=a%2Bb",
+		"{\"client_secret\":\"code\",\"scope\":\"refresh_token\"}",
+		"scope=refresh_token&client_secret=code",
+	};
+	struct exchanges *t = open_table();
+	struct request first, r;
+
+	(void)state;
+	assert_int_equal(come(t, &first, slice_of(spellings[0]), NOW_NS), GO_ON);
+	for (size_t i = 0; i < 6; i++)
+		assert_int_equal(come(t, &r, slice_of(spellings[i]), NOW_NS), ANSWER);
+	for (size_t i = 0; i < 4; i++)
+		assert_int_equal(come(t, &r, slice_of(others[i]), NOW_NS), GO_ON);
+	for (size_t i = 2; i < 4; i++)
+		assert_int_equal(come(t, &r, slice_of(others[i]), NOW_NS), GO_ON);
+	free(t);
+}
+
 static void a_claim_whose_worker_died_ends_by_itself(void **state)
 {
 	struct exchanges *t = open_table();
@@ -81,9 +129,9 @@ static void a_claim_whose_worker_died_ends_by_itself(void **state)
 		assert_int_equal(come(t, &dead, S(CODE), now_ns), GO_ON);
 		assert_int_equal(come(t, &r, S(CODE), now_ns + 119 * NS_PER_S), ANSWER);
 		assert_int_equal(come(t, &r, S(CODE), now_ns + 122 * NS_PER_S), GO_ON);
-		exchange_settle(t, &dead); /* late: the claim is another's by now */
+		exchange_settle(t, &dead, now_ns); /* late: the claim is another's by now */
 		assert_int_equal(come(t, &dead, S(CODE), now_ns + 122 * NS_PER_S), ANSWER);
-		exchange_settle(t, &r);
+		exchange_settle(t, &r, now_ns);
 	}
 	free(t);
 }
@@ -110,6 +158,8 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(one_at_a_time_has_a_code_however_it_is_written),
 		cmocka_unit_test(other_credentials_and_grants_without_one_are_not_held_up),
+		cmocka_unit_test(one_that_succeeded_is_remembered_for_half_a_minute),
+		cmocka_unit_test(a_credential_is_the_same_however_it_is_spelt),
 		cmocka_unit_test(a_claim_whose_worker_died_ends_by_itself),
 		cmocka_unit_test(a_full_table_refuses_nobody),
 	};
