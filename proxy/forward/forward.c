@@ -87,7 +87,7 @@ static enum pace choose(struct request *r, struct passage *p, bool same)
 	r->endpoint = e->text;
 	how = link_take(e, r, same, &p->link);
 	if (p->link)
-		e->in_flight++;
+		link_uses(e);
 	switch (how) {
 	case LINK_READY:
 		return ready(r, p);

@@ -11,6 +11,7 @@ struct endpoint {
 	size_t published;               /* index of its record; the table's len where there is none */
 	struct list idle;               /* of struct link, newest last */
 	size_t idle_len, open_len, in_flight;
+	size_t busiest, peak;           /* most in flight: since the last tick; lately, decaying */
 	unsigned next_address;
 	uint64_t latency_ns;            /* EWMA of the time to a response head */
 	unsigned failures;              /* in a row */
@@ -95,8 +96,17 @@ enum link_result { LINK_READY, LINK_WAIT, LINK_REFUSED, LINK_TLS, LINK_FULL, LIN
 /* An idle connection, or a new one begun. `fresh`: never an idle one. */
 enum link_result link_take(struct endpoint *e, struct request *r, bool fresh, struct link **to);
 enum link_result link_progress(struct link *l); /* of a new one */
+/* Kept where keep leaves room for it, or where no more are open than were in use at once lately: a crowd that
+ * comes again finds its connections. */
 void link_keep(struct link *l);
+/* One more request has a connection to it. */
+static inline void link_uses(struct endpoint *e)
+{
+	if (++e->in_flight > e->busiest)
+		e->busiest = e->in_flight;
+}
 void link_close(struct link *l);
+/* Once a second: forgets old peaks, closes what is idle too long or one too many. */
 void links_age(struct endpoint *e);
 
 /* open.c */

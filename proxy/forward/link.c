@@ -108,12 +108,25 @@ enum link_result link_progress(struct link *l)
 	return LINK_READY;
 }
 
+static size_t lately(const struct endpoint *e)
+{
+	return e->busiest > e->peak ? e->busiest : e->peak;
+}
+
+/* With `idle` beside it, would this one be one too many? */
+static bool is_surplus(const struct endpoint *e, size_t idle)
+{
+	uint64_t keep = e->upstream->config->keep;
+
+	return idle >= keep && (keep == 0 || e->open_len > lately(e));
+}
+
 void link_keep(struct link *l)
 {
 	struct endpoint *e = l->endpoint;
 
-	if (e->idle_len >= e->upstream->config->keep || e->upstream->forward->draining ||
-	    wire_backlog(l->wire) || !is_quiet(l->wire)) {
+	if (is_surplus(e, e->idle_len) || e->upstream->forward->draining || wire_backlog(l->wire) ||
+	    !is_quiet(l->wire)) {
 		link_close(l);
 		return;
 	}
@@ -138,13 +151,23 @@ void link_close(struct link *l)
 	free(l);
 }
 
+/* A peak is forgotten by a sixteenth a second; one that comes again each second is not. */
+static void forget_peak(struct endpoint *e)
+{
+	size_t left = e->peak - (e->peak + 15) / 16;
+
+	e->peak = e->busiest > left ? e->busiest : left;
+	e->busiest = e->in_flight;
+}
+
 void links_age(struct endpoint *e)
 {
 	uint64_t now = e->upstream->forward->loop->now_ns;
 
+	forget_peak(e);
 	while (!list_is_empty(&e->idle)) {
 		struct link *oldest = list_entry(e->idle.next, struct link, idle_link);
-		if (now - oldest->idle_since_ns < e->upstream->config->keep_idle)
+		if (now - oldest->idle_since_ns < e->upstream->config->keep_idle && !is_surplus(e, e->idle_len - 1))
 			return;
 		link_close(oldest);
 	}

@@ -58,6 +58,18 @@ class House:
             os.sched_setaffinity(pid, {machine.CORE})
         machine.watched = {machine.CORE}
 
+    @contextlib.contextmanager
+    def apart(self):
+        """Load and origin on another core than the contenders: what they do at most is told by the requests per second."""
+        pids, other = (0, self.origin.pid), machine.CORES[0]
+        for pid in pids:
+            os.sched_setaffinity(pid, {other})
+        machine.watched = {other, machine.CORE}
+        yield
+        for pid in pids:
+            os.sched_setaffinity(pid, {machine.CORE})
+        machine.watched = {machine.CORE}
+
     # ---- loads: of a round's number and a contender ----
 
     def wrk(self, seconds=None, **args):
@@ -76,10 +88,12 @@ class House:
     def turns(self, pairs, judged=True):
         return rounds.interleaved(self, pairs, self.rounds, judged)
 
-    def table(self, rows, unit, against, prefix=""):
+    def table(self, rows, unit, against, prefix="", pace=()):
+        """pace: whom the requests per second are compared with, too."""
         for row in rows:
             row["unit"] = unit
             row["ratios"] = {of: rounds.ratio(row, rows, of) for of in against}
+            row["pace"] = {of: rounds.ratio(row, rows, of, "rates") for of in pace}
         for row in rows:
             row["contender"] = prefix + row["contender"]
         return rows

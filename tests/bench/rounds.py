@@ -45,12 +45,13 @@ def summary(title, runs):
     us = [r["us"] for r in runs]
     return {"contender": title, "us": round(statistics.median(us), 2), "us_min": round(min(us), 2),
             "us_max": round(max(us), 2), "per_second": round(statistics.median(r["per_second"] for r in runs)),
-            "foreign": max(r["foreign"] for r in runs), "runs": [round(x, 2) for x in us]}
+            "foreign": max(r["foreign"] for r in runs), "runs": [round(x, 2) for x in us],
+            "rates": [round(r["per_second"]) for r in runs]}
 
 
-def ratio(row, rows, of):
+def ratio(row, rows, of, what="runs"):
     """The median of the ratios of the same round: what slowed the machine in a round slowed both."""
     other = next((r for r in rows if r["contender"] == of), None)
-    if not other or len(other["runs"]) != len(row["runs"]):
+    if not other or len(other[what]) != len(row[what]):
         return None
-    return round(statistics.median(a / b for a, b in zip(row["runs"], other["runs"])), 3)
+    return round(statistics.median(a / b for a, b in zip(row[what], other[what])), 3)

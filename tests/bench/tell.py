@@ -12,9 +12,12 @@ def table(result):
     if "failed" in rows[0]:
         return markdown(["", "requests", "failed"], [[r["contender"], r["requests"], r["failed"]] for r in rows])
     against = list(rows[0]["ratios"])
+    pace = list(rows[0].get("pace", ()))
     heads = ["", f"CPU us per {rows[0]['unit']}, median [min, max]"] + [f"/ {a}" for a in against] + ["per second"]
+    heads += [f"per second / {a}" for a in pace]
     return markdown(heads, [[r["contender"], f"{r['us']:.1f} [{r['us_min']:.1f}, {r['us_max']:.1f}]"] +
-                            [r["ratios"].get(a) for a in against] + [r["per_second"]] for r in rows])
+                            [r["ratios"].get(a) for a in against] + [r["per_second"]] + [r["pace"].get(a) for a in pace]
+                            for r in rows])
 
 
 def markdown(heads, rows):
