@@ -265,6 +265,7 @@ enum pace forward_enter(struct forward *f, struct request *r)
 	if (pace == GO_ON && p->state == PASSAGE_START) {
 		/* what may be sent again is gathered first */
 		pace = r->has_body && is_idempotent(r->method) ? http_stash(r) : GO_ON;
+		r->marks_ns[MARK_GATHERED] = r->loop->now_ns;
 		if (pace == GO_ON)
 			pace = choose(r, p, false);
 	} else if (pace == GO_ON && p->state == PASSAGE_CONNECT) {

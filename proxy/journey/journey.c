@@ -120,8 +120,8 @@ static const struct {
 	[VERIFY]     = { verify_walk,     verify_undo,  MARK_VERIFIED }, /* is the credential real? */
 	[IDENTIFY]   = { classify_second, NULL,         MARK_BEGAN },    /* who is it? */
 	[LOGIN]      = { login_walk,      NULL,         MARK_BEGAN },    /* can it succeed now? */
-	[SCREEN]     = { screen_walk,     limit_undo,   MARK_BEGAN },    /* is its credential in use already? */
-	[LIMIT_LATE] = { limit_second,    limit_undo,   MARK_BEGAN },    /* may this subject try? */
+	[SCREEN]     = { screen_walk,     limit_undo,   MARK_SCREENED }, /* is its credential in use already? */
+	[LIMIT_LATE] = { limit_second,    limit_undo,   MARK_LIMITED_LATE }, /* may this subject try? */
 	[FORWARD]    = { forward_walk,    forward_undo, MARK_HEAD },     /* the upstream's response head */
 	[RESPOND]    = { respond_walk,    respond_undo, MARK_ENDED },    /* its body, or our own answer */
 	[SETTLE]     = { settle_enter,    NULL,         MARK_BEGAN },    /* every end passes here once */
@@ -266,6 +266,7 @@ void journey_cut(struct request *r, enum fault why)
 {
 	if (route[r->at].leave)
 		route[r->at].leave(r);
+	stamp(r);
 	r->fault = (uint8_t)why;
 	if (fault_info[why].status && r->at < RESPOND) {
 		go(r, RESPOND);

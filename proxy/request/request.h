@@ -8,6 +8,7 @@
 #include "config/config.h"
 #include "request/described.h"
 #include "request/fault.h"
+#include "request/mark.h"
 #include "request/strip.h"
 
 /* What a station tells the driver. */
@@ -53,8 +54,6 @@ struct refusal {                  /* what a limit says of itself */
 	const struct config_limit *limit; /* the one violated; NULL where none */
 	uint64_t retry_after_ns;
 };
-
-enum mark { MARK_BEGAN, MARK_ROUTED, MARK_LIMITED, MARK_VERIFIED, MARK_SENT, MARK_HEAD, MARK_ENDED, MARKS };
 
 struct client;       /* http/: the way back, see http/http.h */
 struct client_ops;

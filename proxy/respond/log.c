@@ -221,25 +221,30 @@ static void put_decisions(struct text *t, const struct request *r)
 		text_add(t, S(",\"sallyport.retried\":true"));
 }
 
-/* Time up to each mark since the last one that was reached; a station that was not entered is absent. */
+/* Time up to each mark since the last one that was reached; a station that was not entered is absent, and one
+ * that is brief where few ever wait in it and this one did not. */
 static void put_times(struct text *t, const struct request *r, uint64_t now_ns)
 {
 	static const struct {
 		enum mark mark;
+		bool brief;
 		struct slice key;
 	} steps[] = {
-		{ MARK_ROUTED, { ",\"sallyport.ms.route\":", 22 } },
-		{ MARK_LIMITED, { ",\"sallyport.ms.limit\":", 22 } },
-		{ MARK_VERIFIED, { ",\"sallyport.ms.verify\":", 23 } },
-		{ MARK_SENT, { ",\"sallyport.ms.send\":", 21 } },
-		{ MARK_HEAD, { ",\"sallyport.ms.upstream_head\":", 30 } },
+		{ MARK_ROUTED, false, { ",\"sallyport.ms.route\":", 22 } },
+		{ MARK_LIMITED, false, { ",\"sallyport.ms.limit\":", 22 } },
+		{ MARK_VERIFIED, false, { ",\"sallyport.ms.verify\":", 23 } },
+		{ MARK_SCREENED, true, { ",\"sallyport.ms.screen\":", 23 } },
+		{ MARK_LIMITED_LATE, true, { ",\"sallyport.ms.limit_identity\":", 31 } },
+		{ MARK_GATHERED, true, { ",\"sallyport.ms.body\":", 21 } },
+		{ MARK_SENT, false, { ",\"sallyport.ms.send\":", 21 } },
+		{ MARK_HEAD, false, { ",\"sallyport.ms.upstream_head\":", 30 } },
 	};
 	const uint64_t *at = r->marks_ns;
 	uint64_t last = at[MARK_BEGAN], end = at[MARK_ENDED] ? at[MARK_ENDED] : now_ns;
 
 	for (size_t i = 0; i < sizeof steps / sizeof steps[0]; i++) {
 		uint64_t reached = at[steps[i].mark];
-		if (!reached)
+		if (!reached || (steps[i].brief && reached <= last))
 			continue;
 		put_ms(t, steps[i].key, reached > last ? reached - last : 0);
 		last = reached > last ? reached : last;

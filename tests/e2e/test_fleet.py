@@ -9,11 +9,13 @@ LIMITS = """
   hourly: {key: ["header:X-Key"], rate: 1/h, burst: 6, headers: always}
   dear: {key: ["header:X-Name"], rate: 1/h, burst: 10, outcomes: {401: 5}}
   here: {key: ["header:X-Key"], rate: 1/h, burst: 3, scope: machine}
+  whose: {key: [subject], rate: 1/h, burst: 100}
 """
 ROUTES = """
   - {name: hourly, path: /hourly/*, upstream: app, anonymous: true, limits: [hourly]}
   - {name: dear, path: /dear/*, upstream: app, anonymous: true, limits: [dear]}
   - {name: here, path: /here/*, upstream: app, anonymous: true, limits: [here]}
+  - {name: whose, path: /whose/*, upstream: app, verify: {issuer: local}, limits: [whose]}
 redis: {servers: "redis://127.0.0.1:PORT", fleet_floor: 2, budget: 200ms}
 """
 
@@ -86,3 +88,24 @@ def test_while_redis_hangs_each_proxy_has_its_share_and_tells_of_it_afterwards(f
     assert carol.count(200) == 3
     dave = [get(fleet[i % 2], "/hourly/x", "X-Key", "dave")[0] for i in range(6)]
     assert 2 <= dave.count(200) <= 4  # the questions that were on their way may have been executed as well
+
+
+def test_what_was_waited_for_redis_is_not_the_upstreams_time(fleet, redis):
+    w = fleet[0]
+    who = ("Authorization", "Bearer " + w.issuer.token())
+    wait_until(lambda: get(w, "/whose/first", *who)[0] == 200)
+    redis.process.send_signal(signal.SIGSTOP)
+    try:
+        who = ("Authorization", "Bearer " + w.issuer.token(sub="another"))
+        assert get(w, "/whose/stopped", *who)[0] == 200
+    finally:
+        redis.process.send_signal(signal.SIGCONT)
+
+    def line():
+        found = [x for x in map(json.loads, open(w.where / "access.jsonl")) if x["url.path"] == "/whose/stopped"]
+        return found and found[0]
+    told = wait_until(line)
+    waited = told["sallyport.ms.limit_identity"]
+    assert waited > 5  # redis_wait is 10 ms
+    parts = sum(v for k, v in told.items() if k.startswith("sallyport.ms.") and k != "sallyport.ms.total")
+    assert abs(parts - told["sallyport.ms.total"]) < 0.1  # so that no other station has what was waited for

@@ -1,5 +1,5 @@
 """What is sent a second time, and what never is. The upstream is played connection by connection."""
-import shutil, socket, struct, tempfile, threading
+import json, shutil, socket, struct, tempfile, threading, time
 import pytest
 from house import connect, exchange, header, must, read_answer, wait_until
 from scripted import Scripted
@@ -187,7 +187,6 @@ def test_tunnels_are_not_requests_in_flight(played):
 
 
 def test_a_tunnel_ends_with_its_token_and_the_log_says_why(played):
-    import json, time
     w = played(slow_switch, routes="  - {name: raw-token, path: /token/*, upstream: raw, verify: {issuer: local}, websocket: true}\n"
                "  - {name: raw-idle, path: /idle/*, upstream: raw, anonymous: true, websocket: true, idle_timeout: 500ms}\n")
 
@@ -209,7 +208,7 @@ def test_a_tunnel_ends_with_its_token_and_the_log_says_why(played):
 
 
 def test_tunnels_end_with_jitter_when_their_generation_drains(played):
-    import json, select, time
+    import select
     w = played(slow_switch)
     tunnels = [upgrade(w.plain) for _ in range(16)]
     assert [read_answer(s)[0] for s in tunnels] == [101] * 16
@@ -253,3 +252,29 @@ def test_a_client_that_resets_while_nobody_takes_its_upload_is_seen_to_have_left
     s.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
     s.close()
     wait_until(lambda: '"client-left"' in (w.where / "access.jsonl").read_text(), 5)
+
+
+def test_the_log_says_who_was_waited_for(played):
+    """An upstream that answers too late, and a client whose body came late."""
+    def play(peer):
+        while (request := peer.request()[0]) is not None:
+            if b"/raw/never" in request:
+                peer.more()
+                return
+            peer.ok()
+    w = played(play)
+    assert exchange(connect(w.plain), "GET", "/raw/never")[0] == 504
+    s = connect(w.plain)
+    s.sendall(b"PUT /raw/slow HTTP/1.1\r\nHost: localhost\r\nContent-Length: 2\r\n\r\n1")
+    time.sleep(0.5)
+    s.sendall(b"2")
+    assert read_answer(s)[0] == 200
+
+    def lines():
+        found = {x["url.path"]: x for x in map(json.loads, open(w.where / "access.jsonl"))}
+        return len(found) == 2 and found
+    found = wait_until(lines)
+    never, slow = found["/raw/never"], found["/raw/slow"]
+    assert never["sallyport.ms.upstream_head"] >= 1990 and never["sallyport.ms.answer"] < never["sallyport.ms.upstream_head"]
+    assert slow["sallyport.ms.body"] >= 490
+    assert slow["sallyport.ms.send"] <= slow["sallyport.ms.total"] - slow["sallyport.ms.body"] + 0.01

@@ -189,6 +189,15 @@ static void each_station_has_its_time(void **state)
 	assert_non_null(strstr(line, "\"sallyport.ms.upstream_head\":1498.000,"));
 	assert_non_null(strstr(line, "\"sallyport.ms.answer\":2.070,"));
 	assert_non_null(strstr(line, "\"sallyport.ms.total\":1502.070}"));
+	r->marks_ns[MARK_VERIFIED] = r->marks_ns[MARK_SCREENED] = at + 50 * NS_PER_US;
+	r->marks_ns[MARK_LIMITED_LATE] = at + 1050 * NS_PER_US; /* it waited for Redis */
+	r->marks_ns[MARK_GATHERED] = at + 1350 * NS_PER_US;
+	json_decref(log_of(r, 0));
+	assert_non_null(strstr(line, "\"sallyport.ms.verify\":0.020,"));
+	assert_null(strstr(line, "sallyport.ms.screen")); /* it did not wait there */
+	assert_non_null(strstr(line, "\"sallyport.ms.limit_identity\":1.000,"));
+	assert_non_null(strstr(line, "\"sallyport.ms.body\":0.300,"));
+	assert_non_null(strstr(line, "\"sallyport.ms.send\":0.650,"));
 	r->marks_ns[MARK_ENDED] = 0;
 	json_decref(log_of(r, at + NS_PER_MS)); /* a clock behind the marks gives no nonsense */
 	assert_non_null(strstr(line, "\"sallyport.ms.total\":1.000}"));
