@@ -103,10 +103,12 @@ soak:
 	@$(MAKE) -s $J MODE=asan build
 	@SALLYPORT=$(CURDIR)/build/asan/sallyport /usr/bin/python3 tests/soak/soak.py
 
-# ---- end to end: the real binary, real clients ----
-E2E ?=
+# ---- end to end: the real binary, real clients; make e2e [E2E="-x -k tunnel"]; E2E_N files run at a time ----
+E2E   ?=
+E2E_N ?= 2
 e2e: build
-	@SALLYPORT=$(CURDIR)/$B/sallyport /usr/bin/python3 -m pytest -q -x --no-header -p no:cacheprovider tests/e2e $(E2E)
+	@SALLYPORT=$(CURDIR)/$B/sallyport /usr/bin/python3 -m pytest -q --no-header -p no:cacheprovider \
+		-n $(E2E_N) --dist loadfile tests/e2e $(E2E)
 
 # ---- drills: the incidents at length, minutes each; they print what they saw ----
 drills: build

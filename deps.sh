@@ -18,7 +18,7 @@ want pc:libseccomp libseccomp-dev; want pc:hiredis libhiredis-dev
 case ${1:-build} in
 check)
 	want pc:cmocka libcmocka-dev; want clang clang; want curl curl; want nghttp nghttp2-client; want jq jq
-	want redis-server redis-server; want nginx nginx-light; want /usr/bin/python3 python3; want py:pytest python3-pytest; want py:httpx python3-httpx
+	want redis-server redis-server; want nginx nginx-light; want /usr/bin/python3 python3; want py:pytest python3-pytest; want py:xdist python3-pytest-xdist; want py:httpx python3-httpx
 	want py:h2 python3-h2; want py:websockets python3-websockets; want mandoc mandoc; want ss iproute2; want ps procps; want git git
 	case $(. /etc/os-release 2>/dev/null && echo "$ID$VERSION_ID") in
 	ubuntu22.04) ;; # has no package of Caddy; its tests are skipped there

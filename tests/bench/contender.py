@@ -1,7 +1,10 @@
 """A contender is a folder under contenders/: templates named SETUP.conf, and the programs start, stop and, where it can,
 reload. start gets the rendered template and becomes the server; stop gets its process id."""
-import os, pathlib, pwd, re, shutil, socket, string, subprocess, time
+import os, pathlib, pwd, re, shutil, socket, string, subprocess, sys, time
 import machine
+
+sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1] / "tools"))
+from ports import free_port  # noqa: E402
 
 HERE = pathlib.Path(__file__).resolve().parent / "contenders"
 TITLES = {"sallyport": "sallyport", "nginx": "nginx", "haproxy": "HAProxy", "nginx-lua-redis": "nginx + Lua + Redis",
@@ -10,12 +13,6 @@ TITLES = {"sallyport": "sallyport", "nginx": "nginx", "haproxy": "HAProxy", "ngi
 
 class Template(string.Template):
     pattern = r"@(?:(?P<named>[A-Z_]+)@|(?P<escaped>@)|(?P<braced>)(?!)|(?P<invalid>)(?!))"
-
-
-def free_port():
-    with socket.socket() as s:
-        s.bind(("127.0.0.1", 0))
-        return s.getsockname()[1]
 
 
 def wait_for(port, process, what):

@@ -3,6 +3,9 @@ bought ahead), and a Lua script per request, in turns, at four rates per key. CP
 import os, pathlib, re, shutil, signal, socket, statistics, subprocess, sys, tempfile, time
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
+sys.path.insert(0, str(ROOT / "tests/tools"))
+from ports import free_port  # noqa: E402
+
 BUILT = ROOT / "build/release"
 RATES = (10, 100, 1000, 8000)   # requests a second that the key is offered
 ROUNDS = int(os.environ.get("ROUNDS", "3"))
@@ -24,12 +27,6 @@ limits:
 routes:
 {routes}
 """
-
-
-def free_port():
-    with socket.socket() as s:
-        s.bind(("127.0.0.1", 0))
-        return s.getsockname()[1]
 
 
 def wait_for(what):

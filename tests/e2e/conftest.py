@@ -1,6 +1,9 @@
 import os, pathlib, shutil, sys, tempfile
 import pytest
 
+# the files that wait longest begin first, so that no runner is left alone with them at the end
+LONG = ("test_verify_limit", "test_load", "test_issuer_fleet", "test_issuer", "test_process")
+
 sys.path.insert(0, os.path.dirname(__file__))
 from house import Authority, Issuer, Sallyport, free_port  # noqa: E402
 from origin import Origin  # noqa: E402
@@ -67,6 +70,23 @@ class World:
     def close(self):
         self.proxy.stop()
         self.origin.close()
+
+
+def pytest_configure(config):
+    config.addinivalue_line("markers", "foreign: carries bytes of strangers through our parsers: under ASan these are run")
+
+
+def pytest_collection_modifyitems(items):
+    items.sort(key=lambda item: LONG.index(item.path.stem) if item.path.stem in LONG else len(LONG))
+
+
+@pytest.fixture
+def short_path():
+    """A directory for what holds Unix sockets, whose names have 108 bytes; workers started by root run as somebody else."""
+    where = tempfile.mkdtemp(prefix="sp-")
+    os.chmod(where, 0o755)
+    yield pathlib.Path(where)
+    shutil.rmtree(where, ignore_errors=True)
 
 
 @pytest.fixture(scope="session")

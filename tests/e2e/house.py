@@ -1,27 +1,11 @@
 """The world around a Sallyport under test: certificates, a token issuer, a run of the real binary, raw connections."""
-import base64, json, os, random, re, signal, socket, ssl, subprocess, sys, threading, time, pathlib
+import base64, json, os, signal, socket, ssl, subprocess, sys, threading, time, pathlib
 import http.server
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
+sys.path.insert(0, str(ROOT / "tests/tools"))
+from ports import free_port  # noqa: E402
 BINARY = os.environ.get("SALLYPORT", str(ROOT / "build/debug/sallyport"))
-
-
-def free_port(row=1):
-    """The first of `row` free ports in a row, below the range that outgoing connections take theirs from."""
-    while True:
-        first = random.randrange(12000, 30000)
-        held = []
-        try:
-            for i in range(row):
-                s = socket.socket()
-                held.append(s)
-                s.bind(("127.0.0.1", first + i))
-            return first
-        except OSError:
-            continue
-        finally:
-            for s in held:
-                s.close()
 
 
 def run(*args, **more):

@@ -1,5 +1,6 @@
 """An upstream for the tests: HTTP/1.1 by hand, so that it can also misbehave. Runs in a thread of its own."""
 import asyncio, json, os, threading, base64, hashlib
+from house import free_port
 
 
 class Origin:
@@ -20,7 +21,7 @@ class Origin:
         if self.unix:
             start = asyncio.start_unix_server(self.on_connection, self.unix)
         else:
-            start = asyncio.start_server(self.on_connection, "127.0.0.1", 0, ssl=self.ssl, backlog=1024)
+            start = asyncio.start_server(self.on_connection, "127.0.0.1", free_port(), ssl=self.ssl, backlog=1024)
         self.server = self.loop.run_until_complete(start)
         if self.unix:
             os.chmod(self.unix, 0o666)  # workers started by root run as somebody else

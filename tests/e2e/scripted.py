@@ -1,5 +1,6 @@
 """An upstream whose every connection is played by a function of the test, byte by byte, and heard in full."""
 import socket, struct, threading
+from house import free_port
 
 
 class Peer:
@@ -57,7 +58,7 @@ def always_ok(peer):
 class Scripted:
     def __init__(self, play=always_ok):
         self.play, self.peers, self.errors = play, [], []
-        self.listener = socket.create_server(("127.0.0.1", 0), backlog=256)
+        self.listener = socket.create_server(("127.0.0.1", free_port()), backlog=256)
         self.url = f"http://127.0.0.1:{self.listener.getsockname()[1]}"
         self.listen()
 

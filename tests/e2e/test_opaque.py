@@ -2,7 +2,7 @@
 import asyncio, base64, collections, http.server, json, pathlib, resource, socket, threading, time, urllib.parse
 import pytest
 import websockets
-from house import connect, exchange, header, tls_context, wait_until
+from house import connect, exchange, free_port, header, tls_context, wait_until
 from test_redis import FLEET, SECRET as SECRETS, metric, redis  # noqa: F401
 
 SECRET = "s3cret:with/odd+bytes"
@@ -42,7 +42,7 @@ class Registry:
             def log_message(self, *a):
                 pass
 
-        self.server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+        self.server = http.server.ThreadingHTTPServer(("127.0.0.1", free_port()), Handler)
         self.server.daemon_threads = True
         self.url = f"http://127.0.0.1:{self.server.server_address[1]}"
         threading.Thread(target=self.server.serve_forever, args=(0.05,), daemon=True).start()

@@ -55,8 +55,8 @@ def test_connections_are_kept(make_world):
     assert w.origin.connections == 1
 
 
-def test_a_unix_socket_and_a_verified_https_endpoint(make_world, authority, tmp_path):
-    unix = Origin(unix=f"/tmp/sp-origin-{free_port()}.sock")
+def test_a_unix_socket_and_a_verified_https_endpoint(make_world, authority, short_path):
+    unix = Origin(unix=f"{short_path}/origin.sock")
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     context.load_cert_chain(authority.where / "server.pem", authority.where / "server.key")
     secure = Origin(ssl=context)

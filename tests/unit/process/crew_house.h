@@ -2,21 +2,10 @@
  * the shared memory. */
 #pragma once
 #include "base/log.h"
+#include "../ports.h"
 #include "crew_bodies.h"
 #include "crew_talk.h"
 #include "crew_watch.h"
-
-static unsigned free_port(void)
-{
-	struct sockaddr_in at = { .sin_family = AF_INET, .sin_addr = { htonl(INADDR_LOOPBACK) } };
-	socklen_t len = sizeof at;
-	int fd = socket(AF_INET, SOCK_STREAM, 0);
-
-	assert_int_equal(bind(fd, (struct sockaddr *)&at, len), 0);
-	assert_int_equal(getsockname(fd, (struct sockaddr *)&at, &len), 0);
-	close(fd);
-	return ntohs(at.sin_port);
-}
 
 static void house_write(struct house *h, const char *more, unsigned workers, unsigned port, unsigned other)
 {

@@ -3,6 +3,7 @@
 #include "base/check.h"
 #include "base/text.h"
 #include "redis/redis.h"
+#include "../ports.h"
 #include <arpa/inet.h>
 #include <errno.h>
 #include <fcntl.h>
@@ -77,24 +78,6 @@ static inline int remove_one(const char *path, const struct stat *st, int what, 
 }
 
 /* ---- servers ---- */
-
-/* Below the ports that connections take theirs from; a cluster's bus needs port + 10000 as well. */
-static inline uint16_t free_port(void)
-{
-	for (;;) {
-		uint16_t port = (uint16_t)(12000 + (unsigned)rand() % 9000);
-		struct sockaddr_in at = { .sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK) };
-		bool ok = true;
-		for (unsigned i = 0; i < 2 && ok; i++) {
-			int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
-			at.sin_port = htons((uint16_t)(port + i * 10000));
-			ok = bind(fd, (const struct sockaddr *)&at, sizeof at) == 0;
-			close(fd);
-		}
-		if (ok)
-			return port;
-	}
-}
 
 /* Starts redis-server on a configuration of this text; kind: NULL or "--sentinel". Returns its number. */
 static inline size_t start(const char *kind, uint16_t port, const char *text)
@@ -286,7 +269,6 @@ static inline int set_up(void **state)
 {
 	(void)state;
 	memset(&real, 0, sizeof real);
-	srand((unsigned)getpid() ^ (unsigned)clock_ns());
 	snprintf(real.dir, sizeof real.dir, "/tmp/sallyport-redis.XXXXXX");
 	return mkdtemp(real.dir) ? 0 : -1;
 }
