@@ -18,8 +18,8 @@ static const char usage[] =
 	"Open tunnels end with their token. It holds in every state of the issuer and outlives a restart, until\n"
 	"--until, else for verification.revoked_for. Who has confirmed it is named.\n"
 	"TIME: 2026-01-31T12:00:00Z, seconds since 1970, or for --until a duration like 24h or 30d.\n"
-	"Exit status: 0 confirmed by every worker, 1 failure, 2 usage, 3 none is running, 78 FILE cannot be\n"
-	"read.\n";
+	"Exit status: 0 confirmed by every worker and every machine of the fleet, 1 failure, 2 usage, 3 none is\n"
+	"running, 78 FILE cannot be read.\n";
 
 /* 0: not said. False: it cannot be read. */
 static bool read_time(const char *text, bool forward, uint64_t *to)
@@ -82,28 +82,55 @@ static void print_workers(FILE *to, const char *what, const json_t *workers)
 	fputc('\n', to);
 }
 
+static void print_machines(FILE *to, const char *what, const json_t *machines)
+{
+	size_t i;
+	json_t *one;
+
+	if (!json_array_size(machines))
+		return;
+	fputs(what, to);
+	json_array_foreach((json_t *)(uintptr_t)machines, i, one)
+		fprintf(to, "%s %s", i ? "," : "", json_string_value(one));
+	fputc('\n', to);
+}
+
+/* True: every machine of the fleet that is known of has read it. */
+static bool print_fleet(const struct options *o, const json_t *told)
+{
+	const json_t *fleet = json_object_get(told, "fleet"), *machines = json_object_get(told, "machines");
+	const json_t *missing = json_object_get(machines, "unconfirmed");
+
+	if (json_is_false(fleet))
+		fputs("sallyport: Redis has not taken it yet; other machines follow within a second of that\n",
+			stderr);
+	if (!json_is_true(fleet))
+		return json_is_null(fleet);
+	if (!o->json)
+		print_machines(stdout, "confirmed by the fleet's machines", json_object_get(machines, "confirmed"));
+	print_machines(stderr, "sallyport: not confirmed within 2 s by", missing);
+	if (json_array_size(missing))
+		fputs("sallyport: these go on accepting it until they reach Redis, and a second more\n", stderr);
+	return json_array_size(missing) == 0;
+}
+
 static int print_change(const struct options *o, json_t *told)
 {
 	json_t *confirmed = json_object_get(told, "confirmed");
 	json_t *unconfirmed = json_object_get(told, "unconfirmed");
 	bool whole = json_array_size(unconfirmed) == 0, kept = json_is_true(json_object_get(told, "kept"));
 
-	bool told_all = !json_is_false(json_object_get(told, "fleet"));
 	if (o->json)
 		talk_print_json(told);
 	else
 		print_workers(stdout, "in force; confirmed by", confirmed);
 	if (!whole)
 		print_workers(stderr, "sallyport: not confirmed within 1 s by", unconfirmed);
-	if (json_is_true(json_object_get(told, "fleet")) && !o->json)
-		puts("the fleet is told: other machines follow within a second");
-	if (json_is_false(json_object_get(told, "fleet")))
-		fputs("sallyport: Redis has not taken it yet; other machines follow within a second of that\n",
-			stderr);
+	bool everywhere = print_fleet(o, told);
 	if (!kept)
 		fputs("sallyport: the disk refused the list; this one holds only until Sallyport ends\n", stderr);
 	json_decref(told);
-	return whole && kept && told_all ? EXIT_OK : EXIT_FAILED;
+	return whole && kept && everywhere ? EXIT_OK : EXIT_FAILED;
 }
 
 static int change(const struct options *o, bool undo)

@@ -78,6 +78,8 @@ static void retire(struct keeper *k)
 	resolver_close(k->resolver);
 	if (k->forward)
 		forward_keeper_close(k->forward);
+	if (k->redis && atomic_load(&k->shared->head->phase) >= PHASE_LEAVING)
+		redis_keeper_leave(k->redis);
 	redis_keeper_close(k->redis);
 	keeper_forget_calls(k);
 	k->fetcher = NULL;
@@ -183,6 +185,7 @@ static bool open_keepers(struct keeper *k)
 {
 	struct published *p = k->shared->published;
 
+	keeper_name_member(k);
 	k->fetcher = fetcher_open(k->loop->base);
 	if (!k->fetcher)
 		return false;

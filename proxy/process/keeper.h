@@ -21,6 +21,7 @@ struct keeper {
 	struct forward_keeper *forward;
 	struct redis_keeper *redis; /* NULL: none is configured */
 	struct list gettings;  /* keeper_fleet.c: questions to it that are open */
+	char member[96];       /* "id name": this Sallyport in its fleet */
 	struct keeper_call *calls;  /* questions of verify/ that Redis has not answered yet */
 	struct limits *limits; /* to read and reset keys with */
 	struct admin *admin;
@@ -39,6 +40,7 @@ struct keeper {
 struct verify_world keeper_verify_world(struct keeper *k);
 struct forward_world keeper_forward_world(struct keeper *k);
 bool keeper_open_redis(struct keeper *k);
+void keeper_name_member(struct keeper *k); /* first */
 /* Values shared by the fleet, as struct verify_world wants them. close: what was asked ends in nothing. */
 bool keeper_fleet_get(void *with, struct slice key, void (*done)(void *for_whom, struct slice value),
 	void *for_whom);

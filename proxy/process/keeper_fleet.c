@@ -9,9 +9,11 @@
 
 struct getting {
 	struct list link;
+	struct deadline deadline; /* requests wait for the value: no longer than for a limit */
 	uint64_t ticket;
 	void (*done)(void *for_whom, struct slice value); /* NULL: was called */
 	void *for_whom;
+	struct keeper *keeper;
 };
 
 static struct redis *redis_of(const struct keeper *k)
@@ -39,9 +41,15 @@ static void deliver(struct getting *g, struct slice value)
 		done(g->for_whom, value);
 }
 
-static void on_overdue(void *with)
+static void on_overdue(struct deadline *d)
 {
-	deliver(with, (struct slice){ 0 });
+	deliver(list_entry(d, struct getting, deadline), (struct slice){ 0 });
+}
+
+static void let_go(struct keeper *k, struct getting *g)
+{
+	deadline_clear(&k->loop->brief, &g->deadline);
+	free(g);
 }
 
 static void on_got(void *with, const struct redis_answer *a)
@@ -51,7 +59,7 @@ static void on_got(void *with, const struct redis_answer *a)
 
 	list_remove(&g->link);
 	deliver(g, found ? a->values[0].text : (struct slice){ 0 });
-	free(g);
+	let_go(g->keeper, g);
 }
 
 static void on_put(void *with, const struct redis_answer *a)
@@ -74,17 +82,19 @@ bool keeper_fleet_get(void *with, struct slice key, void (*done)(void *for_whom,
 	const struct slice arguments[] = { S("GET"), name };
 	const struct redis_command command = { arguments, 2 };
 	const struct redis_ask ask = { .slot = redis_slot(name), .commands = &command, .commands_len = 1,
-		.on_overdue = on_overdue, .on_done = on_got, .with = g };
+		.on_done = on_got, .with = g };
 	if (!g)
 		return false;
-	*g = (struct getting){ .done = done, .for_whom = for_whom };
+	*g = (struct getting){ .done = done, .for_whom = for_whom, .keeper = k };
 	list_init(&g->link);
+	deadline_init(&g->deadline, on_overdue);
 	g->ticket = redis_ask(r, &ask);
 	if (!g->ticket) {
 		free(g);
 		return false;
 	}
 	list_push(&k->gettings, &g->link);
+	deadline_set(&k->loop->brief, &g->deadline, k->loop->now_ns + k->config->root.redis->budget);
 	return true;
 }
 
@@ -113,6 +123,6 @@ void keeper_fleet_close(struct keeper *k)
 		struct getting *g = list_entry(node, struct getting, link);
 		redis_orphan(redis_of(k), g->ticket);
 		deliver(g, (struct slice){ 0 });
-		free(g);
+		let_go(k, g);
 	}
 }

@@ -5,14 +5,16 @@
 #include <stdlib.h>
 
 #define CONFIRM_NS NS_PER_S
+#define MACHINES_NS (2 * NS_PER_S) /* others read every 300 ms, and tell it through Redis */
 #define TURNS 2         /* the one under way may have judged before */
 #define PENDING_MAX 16
+#define MACHINES_MAX_BYTES (64 * 1024) /* names of the fleet's machines */
 #define LIST_MAX ((size_t)3 * 1024 * 1024) /* bytes: admin_call takes no more than 4 MiB */
 
 struct confirming {
 	struct confirming *next;
 	struct admin_ask *ask;
-	uint64_t until_ns;
+	uint64_t until_ns, machines_ns;
 	bool kept;
 	uint64_t beats[SEATS_MAX];
 	pid_t pid[SEATS_MAX]; /* 0: nobody sat there */
@@ -53,6 +55,8 @@ static void begin(struct keeper *k, struct admin_ask *ask, bool kept)
 	}
 	c->ask = ask;
 	c->until_ns = k->loop->now_ns + CONFIRM_NS;
+	c->machines_ns = k->loop->now_ns + MACHINES_NS;
+	verify_keeper_ask_machines(k->verify, c->machines_ns);
 	c->kept = kept;
 	for (unsigned i = SEAT_WORKERS; i < s->seats_len; i++) {
 		bool serves = atomic_load(&s->seats[i].state) >= SEAT_SERVING;
@@ -83,7 +87,7 @@ static void tell_those(struct text *t, const struct shared *s, const struct conf
 
 static void answer(struct keeper *k, const struct confirming *c)
 {
-	static char line[SEATS_MAX * 64 + 256];
+	static char line[SEATS_MAX * 64 + MACHINES_MAX_BYTES];
 	struct text t = TEXT(line);
 
 	text_printf(&t, "{\"kept\":%s,\"confirmed\":[", c->kept ? "true" : "false");
@@ -92,7 +96,12 @@ static void answer(struct keeper *k, const struct confirming *c)
 	tell_those(&t, k->shared, c, false);
 	static const char *const fleet[] = { [VERIFY_ALONE] = "null", [VERIFY_FLEET_UNTOLD] = "false",
 		[VERIFY_FLEET_TOLD] = "true" };
-	text_printf(&t, "],\"fleet\":%s}", k->verify ? fleet[verify_keeper_fleet_knows(k->verify)] : "false");
+	text_printf(&t, "],\"fleet\":%s", k->verify ? fleet[verify_keeper_fleet_knows(k->verify)] : "false");
+	if (k->verify && verify_keeper_fleet_knows(k->verify) == VERIFY_FLEET_TOLD) {
+		text_char(&t, ',');
+		verify_keeper_write_machines(k->verify, &t);
+	}
+	text_char(&t, '}');
 	admin_answer(c->ask, text_slice(&t));
 }
 
@@ -100,14 +109,16 @@ static void answer(struct keeper *k, const struct confirming *c)
 static bool is_over(struct keeper *k, const struct confirming *c)
 {
 	struct shared *s = k->shared;
-	bool all = !k->verify || verify_keeper_fleet_knows(k->verify) != VERIFY_FLEET_UNTOLD;
+	enum verify_fleet fleet = k->verify ? verify_keeper_fleet_knows(k->verify) : VERIFY_ALONE;
+	bool all = fleet != VERIFY_FLEET_UNTOLD;
+	bool known = fleet != VERIFY_FLEET_TOLD || verify_keeper_machines_know(k->verify);
 
 	for (unsigned i = SEAT_WORKERS; i < s->seats_len; i++)
 		if (c->pid[i] && !is_gone(s, c, i) && !has_seen(s, c, i)) {
 			shared_ring(s->pokes[i]);
 			all = false;
 		}
-	return all || k->loop->now_ns >= c->until_ns;
+	return (all && known) || k->loop->now_ns >= (fleet == VERIFY_FLEET_TOLD ? c->machines_ns : c->until_ns);
 }
 
 void keeper_confirm(struct keeper *k, bool ending)

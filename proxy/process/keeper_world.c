@@ -1,4 +1,6 @@
 #include "process/keeper.h"
+#include "base/check.h"
+#include "base/siphash.h"
 #include "base/log.h"
 #include <stdio.h>
 #include <stdlib.h>
@@ -171,7 +173,7 @@ struct verify_world keeper_verify_world(struct keeper *k)
 		.moved = on_moved, .redis = k->config->root.redis ? keeper_ask_redis : NULL,
 		.redis_ms = keeper_redis_ms, .floor_read = floor ? floor_read : NULL,
 		.floor_write = floor ? floor_write : NULL, .fleet_get = keeper_fleet_get,
-		.fleet_put = keeper_fleet_put };
+		.fleet_put = keeper_fleet_put, .machine = slice_of(k->member) };
 }
 
 /* ---- probing and resolving ---- */
@@ -221,11 +223,30 @@ struct forward_world keeper_forward_world(struct keeper *k)
 
 /* ---- the fleet's Redis ---- */
 
+/* The same over restarts, so that the fleet counts this machine once, and another one for a second Sallyport
+ * beside it: the machine's secret and the one file that two cannot share. */
+void keeper_name_member(struct keeper *k)
+{
+	struct slice secret = k->post->machine_secret, socket = k->config->root.admin.socket;
+	struct siphash_key key;
+	char host[65] = "";
+
+	check(secret.len >= sizeof key);
+	memcpy(&key, secret.at, sizeof key);
+	if (gethostname(host, sizeof host - 1) != 0 || !host[0])
+		snprintf(host, sizeof host, "unnamed");
+	for (char *c = host; *c; c++)
+		if (*c <= ' ' || *c > '~' || *c == '"' || *c == '\\')
+			*c = '_';
+	snprintf(k->member, sizeof k->member, "%016llx %s", (unsigned long long)siphash(key, socket), host);
+	secret_wipe(&key, sizeof key);
+}
+
 bool keeper_open_redis(struct keeper *k)
 {
 	struct config_errors errors = { 0 };
 	const struct redis_keeper_world world = { .config = k->config, .bundle = k->post->generation->bundle,
-		.loop = k->loop, .published = &k->shared->published->redis, .member = k->shared->head->instance,
+		.loop = k->loop, .published = &k->shared->published->redis, .member = slice_of(k->member),
 		.resolve = resolve_name, .with = k };
 
 	k->redis = redis_keeper_open(&world, &errors);

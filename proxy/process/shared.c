@@ -168,7 +168,6 @@ bool shared_open(struct shared *s, const struct shared_sizes *sizes)
 	s->slots = sizes->slots;
 	s->seats_len = SEAT_WORKERS + GENERATIONS_MAX * sizes->slots;
 	if (lay_out(s, sizes) && open_published(s) && open_bells(s)) {
-		s->head->instance = random_u64();
 		for (unsigned i = 0; i < SLOTS_MAX; i++)
 			atomic_store(&s->head->adopters[i], i);
 		return true;

@@ -48,7 +48,6 @@ struct shared_head {
 	_Atomic uint32_t phase, generation, workers;
 	_Atomic uint32_t reload_running;
 	_Atomic uint64_t started_wall_ns;
-	uint64_t instance;                /* random: this Sallyport among its fleet */
 	_Atomic uint64_t reloads_asked;   /* counted up by the keeper; the supervisor takes them */
 	_Atomic uint64_t reloads_done;    /* number of the last outcome, at outcomes[number % 2] */
 	_Atomic uint64_t restarts;

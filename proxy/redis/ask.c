@@ -126,7 +126,7 @@ void ask_end(struct redis *r, struct ask *a, bool lost)
 		answer.values = a->values;
 		answer.len = a->len;
 	}
-	if (!lost && !a->internal && took_ns > r->config->budget)
+	if (!lost && !a->internal && took_ns > r->budget_ns)
 		metrics_count(METRIC_redis_late_total);
 	if (!a->orphaned && a->on_done)
 		a->on_done(a->with, &answer);
@@ -221,7 +221,7 @@ void ask_answered(struct redis *r, struct ask *a)
 	struct text error = TEXT(words);
 
 	metrics_observe(r->series_seconds, r->loop->clock() - a->sent_ns);
-	if (l->shard && ask_theirs_ns(r, a) <= r->config->budget)
+	if (l->shard && ask_theirs_ns(r, a) <= r->budget_ns)
 		shard_was_good(l->shard);
 	else if (l->shard && !a->blamed && !a->internal)
 		shard_was_late(l->shard, a->turn);
@@ -240,7 +240,7 @@ void ask_answered(struct redis *r, struct ask *a)
 /* At least half of the budget must have been the other's for it to be blamed. */
 static uint64_t blame_ns(const struct redis *r, const struct ask *a)
 {
-	return (a->sent_ns ? a->sent_ns : a->asked_ns) + r->config->budget / 2;
+	return (a->sent_ns ? a->sent_ns : a->asked_ns) + r->budget_ns / 2;
 }
 
 static void tell_overdue(struct ask *a)
@@ -259,7 +259,7 @@ void asks_sweep(struct redis *r)
 
 	while (node != &r->asks_age) {
 		struct ask *a = list_entry(node, struct ask, age);
-		if (now_ns - a->asked_ns < r->config->budget)
+		if (now_ns - a->asked_ns < r->budget_ns)
 			return;
 		node = node->next;
 		tell_overdue(a);
@@ -277,7 +277,7 @@ uint64_t asks_due_ns(const struct redis *r)
 	if (list_is_empty(&r->asks_age))
 		return UINT64_MAX;
 	const struct ask *oldest = list_entry(r->asks_age.next, struct ask, age);
-	return oldest->overdue ? blame_ns(r, oldest) : oldest->asked_ns + r->config->budget;
+	return oldest->overdue ? blame_ns(r, oldest) : oldest->asked_ns + r->budget_ns;
 }
 
 /* ---- the door's part ---- */

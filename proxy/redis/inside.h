@@ -29,6 +29,7 @@ struct shard {
 	bool probing, timing;            /* an answer is awaited */
 	enum redis_state state;
 	unsigned good, bad;              /* in a row */
+	unsigned far;                    /* probes in a row that were answered, but too late */
 	uint64_t bad_turn;
 	uint64_t probe_ns, settle_ns, time_ns; /* when next */
 	uint64_t told_ns;                /* when the log last heard of it, and why */
@@ -79,6 +80,7 @@ enum { MODE_SINGLE, MODE_SENTINEL, MODE_CLUSTER }; /* as redis.mode */
 struct redis {
 	struct redis_world world;
 	const struct config_redis *config;
+	uint64_t budget_ns;
 	struct loop *loop;
 	struct tls_client *tls;
 	struct node servers[SERVERS_MAX];

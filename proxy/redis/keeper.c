@@ -9,7 +9,7 @@
 
 #define BEAT_EVERY_NS (1 * NS_PER_S)
 #define ALIVE_MS 5000          /* a proxy that has not beaten so long is not counted */
-#define GONE_MS 60000          /* and is removed after this */
+#define GONE_MS 600000         /* and is removed after this: until then operators hear that it is missing */
 #define SEEN 60                /* the most of so many counts holds */
 
 struct redis_keeper {
@@ -35,7 +35,8 @@ struct redis_keeper *redis_keeper_open(const struct redis_keeper_world *w, struc
 {
 	struct redis_keeper *k = w->config->root.redis ? calloc(1, sizeof *k) : NULL;
 	struct redis_world world = { .config = w->config, .bundle = w->bundle, .loop = w->loop,
-		.names = &w->published->names, .want_name = want_name, .with = k, .name = S("keeper") };
+		.names = &w->published->names, .want_name = want_name, .with = k, .name = S("keeper"),
+		.budget_ns = REDIS_KEEPER_BUDGET_NS };
 
 	if (!k)
 		return NULL;
@@ -57,6 +58,12 @@ struct redis_keeper *redis_keeper_open(const struct redis_keeper_world *w, struc
 	return k;
 }
 
+static void on_left(void *with, const struct redis_answer *a)
+{
+	(void)with;
+	(void)a; /* who was not heard is missing for a while */
+}
+
 void redis_keeper_close(struct redis_keeper *k)
 {
 	if (!k)
@@ -65,6 +72,17 @@ void redis_keeper_close(struct redis_keeper *k)
 	lookups_close(k->lookups);
 	metrics_set(k->series, 0);
 	free(k);
+}
+
+void redis_keeper_leave(struct redis_keeper *k)
+{
+	struct slice key = { k->key, k->key_len };
+	const struct slice remove[] = { S("ZREM"), key, k->world.member };
+	const struct redis_command command = { remove, 3 };
+
+	(void)redis_ask(k->redis, &(struct redis_ask){ .slot = redis_slot(key), .commands = &command,
+		.commands_len = 1, .on_done = on_left, .with = k });
+	redis_flush(k->redis);
 }
 
 static void publish(struct redis_keeper *k)
@@ -101,11 +119,11 @@ static struct slice number(char to[static 24], uint64_t n)
 static void beat(struct redis_keeper *k, uint16_t slot, uint64_t now_ms)
 {
 	struct slice key = { k->key, k->key_len };
-	char now[24], alive[24], gone[24], member[24];
-	const struct slice add[] = { S("ZADD"), key, number(now, now_ms), number(member, k->world.member) };
+	char now[24], alive[24], gone[24];
+	const struct slice add[] = { S("ZADD"), key, number(now, now_ms), k->world.member };
 	const struct slice remove[] = { S("ZREMRANGEBYSCORE"), key, S("-inf"), number(gone, now_ms - GONE_MS) };
 	const struct slice count[] = { S("ZCOUNT"), key, number(alive, now_ms - ALIVE_MS), S("+inf") };
-	const struct slice expire[] = { S("PEXPIRE"), key, S("120000") };
+	const struct slice expire[] = { S("PEXPIRE"), key, S("1200000") };
 	const struct redis_command commands[] = { { add, 4 }, { remove, 4 }, { count, 4 }, { expire, 3 } };
 
 	k->beating = redis_ask(k->redis, &(struct redis_ask){ .slot = slot, .commands = commands,

@@ -38,6 +38,9 @@ struct redis_published {                 /* one writer: the keeper */
 };
 
 /* ---- the keeper's side ---- */
+/* What machines tell each other (heartbeats, revocations, copies of keys) may take longer than a request
+ * waits for a limit. */
+#define REDIS_KEEPER_BUDGET_NS (1 * NS_PER_S)
 struct redis;
 struct redis_keeper;
 struct redis_keeper_world {
@@ -45,7 +48,7 @@ struct redis_keeper_world {
 	struct bundle *bundle;
 	struct loop *loop;
 	struct redis_published *published;
-	uint64_t member;                 /* of the fleet: the same for as long as this Sallyport runs */
+	struct slice member;             /* of the fleet, "id name": the same over restarts */
 	/* done is called later, exactly once; len 0: nothing was found. */
 	void (*resolve)(void *with, const char *host, uint16_t port,
 		void (*done)(void *for_whom, const struct sockaddr_storage *found, size_t len), void *for_whom);
@@ -55,6 +58,8 @@ struct redis_keeper_world {
 struct redis_keeper *redis_keeper_open(const struct redis_keeper_world *w, struct config_errors *errors);
 /* After the resolver: what it still looks up must not be answered any more. */
 void redis_keeper_close(struct redis_keeper *k);
+/* Before that, where the whole Sallyport ends: the fleet is told, and nobody waits for this machine. */
+void redis_keeper_leave(struct redis_keeper *k);
 /* At the beginning and the end of a turn, as redis_sweep and redis_flush; and how long it may sleep. */
 void redis_keeper_sweep(struct redis_keeper *k);
 void redis_keeper_flush(struct redis_keeper *k);

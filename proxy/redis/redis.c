@@ -58,6 +58,7 @@ struct redis *redis_open(const struct redis_world *w, struct config_errors *erro
 		return NULL;
 	r->world = *w;
 	r->config = w->config->root.redis;
+	r->budget_ns = w->budget_ns ? w->budget_ns : r->config->budget;
 	r->loop = w->loop;
 	list_init(&r->asks_idle);
 	list_init(&r->asks_age);

@@ -9,6 +9,7 @@
 #define FIRST_TIMES 5
 #define QUIET_NS (10 * NS_PER_S)      /* between two lines of the log about a shard that stays down ... */
 #define QUIET_OTHER_NS (1 * NS_PER_S) /* ... for another reason */
+#define FAR 20                        /* probes answered too late, all in a row: it is not a moment's load */
 
 static uint64_t now_of(const struct shard *s)
 {
@@ -18,7 +19,7 @@ static uint64_t now_of(const struct shard *s)
 static void become(struct shard *s, enum redis_state state)
 {
 	s->state = state;
-	s->good = s->bad = 0;
+	s->good = s->bad = s->far = 0;
 	metrics_set(s->series_up, state == REDIS_UP);
 	metrics_set(s->series_down, state != REDIS_UP);
 }
@@ -153,6 +154,17 @@ void shard_greeted(struct shard *s)
 
 /* ---- probes ---- */
 
+static void note_distance(struct shard *s, uint64_t took_ns)
+{
+	const struct redis *r = s->redis;
+
+	s->far = took_ns > r->budget_ns ? s->far + 1 : 0;
+	if (s->far == FAR && !r->world.budget_ns)
+		log_warn("redis %s answers after %.3g ms, later than redis.budget (%.3g ms): each machine holds its "
+			"share of the fleet's limits until Redis is nearer or the budget is longer", s->name,
+			(double)took_ns / NS_PER_MS, (double)r->budget_ns / NS_PER_MS);
+}
+
 static void on_ping(void *with, const struct redis_answer *a)
 {
 	struct shard *s = with;
@@ -162,7 +174,9 @@ static void on_ping(void *with, const struct redis_answer *a)
 		return;
 	if (a->outcome == REDIS_REFUSED && s->state != REDIS_DOWN)
 		shard_fail(s, "error", a->values[0].text);
-	bool good = a->outcome == REDIS_ANSWERED && a->theirs_ns <= s->redis->config->budget;
+	bool good = a->outcome == REDIS_ANSWERED && a->theirs_ns <= s->redis->budget_ns;
+	if (a->outcome == REDIS_ANSWERED && s->state == REDIS_DOWN)
+		note_distance(s, a->theirs_ns);
 	s->good = good ? s->good + 1 : 0;
 	if (s->state == REDIS_DOWN && s->good >= GOOD_IN_A_ROW)
 		settle(s);

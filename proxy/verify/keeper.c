@@ -131,6 +131,7 @@ struct verify_keeper *verify_keeper_open(const struct config *c, struct bundle *
 	k->snapshots = snapshots_open(k->kept);
 	revocations_open(&k->revoked, &p->revoked, k->kept, world.wall_s(world.with));
 	share_open(&k->share, c, &k->world, &k->revoked, on_news, k);
+	seen_open(&k->seen, &k->share, &k->world);
 	keycopies_open(&k->copies, c, &k->world);
 	for (size_t i = 0; i < k->len; i++) {
 		k->source[i].config = &c->root.issuers[i];
@@ -200,7 +201,9 @@ uint64_t verify_keeper_tick(struct verify_keeper *k)
 	}
 	keeper_age_revocations(k);
 	uint64_t shares = k->len ? share_tick(&k->share, now) : UINT64_MAX;
+	uint64_t looks = k->len ? seen_tick(&k->seen, now) : UINT64_MAX;
 	next = shares < next ? shares : next;
+	next = looks < next ? looks : next;
 	return next > now ? next : now;
 }
 

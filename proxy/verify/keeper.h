@@ -9,7 +9,7 @@
 #include "verify/outbound.h"
 #include "verify/published.h"
 #include "verify/reach.h"
-#include "verify/share.h"
+#include "verify/seen.h"
 #include "verify/snapshot.h"
 
 #define COOLDOWN_NS (30 * NS_PER_S)         /* after a success, before a kid is asked for */
@@ -73,6 +73,7 @@ struct verify_keeper {
 	struct snapshots *snapshots;
 	struct revocations revoked;
 	struct share share;
+	struct seen seen;
 	struct keycopies copies;
 	uint64_t aged_ns;                /* when revocations were last looked over */
 	struct siphash_key hash;

@@ -108,6 +108,21 @@ enum verify_fleet verify_keeper_fleet_knows(const struct verify_keeper *k)
 	return revocations_unshared(&k->revoked) ? VERIFY_FLEET_UNTOLD : VERIFY_FLEET_TOLD;
 }
 
+void verify_keeper_ask_machines(struct verify_keeper *k, uint64_t until_ns)
+{
+	seen_want(&k->seen, until_ns);
+}
+
+bool verify_keeper_machines_know(const struct verify_keeper *k)
+{
+	return !k->share.keys || seen_by_all(&k->seen);
+}
+
+void verify_keeper_write_machines(const struct verify_keeper *k, struct text *t)
+{
+	seen_write(&k->seen, t);
+}
+
 const char *verify_keeper_revoked_lost(const struct verify_keeper *k)
 {
 	return revocations_lost_names[k->revoked.lost];

@@ -80,6 +80,7 @@ static void begin_reading(struct share *s, uint64_t now_ns)
 	s->from_ms = s->whole || s->newest_ms < SHARE_OVERLAP_MS ? 0 : s->newest_ms - SHARE_OVERLAP_MS;
 	s->offset = 0;
 	s->between = true;
+	s->began_ms = s->world->redis_ms(s->world->with, KEY);
 	if (s->whole) /* what is not found in it will be told again */
 		for (size_t i = 0; i < s->all->len; i++)
 			s->all->at[i].found = false;
@@ -133,6 +134,8 @@ static void take_page(struct share *s, const struct slice *texts, size_t len)
 	}
 	s->offset += len / 2;
 	s->between = len / 2 == SHARE_PAGE;
+	if (!s->between)
+		s->read_ms = s->began_ms;
 	if (s->between || !s->whole)
 		return;
 	s->whole_due_ns = now_of(s) + SHARE_WHOLE_NS;
@@ -154,6 +157,8 @@ static void on_answer(void *for_whom, bool answered, const struct slice *texts, 
 		take_page(s, texts, len);
 	if (done == SHARE_REMOVING)
 		s->removed_len = 0;
+	if (done == SHARE_TELLING)
+		s->told_ms = s->world->redis_ms(s->world->with, KEY);
 	for (size_t i = 0; done == SHARE_TELLING && i < s->told_len; i++)
 		revocations_are_shared(s->all, s->told[i].mark, s->told[i].at_ms);
 	bool more = s->between || s->removed_len || revocations_unshared(s->all);

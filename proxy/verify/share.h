@@ -32,6 +32,8 @@ struct share {
 	enum share_doing doing;     /* what is asked of Redis and not answered yet */
 	bool whole, between;        /* this reading; between two pages of one */
 	uint64_t due_ns, whole_due_ns, from_ms, newest_ms, offset;
+	uint64_t began_ms, read_ms; /* Redis's clock as the reading began; the same of the last that was ended */
+	uint64_t told_ms;           /* ... as the last record was taken; 0: none was */
 	struct { uint64_t mark, at_ms; } told[SHARE_BATCH];
 	size_t told_len;
 	char removed[SHARE_BATCH][SHARE_RECORD];

@@ -83,6 +83,7 @@ struct verify_world {           /* given by process/: time, fetching, disk */
 		void (*done)(void *for_whom, bool answered, const struct slice *texts, size_t texts_len),
 		void *for_whom);
 	uint64_t (*redis_ms)(void *with, struct slice key); /* its clock, since 1970 */
+	struct slice machine; /* "id name": what this machine is called in the fleet's heartbeats */
 };
 struct verify_keeper *verify_keeper_open(const struct config *c, struct bundle *b, struct verify_published *p,
 	struct verify_world world, struct slice machine_secret);
@@ -111,6 +112,13 @@ const char *verify_keeper_revoked_lost(const struct verify_keeper *k);
 /* Do the other machines have the means to know of every revocation given here? */
 enum verify_fleet { VERIFY_ALONE, VERIFY_FLEET_UNTOLD, VERIFY_FLEET_TOLD };
 enum verify_fleet verify_keeper_fleet_knows(const struct verify_keeper *k);
+/* Until then the other machines are asked whether they have read what was revoked here; and whether all have,
+ * which is so where there is no fleet. */
+void verify_keeper_ask_machines(struct verify_keeper *k, uint64_t until_ns);
+bool verify_keeper_machines_know(const struct verify_keeper *k);
+struct text;
+/* "machines":{"confirmed":["name (id)",...],"unconfirmed":[...]} */
+void verify_keeper_write_machines(const struct verify_keeper *k, struct text *t);
 /* One line per issuer for `status`: name, state, age, last failure; JSON objects separated by commas. */
 void verify_keeper_tell(const struct verify_keeper *k, void (*write)(void *with, struct slice piece),
                         void *with);

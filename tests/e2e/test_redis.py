@@ -62,7 +62,7 @@ def test_workers_and_keeper_use_a_redis_by_name_and_do_without_it(make_world, re
     assert f"  {server} up, used by 3 of 3 processes" in lines(w)
     names = redis.cli("client", "list")
     assert "name=sallyport-worker-0" in names and "name=sallyport-worker-1" in names and "name=sallyport-keeper" in names
-    assert 0 < int(redis.cli("pttl", "sallyport:dev:fleet")) <= 120000
+    assert 0 < int(redis.cli("pttl", "sallyport:dev:fleet")) <= 1200000
     redis.process.send_signal(signal.SIGSTOP)
     wait_until(lambda: metric(w, down) == 3, 20)
     assert exchange(connect(w.port, w.ca), "GET", "/open/hello")[0] == 200

@@ -19,11 +19,11 @@ static void resolve(void *with, const char *host, uint16_t port,
 	done(for_whom, &found, resolves);
 }
 
-static struct redis_keeper *open_keeper(uint64_t member, struct redis_published *p)
+static struct redis_keeper *open_keeper(const char *member, struct redis_published *p)
 {
 	struct config_errors errors = { 0 };
 	const struct redis_keeper_world w = { .config = real.config, .bundle = real.bundle, .loop = real.loop,
-		.published = p, .member = member, .resolve = resolve };
+		.published = p, .member = slice_of(member), .resolve = resolve };
 	struct redis_keeper *k = redis_keeper_open(&w, &errors);
 
 	assert_non_null(k);
@@ -81,11 +81,11 @@ static void a_fleet_is_counted_by_its_hearts(void **state)
 	configure(config);
 	assert_int_equal(redis_fleet_size(&first.fleet, real.config), 1);
 	resolves = false;
-	one = open_keeper(11, &first);
+	one = open_keeper("11 one", &first);
 	UNTIL_OF(resolved > 0);
 	resolves = true;
 	UNTIL_OF(atomic_load(&first.fleet.size) == 1);
-	two = open_keeper(22, &second);
+	two = open_keeper("22 two", &second);
 	UNTIL_OF(atomic_load(&first.fleet.size) == 2 && atomic_load(&second.fleet.size) == 2);
 	assert_int_equal(redis_fleet_size(&first.fleet, real.config), 2);
 	assert_string_equal(cli("-p %u acl log", real.server[s].port), "\n");
