@@ -110,9 +110,10 @@ bool place_file(const struct place *p, const char *name, char to[static PATH_MAX
 	return false;
 }
 
-static int bound(const struct place *p, unsigned which)
+/* A socket bound to the port of 127.0.0.1, or -1 with errno. */
+static int bound(unsigned port)
 {
-	struct sockaddr_in at = { .sin_family = AF_INET, .sin_port = htons(p->port[which]),
+	struct sockaddr_in at = { .sin_family = AF_INET, .sin_port = htons((uint16_t)port),
 		.sin_addr.s_addr = htonl(INADDR_LOOPBACK) };
 	int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0), on = 1;
 
@@ -121,20 +122,54 @@ static int bound(const struct place *p, unsigned which)
 	    bind(fd, (struct sockaddr *)&at, sizeof at) == 0)
 		return fd;
 	int why = errno;
-	if (why == EADDRINUSE)
-		fprintf(stderr, "sallyport: port %u of 127.0.0.1, for %s, is taken by another program; "
-			"stop it, or choose four other ports in a row with --port N\n", p->port[which], roles[which]);
-	else
-		fprintf(stderr, "sallyport: cannot use port %u of 127.0.0.1, for %s: %s\n", p->port[which],
-			roles[which], strerror(why));
 	if (fd >= 0)
 		close(fd);
+	errno = why;
 	return -1;
+}
+
+/* The first of four free ports, some way above those that were asked for; where all are taken, one above. */
+static unsigned free_row(const struct place *p)
+{
+	const unsigned last = 65535 - PLACE_PORTS;
+
+	for (unsigned i = 1; i < 60; i++) {
+		unsigned first = (p->port[PLACE_PROXY] + i * 1000) % last, free = 0;
+		for (int fd; free < PLACE_PORTS && first >= 1024 && (fd = bound(first + free)) >= 0; free++)
+			close(fd);
+		if (free == PLACE_PORTS)
+			return first;
+	}
+	return p->port[PLACE_PROXY] % (last - 1024) + 1024;
+}
+
+static void tell_why(const struct place *p, unsigned which, int why)
+{
+	unsigned instead;
+
+	if (why != EADDRINUSE) {
+		fprintf(stderr, "sallyport: cannot use port %u of 127.0.0.1, for %s: %s\n", p->port[which],
+			roles[which], strerror(why));
+		return;
+	}
+	instead = free_row(p);
+	fprintf(stderr, "sallyport: port %u of 127.0.0.1, for %s, is taken by another program; stop it, or take "
+		"four other ports in a row: make dev DEV=\"--port %u\", which is %s dev --port %u\n",
+		p->port[which], roles[which], instead, p->binary, instead);
+}
+
+static int claim(const struct place *p, unsigned which)
+{
+	int fd = bound(p->port[which]);
+
+	if (fd < 0)
+		tell_why(p, which, errno);
+	return fd;
 }
 
 int place_listen(const struct place *p, unsigned which)
 {
-	int fd = bound(p, which);
+	int fd = claim(p, which);
 
 	if (fd >= 0 && listen(fd, 1024) != 0) {
 		fprintf(stderr, "sallyport: cannot listen on port %u of 127.0.0.1: %s\n", p->port[which],
@@ -147,7 +182,7 @@ int place_listen(const struct place *p, unsigned which)
 
 bool place_is_free(const struct place *p, unsigned which)
 {
-	int fd = bound(p, which);
+	int fd = claim(p, which);
 
 	if (fd < 0)
 		return false;

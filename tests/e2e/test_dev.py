@@ -1,7 +1,7 @@
 """`sallyport dev`: every line that it prints is pasted into a shell, and the answer shown must be true."""
 import os, pathlib, re, shutil, signal, subprocess, tempfile
 import pytest
-from house import BINARY, free_port, run, wait_until
+from house import BINARY, ROOT, free_port, run, wait_until
 
 
 @pytest.fixture(scope="module")
@@ -99,7 +99,27 @@ def test_lines_hold_in_another_terminal_and_beside_an_office_proxy(short_path):
 def test_a_taken_port_is_told_in_one_sentence(dev):
     port = re.search(r"https://127\.0\.0\.1:(\d+)/", dev.text).group(1)
     done = run(BINARY, "dev", "--port", port, env=dev.env)
-    assert done.returncode == 1 and f"port {port}" in done.stderr and "--port" in done.stderr
+    assert done.returncode == 1 and f"port {port}" in done.stderr and len(done.stderr.splitlines()) == 1
+    # the command that it names helps
+    words = re.search(r'make dev DEV="(--port (\d+))"', done.stderr)
+    assert f"{BINARY} dev {words[1]}" in done.stderr
+    with subprocess.Popen([BINARY, "dev", *words[1].split()], stdout=subprocess.PIPE, text=True, env=dev.env) as process:
+        assert f"https://127.0.0.1:{words[2]}/" in process.stdout.readline()
+        process.send_signal(signal.SIGINT)
+        assert process.wait(10) == 0
+
+
+def test_the_readme_shows_the_lines_that_are_printed(dev):
+    """As they are for who runs `make dev` in a clone, with nothing set."""
+    printed = dev.text[dev.text.index("# a call with a token"):dev.text.index("\nCtrl-C")]
+    port = int(re.search(r"https://127\.0\.0\.1:(\d+)/", dev.text).group(1))
+    for was, shown in ((f"XDG_STATE_HOME={dev.where} ", ""), (f"{dev.where}/sallyport/dev-{port}", "~/.local/state/sallyport/dev"),
+                       (f" --port {port}", ""), (f":{port}/", ":8443/"), (f":{port + 1}/", ":8444/"),
+                       ("--noproxy '*' ", ""), (BINARY, "build/release/sallyport")):
+        printed = printed.replace(was, shown)
+    readme = (ROOT / "README.md").read_text()
+    block = "\n".join(line[4:] for line in readme.splitlines() if line.startswith("    ") or not line)
+    assert printed in block
 
 
 def test_minted_tokens_are_what_was_asked_for(dev):
