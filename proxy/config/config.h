@@ -9,9 +9,12 @@
 #include "config/types.h"
 
 /* ---- the structures: one per SCOPE of options.def, fields named by its rows ---- */
+#ifndef CONFIG_MARK
+#define CONFIG_MARK /* `make lint` marks every field and sees which ones nobody reads */
+#endif
 #define SCOPE(name, where, text) struct config_##name {
-#define OPTION(name, type, def, min, max, when, text) CONFIG_##type name;
-#define WORDS(name, words, def, when, text) int name; /* index into words */
+#define OPTION(name, type, def, min, max, when, text) CONFIG_##type name CONFIG_MARK;
+#define WORDS(name, words, def, when, text) int name CONFIG_MARK; /* index into words */
 #define GROUP(name, scope, text) struct config_##scope name;
 #define PART(name, scope, text) struct config_##scope *name; /* NULL where absent */
 #define LIST(name, scope, text) struct config_##scope *name; size_t name##_len;

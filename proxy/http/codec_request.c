@@ -82,6 +82,7 @@ static void set_connection(struct request *r, const struct head_scan *s)
 	r->upgrade_websocket = words.upgrade && r->version == 11 && !r->has_body &&
 	                       slice_same(r->method, S("GET")) && head_has(s->seen, HEADER_UPGRADE) &&
 	                       !head_has(s->twice, HEADER_UPGRADE) &&
+	                       !head_has(s->twice, HEADER_SEC_WEBSOCKET_KEY) && /* RFC 6455 section 11.3.1 */
 	                       slice_same_nocase(headers_find(&r->headers, HEADER_UPGRADE)->value,
 	                                         S("websocket"));
 }

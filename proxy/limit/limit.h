@@ -3,8 +3,7 @@
  * A bucket is one 64-bit theoretical arrival time in ns; the table is lock-free, of fixed size, with bounded
  * probing, and outlives workers and reloads. A slot is two 64-bit atomics, key tag and time, each valid by
  * itself. A tag is SipHash-2-4 of the limit's name and the key's parts (each with kind and length) under a
- * random key that lies in the table's header; it alone says where the key lies, so that a table of another
- * size can import it.
+ * random key that lies in the table's header; it alone says where the key lies.
  *
  * A slot is given to another key only where its bucket is full again: a debtor is never forgotten, however
  * many keys a stranger makes up. Where all sixteen slots of a key's two neighbourhoods are debtors the
@@ -54,9 +53,6 @@ struct limit_table;
 /* Lays the table out where memory (64-byte aligned) is still zero; the first attach happens before other
  * processes know the memory. NULL: it was laid out by another version or for another size. */
 struct limit_table *limit_table_attach(void *memory, uint64_t slots);
-/* Brings the debtors of an older table of another size along, and its hash key: before limits_open, and
- * before the new table is used. Where the new one is crowded those who owe most stay. */
-void limit_table_import(struct limit_table *to, struct limit_table *from, uint64_t now_ns);
 /* How many buckets are not full, from a sample of at most 65536: for the gauge limit_table_used. */
 uint64_t limit_table_used(const struct limit_table *t, uint64_t now_ns);
 

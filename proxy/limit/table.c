@@ -319,28 +319,6 @@ bool table_forgive(struct limit_table *t, uint64_t tag, uint64_t now_ns)
 	return false;
 }
 
-static void import(struct limit_table *to, uint64_t tag, uint64_t tat, uint64_t now_ns)
-{
-	struct near near = near_of(to, tag);
-	uint64_t least;
-	struct slot *s = choose(&near, now_ns, &least);
-
-	if (least >= tat)
-		return;
-	atomic_store(&s->tag, tag);
-	atomic_store(&s->tat, tat);
-}
-
-void limit_table_import(struct limit_table *to, struct limit_table *from, uint64_t now_ns)
-{
-	to->key = from->key;
-	for (uint64_t i = 0; i < from->hoods * NEAR; i++) {
-		uint64_t tag = atomic_load(&from->slot[i].tag), tat = atomic_load(&from->slot[i].tat);
-		if (tag && tat > now_ns)
-			import(to, tag, tat, now_ns);
-	}
-}
-
 uint64_t limit_table_used(const struct limit_table *t, uint64_t now_ns)
 {
 	uint64_t all = t->hoods * NEAR, looked = all < SAMPLE ? all : SAMPLE, used = 0;

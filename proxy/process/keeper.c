@@ -10,6 +10,7 @@
 #define TICKETS_S (12 * 3600)       /* as ticket_keys_make counts periods */
 #define SETTLED_NS (1500 * NS_PER_MS) /* names that take longer are not waited for */
 #define CONFIRM_LOOK_NS (5 * NS_PER_MS) /* between two looks at who has confirmed */
+#define COUNT_NS (1 * NS_PER_S)     /* between two looks at how full the table of limits is */
 #define FAREWELL_NS (1 * NS_PER_S)  /* for the last answers to be taken */
 
 /* ---- what workers see ---- */
@@ -63,6 +64,16 @@ static void hear_workers(struct keeper *k)
 			answer(k, &ask);
 }
 
+/* One process counts for all; a look costs less than a millisecond. */
+static void count_buckets(struct keeper *k)
+{
+	if (k->loop->now_ns < k->count_ns)
+		return;
+	k->count_ns = k->loop->now_ns + COUNT_NS;
+	metrics_set(metrics_lone(METRIC_limit_table_used),
+		(int64_t)limit_table_used(k->shared->limits, k->loop->now_ns));
+}
+
 /* ---- its turn ---- */
 
 static void retire(struct keeper *k)
@@ -97,6 +108,7 @@ static void keep(struct keeper *k)
 	k->forward_due_ns = forward_keeper_tick(k->forward);
 	renew_tickets(k, false);
 	tell_workers(k);
+	count_buckets(k);
 	if (k->serving)
 		return;
 	/* what is published for the first time is whole once every name has been looked up */

@@ -31,7 +31,7 @@ struct keeper {
 	struct waiting waiting[RELOADS_MAX];
 	unsigned waiting_len, confirming_len;
 	struct confirming *confirming; /* revocations whose workers are being waited for */
-	uint64_t asked_ns, verify_due_ns, forward_due_ns, opened_ns, leave_ns;
+	uint64_t asked_ns, verify_due_ns, forward_due_ns, opened_ns, leave_ns, count_ns;
 	uint64_t endpoints_moved;
 	bool keys_moved, serving, retired, redis_forbids;
 };

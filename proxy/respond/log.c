@@ -208,6 +208,8 @@ static void put_decisions(struct text *t, const struct request *r)
 {
 	if (r->route)
 		put(t, S(",\"sallyport.route\":\""), r->route->name, 64);
+	if (r->route && r->route->reconcile)
+		text_add(t, S(",\"sallyport.reconcile\":true"));
 	put_word(t, S(",\"sallyport.reason\":\""), respond_reason(r));
 	put_identity(t, &r->identity);
 	put_word(t, S(",\"sallyport.class\":\""), class_names[r->class]);

@@ -1,8 +1,10 @@
 """Limits by what a login's body says."""
 import json
+import re
 import pytest
-from house import BINARY, connect, exchange, header, read_answer, run
+from house import BINARY, connect, exchange, header, read_answer, run, wait_until
 from test_http2 import Client
+from test_seen import ask
 
 LIMITS = """
   per-name: {key: ["form:username"], rate: 1/h, burst: 3}
@@ -109,3 +111,13 @@ def test_hot_keys_are_counted_over_all_workers_and_outlive_a_reload(logins):
     assert post(logins, "/form/many", b"username=grace")[0] == 429
     key = next(k for k in limits(logins, "--show-keys")[1]["keys"] if k.get("value") == "grace")
     assert key["remaining"] == 0
+
+
+def test_the_metrics_say_how_full_the_table_is(logins):
+    def used():
+        text = ask(logins.status_port, "/metrics")[1]
+        return int(re.search(r"^sallyport_limit_table_used (\d+)$", text, re.M).group(1))
+    before = used()
+    for n in range(20):
+        assert post(logins, "/form/table", b"username=table-%d" % n)[0] == 200
+    wait_until(lambda: used() >= before + 20)

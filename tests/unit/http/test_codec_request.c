@@ -109,6 +109,9 @@ static void only_a_plain_websocket_upgrade_counts(void **state)
 	assert_false(upgrades(S(UPGRADE("GET", "1.1", "upgrade", "h2c") "\r\n")));
 	assert_false(upgrades(S(UPGRADE("GET", "1.1", "upgrade", "h2c, websocket") "\r\n")));
 	assert_false(upgrades(S(UPGRADE("GET", "1.1", "upgrade", "websocket") "Upgrade: h2c\r\n\r\n")));
+	assert_true(upgrades(S(UPGRADE("GET", "1.1", "upgrade", "websocket") "Sec-WebSocket-Key: a\r\n\r\n")));
+	assert_false(upgrades(S(UPGRADE("GET", "1.1", "upgrade", "websocket")
+	                        "Sec-WebSocket-Key: a\r\nSec-WebSocket-Key: b\r\n\r\n")));
 	assert_false(upgrades(S(UPGRADE("GET", "1.0", "upgrade", "websocket") "\r\n")));
 	assert_false(upgrades(S(UPGRADE("POST", "1.1", "upgrade", "websocket") "\r\n")));
 	assert_false(upgrades(S(UPGRADE("GET", "1.1", "upgrade", "websocket") "Content-Length: 1\r\n\r\n")));

@@ -215,25 +215,6 @@ static void full_buckets_make_room(void **state)
 	drop(t);
 }
 
-static void debtors_move_to_a_larger_and_to_a_smaller_table(void **state)
-{
-	struct gcra g = gcra_of((struct rate){ 1, NS_PER_S }, 1);
-	struct limit_table *small = table_of(1024), *large = table_of(65536), *tiny = table_of(64);
-
-	(void)state;
-	for (uint64_t key = 0; key < 300; key++)
-		assert_true(take(small, key, g, START));
-	limit_table_import(large, small, START + 1);
-	for (uint64_t key = 0; key < 300; key++)
-		assert_false(take(large, key, g, START + 1));
-	assert_true(take(large, 1000, g, START + 1));
-	limit_table_import(tiny, large, START + 1);
-	assert_true(limit_table_used(tiny, START + 1) >= 56);
-	drop(small);
-	drop(large);
-	drop(tiny);
-}
-
 /* ---- several processes ---- */
 
 #define ATTEMPTS 100000 /* of each worker */
@@ -395,7 +376,6 @@ int main(void)
 		cmocka_unit_test(a_crowd_of_limits_never_fails_a_newcomer_for_long),
 		cmocka_unit_test(a_flood_of_keys_neither_grows_the_table_nor_frees_a_debtor),
 		cmocka_unit_test(full_buckets_make_room),
-		cmocka_unit_test(debtors_move_to_a_larger_and_to_a_smaller_table),
 		cmocka_unit_test(workers_that_hammer_one_key_admit_exactly_its_due),
 		cmocka_unit_test(made_up_keys_beside_a_hammered_one_change_nothing),
 		cmocka_unit_test(a_key_that_all_workers_bring_at_once_is_one_key),

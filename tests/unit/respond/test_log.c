@@ -43,6 +43,7 @@ static struct request *whole(void)
 	struct request *r = fake_request();
 
 	route.name = S("api");
+	route.reconcile = true;
 	limit.id = S("api-per-key");
 	r->route = &route;
 	r->refusal.limit = &limit;
@@ -110,6 +111,7 @@ static void the_line_tells_what_happened(void **state)
 	assert_int_equal(json_integer_value(json_object_get(o, "server.port")), 443);
 	assert_true(json_is_true(json_object_get(o, "tls.resumed")));
 	assert_true(json_is_true(json_object_get(o, "sallyport.retried")));
+	assert_true(json_is_true(json_object_get(o, "sallyport.reconcile")));
 	json_decref(o);
 }
 
