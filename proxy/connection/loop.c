@@ -39,6 +39,8 @@ struct loop *loop_open(void)
 	l->now_ns = l->clock();
 	l->wall_ns = l->wall();
 	list_init(&l->ready);
+	list_init(&l->unsure);
+	deadline_init(&l->unsure_due, wires_on_unsure);
 	list_init(&l->accepting);
 	list_init(&l->graveyard);
 	deadline_wheel_init(&l->wheel, l->now_ns);

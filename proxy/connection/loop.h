@@ -20,6 +20,8 @@ struct loop {
 	uint64_t turns;
 	struct deadline_wheel wheel, brief; /* of DEADLINE_SLOT_NS; of DEADLINE_BRIEF_NS */
 	struct list ready;            /* wires whose flags changed */
+	struct list unsure;           /* wires of which the last edge may have told less than it knew */
+	struct deadline unsure_due;   /* armed while there are any */
 	struct list accepting;        /* listeners with something to accept */
 	struct event timer;           /* wakes the loop for the wheel; moved only when it would be late */
 	uint64_t timer_due_ns;        /* 0: not armed */
@@ -51,4 +53,5 @@ void loop_bury(struct loop *l, struct grave *g, void (*bury)(struct grave *g));
 /* Private to connection/: the loop delivers what its callbacks flagged. */
 struct wire;
 void wire_deliver(struct wire *w);
+void wires_on_unsure(struct deadline *d);
 void listeners_accept(struct loop *l);

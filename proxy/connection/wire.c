@@ -38,6 +38,7 @@ struct wire *wire_open(struct loop *l, int fd, bool connecting)
 	w->writable = !connecting;
 	w->moved_ns = l->now_ns;
 	list_init(&w->ready_link);
+	list_init(&w->unsure_link);
 	return w;
 }
 
@@ -47,12 +48,66 @@ void wire_nudge(struct wire *w)
 		list_push(&w->loop->ready, &w->ready_link);
 }
 
-void wire_look(struct wire *w)
+void wires_look(struct wire *const *at, size_t len)
 {
-	struct pollfd look = { .fd = w->fd };
+	struct pollfd look[WIRES_LOOKED_AT];
 
-	if (poll(&look, 1, 0) == 1 && look.revents & (POLLERR | POLLHUP))
-		w->hung_up = true;
+	check(len <= WIRES_LOOKED_AT);
+	for (size_t i = 0; i < len; i++) {
+		look[i] = (struct pollfd){ .fd = at[i]->fd, .events = POLLIN };
+		list_remove(&at[i]->unsure_link);
+	}
+	if (poll(look, len, 0) <= 0)
+		return;
+	for (size_t i = 0; i < len; i++) {
+		at[i]->readable |= look[i].revents != 0;
+		at[i]->hung_up |= (look[i].revents & (POLLERR | POLLHUP)) != 0;
+	}
+}
+
+static void become_unsure(struct wire *w)
+{
+	struct loop *l = w->loop;
+
+	if (wire_is_unsure(w))
+		return;
+	if (list_is_empty(&l->unsure))
+		deadline_set(&l->brief, &l->unsure_due, l->now_ns + WIRE_UNSURE_NS);
+	list_push(&l->unsure, &w->unsure_link);
+}
+
+/* What moved meanwhile, either way, was alive then: it stays for another while. */
+static void look_at_quiet(struct loop *l, struct list *all)
+{
+	struct wire *quiet[WIRES_LOOKED_AT];
+	struct list *node;
+	size_t len = 0;
+
+	while (len < WIRES_LOOKED_AT && (node = list_shift(all))) {
+		struct wire *w = list_entry(node, struct wire, unsure_link);
+		if (l->now_ns - w->moved_ns < WIRE_UNSURE_NS)
+			list_push(&l->unsure, &w->unsure_link);
+		else
+			quiet[len++] = w;
+	}
+	wires_look(quiet, len);
+	for (size_t i = 0; i < len; i++)
+		if (quiet[i]->readable)
+			wire_nudge(quiet[i]);
+}
+
+void wires_on_unsure(struct deadline *d)
+{
+	struct loop *l = list_entry(d, struct loop, unsure_due);
+	struct list all, *node;
+
+	list_init(&all);
+	while ((node = list_shift(&l->unsure)))
+		list_push(&all, node);
+	while (!list_is_empty(&all))
+		look_at_quiet(l, &all);
+	if (!list_is_empty(&l->unsure))
+		deadline_set(&l->brief, &l->unsure_due, l->now_ns + WIRE_UNSURE_NS);
 }
 
 static void fail(struct wire *w, int error)
@@ -85,10 +140,13 @@ ssize_t wire_raw_read(struct wire *w, void *to, size_t cap)
 	if (got > 0) {
 		w->bytes_in += (uint64_t)got;
 		w->moved_ns = w->loop->now_ns;
-		if ((size_t)got < cap && !w->hung_up)
+		if ((size_t)got < cap && !w->hung_up) {
 			w->readable = false;
+			become_unsure(w);
+		}
 		return got;
 	}
+	list_remove(&w->unsure_link); /* the kernel has told all it knows */
 	if (got == 0) {
 		w->ended = true;
 		return WIRE_END;
@@ -276,6 +334,7 @@ void wire_close(struct wire *w)
 	w->closed = true;
 	w->on_ready = NULL;
 	list_remove(&w->ready_link);
+	list_remove(&w->unsure_link);
 	if (w->layer)
 		w->layer->free(w);
 	event_del(&w->event);

@@ -1,7 +1,9 @@
 /* wire.h -- one non-blocking socket, perhaps with TLS on it. Part of connection's door.
  *
  * Registered once, edge-triggered. "Readable" is remembered: a read that comes back short clears it, but
- * after the peer's FIN only a read of 0 does. A write never blocks: what the kernel does not take is queued,
+ * after the peer's FIN only a read of 0 does. A reset that came in the same moment as data is told by nothing
+ * more: after such a read the wire is unsure, and is looked at when it has been quiet for WIRE_UNSURE_NS, or
+ * by whoever depends on it before. A write never blocks: what the kernel does not take is queued,
  * and the owner watches wire_backlog() and stops reading the other side above WIRE_HIGH. The owner sets
  * on_ready and owner; on_ready is called once per turn in which anything changed. */
 #pragma once
@@ -9,6 +11,8 @@
 #include <sys/types.h>
 
 #define WIRE_HIGH (64 * 1024) /* bytes queued over which nothing more should be written */
+#define WIRE_UNSURE_NS (25 * NS_PER_MS) /* after a short read, to twice that: is there an end behind it? */
+#define WIRES_LOOKED_AT 64 /* at once, at most */
 
 enum { WIRE_LATER = 0, WIRE_END = -1, WIRE_FAILED = -2 };
 
@@ -28,6 +32,7 @@ struct wire {
 	int fd;
 	struct event event;
 	struct list ready_link;
+	struct list unsure_link;      /* in loop->unsure: the last read came back short, none told more since */
 	struct grave grave;
 	const struct wire_layer *layer; /* NULL: plain */
 	void *layered;
@@ -65,9 +70,11 @@ static inline size_t wire_room(const struct wire *w)
 uint64_t wire_taken_ns(struct wire *w);
 /* Something may be read now without a new edge. */
 bool wire_is_readable(const struct wire *w);
-/* Nobody reads now, and something came: is the peer gone altogether? A reset comes as one more "readable",
- * behind what it sent before; then hung_up is set. One system call. */
-void wire_look(struct wire *w);
+/* Is there anything to read, or is the peer gone altogether? A reset comes as one more "readable", or with
+ * what was sent before it; then hung_up is set. One system call for all of them. */
+void wires_look(struct wire *const *at, size_t len);
+static inline void wire_look(struct wire *w) { wires_look(&w, 1); }
+static inline bool wire_is_unsure(const struct wire *w) { return !list_is_empty(&w->unsure_link); }
 /* Calls on_ready in this or the next turn even without an edge. */
 void wire_nudge(struct wire *w);
 

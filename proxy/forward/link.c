@@ -71,12 +71,41 @@ static enum link_result begin(struct endpoint *e, struct request *r, struct link
 	return link_progress(l);
 }
 
+/* Whether those kept lately are still there: of a reset right behind the answer nothing else tells. */
+static void look_at_newest(struct endpoint *e)
+{
+	struct wire *unsure[WIRES_LOOKED_AT];
+	size_t len = 0;
+
+	for (struct list *n = e->idle.prev; n != &e->idle && len < WIRES_LOOKED_AT; n = n->prev) {
+		struct wire *w = list_entry(n, struct link, idle_link)->wire;
+		if (!wire_is_unsure(w))
+			break;
+		unsure[len++] = w;
+	}
+	if (len)
+		wires_look(unsure, len);
+}
+
+/* Newest first: the coldest ones die. NULL: there is none that is any good. */
+static struct link *newest(struct endpoint *e)
+{
+	while (!list_is_empty(&e->idle)) {
+		struct link *l = list_entry(e->idle.prev, struct link, idle_link);
+		look_at_newest(e);
+		if (is_quiet(l->wire))
+			return l;
+		link_close(l);
+	}
+	return NULL;
+}
+
 enum link_result link_take(struct endpoint *e, struct request *r, bool fresh, struct link **to)
 {
-	if (fresh || list_is_empty(&e->idle))
+	struct link *l = fresh ? NULL : newest(e);
+
+	if (!l)
 		return begin(e, r, to);
-	struct link *l =
-	    list_entry(e->idle.prev, struct link, idle_link); /* newest first: the coldest ones die */
 	list_remove(&l->idle_link);
 	e->idle_len--;
 	l->request = r;

@@ -126,12 +126,57 @@ static void whoever_keeps_none_keeps_none(void **state)
 	close_place(&p);
 }
 
+/* An answer and a reset in one moment, for every other of them: they were kept, and are not used again. */
+static void one_that_was_reset_right_behind_its_answer_is_not_used_again(void **state)
+{
+	enum { MANY = 100 };
+	struct request r = { 0 };
+	struct link *links[MANY];
+	struct place p;
+	int peers[MANY];
+	char byte;
+
+	(void)state;
+	open_place(&p, MANY);
+	for (int i = 0; i < MANY; i++) {
+		assert_int_equal(link_take(&p.endpoint, &r, false, &links[i]), LINK_READY);
+		assert_true(wire_write(links[i]->wire, S("q"))); /* which lies unread when its peer goes */
+		peers[i] = accept(p.fd, NULL, NULL);
+		assert_int_equal(write(peers[i], "answer", 6), 6);
+		if (i % 2)
+			close(peers[i]);
+	}
+	for (int i = 0; i < MANY; i++) {
+		char answer[16];
+		links[i]->wire->on_ready = NULL;
+		while (wire_read(links[i]->wire, answer, sizeof answer) == WIRE_LATER)
+			loop_turn(p.loop, NS_PER_S);
+		link_keep(links[i]);
+	}
+	assert_int_equal(p.endpoint.idle_len, MANY);
+	for (int i = 0; i < MANY / 2; i++) {
+		assert_int_equal(link_take(&p.endpoint, &r, false, &links[i]), LINK_READY);
+		assert_true(links[i]->reused);
+		assert_true(wire_write(links[i]->wire, S("r")));
+	}
+	for (int i = 0; i < MANY; i += 2) {
+		assert_int_equal(read(peers[i], &byte, 1), 1);
+		assert_int_equal(read(peers[i], &byte, 1), 1);
+		assert_int_equal(byte, 'r');
+		close(peers[i]);
+	}
+	for (int i = 0; i < MANY / 2; i++)
+		link_close(links[i]);
+	close_place(&p);
+}
+
 int main(void)
 {
 	static const struct CMUnitTest tests[] = {
 		cmocka_unit_test(a_crowd_that_comes_again_finds_its_connections),
 		cmocka_unit_test(a_peak_is_forgotten_and_its_connections_close),
 		cmocka_unit_test(whoever_keeps_none_keeps_none),
+		cmocka_unit_test(one_that_was_reset_right_behind_its_answer_is_not_used_again),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

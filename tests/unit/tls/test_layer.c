@@ -329,6 +329,28 @@ static void a_client_that_leaves_in_the_handshake_is_told_from_one_that_objects(
 	SSL_CTX_free(distrustful);
 }
 
+/* The client goes with bytes of ours unread, which is how a socket pair resets. */
+static void a_reset_right_behind_a_record_is_a_failure_and_no_silence(void **state)
+{
+	struct talk t;
+	ssize_t n = WIRE_LATER;
+
+	(void)state;
+	begin(&t, TLS1_3_VERSION, 0);
+	assert_true(wire_write(t.wire, S("never read")));
+	assert_int_equal(SSL_write(t.ssl, "half a message", 14), 14);
+	close(t.fd);
+	t.fd = -1;
+	loop_turn(t.loop, NS_PER_S);
+	assert_int_equal(wire_read(t.wire, got, BIG), 14);
+	for (int turns = 0; n == WIRE_LATER && turns < 10; turns++) {
+		loop_turn(t.loop, 200 * NS_PER_MS);
+		n = wire_read(t.wire, got, BIG);
+	}
+	assert_int_equal(n, WIRE_FAILED);
+	talk_close(&t);
+}
+
 int main(void)
 {
 #define TEST(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
@@ -343,6 +365,7 @@ int main(void)
 		TEST(what_others_left_in_the_queue_of_errors_is_not_this_wires),
 		TEST(half_a_record_and_a_fin_are_a_truncation),
 		TEST(a_record_that_was_changed_fails_the_wire),
+		TEST(a_reset_right_behind_a_record_is_a_failure_and_no_silence),
 		TEST(shutting_says_goodbye_and_still_reads),
 		TEST(a_client_that_sends_no_data_does_not_hold_the_turn),
 		TEST(a_client_that_leaves_in_the_handshake_is_told_from_one_that_objects),
