@@ -45,6 +45,13 @@ static void check_door(struct check *k, const struct config_route *r)
 {
 	if (r->check == ASKER_NONE)
 		return;
+	if (r->host.len)
+		COMPLAIN(k, &r->host, r,
+		         "a check route has no host: its path is kept for questions whatever their Host is, which "
+		         "nginx and Caddy take from their client");
+	if (r->methods.len)
+		COMPLAIN(k, &r->methods, r,
+		         "a check route has no methods: its path is kept for questions of every method");
 	if (r->verify || r->anonymous || r->limits.len)
 		COMPLAIN(k, &r->check, r,
 		         "a check route has no verify, anonymous or limits: those of the described request's own "
@@ -162,6 +169,28 @@ static void check_overlap(struct check *k, struct index *table, struct config_ro
 	first->next = here;
 }
 
+static bool is_within(struct slice path, struct slice other)
+{
+	if (!slice_ends(other, S("/*")))
+		return slice_same(path, other);
+	size_t len = other.len - 1; /* a prefix also matches without its slash */
+	return slice_starts(path, slice_head(other, len)) || slice_same(path, slice_head(other, len - 1));
+}
+
+/* The path says which kind of proxy asks, so no two of them may be meant by one. */
+static void check_doors_apart(struct check *k, const struct config_route *r)
+{
+	for (const struct config_route *o = k->root->routes; r->check != ASKER_NONE && o < r; o++) {
+		if (o->check == ASKER_NONE || load_is_broken(k->load, &o->place))
+			continue;
+		if (is_within(r->path, o->path) || is_within(o->path, r->path))
+			COMPLAIN(k, &r->path, r,
+			         "the path of this check route and that of the one at %s:%u:%u lie within each other, so "
+			         "nobody could say which of them is asked",
+			         o->place.file, o->place.line, o->place.column);
+	}
+}
+
 /* What a route does not say is what its upstream, or http:, says. */
 static void fill(struct check *k, struct config_route *r)
 {
@@ -190,6 +219,7 @@ void check_routes(struct check *k)
 			continue;
 		check_route(k, r);
 		check_overlap(k, &table, r);
+		check_doors_apart(k, r);
 		fill(k, r);
 	}
 }

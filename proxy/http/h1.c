@@ -67,22 +67,44 @@ static void discard(struct h1 *h)
 	}
 }
 
+/* The target of a request line, empty where there is none. */
+static struct slice target_in(struct slice line)
+{
+	slice_cut(&line, ' ');
+	return slice_cut(&line, ' ');
+}
+
 /* Nothing can be taken for this request: say so without one. */
-static void refuse_unborn(struct h1 *h)
+static void refuse_unborn(struct h1 *h, struct slice line)
 {
 	struct slice body = S("{\"title\":\"too many requests are in flight\",\"status\":503,\"retry_after\":2}");
+	unsigned status = http_overloaded(h->c.server, target_in(line));
 	char store[512];
 	struct text t = TEXT(store);
 
-	text_add(&t, S("HTTP/1.1 503 Service Unavailable\r\nContent-Type: application/problem+json\r\n"
-		"Retry-After: 2\r\nSallyport-Reason: overloaded\r\nCache-Control: no-store\r\n"
-		"Connection: close\r\nContent-Length: "));
+	text_add(&t, S("HTTP/1.1 "));
+	text_u64(&t, status);
+	text_char(&t, ' ');
+	text_add(&t, status_phrase(status));
+	text_add(&t, S("\r\nContent-Type: application/problem+json\r\nRetry-After: 2\r\n"
+		"Sallyport-Reason: overloaded\r\nCache-Control: no-store\r\nConnection: close\r\n"));
+	if (status != 503)
+		text_field(&t, S("Sallyport-Status"), S("503"));
+	text_add(&t, S("Content-Length: "));
 	text_u64(&t, body.len);
 	text_add(&t, S("\r\n\r\n"));
 	text_add(&t, body);
+	check(!t.cut);
 	wire_write(h->c.wire, text_slice(&t));
-	http_count_overloaded();
 	linger(h);
+}
+
+static void wait_for_more(struct h1 *h)
+{
+	if (h->state != H1_IDLE)
+		return;
+	h1_move(h, H1_HEAD);
+	patience(h, h->c.server->config->root.timeouts.header);
 }
 
 /* The head lies in memory that will be used again: moves it, and all slices into it, to the request's arena.
@@ -165,17 +187,20 @@ static void parse(struct h1 *h, struct slice bytes)
 	size_t len = 0;
 
 	if (!r) {
-		refuse_unborn(h);
+		struct slice line = slice_head(bytes, slice_find(bytes, '\n'));
+		if (line.len < bytes.len || bytes.len >= BLOCK_SIZE) {
+			refuse_unborn(h, line);
+			return;
+		}
+		keep_rest(h, bytes, 0); /* who asks is known by the whole line */
+		wait_for_more(h);
 		return;
 	}
 	enum head_result result = head_read_request(bytes, &bounds, &h->seen, r, &len, &why);
 	if (result == HEAD_MORE) {
 		http_request_give(h->c.server, r);
 		keep_rest(h, bytes, 0);
-		if (h->state == H1_IDLE) {
-			h1_move(h, H1_HEAD);
-			patience(h, h->c.server->config->root.timeouts.header);
-		}
+		wait_for_more(h);
 		return;
 	}
 	h->seen = 0;

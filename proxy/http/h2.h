@@ -58,8 +58,8 @@ struct h2 {
 	uint32_t answers;          /* heads of answers that were submitted */
 	uint32_t calm;             /* not 0: end the session with this HTTP/2 error code */
 	struct h2_rest rests[H2_RESTS_MOST]; /* oldest first */
-	uint8_t rests_len;
-	uint8_t phase, leaving;
+	uint8_t rests_len, phase, leaving;
+	uint16_t unborn_status;    /* what a head for which no request could be taken is answered; 0: unknown */
 	bool spoken;               /* our SETTINGS were given to the wire */
 	bool choked;               /* some room() was 0 for the wire's backlog */
 };

@@ -320,12 +320,16 @@ void h2_data_send(struct h2_stream *s, size_t len)
 void h2_refuse_unborn(struct h2 *h, int32_t id)
 {
 	struct fields f = fields_in_scratch(h);
+	char digits[8];
+	struct text status = TEXT(digits);
 
-	add(&f, S(":status"), S("503"));
+	text_u64(&status, h->unborn_status ? h->unborn_status : http_overloaded(h->c.server, S("")));
+	add(&f, S(":status"), text_slice(&status));
+	if (h->unborn_status && h->unborn_status != 503)
+		add(&f, S("sallyport-status"), S("503"));
 	add(&f, S("content-length"), S("0"));
 	add(&f, S("retry-after"), S("2"));
 	add(&f, S("cache-control"), S("no-store"));
 	add(&f, S("sallyport-reason"), S("overloaded"));
 	nghttp2_submit_response(h->session, id, f.at, f.len, NULL);
-	http_count_overloaded();
 }

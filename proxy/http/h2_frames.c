@@ -99,6 +99,7 @@ static int on_begin_headers(nghttp2_session *session, const nghttp2_frame *frame
 		return 0;
 	}
 	h->head_ns = h->c.server->loop->now_ns;
+	h->unborn_status = 0;
 	h->heading = h2_stream_open(h, frame->hd.stream_id);
 	nghttp2_session_set_stream_user_data(session, frame->hd.stream_id, h->heading);
 	return 0;
@@ -115,10 +116,14 @@ static int on_header(nghttp2_session *session, const nghttp2_frame *frame, nghtt
                      nghttp2_rcbuf *value, uint8_t flags, void *with)
 {
 	struct h2_stream *s = find(session, with, frame->hd.stream_id);
+	struct h2 *h = with;
 
 	(void)flags;
-	if (!s)
+	if (!s) {
+		if (frame->headers.cat == NGHTTP2_HCAT_REQUEST && slice_same(view(name), S(":path")))
+			h->unborn_status = (uint16_t)http_overloaded(h->c.server, view(value));
 		return 0;
+	}
 	return s->told ? h2_trailer(s, view(name), view(value)) : h2_field(s, view(name), view(value));
 }
 

@@ -128,11 +128,13 @@ void http_request_give(struct http_server *s, struct request *r)
 	s->pool->kept++;
 }
 
-void http_count_overloaded(void)
+unsigned http_overloaded(const struct http_server *s, struct slice target)
 {
 	struct slice no = S(""), code = slice_of(fault_info[FAULT_OVERLOADED].code);
+	uint8_t asker = s->on_unborn ? s->on_unborn(s->with, target) : ASKER_NONE;
 
 	metrics_add(metrics_series(METRIC_faults_total, code, no, no, no), 1);
+	return asker_status((enum asker)asker, fault_info[FAULT_OVERLOADED].status);
 }
 
 void http_request_tunnels(struct http_server *s, struct request *r)

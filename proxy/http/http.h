@@ -55,6 +55,8 @@ struct http_server {            /* one per worker: what all its connections shar
 	void (*on_request)(void *with,
 	                   struct request *r); /* a whole head; r->fault set where it is bad already */
 	void (*on_touch)(void *with, const struct visitor *v); /* before this client's bytes are read */
+	/* enum asker: which kind of proxy asks by that target, where no request can be taken; may be NULL */
+	uint8_t (*on_unborn)(void *with, struct slice target);
 	void (*on_closed)(void *with, struct visitor *v);   /* the connection is gone; no request refers to v */
 	void *with;
 	bool draining;              /* close each connection after the request in hand */
@@ -78,8 +80,8 @@ ssize_t http_body_read(struct request *r, size_t *stash_used, void *to, size_t c
  * http.requests_in_flight_max. */
 struct request *http_request_take(struct http_server *s, struct visitor *v);
 void http_request_give(struct http_server *s, struct request *r);
-/* One for which none could be taken was answered all the same. */
-void http_count_overloaded(void);
+/* None can be taken for this target: the status to say that with, in the words of whoever asks. Counts it. */
+unsigned http_overloaded(const struct http_server *s, struct slice target);
 /* It has become a tunnel: its place is free for another request. */
 void http_request_tunnels(struct http_server *s, struct request *r);
 void http_server_init(struct http_server *s, struct loop *loop, const struct config *c);

@@ -1,6 +1,7 @@
-/* decision.c -- requests that another proxy holds and asks about: may this one pass? The described request
- * walks the same stations as one that came itself, under the same routes; where it would be forwarded the
- * answer is 200 with what an upstream would be told. conf/decision/ has the other proxies' side. */
+/* decision.c -- requests that another proxy holds and asks about: may this one pass? They are known by their
+ * path alone, before any host is looked at: nginx and Caddy ask with their client's Host. The described
+ * request walks the same stations as one that came itself, under the same routes; where it would be forwarded
+ * the answer is 200 with what an upstream would be told. conf/decision/ has the other proxies' side. */
 #include "journey/inside.h"
 
 static bool may_ask(const struct request *r)
@@ -8,36 +9,40 @@ static bool may_ask(const struct request *r)
 	return cidrs_have(&r->config->root.trusted_proxies, &r->visitor->peer);
 }
 
-/* The path of a check route without its star: what Envoy writes before the described path. */
-static struct slice prefix_of(const struct config_route *door)
+enum asker decision_asker(const struct journey *j, struct slice target)
 {
-	return slice_head(door->path, door->path.len - 1);
+	struct slice rest;
+	const struct route_facts *door = routes_door(j->routes, target, j->world.loop->scratch_head, &rest);
+
+	return door ? (enum asker)door->route->check : ASKER_NONE;
 }
 
-/* The route of the described request. A door does not open onto a door. */
-static struct route_facts *route_of_described(struct request *r, struct route_facts *door, enum fault *why,
+uint8_t decision_on_unborn(void *with, struct slice target)
+{
+	return (uint8_t)decision_asker(with, target);
+}
+
+struct route_facts *decision_door(struct request *r, struct slice *rest)
+{
+	struct route_facts *door = routes_door(r->journey->routes, r->target, r->loop->scratch_head, rest);
+
+	if (door)
+		request_asked(r, (enum asker)door->route->check);
+	return door;
+}
+
+struct route_facts *decision_judge(struct request *r, struct slice rest, enum fault *why,
 	struct route_facts **denied)
 {
-	const struct config_route *route = door->route;
-
-	*denied = door;
-	*why = may_ask(r) ? request_described(r, (enum asker)route->check, prefix_of(route)) : FAULT_ASKER;
-	if (*why != FAULT_NONE)
-		return NULL;
-	struct route_facts *found = routes_find(r->journey->routes, r, why, denied);
-	if (!found || found->route->check == ASKER_NONE)
-		return found;
-	*why = FAULT_NO_ROUTE;
 	*denied = NULL;
-	return NULL;
+	*why = may_ask(r) ? request_described(r, rest) : FAULT_ASKER;
+	return *why == FAULT_NONE ? routes_find(r->journey->routes, r, why, denied) : NULL;
 }
 
 struct route_facts *decision_route(struct request *r, enum fault *why, struct route_facts **denied)
 {
 	struct route_facts *found = routes_find(r->journey->routes, r, why, denied);
 
-	if (found && found->route->check != ASKER_NONE)
-		return route_of_described(r, found, why, denied);
 	if (!found || !found->route->decide)
 		return found;
 	*why = FAULT_NO_ROUTE; /* it is there for those who ask alone */

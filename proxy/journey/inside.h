@@ -17,6 +17,11 @@ void routes_close(struct routes *t);
  * methods did). */
 struct route_facts *routes_find(struct routes *t, const struct request *r, enum fault *why,
 	struct route_facts **denied);
+/* The check route whose path the target as received leads to or passes, for every host and method; NULL where
+ * there is none. *rest: what follows its prefix, from the slash on, with the query; empty where nothing does.
+ * scratch: room for the target. */
+struct route_facts *routes_door(const struct routes *t, struct slice target, char *scratch,
+	struct slice *rest);
 bool routes_know_host(const struct routes *t, struct slice host);
 
 struct guest {                     /* a connection from accept to close */
@@ -67,6 +72,14 @@ void arrival_on_closed(void *with, struct visitor *v);
 void arrival_on_touch(void *with, const struct visitor *v);
 void arrival_let_go(struct journey *j);
 /* decision.c: requests that another proxy holds and asks about */
+enum asker decision_asker(const struct journey *j, struct slice target);
+uint8_t decision_on_unborn(void *with, struct slice target); /* the same, for http/ */
+/* The check route that the request asks by, whatever its Host; r->asker is set. NULL: it is no question. */
+struct route_facts *decision_door(struct request *r, struct slice *rest);
+/* The route of the request that is described; NULL with *why where nobody may be told, or nobody judges. */
+struct route_facts *decision_judge(struct request *r, struct slice rest, enum fault *why,
+	struct route_facts **denied);
+/* The route of a request that is no question. */
 struct route_facts *decision_route(struct request *r, enum fault *why, struct route_facts **denied);
 enum pace decision_allow(struct request *r);
 /* Adds a field to r->answer; false where the arena is full. */

@@ -68,6 +68,7 @@ struct journey *journey_open(const struct journey_world *w, struct config_errors
 	j->http.on_request = journey_on_request;
 	j->http.on_closed = arrival_on_closed;
 	j->http.on_touch = arrival_on_touch;
+	j->http.on_unborn = decision_on_unborn;
 	j->http.with = j;
 	request_on_wake = journey_on_wake;
 	j->routes = routes_open(w->config);

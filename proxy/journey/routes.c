@@ -15,9 +15,11 @@ struct row {
 };
 
 struct routes {
-	struct row *rows;
-	struct route_facts *facts;
+	struct row *rows;          /* first those that speak for requests, in order of precedence; */
 	size_t len;
+	struct row *doors;         /* then check routes, in any */
+	size_t doors_len;
+	struct route_facts *facts; /* of all, as configured */
 };
 
 /* Of what it matches at least: a prefix also matches without its slash. */
@@ -61,21 +63,71 @@ static struct row row_of(const struct config_route *route, struct route_facts *f
 struct routes *routes_open(const struct config *c)
 {
 	struct routes *t = calloc(1, sizeof *t);
+	size_t all = c->root.routes_len;
 
 	check(t);
-	t->len = c->root.routes_len;
-	t->rows = calloc(t->len + 1, sizeof *t->rows);
-	t->facts = calloc(t->len + 1, sizeof *t->facts);
+	t->rows = calloc(all + 1, sizeof *t->rows);
+	t->facts = calloc(all + 1, sizeof *t->facts);
 	check(t->rows && t->facts);
-	for (size_t i = 0; i < t->len; i++) {
+	t->doors = t->rows + all;
+	for (size_t i = 0; i < all; i++) {
 		struct route_facts *f = &t->facts[i];
 		f->route = &c->root.routes[i];
 		f->seconds = metrics_series(METRIC_request_seconds, f->route->name, S(""), S(""), S(""));
 		memset(f->counts, 0xff, sizeof f->counts);
-		t->rows[i] = row_of(f->route, f);
+		if (f->route->check == ASKER_NONE)
+			t->rows[t->len++] = row_of(f->route, f);
+		else
+			*--t->doors = row_of(f->route, f);
 	}
+	t->doors_len = all - t->len;
 	qsort(t->rows, t->len, sizeof *t->rows, compare);
 	return t;
+}
+
+/* Is the path the door's to the letter, or the slash at *rest the last one of its prefix? */
+static bool leads_to(const struct row *door, struct slice path, size_t *rest)
+{
+	*rest = path.len;
+	if (!door->prefix)
+		return slice_same(path, door->path);
+	if (slice_starts(path, door->path)) {
+		*rest = door->path.len - 1;
+		return true;
+	}
+	/* an asterisk: Envoy's way to ask about OPTIONS * */
+	struct slice bare = slice_head(door->path, door->path.len - 1);
+	return slice_same(path, bare) ||
+		(bare.len && slice_starts(path, bare) && slice_same(slice_from(path, bare.len), S("*")));
+}
+
+/* In whatever way the door's path is spelled. */
+static bool leads_round_to(const struct row *door, struct slice path, char *to, size_t *rest)
+{
+	size_t len, end;
+
+	if (door->prefix && path_passes(path, door->path, to, rest))
+		return true;
+	*rest = path.len;
+	return path_normalise(path, to, &len) && leads_to(door, (struct slice){ to, len }, &end) &&
+		end == len;
+}
+
+struct route_facts *routes_door(const struct routes *t, struct slice target, char *scratch,
+	struct slice *rest)
+{
+	struct slice path = t->doors_len ? target_path(target) : S("");
+	size_t at;
+
+	for (size_t i = 0; i < t->doors_len; i++) {
+		const struct row *door = &t->doors[i];
+		if (!leads_to(door, path, &at) &&
+			(path_is_normal(path) || !leads_round_to(door, path, scratch, &at)))
+			continue;
+		*rest = at < path.len ? slice_from(target, (size_t)(path.at - target.at) + at) : S("");
+		return door->facts;
+	}
+	return NULL;
 }
 
 void routes_close(struct routes *t)

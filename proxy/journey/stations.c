@@ -134,24 +134,40 @@ static enum pace found(struct request *r, struct route_facts *facts)
 	return GO_ON;
 }
 
-enum pace route_enter(struct request *r)
+static enum pace lost(struct request *r, struct route_facts *last, enum fault why)
 {
-	struct journey *j = r->journey;
-	struct route_facts *facts, *denied;
-	enum fault why = request_address(r);
-
-	if (why != FAULT_NONE)
-		return request_fail(r, why);
-	if (is_misdirected(j, r))
-		return request_fail(r, FAULT_MISDIRECTED);
-	facts = decision_route(r, &why, &denied);
-	if (facts)
-		return found(r, facts);
-	if (denied) {
-		r->route = denied->route;
-		r->route_facts = denied;
+	if (last) {
+		r->route = last->route;
+		r->route_facts = last;
 	}
 	return request_fail(r, why);
+}
+
+/* A question. Its Host is that of the client of the proxy that asks, and is held against no connection. */
+static enum pace asked(struct request *r, struct route_facts *door, struct slice rest)
+{
+	struct route_facts *facts = NULL, *denied = NULL;
+	enum fault why = request_address(r);
+
+	if (why == FAULT_NONE)
+		facts = decision_judge(r, rest, &why, &denied);
+	return facts ? found(r, facts) : lost(r, denied ? denied : door, why);
+}
+
+enum pace route_enter(struct request *r)
+{
+	struct slice rest;
+	struct route_facts *door = decision_door(r, &rest), *facts, *denied;
+
+	if (door)
+		return asked(r, door, rest);
+	enum fault why = request_address(r);
+	if (why != FAULT_NONE)
+		return request_fail(r, why);
+	if (is_misdirected(r->journey, r))
+		return request_fail(r, FAULT_MISDIRECTED);
+	facts = decision_route(r, &why, &denied);
+	return facts ? found(r, facts) : lost(r, denied, why);
 }
 
 static uint32_t series_of(struct slice route, const struct request *r)

@@ -26,26 +26,28 @@ static enum fault by_fields(struct request *r, const char *method, const char *t
 	return why != FAULT_NONE ? why : request_retarget(r, m, t, h);
 }
 
-/* Envoy sends the request itself, its path behind the prefix. What the prefix is cut from is the target as
- * received: the path was normalised with the prefix on it, and might have climbed out of it. */
-static enum fault by_prefix(struct request *r, struct slice prefix)
+/* Envoy sends the request itself, its path behind the prefix. That path is read as Envoy got it: taken from
+ * the whole once that is normalised, it might have climbed out of the prefix. */
+static enum fault by_prefix(struct request *r, struct slice rest)
 {
-	struct slice host = r->authority;
-
-	if (!slice_starts(r->target, prefix))
+	if (!rest.len)
 		return FAULT_DESCRIPTION;
-	return request_retarget(r, r->method, slice_from(r->target, prefix.len - 1), host);
+	return request_retarget(r, r->method, rest, r->authority);
 }
 
-enum fault request_described(struct request *r, enum asker asker, struct slice prefix)
+void request_asked(struct request *r, enum asker asker)
 {
 	r->asked_by_head = slice_same(r->method, S("HEAD"));
 	r->asker = (uint8_t)asker;
-	switch (asker) {
+}
+
+enum fault request_described(struct request *r, struct slice rest)
+{
+	switch ((enum asker)r->asker) {
 	case ASKER_NGINX:
 		return by_fields(r, "X-Original-Method", "X-Original-URI", "Host");
 	case ASKER_ENVOY:
-		return by_prefix(r, prefix);
+		return by_prefix(r, rest);
 	case ASKER_TRAEFIK:
 	case ASKER_CADDY:
 		return by_fields(r, "X-Forwarded-Method", "X-Forwarded-Uri", "X-Forwarded-Host");
@@ -53,6 +55,27 @@ enum fault request_described(struct request *r, enum asker asker, struct slice p
 		break;
 	}
 	return FAULT_DESCRIPTION;
+}
+
+struct slice target_path(struct slice target)
+{
+	struct slice path = slice_head(target, slice_find(target, '?'));
+	size_t colon = slice_find(path, ':');
+
+	if (!slice_starts(path, S("/")) && slice_starts(slice_from(path, colon), S("://"))) {
+		path = slice_from(path, colon + 3);
+		path = slice_from(path, slice_find(path, '/'));
+	}
+	return path;
+}
+
+unsigned asker_status(enum asker asker, unsigned meant)
+{
+	if (asker == ASKER_NGINX && meant != 200 && meant != 401)
+		return 403;
+	if (asker == ASKER_ENVOY && meant >= 500)
+		return meant == 501 || meant == 505 ? 400 : 429; /* 501, 505: it would not help to come again */
+	return meant;
 }
 
 bool request_is_head(const struct request *r)

@@ -7,14 +7,26 @@
 
 struct request;
 
+/* It is a question of this kind of proxy, whatever becomes of it: its answer is in that one's words. Before
+ * request_described. */
+void request_asked(struct request *r, enum asker asker);
 /* The request that another proxy describes takes the place of the one that brought the description: method,
  * target and host are exchanged, checked and normalised as if they had come themselves. The description is
  * in the fields that this kind of proxy sends (nginx: X-Original-Method, X-Original-URI, Host; Traefik and
- * Caddy: X-Forwarded-Method, -Uri, -Host), for Envoy in the request itself, behind `prefix`, which ends in a
- * slash. DESCRIPTION where a field is missing or repeated. Only for peers that may speak for others. */
-enum fault request_described(struct request *r, enum asker asker, struct slice prefix);
+ * Caddy: X-Forwarded-Method, -Uri, -Host), for Envoy in the request itself: `rest` is what follows the prefix
+ * in its target as received, from the slash on; empty where nothing does. DESCRIPTION where a part is missing
+ * or repeated. Only for peers that may speak for others. */
+enum fault request_described(struct request *r, struct slice rest);
 /* Exchanges these three alone. The target must be in origin form. */
 enum fault request_retarget(struct request *r, struct slice method, struct slice target, struct slice host);
+
+/* The path of a target as received, without scheme, authority and query, and not normalised. */
+struct slice target_path(struct slice target);
+
+/* The status that says it to this kind of proxy. nginx's auth_request knows 2xx, 401 and 403, and takes all
+ * else for a failure of its own: 500. Envoy's ext_authz takes every 5xx for a failure of ours, which its
+ * failure_mode_allow may let pass. Sallyport-Status says what was meant. */
+unsigned asker_status(enum asker asker, unsigned meant);
 
 /* Is its answer to be sent without a body? */
 bool request_is_head(const struct request *r);

@@ -58,5 +58,9 @@ bool header_length(struct slice value, uint64_t *to);
  * root, and a dot segment with a parameter ("..;a", "..%3Ba").
  * The result is its own normal form. `to` has room for from.len bytes and does not overlap. */
 bool path_normalise(struct slice from, char *to, size_t *len);
+/* Does the path, read from the left as path_normalise does, ever stand at the prefix, which is in that form
+ * and ends in a slash? *rest: the offset of the slash that first took it there. What follows is not read, so
+ * it may leave the prefix again, or be unsound. `to` as above. */
+bool path_passes(struct slice from, struct slice prefix, char *to, size_t *rest);
 /* A quick look: true where the path is in that form. False says nothing. */
 bool path_is_normal(struct slice path);

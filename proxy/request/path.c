@@ -71,6 +71,38 @@ static bool end_segment(struct writer *w, bool slash)
 	return true;
 }
 
+/* The byte or escape at *i, which is left on its last byte; false where it may not stand in a path. */
+static bool step(struct writer *w, struct slice from, size_t *i)
+{
+	char c = from.at[*i];
+
+	if (char_is(c, CHAR_PATH)) {
+		w->to[w->len++] = c;
+		return true;
+	}
+	if (c != '%')
+		return c == '/' && end_segment(w, true);
+	if (!escape(w, slice_from(from, *i)))
+		return false;
+	*i += 2;
+	return true;
+}
+
+bool path_passes(struct slice from, struct slice prefix, char *to, size_t *rest)
+{
+	struct writer w = { to, 1, 1 };
+
+	if (from.len == 0 || from.at[0] != '/')
+		return false;
+	to[0] = '/';
+	for (size_t i = 0; i == 0 || (i < from.len && step(&w, from, &i)); i++)
+		if (from.at[i] == '/' && slice_same((struct slice){ to, w.len }, prefix)) {
+			*rest = i;
+			return true;
+		}
+	return false;
+}
+
 bool path_normalise(struct slice from, char *to, size_t *len)
 {
 	struct writer w = { to, 1, 1 };
@@ -78,18 +110,9 @@ bool path_normalise(struct slice from, char *to, size_t *len)
 	if (from.len == 0 || from.at[0] != '/')
 		return false;
 	to[0] = '/';
-	for (size_t i = 1; i < from.len; i++) {
-		char c = from.at[i];
-		if (char_is(c, CHAR_PATH)) {
-			to[w.len++] = c;
-		} else if (c == '%') {
-			if (!escape(&w, slice_from(from, i)))
-				return false;
-			i += 2;
-		} else if (c != '/' || !end_segment(&w, true)) {
+	for (size_t i = 1; i < from.len; i++)
+		if (!step(&w, from, &i))
 			return false;
-		}
-	}
 	if (!end_segment(&w, false))
 		return false;
 	*len = w.len;

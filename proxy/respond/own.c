@@ -29,18 +29,6 @@ static unsigned status_of(const struct request *r)
 	return r->fault ? fault_info[r->fault].status : r->answer.status;
 }
 
-/* nginx's auth_request knows 2xx, 401 and 403, and takes all else for a failure of its own: 500. Envoy's
- * ext_authz takes every 5xx for a failure of ours, which its failure_mode_allow may let pass.
- * Sallyport-Status says what was meant. */
-static unsigned status_for(const struct request *r, unsigned meant)
-{
-	if (r->asker == ASKER_NGINX && meant != 200 && meant != 401)
-		return 403;
-	if (r->asker == ASKER_ENVOY && meant >= 500)
-		return 429;
-	return meant;
-}
-
 /* Where no limit says when to come back: how soon things of this kind have changed, in seconds. */
 static uint64_t patience_s(enum fault why)
 {
@@ -247,7 +235,7 @@ bool respond_own(struct request *r, uint64_t wall_ns)
 	o.r = r;
 	o.retry_s = 0;
 	o.meant = status_of(r);
-	o.status = status_for(r, o.meant);
+	o.status = asker_status((enum asker)r->asker, o.meant);
 	check(o.status != 404 && o.status != 410);
 	if (o.status == 0)
 		return false;

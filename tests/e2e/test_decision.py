@@ -14,6 +14,10 @@ ROUTES = """
   - {name: shared, host: apps.example.com, path: /shared/*, decide: true, anonymous: true,
      cors: {origins: ["https://ui.example.com"]}}
   - {name: posts, path: /posts/*, decide: true, anonymous: true, methods: [POST]}
+  - {name: open-to-itself, host: app.example.com, path: /*, upstream: app, anonymous: true}
+  - {name: open-to-many, host: "*.apps.example.com", path: /*, upstream: app, anonymous: true}
+  - {name: closed-below, host: app.example.com, path: /guarded/*, decide: true, verify: {issuer: local}}
+  - {name: closed-below-many, host: "*.apps.example.com", path: /guarded/*, decide: true, verify: {issuer: local}}
 trusted_proxies: [127.0.0.1]
 """
 IDENTITY = ["sallyport-" + n for n in ("subject", "client", "tenant", "scope", "certificate", "verdict", "class")]
@@ -97,6 +101,98 @@ def test_a_door_does_not_open_onto_a_door(house):
     assert a[0] == 503 and header(a, "sallyport-reason") == "no-route"
 
 
+HOSTS = ["localhost", "app.example.com", "a.apps.example.com", "a.b.apps.example.com"]
+
+
+@pytest.mark.parametrize("host", HOSTS)
+@pytest.mark.parametrize("kind", KINDS)
+def test_a_question_is_one_whatever_its_host_and_method(house, kind, host):
+    token = house.issuer.token()
+    assert ask(house, kind, "GET", "/guarded/x", token, host=host)[0] == 200
+    a = ask(house, kind, "GET", "/guarded/x", host=host)
+    assert a[0] == 401 and header(a, "sallyport-status") == "401"
+    for method in ("DELETE", "PUT", "OPTIONS", "BREW"):
+        assert header(ask(house, kind, method, "/guarded/x", host=host), "sallyport-status") == "401"
+    path = "/check/envoy/guarded/x" if kind == "envoy" else f"/check/{kind}"
+    for spelled in (path, path.replace("check", "%63heck"), "/x/.." + path, "/" + path, f"http://{host}{path}"):
+        a = exchange(connect(house.plain, source=("127.0.0.2", 0)), "GET", spelled, host=host)
+        assert a[0] == 403 and header(a, "sallyport-reason") == "asker-untrusted", spelled
+    assert house.origin.requests == []
+
+
+CLIMBS = ["/../guarded/x", "/..", "/%2e%2e/guarded/x", "/.%2E/app", "/a/../../guarded/x", "/./..//app", "/..;/app",
+          "/..%2fapp", "/%zz", "/a\\..\\b", "/../../check/envoy/guarded/x", "/..%5capp"]
+
+
+@pytest.mark.parametrize("host", HOSTS[:3])
+def test_a_described_path_does_not_climb_out_of_the_question(house, host):
+    token = house.issuer.token()
+    for climb in CLIMBS:
+        a = ask(house, "envoy", "GET", climb, token, host=host)
+        assert a[0] == 400 and header(a, "sallyport-status") == "400", (climb, a)
+    assert ask(house, "envoy", "GET", "/x/../guarded/x", token, host=host)[0] == 200
+    assert house.origin.requests == []
+
+
+def raw(house, data):
+    sock = connect(house.plain)
+    sock.sendall(data)
+    sock.settimeout(5)
+    got = b""
+    while True:
+        more = sock.recv(65536)
+        if not more:
+            return got
+        got += more
+
+
+@pytest.mark.parametrize("path", ["/check/envoy/x", "/check/envoy/../x", "/check/envoy", "/check/envoy*", "/%63heck/envoy/x"])
+def test_whatever_is_wrong_with_a_question_is_no_failure_of_ours_to_envoy(house, path):
+    p = path.encode()
+    for question in (b"GET %s HTTP/3.0\r\nHost: a\r\n\r\n", b"CONNECT %s HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n",
+                     b"GET %s HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: gzip, chunked\r\n\r\n",
+                     b"GET %s HTTP/1.1\r\nHost: b c\r\n\r\n", b"GET %s HTTP/1.1\r\n\r\n",
+                     b"GET %s HTTP/1.1\r\nHost: a\r\nExpect: tea\r\nConnection: close\r\n\r\n",
+                     b"OPTIONS %s HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n",
+                     b"GET %s HTTP/1.1\r\nHost: a\r\nContent-Length: 1\r\nContent-Length: 2\r\n\r\n"):
+        a = raw(house, question % p)
+        assert a.startswith((b"HTTP/1.1 4",)) and b"Sallyport-Status: " in a, (question, a)
+
+
+def test_nginx_and_envoy_hear_of_an_overload_in_their_words(authority, issuer):
+    from conftest import World
+    where = tempfile.mkdtemp(prefix="sp-")
+    w = World(where, authority, issuer, workers=1, routes=ROUTES + "http: {requests_in_flight_max: 16}\n")
+    held = []
+    try:
+        for _ in range(16):
+            held.append(connect(w.plain))
+            held[-1].sendall(b"POST /open/slow HTTP/1.1\r\nHost: localhost\r\nContent-Length: 9\r\n\r\nx")
+        for kind, status in (("envoy", b"429"), ("nginx", b"403"), ("caddy", b"503")):
+            target = b"/check/envoy/x" if kind == "envoy" else b"/check/" + kind.encode()
+
+            def overloaded():
+                sock = connect(w.plain)
+                sock.sendall(b"GET " + target[:8])
+                sock.sendall(target[8:] + b" HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n")
+                got = b""
+                while more := sock.recv(65536):
+                    got += more
+                return got if b"overloaded" in got else None
+            a = wait_until(overloaded)
+            assert a.startswith(b"HTTP/1.1 " + status), a
+            assert (b"Sallyport-Status: 503" in a) == (kind != "caddy")
+            a = subprocess.run(["curl", "-sik", "--http2", f"https://localhost:{w.port}{target.decode()}"],
+                               capture_output=True, timeout=20).stdout
+            assert a.startswith(b"HTTP/2 " + status) and b"sallyport-reason: overloaded" in a
+            assert (b"sallyport-status: 503" in a) == (kind != "caddy")
+    finally:
+        for sock in held:
+            sock.close()
+        w.close()
+        shutil.rmtree(where, ignore_errors=True)
+
+
 def test_only_trusted_peers_may_ask_and_decided_routes_are_not_reached_directly(house):
     a = ask(house, "caddy", "GET", "/open/x", source=("127.0.0.2", 0))
     assert a[0] == 403 and header(a, "sallyport-reason") == "asker-untrusted"
@@ -153,9 +249,9 @@ class Front:
         with socket.socket() as s:
             return s.connect_ex(("127.0.0.1", self.port)) == 0
 
-    def get(self, path, token=None, more=()):
+    def get(self, path, token=None, more=(), host="localhost", method="GET"):
         headers = [("Authorization", f"Bearer {token}")] if token else []
-        return exchange(connect(self.port), "GET", path, [*headers, *more])
+        return exchange(connect(self.port), method, path, [*headers, *more], host=host)
 
     def close(self):
         self.process.terminate()
@@ -186,7 +282,7 @@ CADDY = """
 	auto_https off
 }}
 import {conf}/Caddyfile
-http://localhost:{port} {{
+http://localhost:{port}, http://app.example.com:{port}, http://*.apps.example.com:{port} {{
 	bind 127.0.0.1
 	import sallyport 127.0.0.1:{plain}
 	reverse_proxy {origin}
@@ -222,6 +318,18 @@ def test_behind_a_real_proxy_the_upstream_gets_the_identity_and_nothing_of_the_c
     assert not [v for k, v in got if k == "sallyport-certificate" and v]
     assert not [v for k, v in got if "root" in v]
     assert front.origin.requests[-1][1] == "/guarded/x?y=1"
+
+
+@pytest.mark.parametrize("host", HOSTS[1:3])
+def test_behind_a_real_proxy_routes_with_hosts_judge_and_none_takes_the_question(front, house, host):
+    token = house.issuer.token()
+    assert front.get("/guarded/x", token, host=host)[0] == 200
+    for method in ("GET", "POST", "DELETE"):
+        assert front.get("/guarded/x", host=host, method=method)[0] == 401
+        assert front.get("/x/../guarded/y", host=host, method=method)[0] == 401
+    assert front.get("/anything", host=host)[0] == 200 # by the route that is open to everybody
+    assert [r[1] for r in front.origin.requests] == ["/guarded/x", "/anything"]
+    assert house.origin.requests == []
 
 
 def test_behind_a_real_proxy_every_refusal_arrives_as_it_was_meant(front, house):

@@ -270,6 +270,18 @@ static void doors_for_other_proxies_ask_nothing_themselves_and_trust_somebody(vo
 	       "must end in /*");
 	refuse(WORLD "trusted_proxies: [10.0.0.0/8]\nroutes: [{path: /c, check: caddy, anonymous: true}]\n",
 	       "a check route has no verify, anonymous or limits");
+	refuse(WORLD "trusted_proxies: [10.0.0.0/8]\nroutes: [{path: /c, check: caddy, host: a.example}]\n",
+	       "a check route has no host");
+	refuse(WORLD "trusted_proxies: [10.0.0.0/8]\nroutes: [{path: /c, check: caddy, methods: [GET]}]\n",
+	       "a check route has no methods");
+	refuse(WORLD "trusted_proxies: [10.0.0.0/8]\nroutes:\n - {path: /c/*, check: envoy}\n"
+	             " - {name: d, path: /c, check: caddy}\n",
+	       "lie within each other");
+	refuse(WORLD "trusted_proxies: [10.0.0.0/8]\nroutes:\n - {path: /c/d/*, check: nginx}\n"
+	             " - {path: /c/*, check: envoy}\n",
+	       "lie within each other");
+	welcome(WORLD "trusted_proxies: [10.0.0.0/8]\nroutes:\n - {path: /c/d/*, check: nginx}\n"
+	              " - {path: /c/dd, check: caddy}\n - {path: /c/*, deny: 403}\n");
 	refuse(ROUTE("path: /a, check: haproxy"), "\"haproxy\" is none of none|nginx|envoy|traefik|caddy");
 	refuse(ROUTE("path: /a, decide: true"), "a route with decide needs verify");
 	refuse(ROUTE(OPEN ", decide: true"), "and this one has several");

@@ -116,9 +116,70 @@ static void a_method_that_the_route_denies_is_not_let_in_by_a_wider_one(void **s
 	assert_int_equal(why, FAULT_METHOD_DENIED);
 }
 
+static struct config_route *door(const char *name, const char *path, enum asker asker)
+{
+	struct config_route *r = route(name, "", path);
+
+	r->check = asker;
+	return r;
+}
+
+/* "door rest" of a target. */
+static void leads(const char *target, const char *wanted, const char *followed)
+{
+	static char scratch[4096];
+	struct slice rest = S("");
+
+	if (!table)
+		table = routes_open(&config);
+	struct route_facts *found = routes_door(table, slice_of(target), scratch, &rest);
+	if (strcmp(found ? found->route->name.at : "none", wanted) != 0)
+		fail_msg("%s leads to %s", target, found ? found->route->name.at : "none");
+	if (!slice_same(rest, slice_of(followed)))
+		fail_msg("%s is followed by %.*s", target, SLICE(rest));
+}
+
+static void a_check_route_speaks_for_no_request_and_is_found_by_its_path_alone(void **state)
+{
+	(void)state;
+	door("nginx", "/check/nginx", ASKER_NGINX);
+	door("envoy", "/check/envoy/*", ASKER_ENVOY);
+	assert_string_equal(get("app.example.com", "/check/nginx"), "none");
+	leads("/check/nginx", "nginx", "");
+	leads("/check/nginx?x=/check/envoy/", "nginx", "");
+	leads("/check//./%6eginx", "nginx", "");
+	leads("http://app.example.com/check/nginx", "nginx", "");
+	leads("/check/nginx/", "none", "");
+	leads("/check/envoy", "envoy", "");
+	leads("/check/envoy*", "envoy", "");
+	leads("/check/envoy?x", "envoy", "");
+	leads("/check/envoy/", "envoy", "/");
+	leads("/check/envoyage", "none", "");
+	leads("*", "none", "");
+	leads("/?/check/envoy/x", "none", "");
+}
+
+static void what_follows_a_prefix_is_taken_as_it_came_wherever_it_leads(void **state)
+{
+	(void)state;
+	door("envoy", "/check/envoy/*", ASKER_ENVOY);
+	leads("/check/envoy/a%2fb//c?d=/e", "envoy", "/a%2fb//c?d=/e");
+	leads("/check/envoy/../api/secret", "envoy", "/../api/secret");
+	leads("/check/envoy/%2e%2e/%2E./api", "envoy", "/%2e%2e/%2E./api");
+	leads("/check/envoy/../../check/envoy/x", "envoy", "/../../check/envoy/x");
+	leads("/check/%65nvoy/../api", "envoy", "/../api");
+	leads("/x/../check/./envoy//../api", "envoy", "//../api");
+	leads("/check/envoy/%zz\\", "envoy", "/%zz\\");
+	leads("https://h:1/check/envoy/..;/x?y", "envoy", "/..;/x?y");
+	leads("/check/envoy%2f../api", "none", "");
+	leads("/check/x/../envoy", "envoy", "");
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
+		cmocka_unit_test_setup(a_check_route_speaks_for_no_request_and_is_found_by_its_path_alone, empty),
+		cmocka_unit_test_setup(what_follows_a_prefix_is_taken_as_it_came_wherever_it_leads, empty),
 		cmocka_unit_test_setup(an_exact_host_goes_before_a_wildcard_before_none, empty),
 		cmocka_unit_test_setup(the_longest_path_speaks_whatever_the_order, empty),
 		cmocka_unit_test_setup(a_prefix_matches_without_its_slash_but_an_exact_path_goes_first, empty),
