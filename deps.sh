@@ -94,6 +94,7 @@ look_check() {
 	runs redis-server redis-server --version
 	runs redis-tools redis-cli --version
 	runs nginx-light nginx -v
+	runs lighttpd lighttpd -v
 	runs mandoc command -v mandoc # has no option that ends with 0
 	runs iproute2 ss --version
 	runs procps ps --version

@@ -41,6 +41,26 @@ static inline bool slice_same_nocase(struct slice a, struct slice b)
 	return true;
 }
 
+/* One byte of a name as those read it who fold the most, CGI and its kin: all that is neither letter nor
+ * digit is one and the same. */
+static inline char slice_folded(char c)
+{
+	char lower = slice_lower(c);
+
+	return (lower >= 'a' && lower <= 'z') || (c >= '0' && c <= '9') ? lower : '-';
+}
+
+/* Are they one name to those? */
+static inline bool slice_reads_as(struct slice a, struct slice b)
+{
+	if (a.len != b.len)
+		return false;
+	for (size_t i = 0; i < a.len; i++)
+		if (slice_folded(a.at[i]) != slice_folded(b.at[i]))
+			return false;
+	return true;
+}
+
 static inline bool slice_starts(struct slice s, struct slice with)
 {
 	return s.len >= with.len && (with.len == 0 || memcmp(s.at, with.at, with.len) == 0);

@@ -52,10 +52,9 @@ static bool is_reserved(struct slice name)
 	                                       "http2-settings",    "expect"};
 
 	for (size_t i = 0; i < sizeof reserved / sizeof reserved[0]; i++)
-		if (slice_same_nocase(name, slice_of(reserved[i])))
+		if (slice_reads_as(name, slice_of(reserved[i])))
 			return true;
-	return slice_same_nocase(slice_head(name, 9), S("sallyport")) && name.len > 9 &&
-	       strchr("-_.", name.at[9]);
+	return slice_reads_as(slice_head(name, 10), S("sallyport-"));
 }
 
 static void check_field(struct check *k, const struct slice *name, struct config_place place)

@@ -34,7 +34,7 @@ static bool is_replaced(const struct header *h)
 static bool is_in(const struct config_texts *names, struct slice name)
 {
 	for (size_t i = 0; i < names->len; i++)
-		if (header_reads_as(names->at[i], name))
+		if (slice_reads_as(names->at[i], name))
 			return true;
 	return false;
 }
@@ -42,7 +42,7 @@ static bool is_in(const struct config_texts *names, struct slice name)
 static bool is_set(const struct config_pairs *pairs, struct slice name)
 {
 	for (size_t i = 0; i < pairs->len; i++)
-		if (header_reads_as(pairs->at[i].name, name))
+		if (slice_reads_as(pairs->at[i].name, name))
 			return true;
 	return false;
 }
@@ -185,10 +185,8 @@ static void identity(struct text *t, const struct request *r)
 	size_t len = request_told(r, told);
 
 	for (size_t i = 0; i < len; i++) {
-		if (i < TOLD_OF_OTHERS)
-			optional(t, told[i].name, told[i].value);
-		else if (told[i].value.len)
-			text_field(t, told[i].name, told[i].value);
+		bool sound = i >= TOLD_OF_OTHERS || header_is_value(told[i].value);
+		text_field(t, told[i].name, sound ? told[i].value : S(""));
 	}
 }
 

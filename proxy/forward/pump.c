@@ -24,6 +24,15 @@ static bool send_piece(struct request *r, struct passage *p, struct slice conten
 	return wire_write(p->link->wire, text_slice(&t));
 }
 
+/* Trailers that nobody may take for ours, for the route's or for another name. */
+static bool may_follow(const struct request *r, const struct header *h)
+{
+	bool any_name = r->config->root.http.field_names == 1; /* WORDS: plain|token */
+
+	return !h->dropped && !header_is_vouched(h->name) && !head_is_changed(r, h->name) &&
+	       (any_name || header_is_plain(h->name));
+}
+
 static bool send_last(struct request *r, struct passage *p)
 {
 	struct text t = { .at = r->loop->scratch_out, .cap = SCRATCH_SIZE };
@@ -37,10 +46,8 @@ static bool send_last(struct request *r, struct passage *p)
 	text_add(&t, S("0\r\n"));
 	if (r->ops->trailers && r->ops->trailers(r, &trailers)) {
 		for (uint16_t i = 0; i < trailers.len; i++) {
-			struct slice name = trailers.at[i].name;
-			if (trailers.at[i].dropped || header_is_vouched(name) || head_is_changed(r, name))
-				continue;
-			text_field(&t, name, trailers.at[i].value);
+			if (may_follow(r, &trailers.at[i]))
+				text_field(&t, trailers.at[i].name, trailers.at[i].value);
 		}
 	}
 	text_add(&t, S("\r\n"));

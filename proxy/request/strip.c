@@ -2,35 +2,20 @@
 
 #define SPELLING_MAX 40 /* bytes; longer names are not in headers.def */
 
-/* The name in lower case, with '-' for '_' and '.' (*odd: one was there); only the beginning of a long
- * one. */
+/* The name as slice_folded makes it (*odd: it had something else than '-' for a '-'); of a long one the
+ * beginning only. */
 static struct slice spell(struct slice name, char to[SPELLING_MAX], bool *odd)
 {
 	size_t len = name.len < SPELLING_MAX ? name.len : SPELLING_MAX;
 
 	*odd = false;
 	for (size_t i = 0; i < name.len; i++) {
-		bool other = name.at[i] == '_' || name.at[i] == '.';
-		*odd |= other;
+		char c = slice_folded(name.at[i]);
+		*odd |= c == '-' && name.at[i] != '-';
 		if (i < len)
-			to[i] = other ? '-' : slice_lower(name.at[i]);
+			to[i] = c;
 	}
 	return (struct slice){ to, len };
-}
-
-static char plain(char c)
-{
-	return c == '_' || c == '.' ? '-' : slice_lower(c);
-}
-
-bool header_reads_as(struct slice name, struct slice other)
-{
-	if (name.len != other.len)
-		return false;
-	for (size_t i = 0; i < name.len; i++)
-		if (plain(name.at[i]) != plain(other.at[i]))
-			return false;
-	return true;
 }
 
 bool header_is_ours(struct slice name)
@@ -54,7 +39,12 @@ bool header_is_vouched(struct slice name)
 	struct slice plain = spell(name, store, &odd);
 
 	return slice_starts(plain, S("x-forwarded-")) || slice_same(plain, S("x-real-ip")) ||
-	       header_is_ours(name);
+	       header_is_ours(name) || (odd && !header_is_trailer(plain));
+}
+
+bool header_is_plain(struct slice name)
+{
+	return char_all(name, CHAR_HOST);
 }
 
 static bool is_forwarded_kin(struct slice name)

@@ -19,17 +19,18 @@ void headers_drop_hop(struct headers *h);
  * be honoured, whoever sends the head writes Connection and Upgrade anew. */
 void request_strip(struct request *r);
 
-/* Is the name ours alone, or another spelling of a name that the proxy vouches for? Sallyport-* with '-', '_'
- * and '.' in any mix and case; X-Forwarded-* and every name of headers.def with '_' or '.' for a '-', which
- * CGI and its kin cannot tell from the real one. */
+/* Is the name ours alone, or another spelling of a name that the proxy vouches for? Sallyport-* in any case
+ * and with any byte that is neither letter nor digit for a '-'; X-Forwarded-* and every name of headers.def
+ * with another such byte for a '-'. CGI and its kin cannot tell these from the real one. */
 bool header_is_ours(struct slice name);
 
-/* Are they one name to those who cannot tell '_' and '.' from '-'? In any case. */
-bool header_reads_as(struct slice name, struct slice other);
-
-/* Does a recipient take the field for the word of a proxy? Those of header_is_ours, and X-Forwarded-* and
- * X-Real-IP in any spelling. In a trailer section nobody vouches for them. */
+/* Does a recipient take the field for the word of a proxy? Those of header_is_ours, X-Forwarded-* and
+ * X-Real-IP in any spelling, and other spellings of what header_is_trailer bars. In a trailer section nobody
+ * vouches for them. */
 bool header_is_vouched(struct slice name);
+
+/* Letters, digits, '-', '_' and '.' alone: what http.field_names: plain lets pass. */
+bool header_is_plain(struct slice name);
 
 /* May a field of this name stand in a trailer section? Not framing, routing, authentication, request
  * modifiers or content format (RFC 9110 section 6.5.1). */

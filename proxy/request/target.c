@@ -20,7 +20,7 @@ static enum fault copied(const struct request *r)
 struct fields_found {
 	const struct header *host;
 	unsigned hosts, credentials, lengths, named;
-	bool expects, expects_else;
+	bool expects, expects_else, odd_name;
 };
 
 static void count_names(struct fields_found *found, struct slice list)
@@ -50,6 +50,9 @@ static void look_at(struct fields_found *found, const struct header *f)
 			found->expects = true;
 		else
 			found->expects_else = true;
+		break;
+	case HEADER_OTHER:
+		found->odd_name |= !header_is_plain(f->name);
 		break;
 	default:
 		break;
@@ -100,6 +103,8 @@ static enum fault check_fields(struct request *r, struct slice *host)
 
 	for (uint16_t i = 0; i < r->headers.len; i++)
 		look_at(&found, &r->headers.at[i]);
+	if (found.odd_name && r->config->root.http.field_names == 0) /* WORDS: plain|token */
+		return FAULT_FIELD_NAME;
 	if (found.named > NAMED_MAX)
 		return FAULT_BAD_REQUEST;
 	if (found.lengths > 1)

@@ -24,8 +24,7 @@ static bool is_of_the_hop(enum header_id id)
 /* Sallyport-Reason and its like are ours alone, under every spelling that somebody folds to the same name. */
 static bool is_ours(struct slice name)
 {
-	return name.len >= 10 && slice_same_nocase(slice_head(name, 9), S("sallyport")) &&
-		(name.at[9] == '-' || name.at[9] == '_' || name.at[9] == '.');
+	return slice_reads_as(slice_head(name, 10), S("sallyport-"));
 }
 
 static void drop_name(struct headers *f, struct slice name)

@@ -117,7 +117,7 @@ static bool take_out(struct request *r, const struct carrier *carrier, struct he
 /* Another spelling of the carrier's name, which CGI and its kin cannot tell from it. */
 static bool is_disguised(const struct carrier *carrier, struct slice name)
 {
-	return carrier->kind == CARRIER_FIELD && header_reads_as(name, carrier->name) &&
+	return carrier->kind == CARRIER_FIELD && slice_reads_as(name, carrier->name) &&
 	       !slice_same_nocase(name, carrier->name);
 }
 

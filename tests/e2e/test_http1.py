@@ -20,7 +20,7 @@ def test_what_the_upstream_gets(world):
     got = {k.lower(): v for k, v in seen["headers"]}
     assert seen["path"] == "/open/b/cA?x=1&y"
     assert got["x-mine"] == "v"
-    assert "x-hop" not in got and "sallyport_class" not in got and "sallyport-subject" not in got
+    assert "x-hop" not in got and "sallyport_class" not in got and got["sallyport-subject"] == ""
     assert "x_forwarded_for" not in got
     assert got["x-forwarded-for"] == "127.0.0.1"
     assert got["x-forwarded-proto"] == "https"

@@ -164,7 +164,12 @@ static void identity_fields_of_a_client_end_here_in_every_spelling(void **state)
 		"x_forwarded_anything", "X-Forwarded-For", "X-Forwarded-Proto", "X-Forwarded-Host",
 			"X-Forwarded-User",
 		"Forwarded", "X-Real-IP", "x_real_ip", "content_length", "Transfer_Encoding", "transfer.encoding",
-		"Proxy_Authorization", "http2_settings", "sec_websocket_key" };
+		"Proxy_Authorization", "http2_settings", "sec_websocket_key", "Sallyport!Tenant",
+		"sallyport~subject",
+		"SALLYPORT|Verdict", "Sallyport`Class", "Sallyport'Scope", "sallyport#x", "sallyport$x",
+		"sallyport%x", "sallyport&x", "sallyport*x", "sallyport+x", "sallyport^x", "x!forwarded~for",
+		"X-Forwarded!Host",
+		"x-real~ip", "content!length", "transfer*encoding", "sec-websocket|key" };
 	static const char *const kept[] = { "Accept", "X-Tenant", "x_tenant", "my.field", "sally", "Sallyport",
 		"X-Forwarded", "traceparent", "Sec-WebSocket-Key", "server", "Set-Cookie" };
 
@@ -219,8 +224,34 @@ static void trailers_hold_no_framing_and_no_identity(void **state)
 	assert_true(header_is_vouched(S("x_forwarded.proto")));
 	assert_true(header_is_vouched(S("X.Real_Ip")));
 	assert_true(header_is_vouched(S("SALLYPORT.Class")));
+	assert_true(header_is_vouched(S("sallyport!class")));
+	assert_true(header_is_vouched(S("X-Forwarded|User")));
+	assert_true(header_is_vouched(S("x!real^ip")));
+	assert_true(header_is_vouched(S("content_type")));
+	assert_true(header_is_vouched(S("if!none~match")));
+	assert_false(header_is_vouched(S("grpc_status")));
 	assert_false(header_is_vouched(S("grpc-status")));
 	assert_false(header_is_vouched(S("x-forwarded")));
+}
+
+static void a_field_name_is_plain_where_no_upstream_folds_it(void **state)
+{
+	static const char odd[] = "!#$%&'*+^`|~";
+	static struct sample s;
+	char name[] = "X?Name", head[80];
+
+	(void)state;
+	for (const char *c = odd; *c; c++) {
+		name[1] = *c;
+		assert_false(header_is_plain(slice_of(name)));
+		snprintf(head, sizeof head, "GET / HTTP/1.1\r\nHost: a\r\n%s: x\r\n\r\n", name);
+		sample_init(&s);
+		assert_int_equal(sample_read(&s, slice_of(head)), FAULT_FIELD_NAME);
+		sample_init(&s);
+		s.config.root.http.field_names = 1;
+		assert_int_equal(sample_read(&s, slice_of(head)), FAULT_NONE);
+	}
+	assert_true(header_is_plain(S("X-a_B.9")));
 }
 
 /* ---- request.c ---- */
@@ -275,6 +306,7 @@ int main(void)
 		cmocka_unit_test(identity_fields_of_a_client_end_here_in_every_spelling),
 		cmocka_unit_test(trailer_is_announced_only_where_trailers_follow),
 		cmocka_unit_test(trailers_hold_no_framing_and_no_identity),
+		cmocka_unit_test(a_field_name_is_plain_where_no_upstream_folds_it),
 		cmocka_unit_test(a_request_that_is_over_is_not_woken),
 		cmocka_unit_test(a_fault_is_answered_where_it_has_a_status),
 	};
