@@ -8,6 +8,9 @@ enum log_level { LOG_LEVEL_DEBUG, LOG_LEVEL_INFO, LOG_LEVEL_WARN, LOG_LEVEL_ERRO
 
 void log_role(const char *role);          /* "supervisor", "worker 0"; copied */
 void log_threshold(enum log_level least); /* default: INFO */
+/* Lines begin with their time, unless stderr is the journal's, which adds one (systemd.exec(5),
+ * JOURNAL_STREAM). */
+void log_times(void);
 void log_sink(void (*sink)(void *with, enum log_level, struct slice line), void *with);
 void log_line(enum log_level level, const char *format, ...) __attribute__((format(printf, 2, 3)));
 

@@ -100,6 +100,17 @@ static int print(const struct options *o, json_t *told, const char *only)
 	return status;
 }
 
+static bool is_kind(const char *word)
+{
+	static const char *const kinds[] = { "unreachable", "stale", "degraded", "blind", "none" };
+
+	for (size_t i = 0; i < sizeof kinds / sizeof *kinds; i++)
+		if (strcmp(word, kinds[i]) == 0)
+			return true;
+	fprintf(stderr, "sallyport issuer: \"%s\" is none of unreachable, stale, degraded and blind\n", word);
+	return false;
+}
+
 static int drill(const struct options *o)
 {
 	char line[512];
@@ -108,8 +119,10 @@ static int drill(const struct options *o)
 	const char *name = o->rest[1], *kind = o->stop ? "none" : o->rest[2];
 	int status;
 
-	if (strchr(name, ' ') || strchr(kind, ' ')) {
-		fputs(usage, stderr);
+	if (!is_kind(kind))
+		return EXIT_USAGE;
+	if (strchr(name, ' ')) {
+		fprintf(stderr, "sallyport issuer: \"%s\" cannot be the name of an issuer\n", name);
 		return EXIT_USAGE;
 	}
 	if (o->for_how_long && !options_duration(o->for_how_long, &for_s)) {

@@ -114,7 +114,7 @@ static bool print_fleet(const struct options *o, const json_t *told)
 	return json_array_size(missing) == 0;
 }
 
-static int print_change(const struct options *o, json_t *told)
+static int print_change(const struct options *o, json_t *told, bool undo)
 {
 	json_t *confirmed = json_object_get(told, "confirmed");
 	json_t *unconfirmed = json_object_get(told, "unconfirmed");
@@ -123,7 +123,7 @@ static int print_change(const struct options *o, json_t *told)
 	if (o->json)
 		talk_print_json(told);
 	else
-		print_workers(stdout, "in force; confirmed by", confirmed);
+		print_workers(stdout, undo ? "undone; confirmed by" : "in force; confirmed by", confirmed);
 	if (!whole)
 		print_workers(stderr, "sallyport: not confirmed within 1 s by", unconfirmed);
 	bool everywhere = print_fleet(o, told);
@@ -133,11 +133,24 @@ static int print_change(const struct options *o, json_t *told)
 	return whole && kept && everywhere ? EXIT_OK : EXIT_FAILED;
 }
 
+static bool is_kind(const char *word)
+{
+	static const char *const kinds[] = { "jti", "sub", "sid", "kid" };
+
+	for (size_t i = 0; i < sizeof kinds / sizeof *kinds; i++)
+		if (strcmp(word, kinds[i]) == 0)
+			return true;
+	fprintf(stderr, "sallyport revoke: \"%s\" is none of jti, sub, sid and kid\n", word);
+	return false;
+}
+
 static int change(const struct options *o, bool undo)
 {
 	uint64_t until_s, before_s;
 	int status;
 
+	if (!is_kind(o->rest[undo]))
+		return EXIT_USAGE;
 	if (!o->issuer) {
 		fputs("sallyport revoke: --issuer must name the issuer\n", stderr);
 		return EXIT_USAGE;
@@ -158,7 +171,7 @@ static int change(const struct options *o, bool undo)
 	}
 	json_t *told = talk_ask(o, slice_of(verb), PATIENCE_S, &status);
 	free(verb);
-	return told ? print_change(o, told) : status;
+	return told ? print_change(o, told, undo) : status;
 }
 
 int command_revoke(int argc, char **argv)

@@ -1,5 +1,7 @@
 #include "http/codec_fields.h"
 
+#define TLS_HANDSHAKE 22 /* the first byte of a client that speaks TLS (RFC 8446 section 5.1) */
+
 /* The window ended before the head did, and no more than it will be looked at. */
 static enum fault too_long(struct slice window, size_t target_max)
 {
@@ -15,7 +17,7 @@ static enum head_result read_line(struct head_scan *s, struct request *r, size_t
 {
 	const char *line = s->at, *space = char_token_run(line, s->end), *target, *p;
 
-	*why = FAULT_BAD_REQUEST;
+	*why = line < s->end && *line == TLS_HANDSHAKE ? FAULT_HTTP_EXPECTED : FAULT_BAD_REQUEST;
 	if (space == line || space == s->end || *space != ' ')
 		return head_line_bad(s, line);
 	target = space + 1;

@@ -18,7 +18,7 @@ static void move(struct guest *g, unsigned to)
 {
 	static const uint8_t legal[] = {
 		[PROXY] = 1 << HELLO | 1 << SERVE | 1 << GONE,
-		[HELLO] = 1 << HANDSHAKE | 1 << LEAVE | 1 << GONE,
+		[HELLO] = 1 << HANDSHAKE | 1 << SERVE | 1 << LEAVE | 1 << GONE,
 		[HANDSHAKE] = 1 << SERVE | 1 << LEAVE | 1 << GONE,
 		[SERVE] = 1 << GONE,
 		[LEAVE] = 1 << GONE,
@@ -168,6 +168,29 @@ static void admit(struct guest *g, const struct hello *hello)
 	list_push(&j->handshakes, &g->handshake_link);
 }
 
+/* A method, as far as it is there (RFC 9110 section 9.1; those that anybody uses are capital letters). */
+static bool looks_like_http(struct slice bytes)
+{
+	size_t i = 0;
+
+	while (i < bytes.len && i < 20 && bytes.at[i] >= 'A' && bytes.at[i] <= 'Z')
+		i++;
+	return i > 0 && (i == bytes.len || bytes.at[i] == ' ');
+}
+
+/* Whoever forgot the s of https is told so, in plain HTTP. */
+static void not_tls(struct guest *g, struct slice bytes)
+{
+	if (!looks_like_http(bytes)) {
+		refuse_hello(g, "not-tls");
+		return;
+	}
+	refused("plain-http");
+	g->visitor.tls = false;
+	g->visitor.expected_tls = true;
+	serve(g);
+}
+
 static void hello(struct guest *g)
 {
 	struct hello hello;
@@ -188,7 +211,7 @@ static void hello(struct guest *g)
 		refuse_hello(g, "hello-malformed");
 		break;
 	case HELLO_NOT_TLS:
-		refuse_hello(g, "not-tls");
+		not_tls(g, bytes);
 		break;
 	case HELLO_DONE:
 		admit(g, &hello);

@@ -310,6 +310,8 @@ void journey_on_request(void *with, struct request *r)
 	j->in_flight++;
 	adopt_trace(r);
 	deadline_init(&r->patience, on_due);
+	if (r->visitor->expected_tls)
+		r->fault = FAULT_HTTPS_EXPECTED;
 	if (r->fault) /* of a question too: ROUTE is not entered */
 		request_asked(r, decision_asker(j, r->target));
 	r->at = r->fault ? RESPOND : ROUTE;

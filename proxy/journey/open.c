@@ -26,15 +26,18 @@ static bool open_listeners(struct journey *j, struct config_errors *errors)
 }
 
 #define DESCRIPTORS_ASIDE 64 /* listeners, the loop, shared memory */
+#define CONNECTIONS_MAX 20000 /* where the configuration does not say */
 
 static size_t connections_max(const struct journey_world *w)
 {
-	uint64_t most = w->config->root.http.connections_max, few = w->descriptors / 8 * 7;
+	bool written = w->config->root.http.connections_max != CONFIG_ABSENT;
+	uint64_t most = written ? w->config->root.http.connections_max : CONNECTIONS_MAX;
+	uint64_t few = w->descriptors / 8 * 7;
 
 	if (!w->descriptors)
 		return (size_t)most;
 	few = few > DESCRIPTORS_ASIDE + 16 ? few - DESCRIPTORS_ASIDE : 16;
-	if (few < most)
+	if (few < most && written)
 		log_warn("%u client connections at most, not http.connections_max (%u): only %u files may be open",
 		         (unsigned)few, (unsigned)most, (unsigned)w->descriptors);
 	return (size_t)(few < most ? few : most);

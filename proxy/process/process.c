@@ -150,6 +150,7 @@ int process_run(const struct run_options *o)
 	if (!s)
 		return 1;
 	log_role("");
+	log_times();
 	s->options = o;
 	s->plan = plan_of(o, &proof);
 	s->admin_fd = s->status_fd = s->floor_fd = s->signals = -1;

@@ -48,6 +48,7 @@ static void refuse(struct supervisor *s, int status, char *text)
 		crew_order_workers(&s->crew, s->next, ORDER_STOP);
 		crew_end_by(&s->crew, ROLE_WORKER, clock_ns() + 2 * NS_PER_S);
 	}
+	s->last_number = s->crew.now ? s->crew.now->number : 0; /* what never was in force has no number */
 	s->next = NULL;
 	s->stage = STAGE_IDLE;
 	publish(s, status, why);

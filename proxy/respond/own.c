@@ -217,7 +217,7 @@ static bool tell(struct request *r, const struct own *o, struct slice body)
 		.close = r->fault && fault_info[r->fault].close,
 	};
 
-	r->status = head.status;
+	r->status = (uint16_t)o->meant; /* an asker's words for it do not count */
 	r->said |= SAID_HEAD;
 	if (!r->ops->head(r, &head) || (!no_body && body.len && !r->ops->body(r, body)))
 		return false;

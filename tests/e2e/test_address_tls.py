@@ -1,6 +1,6 @@
 import json, os, socket, ssl, subprocess, time
 import pytest
-from house import BINARY, connect, exchange, free_port, header, read_answer, run, tls_context
+from house import BINARY, connect, exchange, free_port, header, read_answer, run, tls_context, wait_until
 
 
 def seen(a):
@@ -209,7 +209,7 @@ def test_resumption_works_across_workers(make_world):
 
 def test_old_protocols_and_garbage_get_an_alert(edge):
     raw = socket.create_connection(("127.0.0.1", edge.port), 5)
-    raw.sendall(b"GET / HTTP/1.1\r\nHost: x\r\n\r\n")
+    raw.sendall(b"\0hello\r\nHost: x\r\n\r\n")
     data = b""
     while piece := raw.recv(100):
         data += piece
@@ -217,6 +217,32 @@ def test_old_protocols_and_garbage_get_an_alert(edge):
     done = run("openssl", "s_client", "-connect", f"127.0.0.1:{edge.port}", "-tls1_1", "-cipher", "DEFAULT@SECLEVEL=0",
                stdin=subprocess.DEVNULL)
     assert "Cipher is (NONE)" in done.stdout
+
+
+@pytest.mark.parametrize("path", ["/open/hello", "/api/x", "/nowhere"])
+def test_plain_http_on_a_tls_port_is_told_that_the_port_speaks_https(edge, path):
+    passed = len(edge.origin.requests)
+    for first in (5, 1000):  # in pieces, and whole
+        with socket.create_connection(("127.0.0.1", edge.port), 5) as s:
+            whole = f"GET {path} HTTP/1.1\r\nHost: localhost\r\nAccept: text/html\r\n\r\n".encode()
+            s.sendall(whole[:first])
+            time.sleep(0.05)
+            s.sendall(whole[first:])
+            a = read_answer(s)
+            assert a[0] == 400 and header(a, "sallyport-reason") == "https-expected", a
+            assert header(a, "connection") == "close" and b"this port speaks HTTPS" in a[2] and b"<html" in a[2]
+            assert s.recv(1) == b""
+    done = run("curl", "-s", f"http://127.0.0.1:{edge.port}{path}")
+    assert json.loads(done.stdout)["detail"] == "this port speaks HTTPS"
+    done = run("curl", "-sv", "--http2-prior-knowledge", f"http://127.0.0.1:{edge.port}{path}")
+    assert "HTTP/2 505" not in done.stderr and done.returncode != 0
+    assert len(edge.origin.requests) == passed
+
+
+def test_tls_on_a_plain_port_is_400_and_logged_as_that(edge):
+    with pytest.raises(ssl.SSLError):
+        connect(edge.plain, edge.ca)
+    wait_until(lambda: '"plain-http-expected"' in (edge.where / "access.jsonl").read_text())
 
 
 def test_thousands_of_silent_connections_do_not_stop_others(make_world):

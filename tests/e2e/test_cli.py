@@ -32,6 +32,16 @@ def test_exit_codes(tmp_path):
     assert run(BINARY, "config", "explain", "no.such.option").returncode != 0
 
 
+@pytest.mark.parametrize("words", [
+    ["revoke", "jit", "x", "--issuer", "local"], ["revoke", "undo", "token", "x", "--issuer", "local"], ["revoke", "jti", "x"],
+    ["revoke", "jti", "x", "--issuer", "local", "--until", "soon"], ["issuer", "drill", "local", "away"], ["issuer", "drill", "local"],
+    ["issuer", "stat"], ["issuer", "drill", "local", "blind", "--for", "long"], ["revoke", "lst"], ["limits", "rest", "a", "b"],
+    ["status", "now"], ["config", "explian", "routes"], ["token", "mnt"]])
+def test_wrong_words_are_a_usage_error_and_ask_nobody(tmp_path, words):
+    done = run(BINARY, *words, *([] if words[0] in ("config", "token") else ["-s", tmp_path / "no.sock"]))
+    assert done.returncode == 2 and done.stdout == "" and done.stderr, done
+
+
 def test_a_mistake_is_shown_with_its_place_and_a_suggestion(tmp_path):
     bad = tmp_path / "bad.yaml"
     bad.write_text(MINIMAL.replace("upstream: app", "upstream: ap") + "timeoutz: {idle: 5x}\nlimits: {a: {key: [adress], rate: fast}}\n")

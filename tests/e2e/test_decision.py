@@ -230,6 +230,10 @@ def test_the_log_line_is_that_of_the_described_request(house):
             if "/guarded/logged" in one:
                 return json.loads(one)
     got = wait_until(line)
+    for kind, uri, meant in (("nginx", "/nowhere/logged-1", 503), ("envoy", "/nowhere/logged-2", 503), ("nginx", "/posts/logged-3", 405)):
+        assert ask(house, kind, "GET", uri)[0] != meant   # they know other words for it
+        found = wait_until(lambda: [json.loads(x) for x in (house.where / "access.jsonl").read_text().splitlines() if uri in x])
+        assert found[0]["http.response.status_code"] == meant
     assert got["http.request.method"] == "PUT" and got["sallyport.route"] == "guarded"
     assert got["sallyport.asker"] == "envoy" and got["sallyport.reason"] == "allowed"
 

@@ -281,7 +281,7 @@ def test_fields_that_a_route_sets_or_removes_come_from_no_client_in_any_spelling
 
 def test_who_speaks_no_tls_and_goes_on_sending_is_not_listened_to(world):
     with socket.create_connection(("127.0.0.1", world.port), 10) as s:
-        s.sendall(b"GET / HTTP/1.1\r\n")
+        s.sendall(b"SSH-2.0-client\r\n")
         assert s.recv(1) == b"\x15"  # an alert
         sent, end = 0, time.monotonic() + 30
         with pytest.raises(OSError):

@@ -1,5 +1,5 @@
 """The life of the processes: what survives whose death, what a reload may change, what is left behind."""
-import os, pathlib, shutil, signal, socket, subprocess, tempfile, time
+import os, pathlib, re, shutil, signal, socket, subprocess, tempfile, time
 import pytest
 from house import BINARY, Load, Sallyport, connect, exchange, free_port, read_answer, run, wait_until
 
@@ -111,6 +111,31 @@ def test_a_reload_from_another_environment_is_refused_in_a_sentence_that_names_b
     said = [line for line in done.stderr.splitlines() if "staging" in line]
     assert len(said) == 1 and "pinned to dev by the variable SALLYPORT_ENVIRONMENT" in said[0], done.stderr
     assert w.proxy.status()["generation"] == 1
+
+
+def test_a_reload_that_was_refused_has_no_number(make_world):
+    w = make_world(workers=1)
+    for _ in range(3):
+        assert w.proxy.reload(w.config().replace("environment: dev", "environment: dev\nuser: nobody")).returncode == 78
+    done = w.proxy.reload(w.config())
+    assert done.returncode == 0 and "generation 2 is in force" in done.stdout, done
+    wait_until(lambda: {x["generation"] for x in workers(w)} == {2})
+
+
+def test_messages_carry_a_time_where_no_journal_adds_one(make_world, tmp_path):
+    w = make_world(workers=1)
+    time_first = re.compile(r"20\d\d-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z sallyport: ")
+    wait_until(lambda: "is in force" in w.proxy.stderr)
+    assert all(time_first.match(line) for line in w.proxy.stderr.splitlines()), w.proxy.stderr
+    journal = tmp_path / "journal"
+    with open(journal, "wb") as f:
+        node = os.fstat(f.fileno())
+        for stream, timed in ((f"{node.st_dev}:{node.st_ino}", False), (f"{node.st_dev}:{node.st_ino + 1}", True)):
+            f.truncate(0)
+            p = subprocess.Popen([BINARY, "run", "-c", w.proxy.file], stderr=f, env=dict(w.proxy.env, JOURNAL_STREAM=stream))
+            p.wait(20)  # the addresses are taken
+            lines = [x for x in journal.read_text(errors="replace").strip("\0").splitlines() if "sallyport: " in x]
+            assert lines and all(bool(time_first.match(x)) == timed for x in lines), lines
 
 
 def refused(port):

@@ -40,7 +40,8 @@ def test_what_one_machine_revokes_holds_on_all_and_over_a_redis_that_forgets(hou
     wait_until(lambda: reason(get(b, two)) == REVOKED, 10)
     wait_until(lambda: redis.cli("zcard", "sallyport:dev:revoked").strip() == "2", 10)
     assert metric(a, "sallyport_revocations_unshared") == 0
-    assert revoke(b, "undo", "jti", "j-1").returncode == 0
+    done = revoke(b, "undo", "jti", "j-1")
+    assert done.returncode == 0 and done.stdout.startswith("undone; confirmed by worker 0"), done
     wait_until(lambda: get(a, one)[0] == 200, 5)
     assert reason(get(a, two)) == reason(get(b, two)) == REVOKED
     redis.cli("zadd", "sallyport:dev:revoked", int(time.time() * 1000) + 60000, "forged kid k1")

@@ -203,7 +203,7 @@ static const struct attack attacks[] = {
 	{ "CR in target", LINE("GET /\rX HTTP/1.1"), FAULT_BAD_REQUEST },
 	{ "no method", LINE(" / HTTP/1.1"), FAULT_BAD_REQUEST },
 	{ "bad method", LINE("G(T / HTTP/1.1"), FAULT_BAD_REQUEST },
-	{ "TLS here", LINE("\x16\x03\x01\x02\n"), FAULT_BAD_REQUEST },
+	{ "TLS here", LINE("\x16\x03\x01\x02\n"), FAULT_HTTP_EXPECTED },
 	{ "line by LF", WHOLE("GET / HTTP/1.1\nHost: a\n\n"), FAULT_BAD_REQUEST },
 	{ "blank line by LF", WHOLE("GET / HTTP/1.1\r\nHost: a\r\n\n"), FAULT_BAD_REQUEST },
 	{ "blank line by CR", WHOLE("GET / HTTP/1.1\r\nHost: a\r\n\rX: y\r\n\r\n"), FAULT_BAD_REQUEST },
