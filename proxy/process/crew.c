@@ -153,8 +153,12 @@ static void count_restart(struct crew *c, const struct child *child, int status)
 /* Who was being served as it died. */
 static void blame(struct crew *c, unsigned seat, uint64_t now_ns)
 {
-	if (blame_crash(&c->blame, shared_suspect(c->shared, seat), &c->shared->head->barred, now_ns))
-		log_warn("a client address was being worked for in two crashes and is refused for 10 min");
+	const struct suspect *suspect = shared_suspect(c->shared, seat);
+	char name[46];
+
+	if (blame_crash(&c->blame, suspect, &c->shared->head->barred, now_ns))
+		log_warn("%.*s was being worked for in two crashes and is refused for 10 min",
+			SLICE(address_text(&suspect->address, name)));
 }
 
 static void bury(struct crew *c, unsigned seat, int status, uint64_t now_ns)

@@ -157,8 +157,11 @@ static void judge_error(struct redis *r, struct channel *l, struct slice error)
 
 	if (!l->shard || !is_servers(r, error))
 		return;
-	if (is_role(error))
-		channel_doom(l, END_ROLE, error);
+	l->shard->refuses_writes |= error_is_of_writes(error);
+	if (is_role(error)) {
+		channel_doom(l, END_ROLE, error); /* which opens the breaker, and says so once */
+		return;
+	}
 	if (slice_starts(error, S("CLUSTERDOWN")))
 		topology_doubt(r);
 	text_add(&t, slice_head(error, slice_find(error, ' ')));

@@ -190,11 +190,10 @@ bool channel_is_full(const struct channel *l)
 	return l->pending_bytes > QUEUED_MAX || (l->wire && wire_backlog(l->wire) > WIRE_HIGH);
 }
 
-bool channel_ask(struct channel *l, const struct slice *words, size_t len,
-              void (*on_done)(void *with, const struct redis_answer *a), void *with)
+bool channel_ask_all(struct channel *l, const struct redis_command *commands, size_t len,
+	void (*on_done)(void *with, const struct redis_answer *a), void *with)
 {
-	const struct redis_command command = { words, len };
-	struct ask *a = ask_make(l->redis, &command, 1, true);
+	struct ask *a = ask_make(l->redis, commands, len, true);
 
 	if (!a)
 		return false;
@@ -202,6 +201,12 @@ bool channel_ask(struct channel *l, const struct slice *words, size_t len,
 	a->with = with;
 	channel_queue(l, a);
 	return true;
+}
+
+bool channel_ask(struct channel *l, const struct slice *words, size_t len,
+              void (*on_done)(void *with, const struct redis_answer *a), void *with)
+{
+	return channel_ask_all(l, &(struct redis_command){ words, len }, 1, on_done, with);
 }
 
 static bool out(struct channel *l, size_t *len, struct slice bytes)

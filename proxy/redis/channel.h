@@ -57,6 +57,10 @@ const char *channel_end_word(enum channel_end why); /* for metrics */
 bool channel_ask(struct channel *l, const struct slice *words, size_t len,
               void (*on_done)(void *with, const struct redis_answer *a), void *with);
 
+/* The same of several commands. */
+bool channel_ask_all(struct channel *l, const struct redis_command *commands, size_t len,
+	void (*on_done)(void *with, const struct redis_answer *a), void *with);
+
 /* greet.c: says who we are and asks who they are; then the channel is READY, or doomed. */
 void channel_greet(struct channel *l);
 /* The greeting alone may be sent before the channel is ready. */

@@ -12,7 +12,7 @@ static void describe_shard(const struct shard *s, struct text *t)
 	text_printf(t, "\",\"state\":\"%s\",\"used_by\":%llu,\"unused_by\":%llu,\"reason\":", states[s->state],
 		(unsigned long long)metrics_value(s->series_up), (unsigned long long)metrics_value(s->series_down));
 	if (s->state == REDIS_DOWN)
-		text_printf(t, "\"%s\"}", s->told_why ? s->told_why : "connecting");
+		text_printf(t, "\"%s\"}", s->told_len ? s->told[s->told_len - 1] : "connecting");
 	else
 		text_add(t, S("null}"));
 }

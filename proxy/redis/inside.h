@@ -8,6 +8,7 @@
 #define SETTLE_NS (300 * NS_PER_MS)
 #define GOOD_IN_A_ROW 3
 #define BAD_IN_A_ROW 3
+#define WHYS_MAX 10                  /* reasons why a breaker opens: enum channel_end, "error", "slow" */
 
 /* ---- the other's clock ---- */
 struct other_clock {
@@ -32,8 +33,10 @@ struct shard {
 	unsigned far;                    /* probes in a row that were answered, but too late */
 	uint64_t bad_turn;
 	uint64_t probe_ns, settle_ns, time_ns; /* when next */
-	uint64_t told_ns;                /* when the log last heard of it, and why */
-	const char *told_why;
+	bool refuses_writes;             /* the last error said so: only a write tells whether it still does */
+	uint64_t told_ns;                /* when the log last heard of it */
+	const char *told[WHYS_MAX];      /* reasons that it heard of since it was last used, the latest last */
+	unsigned told_len;
 	uint32_t slots;                  /* of the cluster, that it serves */
 	struct other_clock clock;
 	char run[48];                    /* run id of the server; empty: not known */
@@ -52,6 +55,8 @@ void shard_greeted(struct shard *s);
 void shard_lost(struct shard *s, enum channel_end why);
 /* The breaker opens. why: a metric's word. */
 void shard_fail(struct shard *s, const char *why, struct slice detail);
+/* It answered a write with an error that says it takes none: OOM, READONLY, MISCONF, NOREPLICAS. */
+bool error_is_of_writes(struct slice error);
 /* Something asked in that turn was, or is already, over the budget. */
 void shard_was_late(struct shard *s, uint64_t turn);
 void shard_was_good(struct shard *s);

@@ -7,8 +7,9 @@
 #define TIME_NS (1 * NS_PER_S)        /* between two looks at its clock ... */
 #define FIRST_TIMES_NS (50 * NS_PER_MS) /* ... of which the first few come sooner */
 #define FIRST_TIMES 5
-#define QUIET_NS (10 * NS_PER_S)      /* between two lines of the log about a shard that stays down ... */
-#define QUIET_OTHER_NS (1 * NS_PER_S) /* ... for another reason */
+#define PROBE_KEY 200                 /* bytes: keyspace and environment are 64 each at most */
+#define PROBE_NAMES 16384             /* tried for one that lies on a shard of a cluster */
+#define QUIET_NS (1 * NS_PER_S)       /* between two lines of the log about a shard that stays down */
 #define FAR 20                        /* probes answered too late, all in a row: it is not a moment's load */
 
 static uint64_t now_of(const struct shard *s)
@@ -76,11 +77,13 @@ static void say(struct shard *s, const char *why, struct slice detail, bool news
 {
 	uint64_t now_ns = now_of(s);
 
-	bool same = s->told_why && strcmp(s->told_why, why) == 0;
-	if (!news && s->told_ns && now_ns - s->told_ns < (same ? QUIET_NS : QUIET_OTHER_NS))
+	for (unsigned i = 0; i < s->told_len; i++)
+		if (strcmp(s->told[i], why) == 0)
+			return;
+	if (s->told_len == WHYS_MAX || (!news && s->told_len && now_ns - s->told_ns < QUIET_NS))
 		return;
 	s->told_ns = now_ns;
-	s->told_why = why;
+	s->told[s->told_len++] = why;
 	log_warn("redis %s is not used (%s%s%.*s)", s->name, why, detail.len ? ": " : "", SLICE(detail));
 }
 
@@ -125,8 +128,8 @@ void shard_was_good(struct shard *s)
 static void use(struct shard *s)
 {
 	become(s, REDIS_UP);
-	s->fresh = false;
-	s->told_ns = 0;
+	s->fresh = s->refuses_writes = false;
+	s->told_len = 0;
 	log_info("redis %s is used", s->name);
 	redis_tell(s, REDIS_CLOSED);
 }
@@ -154,6 +157,23 @@ void shard_greeted(struct shard *s)
 
 /* ---- probes ---- */
 
+bool error_is_of_writes(struct slice error)
+{
+	return slice_starts(error, S("OOM")) || slice_starts(error, S("READONLY")) ||
+		slice_starts(error, S("MISCONF")) || slice_starts(error, S("NOREPLICAS"));
+}
+
+static void on_refused(struct shard *s, struct slice error)
+{
+	if (s->state != REDIS_DOWN)
+		shard_fail(s, "error", error);
+	s->refuses_writes |= error_is_of_writes(error);
+	if (slice_starts(error, S("NOPERM")))
+		s->refuses_writes = false; /* this user may not write there: that tells nothing of the server */
+	if (slice_starts(error, S("READONLY")))
+		channel_doom(&s->channel, END_ROLE, error); /* its name may stand for another one by now */
+}
+
 static void note_distance(struct shard *s, uint64_t took_ns)
 {
 	const struct redis *r = s->redis;
@@ -165,15 +185,15 @@ static void note_distance(struct shard *s, uint64_t took_ns)
 			(double)took_ns / NS_PER_MS, (double)r->budget_ns / NS_PER_MS);
 }
 
-static void on_ping(void *with, const struct redis_answer *a)
+static void on_probed(void *with, const struct redis_answer *a)
 {
 	struct shard *s = with;
 
 	s->probing = false;
 	if (a->outcome == REDIS_LOST)
 		return;
-	if (a->outcome == REDIS_REFUSED && s->state != REDIS_DOWN)
-		shard_fail(s, "error", a->values[0].text);
+	if (a->outcome == REDIS_REFUSED)
+		on_refused(s, a->values[0].text);
 	bool good = a->outcome == REDIS_ANSWERED && a->theirs_ns <= s->redis->budget_ns;
 	if (a->outcome == REDIS_ANSWERED && s->state == REDIS_DOWN)
 		note_distance(s, a->theirs_ns);
@@ -195,12 +215,40 @@ static void on_time(void *with, const struct redis_answer *a)
 	metrics_observe(s->redis->series_clock, other_clock_error(&s->clock, now_ns));
 }
 
+/* A bucket's name that lies on this shard: of a cluster, among so many one is found that does. */
+static struct slice probe_key(const struct shard *s, char room[static PROBE_KEY])
+{
+	struct text t = { .at = room, .cap = PROBE_KEY };
+
+	for (uint64_t n = 0; n < PROBE_NAMES; n++) {
+		t.len = 0;
+		text_add(&t, redis_keyspace(s->redis));
+		text_add(&t, S("rl:{probe-"));
+		text_u64(&t, n);
+		text_char(&t, '}');
+		if (redis_shard(s->redis, redis_slot(text_slice(&t))) == shard_number(s))
+			break;
+	}
+	return text_slice(&t);
+}
+
+static bool probe_by_write(struct shard *s)
+{
+	char room[PROBE_KEY];
+	struct slice key = probe_key(s, room);
+	const struct slice add[] = { S("BITFIELD"), key, S("INCRBY"), S("u8"), S("0"), S("0") };
+	const struct slice expire[] = { S("PEXPIRE"), key, S("60000") };
+	const struct redis_command commands[] = { { add, 6 }, { expire, 3 } };
+
+	return channel_ask_all(&s->channel, commands, 2, on_probed, s);
+}
+
 static void probe(struct shard *s, uint64_t now_ns)
 {
 	const struct slice ping[] = { S("PING") };
 
 	s->probe_ns = now_ns + random_jitter(PROBE_NS, 20);
-	s->probing = channel_ask(&s->channel, ping, 1, on_ping, s);
+	s->probing = s->refuses_writes ? probe_by_write(s) : channel_ask(&s->channel, ping, 1, on_probed, s);
 }
 
 /* While it is used this also finds out that it hangs before a request does: its budget counts. */

@@ -183,7 +183,7 @@ static void after_three_good_pings_it_settles_twice_and_closes(void **state)
 	open_up();
 	assert_true(ask_get() != 0);
 	turn(0);
-	reply("-OOM command not allowed when used memory > 'maxmemory'.\r\n");
+	reply("-LOADING Redis is loading the dataset in memory\r\n");
 	turn(0);
 	assert_int_equal(f.got.outcome, REDIS_REFUSED);
 	assert_string_equal(f.events, "O");
@@ -201,6 +201,58 @@ static void after_three_good_pings_it_settles_twice_and_closes(void **state)
 	assert_in_range(fake_now_ns - settling_ns, 300 * MS, 306 * MS);
 	assert_string_equal(f.events, "OSSC");
 	assert_int_equal(f.got.done, 2);
+	fake_close();
+}
+
+/* Turns until a probe goes out, which has to be a write, and answers it. */
+static void answer_probe(const char *with)
+{
+	for (int i = 0; !serve(command) && i < 100; i++)
+		turn(5 * MS);
+	assert_string_equal(command, "BITFIELD sallyport:dev:rl:{probe-0} INCRBY u8 0 0");
+	assert_true(serve(command));
+	assert_string_equal(command, "PEXPIRE sallyport:dev:rl:{probe-0} 60000");
+	reply(with);
+	turn(0);
+}
+
+static void where_a_write_was_refused_only_writes_tell_when_it_takes_them_again(void **state)
+{
+	static const char *const errors[] = { "-OOM command not allowed\r\n", "-MISCONF Redis is\r\n",
+		"-NOREPLICAS Not enough good replicas to write.\r\n" };
+
+	(void)state;
+	for (size_t e = 0; e < sizeof errors / sizeof errors[0]; e++) {
+		char both[128];
+		snprintf(both, sizeof both, "%s:0\r\n", errors[e]);
+		open_up();
+		assert_true(ask_get() != 0);
+		turn(0);
+		assert_true(serve(command));
+		reply(errors[e]);
+		turn(0);
+		for (int i = 0; i < 10; i++)
+			answer_probe(both);
+		assert_int_equal(redis_state(f.redis, 0), REDIS_DOWN);
+		for (int i = 0; i < 3; i++)
+			answer_probe("*1\r\n:0\r\n:1\r\n");
+		assert_int_equal(redis_state(f.redis, 0), REDIS_SETTLING);
+		assert_string_equal(f.events, "OS");
+		fake_close();
+	}
+}
+
+static void a_user_who_may_not_write_there_probes_by_ping(void **state)
+{
+	(void)state;
+	open_up();
+	assert_true(ask_get() != 0);
+	turn(0);
+	assert_true(serve(command));
+	reply("-OOM command not allowed\r\n");
+	turn(0);
+	answer_probe("-NOPERM no access to that key\r\n-NOPERM no access to that key\r\n");
+	assert_true(reach(REDIS_SETTLING, 5 * MS, 200));
 	fake_close();
 }
 
@@ -401,6 +453,8 @@ int main(void)
 		TEST(our_own_long_turns_are_not_blamed_on_redis),
 		TEST(silence_is_blamed_even_while_our_turns_are_long),
 		TEST(after_three_good_pings_it_settles_twice_and_closes),
+		TEST(where_a_write_was_refused_only_writes_tell_when_it_takes_them_again),
+		TEST(a_user_who_may_not_write_there_probes_by_ping),
 		TEST(a_slow_ping_starts_the_count_again),
 		TEST(the_errors_of_a_server_open_it_and_a_keys_own_does_not),
 		TEST(silence_drops_the_connection_and_loses_what_was_asked),
