@@ -23,12 +23,22 @@ static bool is_port(struct slice s)
 	return s.len <= 5 && slice_u64(s, &port) && port <= 65535;
 }
 
+/* "unknown" and hidden names, perhaps with a port (RFC 7239 section 6); unix: is what nginx calls a client
+ * that came by a Unix socket, perhaps with the socket's path. */
+static bool is_hidden(struct slice text)
+{
+	struct slice name = slice_head(text, slice_find(text, ':'));
+
+	return slice_same_nocase(name, S("unknown")) || slice_starts(text, S("_")) ||
+	       (name.len < text.len && slice_same_nocase(name, S("unix")));
+}
+
 /* 192.0.2.1, 2001:db8::1, [2001:db8::1]; the first and the last perhaps with a port. */
 static enum node parse_node(struct slice text, struct in6_addr *to)
 {
 	bool v4;
 
-	if (slice_same_nocase(text, S("unknown")) || slice_starts(text, S("_")))
+	if (is_hidden(text))
 		return NODE_HIDDEN;
 	if (slice_starts(text, S("["))) {
 		size_t close = slice_find(text, ']');
@@ -139,15 +149,66 @@ static enum fault walk(struct request *r, enum header_id id)
 	return len ? write_list(r, hops, len) : FAULT_NONE;
 }
 
+static size_t elements_of(const struct request *r, enum header_id id)
+{
+	struct backwards b = { .headers = &r->headers, .id = id, .field = r->headers.len };
+	struct slice element;
+	size_t len = 0;
+
+	while (next_left(&b, &element))
+		len++;
+	return len;
+}
+
+/* Trusted proxies that were followed; at least the peer. */
+static size_t hops_of(const struct request *r)
+{
+	struct slice rest = r->forwarded_for;
+	size_t len = 0;
+
+	do
+		len++;
+	while ((slice_cut(&rest, ','), rest.len));
+	return len;
+}
+
+/* The element of that number from the right, or the leftmost. */
+static struct slice element_at(const struct request *r, enum header_id id, size_t number)
+{
+	struct backwards b = { .headers = &r->headers, .id = id, .field = r->headers.len };
+	struct slice element, last = S("");
+
+	while (number-- && next_left(&b, &element))
+		last = element;
+	return last;
+}
+
+struct slice request_vouched(const struct request *r, enum header_id id)
+{
+	const struct header *f = headers_find(&r->headers, id);
+
+	if (!f)
+		return S("");
+	if (headers_count(&r->headers, id) == 1 && slice_find(f->value, ',') == f->value.len)
+		return f->value;
+	return element_at(r, id, hops_of(r));
+}
+
+/* A list that is longer than that of addresses was begun where nobody told addresses: only who stands first
+ * saw the client. What it says grants nothing. */
 static void take_scheme(struct request *r)
 {
-	const struct header *proto = headers_find(&r->headers, HEADER_X_FORWARDED_PROTO);
+	const struct header *said = headers_find(&r->headers, HEADER_X_FORWARDED_PROTO);
 
-	if (!proto || headers_count(&r->headers, HEADER_X_FORWARDED_PROTO) != 1)
+	if (!said)
 		return;
-	if (slice_same_nocase(proto->value, S("https")))
+	struct slice proto = request_vouched(r, HEADER_X_FORWARDED_PROTO);
+	if (!slice_same(proto, said->value) &&
+	    elements_of(r, HEADER_X_FORWARDED_PROTO) > elements_of(r, HEADER_X_FORWARDED_FOR))
+		proto = element_at(r, HEADER_X_FORWARDED_PROTO, SIZE_MAX);
+	if (slice_same_nocase(proto, S("https")) || slice_same_nocase(proto, S("wss")))
 		r->scheme = S("https");
-	else if (slice_same_nocase(proto->value, S("http")))
+	else if (slice_same_nocase(proto, S("http")) || slice_same_nocase(proto, S("ws")))
 		r->scheme = S("http");
 }
 
@@ -157,8 +218,8 @@ enum fault request_address(struct request *r)
 	r->forwarded_for = S("");
 	if (!cidrs_have(&r->config->root.trusted_proxies, &r->visitor->peer))
 		return FAULT_NONE;
-	take_scheme(r);
-	if (headers_find(&r->headers, HEADER_X_FORWARDED_FOR))
-		return walk(r, HEADER_X_FORWARDED_FOR);
-	return walk(r, HEADER_FORWARDED);
+	bool plain = headers_find(&r->headers, HEADER_X_FORWARDED_FOR);
+	enum fault why = walk(r, plain ? HEADER_X_FORWARDED_FOR : HEADER_FORWARDED);
+	take_scheme(r); /* after the walk: it says how many of those who wrote a list are trusted */
+	return why;
 }

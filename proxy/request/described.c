@@ -1,8 +1,8 @@
 /* described.c -- a request that another proxy holds and asks about. */
 #include "request/request.h"
 
-/* The one field of that name: FAULT_DESCRIPTION where it is missing or repeated. */
-static enum fault take(const struct request *r, const char *name, struct slice *to)
+/* How many fields of that name; *to: the last one. */
+static unsigned look(const struct request *r, const char *name, struct slice *to)
 {
 	unsigned seen = 0;
 
@@ -11,19 +11,54 @@ static enum fault take(const struct request *r, const char *name, struct slice *
 			*to = r->headers.at[i].value;
 			seen++;
 		}
-	return seen == 1 ? FAULT_NONE : FAULT_DESCRIPTION;
+	return seen;
 }
 
-static enum fault by_fields(struct request *r, const char *method, const char *target, const char *host)
+/* Takes "https://authority" off the front of *url; what is left is in origin form. */
+static bool cut_authority(struct request *r, struct slice *url, struct slice *authority)
 {
-	struct slice m, t, h;
-	enum fault why = take(r, method, &m);
+	size_t colon = slice_find(*url, ':'), end = 0;
+	struct slice scheme = slice_head(*url, colon), rest = slice_from(*url, colon);
 
-	if (why == FAULT_NONE)
-		why = take(r, target, &t);
-	if (why == FAULT_NONE)
-		why = take(r, host, &h);
-	return why != FAULT_NONE ? why : request_retarget(r, m, t, h);
+	if (!slice_starts(rest, S("://")))
+		return false;
+	if (slice_same_nocase(scheme, S("https")))
+		r->scheme = S("https");
+	else if (slice_same_nocase(scheme, S("http")))
+		r->scheme = S("http");
+	else
+		return false;
+	rest = slice_from(rest, 3);
+	while (end < rest.len && rest.at[end] != '/' && rest.at[end] != '?')
+		end++;
+	*authority = slice_head(rest, end);
+	*url = end < rest.len ? slice_from(rest, end) : S("/");
+	return authority->len > 0;
+}
+
+/* nginx's own configuration says X-Original-URI, and the Host is its client's; the Ingress controller says
+ * X-Original-URL, which is absolute, and the Host is that of its authorizer. Where both are there, one of
+ * them is the client's own. */
+static enum fault by_nginx(struct request *r)
+{
+	struct slice method, uri, url, host;
+	unsigned uris = look(r, "X-Original-URI", &uri), urls = look(r, "X-Original-URL", &url);
+
+	if (look(r, "X-Original-Method", &method) != 1 || uris + urls != 1)
+		return FAULT_DESCRIPTION;
+	if (uris)
+		return look(r, "Host", &host) == 1 ? request_retarget(r, method, uri, host) : FAULT_DESCRIPTION;
+	return cut_authority(r, &url, &host) ? request_retarget(r, method, url, host) : FAULT_BAD_TARGET;
+}
+
+static enum fault by_forwarded(struct request *r)
+{
+	struct slice method, uri, host;
+
+	if (look(r, "X-Forwarded-Method", &method) != 1 || look(r, "X-Forwarded-Uri", &uri) != 1 ||
+	    look(r, "X-Forwarded-Host", &host) != 1)
+		return FAULT_DESCRIPTION;
+	return request_retarget(r, method, uri, request_vouched(r, HEADER_X_FORWARDED_HOST));
 }
 
 /* Envoy sends the request itself, its path behind the prefix. That path is read as Envoy got it: taken from
@@ -45,12 +80,12 @@ enum fault request_described(struct request *r, struct slice rest)
 {
 	switch ((enum asker)r->asker) {
 	case ASKER_NGINX:
-		return by_fields(r, "X-Original-Method", "X-Original-URI", "Host");
+		return by_nginx(r);
 	case ASKER_ENVOY:
 		return by_prefix(r, rest);
 	case ASKER_TRAEFIK:
 	case ASKER_CADDY:
-		return by_fields(r, "X-Forwarded-Method", "X-Forwarded-Uri", "X-Forwarded-Host");
+		return by_forwarded(r);
 	case ASKER_NONE:
 		break;
 	}

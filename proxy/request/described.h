@@ -12,13 +12,17 @@ struct request;
 void request_asked(struct request *r, enum asker asker);
 /* The request that another proxy describes takes the place of the one that brought the description: method,
  * target and host are exchanged, checked and normalised as if they had come themselves. The description is
- * in the fields that this kind of proxy sends (nginx: X-Original-Method, X-Original-URI, Host; Traefik and
- * Caddy: X-Forwarded-Method, -Uri, -Host), for Envoy in the request itself: `rest` is what follows the prefix
- * in its target as received, from the slash on; empty where nothing does. DESCRIPTION where a part is missing
- * or repeated. Only for peers that may speak for others. */
+ * in the fields that this kind of proxy sends (nginx: X-Original-Method, and X-Original-URI with Host or
+ * X-Original-URL alone; Traefik and Caddy: X-Forwarded-Method, -Uri, -Host), for Envoy in the request itself:
+ * `rest` is what follows the prefix in its target as received, from the slash on; empty where nothing does.
+ * DESCRIPTION where a part is missing or repeated. Only for peers that may speak for others. */
 enum fault request_described(struct request *r, struct slice rest);
 /* Exchanges these three alone. The target must be in origin form. */
 enum fault request_retarget(struct request *r, struct slice method, struct slice target, struct slice host);
+
+/* After request_address, of X-Forwarded-Proto, -Host or -Port: what trusted proxies said of the client's own
+ * connection. In a list, from the right: as many elements as addresses were followed. Empty where none. */
+struct slice request_vouched(const struct request *r, enum header_id id);
 
 /* The path of a target as received, without scheme, authority and query, and not normalised. */
 struct slice target_path(struct slice target);

@@ -143,8 +143,7 @@ enum fault request_check(struct request *r);
 /* The address behind trusted_proxies, and forwarded_for, the list that vouches for it. While a hop is a
  * trusted proxy, the element that it wrote (from the right) names the next one. Where X-Forwarded-For is
  * there, Forwarded is not read: nearly every proxy maintains the first and passes the second on as the client
- * sent it. A trusted proxy that maintains only Forwarded must remove X-Forwarded-For. "unknown" and hidden
- * names (RFC 7239 section 6) end the walk at the hop that wrote them; so does an element that cannot be read,
- * but where the peer itself wrote it that is BAD_FORWARDED. A trusted peer's X-Forwarded-Proto, where it is
- * one word, sets scheme. */
+ * sent it. A trusted proxy that maintains only Forwarded must remove X-Forwarded-For. "unknown", "unix:" and
+ * hidden names (RFC 7239 section 6) end the walk at the hop that wrote them; so does what cannot be read,
+ * but where the peer itself wrote it: BAD_FORWARDED. A trusted peer's X-Forwarded-Proto sets scheme. */
 enum fault request_address(struct request *r);

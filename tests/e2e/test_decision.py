@@ -96,6 +96,53 @@ def test_a_description_that_is_missing_or_repeated_allows_nothing(house):
     assert a[0] == 400 and header(a, "sallyport-reason") == "description-missing"
 
 
+def ask_url(house, url, token, more=(), uri=None):
+    fields = [("Authorization", f"Bearer {token}"), ("X-Original-Method", "GET"), *more]
+    fields += [("X-Original-URL", url)] if url else []
+    fields += [("X-Original-URI", uri)] if uri else []
+    return exchange(connect(house.plain), "GET", "/check/nginx", fields, host="authorizer.internal")
+
+
+def test_the_absolute_url_of_the_ingress_controller_is_a_description(house):
+    token = house.issuer.token()
+    for url in ("https://localhost/guarded/x?y=1", "http://localhost:8443/guarded/x", "HTTPS://LOCALHOST/x/../guarded/x"):
+        assert ask_url(house, url, token)[0] == 200, url
+    assert ask_url(house, "https://apps.example.com/shared/x", token)[0] == 200
+    assert ask_url(house, "https://other.example.com/shared/x", token)[0] == 403
+    for url in ("/guarded/x", "ftp://localhost/guarded/x", "https:///guarded/x", "https://a@localhost/guarded/x",
+                "https://localhost/../guarded/x", "https://localhost:0/guarded/x", "https://local host/guarded/x",
+                "https://localhost/guarded/x#y", "//localhost/guarded/x", "https://localhost/guarded/..%2fx"):
+        a = ask_url(house, url, token)
+        assert a[0] == 403 and header(a, "sallyport-status") == "400", (url, a)
+    assert header(ask_url(house, "https://localhost", token), "sallyport-status") == "503" # "/" has no route
+
+
+def test_two_descriptions_are_none(house):
+    token, url = house.issuer.token(), "https://localhost/guarded/x"
+    for a in (ask_url(house, url, token, uri="/guarded/x"), ask_url(house, url, token, [("X-Original-URL", url)]),
+              ask_url(house, None, token), ask_url(house, None, token, [("X-Original-URI", "/guarded/x")], "/guarded/x"),
+              ask_url(house, url, token, [("X-Original-URI", "")])):
+        assert a[0] == 403 and header(a, "sallyport-status") == "400"
+        assert header(a, "sallyport-reason") == "description-missing"
+
+
+def test_a_list_of_hosts_is_read_as_far_as_trusted_proxies_wrote_it(house):
+    token = house.issuer.token()
+    def asked(hosts, addresses):
+        return exchange(connect(house.plain), "GET", "/check/traefik", [
+            ("Authorization", f"Bearer {token}"), ("X-Forwarded-Method", "GET"), ("X-Forwarded-Uri", "/shared/x"),
+            ("X-Forwarded-Host", hosts), ("X-Forwarded-For", addresses)], host="authorizer.internal")[0]
+    assert asked("apps.example.com, inside.example", "192.0.2.1, 127.0.0.1") == 200
+    assert asked("apps.example.com, inside.example", "192.0.2.1") == 503
+    assert asked("inside.example,apps.example.com", "192.0.2.1") == 200
+
+
+def test_a_client_of_no_known_address_is_asked_about_all_the_same(house):
+    for unknown in ("unix:", "unknown", "unix:/run/front.sock", "_hidden"):
+        a = ask(house, "nginx", "GET", "/guarded/x", house.issuer.token(), more=[("X-Forwarded-For", unknown)])
+        assert a[0] == 200, unknown
+
+
 def test_a_door_does_not_open_onto_a_door(house):
     a = ask(house, "caddy", "GET", "/check/envoy/open/x")
     assert a[0] == 503 and header(a, "sallyport-reason") == "no-route"
@@ -334,6 +381,14 @@ def test_behind_a_real_proxy_routes_with_hosts_judge_and_none_takes_the_question
     assert front.get("/anything", host=host)[0] == 200 # by the route that is open to everybody
     assert [r[1] for r in front.origin.requests] == ["/guarded/x", "/anything"]
     assert house.origin.requests == []
+
+
+def test_behind_a_real_proxy_a_client_describes_nothing(front, house):
+    own = [("X-Original-URL", "https://localhost/open/x"), ("X-Original-URI", "/open/x"), ("X-Original-Method", "PUT"),
+           ("X-Forwarded-Uri", "/open/x"), ("X-Forwarded-Host", "app.example.com"), ("X-Forwarded-Method", "PUT")]
+    assert front.get("/guarded/x", more=own)[0] == 401
+    assert front.get("/guarded/x", house.issuer.token(), more=own)[0] == 200
+    assert [r[:2] for r in front.origin.requests] == [("GET", "/guarded/x")]
 
 
 def test_behind_a_real_proxy_every_refusal_arrives_as_it_was_meant(front, house):

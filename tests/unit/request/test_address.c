@@ -76,6 +76,9 @@ static const struct { const char *list, *address, *verified; } lists[] = {
 	{ "192.0.2.1, , ,", "192.0.2.1", "192.0.2.1" },
 	{ "forged\", 192.0.2.1", "192.0.2.1", "192.0.2.1" },
 	{ "unknown", "10.0.0.1", "" },
+	{ "Unknown:1234", "10.0.0.1", "" },
+	{ "1.2.3.4, unix:", "10.0.0.1", "" },
+	{ "unix:/run/app.sock, 10.1.1.1", "10.1.1.1", "10.1.1.1" },
 	{ "", "10.0.0.1", "" },
 	{ "rubbish, 10.1.1.1", "10.1.1.1", "10.1.1.1" },
 	{ "unknown, 10.1.1.1", "10.1.1.1", "10.1.1.1" },
@@ -106,7 +109,8 @@ static void several_fields_are_one_list(void **state)
 
 static void what_the_peer_itself_wrote_must_be_readable(void **state)
 {
-	static const char *const bad[] = { "rubbish", "192.0.2.1, x", "192.0.2.256", "192.0.2.1:",
+	static const char *const bad[] = { "rubbish", "unix", "unixes:", "unknowns",
+		"192.0.2.1, x", "192.0.2.256", "192.0.2.1:",
 		"192.0.2.1:65536",
 		"192.0.2.1:-1", "[2001:db8::1", "[2001:db8::1]x", "[192.0.2.1]", "2001:db8::1::", "fe80::1%eth0",
 		"1234567890123456789012345678901234567890123456", "192.0.2.1 10.0.0.1", "\"192.0.2.1\"" };
@@ -129,6 +133,8 @@ static const struct { const char *list, *address, *verified; } forwardeds[] = {
 		"192.0.2.1, 10.1.1.1" },
 	{ "for=\"1.2.3.4, for=192.0.2.1", "192.0.2.1", "192.0.2.1" },
 	{ "for=unknown", "10.0.0.1", "" },
+	{ "for=\"unix:\"", "10.0.0.1", "" },
+	{ "for=\"unknown:_port\"", "10.0.0.1", "" },
 	{ "for=\"_hidden\"", "10.0.0.1", "" },
 	{ "proto=https", "10.0.0.1", "" },
 	{ "for=_x, for=10.1.1.1", "10.1.1.1", "10.1.1.1" },
@@ -175,18 +181,62 @@ static void a_chain_of_proxies_is_followed_only_so_far(void **state)
 	assert_memory_equal(&r->address, &wanted, sizeof wanted);
 }
 
+/* addresses: the whole X-Forwarded-For, where there is one. */
+static void says(const char *proto, const char *more, const char *addresses, const char *scheme)
+{
+	struct request *r = from("10.0.0.1");
+
+	add(r, "X-Forwarded-Proto", proto);
+	if (more)
+		add(r, "X-Forwarded-Proto", more);
+	if (addresses)
+		add(r, "X-Forwarded-For", addresses);
+	assert_int_equal(request_address(r), FAULT_NONE);
+	if (!slice_same(r->scheme, slice_of(scheme)))
+		fail_msg("%s from %s is %.*s", proto, addresses ? addresses : "nobody", SLICE(r->scheme));
+}
+
 static void a_trusted_peer_says_the_scheme(void **state)
+{
+	(void)state;
+	says("HTTPS", NULL, NULL, "https");
+	says("wss", NULL, NULL, "https");
+	says("ws", NULL, NULL, "http");
+	says("quic", NULL, NULL, "http");
+	says("", NULL, NULL, "http");
+}
+
+static void of_a_list_of_schemes_that_of_the_client_counts(void **state)
+{
+	(void)state;
+	says("https,http", NULL, "192.0.2.1, 10.1.1.1", "https");
+	says("https", "http", "192.0.2.1, 10.1.1.1", "https");
+	says("http, https", NULL, "192.0.2.1, 10.1.1.1", "http");
+	says("http, wss, http", NULL, "6.6.6.6, 192.0.2.1, 10.1.1.1", "https");
+	says("https, http", NULL, "6.6.6.6, 192.0.2.1", "http"); /* the left part may be a forger's */
+	says("https , HTTPS", NULL, "192.0.2.1", "https");
+	says("https, http", NULL, NULL, "https"); /* longer than the list of addresses */
+	says("https, http", NULL, "192.0.2.1", "https");
+	says("http", NULL, "192.0.2.1, 10.1.1.1", "http");
+	says("https,", NULL, "192.0.2.1", "https");
+}
+
+static void a_list_of_hosts_is_read_as_far_as_it_is_vouched_for(void **state)
 {
 	struct request *r = from("10.0.0.1");
 
 	(void)state;
-	add(r, "X-Forwarded-Proto", "HTTPS");
+	add(r, "X-Forwarded-Host", "forged.example, www.example, inside");
+	add(r, "X-Forwarded-For", "6.6.6.6, 192.0.2.1, 10.1.1.1");
 	assert_int_equal(request_address(r), FAULT_NONE);
-	assert_true(slice_same(r->scheme, S("https")));
+	assert_true(slice_same(request_vouched(r, HEADER_X_FORWARDED_HOST), S("www.example")));
+	assert_true(slice_same(request_vouched(r, HEADER_X_FORWARDED_PORT), S("")));
 	r = from("10.0.0.1");
-	add(r, "X-Forwarded-Proto", "https, http");
+	add(r, "X-Forwarded-Host", "forged.example, inside");
+	add(r, "X-Forwarded-Port", "443");
 	assert_int_equal(request_address(r), FAULT_NONE);
-	assert_true(slice_same(r->scheme, S("http")));
+	assert_true(slice_same(request_vouched(r, HEADER_X_FORWARDED_HOST), S("inside")));
+	assert_true(slice_same(request_vouched(r, HEADER_X_FORWARDED_PORT), S("443")));
 }
 
 int main(void)
@@ -200,6 +250,8 @@ int main(void)
 		cmocka_unit_test(of_both_kinds_only_the_maintained_one_counts),
 		cmocka_unit_test(a_chain_of_proxies_is_followed_only_so_far),
 		cmocka_unit_test(a_trusted_peer_says_the_scheme),
+		cmocka_unit_test(of_a_list_of_schemes_that_of_the_client_counts),
+		cmocka_unit_test(a_list_of_hosts_is_read_as_far_as_it_is_vouched_for),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
