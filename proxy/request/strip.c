@@ -42,6 +42,51 @@ bool header_is_vouched(struct slice name)
 	       header_is_ours(name) || (odd && !header_is_trailer(plain));
 }
 
+/* The next byte of the name, an escape or a '+' decoded. */
+static char next_byte(struct slice *name)
+{
+	struct slice s = *name;
+	bool escaped = s.len >= 3 && s.at[0] == '%' && char_is(s.at[1], CHAR_HEX) && char_is(s.at[2], CHAR_HEX);
+
+	*name = slice_from(s, escaped ? 3 : 1);
+	if (escaped)
+		return (char)(char_hex(s.at[1]) << 4 | char_hex(s.at[2]));
+	return s.at[0] == '+' ? ' ' : s.at[0];
+}
+
+static bool is_around(char c)
+{
+	return c == ' ' || c == '\t' || c == '"';
+}
+
+bool name_passes_for(struct slice name, struct slice other)
+{
+	size_t at = 0;
+
+	while (name.len) {
+		char c = next_byte(&name);
+		if (at == other.len && c == '[')
+			return true;
+		if (is_around(c) && (at == 0 || at == other.len))
+			continue;
+		if (at == other.len || slice_folded(c) != slice_folded(other.at[at++]))
+			return false;
+	}
+	return at == other.len;
+}
+
+bool request_has_carrier(const struct request *r, struct slice name)
+{
+	const struct config_route_verify *v = r->route->verify;
+	struct slice field = S("header:");
+
+	for (size_t i = 0; v && i < v->from.len; i++)
+		if (slice_starts(v->from.at[i], field) &&
+			name_passes_for(name, slice_from(v->from.at[i], field.len)))
+			return true;
+	return false;
+}
+
 bool header_is_plain(struct slice name)
 {
 	return char_all(name, CHAR_HOST);

@@ -24,6 +24,13 @@ void request_strip(struct request *r);
  * with another such byte for a '-'. CGI and its kin cannot tell these from the real one. */
 bool header_is_ours(struct slice name);
 
+/* Does some recipient take the name of a field, trailer or cookie for this one? In any case; with any other
+ * byte for one that is neither letter nor digit; with escapes, blanks and quotes around it; as the name of an
+ * array, which PHP cuts at the '['. */
+bool name_passes_for(struct slice name, struct slice other);
+/* Such a name of one of the fields that the route takes tokens from. */
+bool request_has_carrier(const struct request *r, struct slice name);
+
 /* Does a recipient take the field for the word of a proxy? Those of header_is_ours, X-Forwarded-* and
  * X-Real-IP in any spelling, and other spellings of what header_is_trailer bars. In a trailer section nobody
  * vouches for them. */

@@ -23,35 +23,70 @@ bool carrier_read(struct slice word, struct carrier *to, const char **why)
 	return to->kind == CARRIER_COOKIE || (header_id(to->name) == HEADER_OTHER && !header_is_ours(to->name));
 }
 
+/* ---- cookies ---- */
+
+struct cookie {
+	struct slice whole, name, value; /* name: empty where there is no =; value: without quotes */
+};
+
+/* cookie-name "=" ( *cookie-octet / DQUOTE *cookie-octet DQUOTE ) (RFC 6265 section 4.1.1) */
+static struct cookie cut_cookie(struct slice *rest)
+{
+	struct slice value = slice_trim(slice_cut(rest, ';'));
+	struct cookie c = { .whole = value };
+
+	if (slice_find(value, '=') < value.len)
+		c.name = slice_trim(slice_cut(&value, '='));
+	value = slice_trim(value);
+	if (value.len >= 2 && value.at[0] == '"' && value.at[value.len - 1] == '"')
+		value = (struct slice){ value.at + 1, value.len - 2 };
+	c.value = value;
+	return c;
+}
+
+/* Where readers of cookies begin a new one besides at a ';': RFC 2965 has the comma, others take spaces. */
+static bool separates(char c)
+{
+	return c == ',' || c == ' ' || c == '\t' || c == '&' || c == '"';
+}
+
+/* Does some reader find a cookie in it that passes for this one? */
+static bool is_read_as(const struct cookie *c, struct slice name)
+{
+	struct slice s = c->whole;
+	size_t begin = 0;
+
+	if (name_passes_for(c->name.len ? c->name : s, name))
+		return true;
+	for (size_t i = 0; i < s.len; i++) {
+		bool ends = i + 1 < s.len && (s.at[i + 1] == '=' || separates(s.at[i + 1]));
+		if (s.at[i] == '=' && name_passes_for(slice_head(slice_from(s, begin), i - begin), name))
+			return true;
+		if ((separates(s.at[i]) && !ends) || (s.at[i] == '=' && i == begin))
+			begin = i + 1;
+	}
+	return false;
+}
+
+/* ---- what is there ---- */
+
 struct search {
-	struct credential *found;
+	struct credential first; /* of the carrier in hand */
 	unsigned count;
 };
 
 static void note(struct search *s, const struct carrier *carrier, struct slice token)
 {
-	*s->found = (struct credential){ carrier, token };
-	s->count++;
-}
-
-/* name=value (RFC 6265 section 4.2.1); an empty name where there is no =. */
-static struct slice cut_cookie(struct slice *rest, struct slice *name)
-{
-	struct slice value = slice_trim(slice_cut(rest, ';'));
-	bool named = slice_find(value, '=') < value.len;
-
-	*name = named ? slice_trim(slice_cut(&value, '=')) : S("");
-	return slice_trim(value);
+	if (!s->count++)
+		s->first = (struct credential){ carrier, token };
 }
 
 static void look_into_cookies(struct search *s, const struct carrier *carrier, struct slice cookies)
 {
-	struct slice name;
-
 	while (cookies.len) {
-		struct slice value = cut_cookie(&cookies, &name);
-		if (value.len && slice_same(name, carrier->name))
-			note(s, carrier, value);
+		struct cookie c = cut_cookie(&cookies);
+		if (c.value.len && slice_same(c.name, carrier->name))
+			note(s, carrier, c.value);
 	}
 }
 
@@ -65,75 +100,117 @@ static void look_into(struct search *s, const struct carrier *carrier, const str
 		note(s, carrier, h->value);
 }
 
-enum fault credential_find(const struct carrier *carriers, size_t len, const struct headers *headers,
-                           struct credential *to)
+/* One more credential than *to: TWO_CREDENTIALS, unless *to is an Authorization and the other a cookie that is
+ * listed behind it. There a bearer token is judged alone, and another scheme is none of ours. */
+static enum fault choose(struct credential *to, const struct credential *other)
 {
-	struct search s = { .found = to };
+	struct slice token;
+	bool yields = to->carrier->kind == CARRIER_BEARER && other->carrier->kind == CARRIER_COOKIE &&
+		other->carrier > to->carrier;
 
-	*to = (struct credential){ 0 };
-	for (size_t i = 0; i < len; i++)
+	if (!yields || !bearer_read(to->token, &token))
+		*to = *other;
+	return yields ? FAULT_NONE : FAULT_TWO_CREDENTIALS;
+}
+
+/* In the order of the list, but Authorization first: what yields to it does so wherever else they stand. */
+static enum fault find(const struct carrier *carriers, size_t len, const struct headers *headers,
+                       struct credential *to, bool bearer)
+{
+	for (size_t i = 0; i < len; i++) {
+		struct search s = { .count = 0 };
+		if ((carriers[i].kind == CARRIER_BEARER) != bearer)
+			continue;
 		for (uint16_t j = 0; j < headers->len; j++)
 			if (!headers->at[j].dropped)
 				look_into(&s, &carriers[i], &headers->at[j]);
-	if (s.count > 1)
-		return FAULT_TWO_CREDENTIALS;
-	if (!s.count)
+		enum fault fault = s.count > 1 ? FAULT_TWO_CREDENTIALS
+		                   : s.count && to->carrier ? choose(to, &s.first) : FAULT_NONE;
+		if (s.count > 1 || (s.count && !to->carrier))
+			*to = s.first;
+		if (fault)
+			return fault;
+	}
+	return FAULT_NONE;
+}
+
+enum fault credential_find(const struct carrier *carriers, size_t len, const struct headers *headers,
+                           struct credential *to)
+{
+	*to = (struct credential){ 0 };
+	enum fault fault = find(carriers, len, headers, to, true);
+	if (!fault)
+		fault = find(carriers, len, headers, to, false);
+	if (fault)
+		return fault;
+	if (!to->carrier)
 		return FAULT_TOKEN_MISSING;
 	struct slice whole = to->token;
 	bool another_scheme = to->carrier->kind == CARRIER_BEARER && !bearer_read(whole, &to->token);
 	return another_scheme ? FAULT_TOKEN_MISSING : FAULT_NONE;
 }
 
-/* The field's value without that cookie; empty where nothing is left. NULL behind .at: no room. */
-static struct slice without(struct arena *arena, struct slice cookies, struct slice cookie)
-{
-	struct text t = { .at = arena_room(arena, cookies.len + 2), .cap = cookies.len + 2 };
-	struct slice name;
+/* ---- what goes on ---- */
 
-	if (!t.at)
-		return (struct slice){ 0 };
-	while (cookies.len) {
-		struct slice piece = slice_trim(slice_head(cookies, slice_find(cookies, ';')));
-		cut_cookie(&cookies, &name);
-		if (!piece.len || slice_same(name, cookie))
+/* Does it come under the name of a carrier without being what was verified (of `kept`)? */
+static bool is_unproven_cookie(const struct cookie *c, const struct carrier *carriers, size_t len,
+                               const struct carrier *kept)
+{
+	if (kept && kept->kind == CARRIER_COOKIE && c->value.len && slice_same(c->name, kept->name))
+		return false;
+	for (size_t i = 0; i < len; i++)
+		if (carriers[i].kind == CARRIER_COOKIE && is_read_as(c, carriers[i].name))
+			return true;
+	return false;
+}
+
+/* The field without those; false: the arena is full. */
+static bool pass_cookies(struct request *r, struct header *h, const struct carrier *carriers, size_t len,
+                         const struct carrier *kept)
+{
+	struct slice rest = h->value;
+	bool clean = true;
+
+	while (rest.len && clean) {
+		struct cookie c = cut_cookie(&rest);
+		clean = !is_unproven_cookie(&c, carriers, len, kept);
+	}
+	if (clean)
+		return true;
+	struct text t = { .at = arena_room(&r->arena, h->value.len + 2), .cap = h->value.len + 2 };
+	for (rest = h->value; t.at && rest.len;) {
+		struct cookie c = cut_cookie(&rest);
+		if (!c.whole.len || is_unproven_cookie(&c, carriers, len, kept))
 			continue;
 		text_add(&t, t.len ? S("; ") : S(""));
-		text_add(&t, piece);
+		text_add(&t, c.whole);
 	}
-	return text_slice(&t);
+	h->value = text_slice(&t);
+	h->dropped |= t.len == 0;
+	return t.at;
 }
 
-static bool take_out(struct request *r, const struct carrier *carrier, struct header *h)
+static bool is_unproven(const struct carrier *carrier, struct slice name, const struct carrier *kept)
 {
-	if (carrier->kind == CARRIER_FIELD && slice_same_nocase(h->name, carrier->name))
-		h->dropped = true;
-	if (carrier->kind != CARRIER_COOKIE || h->id != HEADER_COOKIE)
-		return true;
-	h->value = without(&r->arena, h->value, carrier->name);
-	h->dropped |= h->value.len == 0;
-	return h->value.at;
-}
-
-/* Another spelling of the carrier's name, which CGI and its kin cannot tell from it. */
-static bool is_disguised(const struct carrier *carrier, struct slice name)
-{
-	return carrier->kind == CARRIER_FIELD && slice_reads_as(name, carrier->name) &&
-	       !slice_same_nocase(name, carrier->name);
+	if (carrier->kind != CARRIER_FIELD || !name_passes_for(name, carrier->name))
+		return false;
+	return !kept || kept->kind != CARRIER_FIELD || !slice_same_nocase(name, kept->name);
 }
 
 bool credential_pass(struct request *r, const struct carrier *carriers, size_t len,
                      const struct credential *c, bool forward)
 {
-	bool bearer = c->carrier && c->carrier->kind == CARRIER_BEARER, whole = true;
+	const struct carrier *kept = forward ? c->carrier : NULL;
+	bool whole = true;
 
 	for (uint16_t i = 0; i < r->headers.len; i++) {
 		struct header *h = &r->headers.at[i];
-		if (h->id == HEADER_AUTHORIZATION && !(bearer && forward))
+		if (h->id == HEADER_AUTHORIZATION && !(kept && kept->kind == CARRIER_BEARER))
 			h->dropped = true;
+		if (h->id == HEADER_COOKIE && !h->dropped)
+			whole &= pass_cookies(r, h, carriers, len, kept);
 		for (size_t j = 0; j < len; j++)
-			h->dropped |= is_disguised(&carriers[j], h->name);
-		if (c->carrier && !forward && !h->dropped)
-			whole &= take_out(r, c->carrier, h);
+			h->dropped |= is_unproven(&carriers[j], h->name, kept);
 	}
 	return whole;
 }

@@ -2,7 +2,7 @@
 import asyncio, json, time
 import pytest
 import websockets
-from house import Issuer, connect, exchange, header, tls_context, wait_until
+from house import Issuer, connect, exchange, header, read_answer, tls_context, wait_until
 
 ROUTES = """
   - {{name: both, path: /both/*, upstream: app, verify: {{issuers: [local, second]}}}}
@@ -93,6 +93,26 @@ def test_without_a_credential_an_optional_route_tells_the_upstream_so(places):
     assert a[0] == 401 and header(a, "sallyport-reason") == "token-malformed"
     assert get(places, "/mixed/x", bearer(places.issuer.token(exp=int(time.time()) - 120)))[0] == 401
     assert get(places, "/mixed/x", [("Authorization", "Basic eDp5")])[0] == 401
+
+
+def test_a_stale_cookie_beside_a_bearer_token_neither_counts_nor_goes_on(places):
+    good, stale = places.issuer.token(), places.issuer.token(exp=int(time.time()) - 300)
+    a = get(places, "/mixed/x", bearer(good) + [("Cookie", f"session={stale}; a=1; my.x=2; Session=e")])
+    got = seen(a)
+    assert a[0] == 200 and got["sallyport-verdict"] == "valid" and got["cookie"] == "a=1; my.x=2"
+    assert get(places, "/mixed/x", bearer(stale) + [("Cookie", f"session={good}")])[0] == 401  # no second chance
+    a = get(places, "/mixed/x", [("Authorization", "Basic eDp5"), ("Cookie", f'session="{good}"; %73ession=evil')])
+    got = seen(a)
+    assert a[0] == 200 and "authorization" not in got and got["cookie"] == f'session="{good}"'
+
+
+def test_trailers_named_like_a_carrier_stay_behind(places):
+    s = connect(places.port, places.ca)
+    for name in ("X-Token", "x_token", "X.TOKEN"):
+        s.sendall(f"POST /mixed/echo HTTP/1.1\r\nHost: localhost\r\nX-Token: {places.issuer.token()}\r\n"
+                  f"Transfer-Encoding: chunked\r\n\r\n1\r\na\r\n0\r\n{name}: evil\r\nX-T: 1\r\n\r\n".encode())
+        a = read_answer(s)
+        assert a[0] == 200 and json.loads(a[2])["trailers"] == ["X-T: 1"], (name, a)
 
 
 def test_a_kept_credential_does_not_reach_the_upstream(places):

@@ -39,7 +39,8 @@ static struct request *with(const char *const *fields)
 static void a_place_is_written_in_one_of_three_ways(void **state)
 {
 	static const char *const bad[] = { "", "Bearer", "cookie", "cookie:", "cookie:a b", "header:",
-		"header:a,b", "header:Authorization", "header:Cookie", "header:Host", "header:Sallyport-Subject",
+		"header:a,b", "header:Authorization", "header:Cookie", "header:Host",
+		"header:Sallyport-Subject",
 		"header:x_forwarded.for", "query:token" };
 	struct carrier c;
 	const char *why = NULL;
@@ -55,7 +56,8 @@ static void a_place_is_written_in_one_of_three_ways(void **state)
 
 static void a_field_that_was_taken_out_is_no_credential(void **state)
 {
-	struct request *r = with((const char *const[]){ "Authorization: Bearer tok", "X-Token: other", NULL });
+	struct request *r = with((const char *const[]){ "Authorization: Bearer tok",
+	       "X-Token: other", NULL });
 	struct credential c;
 
 	(void)state;
@@ -67,7 +69,7 @@ static void a_field_that_was_taken_out_is_no_credential(void **state)
 
 static void the_one_credential_is_found_wherever_it_is(void **state)
 {
-	static const struct { const char *fields[4]; int carrier; enum fault fault; } table[] = {
+	static const struct { const char *fields[5]; int carrier; enum fault fault; } table[] = {
 		{ { "Authorization: Bearer tok" }, 0, FAULT_NONE },
 		{ { "Cookie: a=1; session=tok; b=2" }, 1, FAULT_NONE },
 		{ { "Cookie: session=tok" }, 1, FAULT_NONE },
@@ -82,7 +84,18 @@ static void the_one_credential_is_found_wherever_it_is(void **state)
 		{ { "Authorization: Basic YTpi" }, 0, FAULT_TOKEN_MISSING },
 		{ { "Cookie: session=tok; session=tok" }, 1, FAULT_TWO_CREDENTIALS },
 		{ { "Cookie: session=tok", "Cookie: session=other" }, 1, FAULT_TWO_CREDENTIALS },
-		{ { "Authorization: Bearer tok", "Cookie: session=tok" }, 1, FAULT_TWO_CREDENTIALS },
+		{ { "Cookie: session=\"tok\"; a=\"b\"" }, 1, FAULT_NONE },
+		{ { "Cookie: session=\"\"; a=b" }, -1, FAULT_TOKEN_MISSING },
+		{ { "Cookie: ses.sion=x; %73ession=evil; session=tok; SESSION=evil" }, 1, FAULT_NONE },
+		{ { "X_Token: evil", "X-Token: tok", "x.token: evil" }, 2, FAULT_NONE },
+		{ { "Authorization: Bearer tok", "Cookie: session=stale" }, 0, FAULT_NONE },
+		{ { "Cookie: session=stale", "authorization: bearer tok" }, 0, FAULT_NONE },
+		{ { "Authorization: Basic YTpi", "Cookie: session=tok" }, 1, FAULT_NONE },
+		{ { "Cookie: session=x", "X-Token: y" }, 2, FAULT_TWO_CREDENTIALS },
+		{ { "Authorization: Bearer x", "X-Token: y" }, 2, FAULT_TWO_CREDENTIALS },
+		{ { "Authorization: Bearer x", "Cookie: session=z", "X-Token: y" }, 2,
+		FAULT_TWO_CREDENTIALS },
+		{ { "Authorization: Bearer x", "Cookie: session=z; session=y" }, 1, FAULT_TWO_CREDENTIALS },
 		{ { "Authorization: Basic YTpi", "X-Token: tok" }, 2, FAULT_TWO_CREDENTIALS },
 		{ { "X-Token: tok", "X-TOKEN: tok" }, 2, FAULT_TWO_CREDENTIALS },
 		{ { "Authorization: Bearer tok", "Authorization: Bearer tok" }, 0, FAULT_TWO_CREDENTIALS },
@@ -113,7 +126,8 @@ static const char *passed(const char *const *fields, size_t len, bool forward)
 	assert_true(credential_pass(r, carriers, len, &c, forward));
 	for (uint16_t i = 0; i < r->headers.len; i++)
 		if (!r->headers.at[i].dropped)
-			text_printf(&t, "%.*s: %.*s|", SLICE(r->headers.at[i].name), SLICE(r->headers.at[i].value));
+			text_printf(&t, "%.*s: %.*s|", SLICE(r->headers.at[i].name),
+		SLICE(r->headers.at[i].value));
 	assert_true(text_end(&t));
 	return room;
 }
@@ -146,6 +160,62 @@ static void what_was_not_verified_never_goes_on(void **state)
 	expect(2, true, "X-Token: t|", "Authorization: Basic eDp5", "X-Token: t");
 	expect(2, true, "A: b|", "Authorization: Bearer x", "A: b");
 	carriers[0] = bearer;
+}
+
+
+	       * Each is read by some server as a cookie or field of the carrier's name: PHP folds, decodes and knows arrays,
+ * others fold the case, or begin a new cookie at a comma or a space. */
+static void what_reads_as_the_carrier_never_goes_on(void **state)
+{
+	static const char *const twins[] = { "Session", "SESSION", "%73ession", "s%65ssion", "session[a]",
+		"session[", "+session", "%20session", "session%20", "\"session\"",
+		"s%45ssion", "session%5Bx" };
+	static const char *const hidden[] = { "a=1, session=e", "a=1 session=e",
+	       "a=1,session =e", "a=1\tsession=e",
+		"a=\"1\" session=e", "=session=e", "a=1&session=e", "session" };
+	char field[80];
+
+	(void)state;
+	for (size_t i = 0; i < sizeof twins / sizeof *twins; i++) {
+		snprintf(field, sizeof field, "Cookie: %s=e; session=t; b=2", twins[i]);
+		expect(3, true, "Cookie: session=t; b=2|", field);
+		expect(3, false, "Cookie: b=2|", field);
+	}
+	for (size_t i = 0; i < sizeof hidden / sizeof *hidden; i++) {
+		snprintf(field, sizeof field, "Cookie: %s; session=t", hidden[i]);
+		expect(3, true, "Cookie: session=t|", field);
+		snprintf(field, sizeof field, "Cookie: session=t; %s", hidden[i]);
+		expect(3, true, "Cookie: session=t|", field);
+	}
+	expect(3, true, "Cookie: session=t|", "Cookie: session=; session=t");
+	expect(3, true, "Cookie: my-session=1; sessions=2; xsession=3; a=session; session=t|",
+	       "Cookie: my-session=1; sessions=2; xsession=3; a=session; session=t");
+	expect(3, true, "Cookie: session=t; a=x=y; t=\"q r\"|", "Cookie: session=t; a=x=y; t=\"q r\"");
+	expect(3, true, "A: b|", "X_Token: e", "Cookie: SESSION=e", "A: b");
+	expect(3, true, "Cookie: session=\"t\"|", "Cookie: session=\"t\"");
+}
+
+static void beside_a_bearer_token_nothing_else_goes_on(void **state)
+{
+	(void)state;
+	expect(3, true, "Authorization: Bearer t|Cookie: a=1|", "Authorization: Bearer t",
+	       "Cookie: session=stale; a=1; Session=e");
+	expect(3, true, "Authorization: Bearer t|", "Authorization: Bearer t",
+	       "Cookie: session=stale", "x.token: e");
+	expect(3, false, "Cookie: a=1|", "Authorization: Bearer t", "Cookie: session=stale; a=1");
+	expect(3, true, "Cookie: session=t|", "Authorization: Basic eDp5", "Cookie: session=t");
+}
+
+static void a_cookie_that_is_listed_first_yields_to_no_bearer_token(void **state)
+{
+	const struct carrier turned[] = { carriers[1], carriers[0] };
+	struct credential c;
+	struct request *r = with(FIELDS("Authorization: Bearer t", "Cookie: session=t"));
+
+	(void)state;
+	assert_int_equal(credential_find(turned, 2, &r->headers, &c), FAULT_TWO_CREDENTIALS);
+	r = with(FIELDS("Authorization: Basic eDp5", "Cookie: session=t"));
+	assert_int_equal(credential_find(turned, 2, &r->headers, &c), FAULT_TWO_CREDENTIALS);
 }
 
 static void a_full_arena_is_told_rather_than_a_cookie_passed_on(void **state)
@@ -195,7 +265,8 @@ static void a_cookie_is_as_good_as_a_bearer_token(void **state)
 	assert_true(slice_same(r->identity.subject, S("alice")));
 	assert_true(r->identity.expires_s == 1800003600);
 	assert_true(slice_same(r->headers.at[0].value, S("a=1")));
-	assert_int_equal(house_try(ROUTE_PLAIN, good), FAULT_TOKEN_MISSING); /* not where bearer is not taken */
+	assert_int_equal(house_try(ROUTE_PLAIN, good),
+	       FAULT_TOKEN_MISSING); /* not where bearer is not taken */
 }
 
 static void a_cookie_that_cannot_be_taken_out_refuses_the_request(void **state)
@@ -210,7 +281,8 @@ static void a_cookie_that_cannot_be_taken_out_refuses_the_request(void **state)
 	for (int more = 100; more <= 5000; more += 4900) { /* the request's arena has 4096 bytes */
 		snprintf(field, sizeof field, "Cookie: a=%0*d; session=%.*s", more, 1, SLICE(good));
 		struct request *r = with(FIELDS(field));
-		assert_int_equal(house_enter_at(r, NOW_NS, WALL_S), more < 4096 ? FAULT_NONE : FAULT_HEAD_TOO_BIG);
+		assert_int_equal(house_enter_at(r, NOW_NS, WALL_S),
+		more < 4096 ? FAULT_NONE : FAULT_HEAD_TOO_BIG);
 	}
 }
 
@@ -277,6 +349,9 @@ int main(void)
 		cmocka_unit_test(the_one_credential_is_found_wherever_it_is),
 		cmocka_unit_test(what_was_verified_goes_on_unless_the_route_keeps_it),
 		cmocka_unit_test(what_was_not_verified_never_goes_on),
+		cmocka_unit_test(what_reads_as_the_carrier_never_goes_on),
+		cmocka_unit_test(beside_a_bearer_token_nothing_else_goes_on),
+		cmocka_unit_test(a_cookie_that_is_listed_first_yields_to_no_bearer_token),
 		cmocka_unit_test(a_full_arena_is_told_rather_than_a_cookie_passed_on),
 #define TEST(name) cmocka_unit_test_setup_teardown(name, open_house, house_end)
 		TEST(a_cookie_is_as_good_as_a_bearer_token),
