@@ -100,8 +100,8 @@ static void look_into(struct search *s, const struct carrier *carrier, const str
 		note(s, carrier, h->value);
 }
 
-/* One more credential than *to: TWO_CREDENTIALS, unless *to is an Authorization and the other a cookie that is
- * listed behind it. There a bearer token is judged alone, and another scheme is none of ours. */
+/* One more credential than *to: TWO_CREDENTIALS, unless *to is an Authorization and the other a cookie that
+ * is listed behind it. There a bearer token is judged alone, and another scheme is none of ours. */
 static enum fault choose(struct credential *to, const struct credential *other)
 {
 	struct slice token;

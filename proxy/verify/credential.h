@@ -25,13 +25,14 @@ bool carrier_read(struct slice word, struct carrier *to, const char **why)
 /* FAULT_NONE and *to, whose token has not been looked at yet (bearer_is_token); TOKEN_MISSING where none is
  * there; TWO_CREDENTIALS. An empty cookie is none, a quoted one is what stands between the quotes.
  * Authorization counts as a credential whatever its scheme, but another scheme than Bearer is TOKEN_MISSING;
- * to->carrier is set then. Beside an Authorization that is listed before a cookie, the cookie does not count (a stale one must
- * not lock a browser out); where the scheme is another than Bearer, the Authorization does not. */
+ * to->carrier is set then. Beside an Authorization that is listed before a cookie, the cookie does not count
+ * (a stale one must not lock a browser out); where the scheme is another than Bearer, the Authorization does
+ * not. */
 enum fault credential_find(const struct carrier *carriers, size_t len, const struct headers *headers,
                            struct credential *to) __attribute__((warn_unused_result));
 
-/* What of the credentials goes on: the one that was found, where `forward`; nothing else that comes, or is read
- * by somebody as if it came (name_passes_for), under the name of one of the carriers. False: the arena is
- * full. */
+/* What of the credentials goes on: the one that was found, where `forward`; nothing else that comes, or is
+ * read by somebody as if it came (name_passes_for), under the name of one of the carriers. False: the arena
+ * is full. */
 bool credential_pass(struct request *r, const struct carrier *carriers, size_t len,
                      const struct credential *c, bool forward) __attribute__((warn_unused_result));

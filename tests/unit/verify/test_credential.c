@@ -39,8 +39,7 @@ static struct request *with(const char *const *fields)
 static void a_place_is_written_in_one_of_three_ways(void **state)
 {
 	static const char *const bad[] = { "", "Bearer", "cookie", "cookie:", "cookie:a b", "header:",
-		"header:a,b", "header:Authorization", "header:Cookie", "header:Host",
-		"header:Sallyport-Subject",
+		"header:a,b", "header:Authorization", "header:Cookie", "header:Host", "header:Sallyport-Subject",
 		"header:x_forwarded.for", "query:token" };
 	struct carrier c;
 	const char *why = NULL;
@@ -56,8 +55,7 @@ static void a_place_is_written_in_one_of_three_ways(void **state)
 
 static void a_field_that_was_taken_out_is_no_credential(void **state)
 {
-	struct request *r = with((const char *const[]){ "Authorization: Bearer tok",
-	       "X-Token: other", NULL });
+	struct request *r = with((const char *const[]){ "Authorization: Bearer tok", "X-Token: other", NULL });
 	struct credential c;
 
 	(void)state;
@@ -93,8 +91,7 @@ static void the_one_credential_is_found_wherever_it_is(void **state)
 		{ { "Authorization: Basic YTpi", "Cookie: session=tok" }, 1, FAULT_NONE },
 		{ { "Cookie: session=x", "X-Token: y" }, 2, FAULT_TWO_CREDENTIALS },
 		{ { "Authorization: Bearer x", "X-Token: y" }, 2, FAULT_TWO_CREDENTIALS },
-		{ { "Authorization: Bearer x", "Cookie: session=z", "X-Token: y" }, 2,
-		FAULT_TWO_CREDENTIALS },
+		{ { "Authorization: Bearer x", "Cookie: session=z", "X-Token: y" }, 2, FAULT_TWO_CREDENTIALS },
 		{ { "Authorization: Bearer x", "Cookie: session=z; session=y" }, 1, FAULT_TWO_CREDENTIALS },
 		{ { "Authorization: Basic YTpi", "X-Token: tok" }, 2, FAULT_TWO_CREDENTIALS },
 		{ { "X-Token: tok", "X-TOKEN: tok" }, 2, FAULT_TWO_CREDENTIALS },
@@ -126,8 +123,7 @@ static const char *passed(const char *const *fields, size_t len, bool forward)
 	assert_true(credential_pass(r, carriers, len, &c, forward));
 	for (uint16_t i = 0; i < r->headers.len; i++)
 		if (!r->headers.at[i].dropped)
-			text_printf(&t, "%.*s: %.*s|", SLICE(r->headers.at[i].name),
-		SLICE(r->headers.at[i].value));
+			text_printf(&t, "%.*s: %.*s|", SLICE(r->headers.at[i].name), SLICE(r->headers.at[i].value));
 	assert_true(text_end(&t));
 	return room;
 }
@@ -162,16 +158,14 @@ static void what_was_not_verified_never_goes_on(void **state)
 	carriers[0] = bearer;
 }
 
-
-	       * Each is read by some server as a cookie or field of the carrier's name: PHP folds, decodes and knows arrays,
- * others fold the case, or begin a new cookie at a comma or a space. */
+/* Each is read by some server as a cookie or field of the carrier's name: PHP folds, decodes and knows
+ * arrays, others fold the case, or begin a new cookie at a comma or a space. */
 static void what_reads_as_the_carrier_never_goes_on(void **state)
 {
 	static const char *const twins[] = { "Session", "SESSION", "%73ession", "s%65ssion", "session[a]",
-		"session[", "+session", "%20session", "session%20", "\"session\"",
-		"s%45ssion", "session%5Bx" };
-	static const char *const hidden[] = { "a=1, session=e", "a=1 session=e",
-	       "a=1,session =e", "a=1\tsession=e",
+		"session[", "+session", "%20session", "session%20", "\"session\"", "s%45ssion", "session%5Bx" };
+	static const char *const hidden[] = { "a=1, session=e", "a=1 session=e", "a=1,session =e",
+		"a=1\tsession=e",
 		"a=\"1\" session=e", "=session=e", "a=1&session=e", "session" };
 	char field[80];
 
@@ -200,8 +194,8 @@ static void beside_a_bearer_token_nothing_else_goes_on(void **state)
 	(void)state;
 	expect(3, true, "Authorization: Bearer t|Cookie: a=1|", "Authorization: Bearer t",
 	       "Cookie: session=stale; a=1; Session=e");
-	expect(3, true, "Authorization: Bearer t|", "Authorization: Bearer t",
-	       "Cookie: session=stale", "x.token: e");
+	expect(3, true, "Authorization: Bearer t|", "Authorization: Bearer t", "Cookie: session=stale",
+	       "x.token: e");
 	expect(3, false, "Cookie: a=1|", "Authorization: Bearer t", "Cookie: session=stale; a=1");
 	expect(3, true, "Cookie: session=t|", "Authorization: Basic eDp5", "Cookie: session=t");
 }
@@ -265,8 +259,7 @@ static void a_cookie_is_as_good_as_a_bearer_token(void **state)
 	assert_true(slice_same(r->identity.subject, S("alice")));
 	assert_true(r->identity.expires_s == 1800003600);
 	assert_true(slice_same(r->headers.at[0].value, S("a=1")));
-	assert_int_equal(house_try(ROUTE_PLAIN, good),
-	       FAULT_TOKEN_MISSING); /* not where bearer is not taken */
+	assert_int_equal(house_try(ROUTE_PLAIN, good), FAULT_TOKEN_MISSING); /* not where bearer is not taken */
 }
 
 static void a_cookie_that_cannot_be_taken_out_refuses_the_request(void **state)
@@ -281,8 +274,7 @@ static void a_cookie_that_cannot_be_taken_out_refuses_the_request(void **state)
 	for (int more = 100; more <= 5000; more += 4900) { /* the request's arena has 4096 bytes */
 		snprintf(field, sizeof field, "Cookie: a=%0*d; session=%.*s", more, 1, SLICE(good));
 		struct request *r = with(FIELDS(field));
-		assert_int_equal(house_enter_at(r, NOW_NS, WALL_S),
-		more < 4096 ? FAULT_NONE : FAULT_HEAD_TOO_BIG);
+		assert_int_equal(house_enter_at(r, NOW_NS, WALL_S), more < 4096 ? FAULT_NONE : FAULT_HEAD_TOO_BIG);
 	}
 }
 
