@@ -62,14 +62,14 @@ static void check_protocols(struct check *k, struct config_listener *l)
 	check_distinct(k, &l->protocols, l->place, "protocol");
 }
 
-/* Plain HTTP stays inside: on the machine or in a private network. */
+/* Plain HTTP stays inside, on the machine or in a private network, unless the word is given. */
 static void check_plain(struct check *k, const struct config_listener *l, const struct address *a)
 {
-	if (!check_is_loopback(&a->ip) && !check_is_private(&a->ip))
+	if (!l->plain && !check_is_loopback(&a->ip) && !check_is_private(&a->ip))
 		COMPLAIN(
 		    k, &l->address, l,
 		    "a listener without tls speaks plain HTTP and may stand only on a loopback or private address, "
-		    "and \"%.*s\" is neither",
+		    "and \"%.*s\" is neither; where something else ends TLS before it, say so: plain: true",
 		    SHOWN(k, &l->address));
 }
 
@@ -105,6 +105,8 @@ static void check_listener(struct check *k, struct config_listener *l, struct in
 	if (!l->tls && address_split(l->address, &a, &why))
 		check_plain(k, l, &a);
 	check_protocols(k, l);
+	if (l->tls && l->plain)
+		COMPLAIN(k, &l->plain, l, "plain: true and tls exclude each other");
 	if (l->tls) {
 		check_certificates(k, l->tls);
 		check_client_certificates(k, l->tls);

@@ -38,6 +38,7 @@ const struct type types[TYPES] = {
     [TYPE_PATH] = WORDY("path", path, "write an absolute path, as /login, or a prefix, as /login/*", "^/"),
     [TYPE_FILE] =
         WORDY("file name", file, "write a path; relative ones begin at the configuration's directory", NULL),
+    [TYPE_LOGFILE] = WORDY("log file", logfile, "write stdout, stderr or a path", NULL),
     [TYPE_URL] = WORDY("URL", url, URL_FORM, URL_PATTERN),
     [TYPE_ADDRESS] = WORDY("address", address, "write an IP address and a port, as 0.0.0.0:443 or [::]:443",
                            "^([0-9.]+|\\[[0-9A-Fa-f:.]+\\]):[0-9]{1,5}$"),

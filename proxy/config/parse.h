@@ -7,7 +7,7 @@
 
 enum config_type {
 	TYPE_BOOL, TYPE_COUNT, TYPE_SIZE, TYPE_DURATION, TYPE_RATE, TYPE_BYTERATE, TYPE_PERCENT, TYPE_SHARE,
-	TYPE_TEXT, TYPE_NAME, TYPE_HOST, TYPE_PATH, TYPE_FILE, TYPE_URL, TYPE_ADDRESS,
+	TYPE_TEXT, TYPE_NAME, TYPE_HOST, TYPE_PATH, TYPE_FILE, TYPE_LOGFILE, TYPE_URL, TYPE_ADDRESS,
 	TYPE_CIDRS, TYPE_TEXTS, TYPE_NAMES, TYPE_URLS, TYPE_FILES, TYPE_SECRETS, TYPE_PASSWORD,
 	TYPE_PAIRS, TYPE_CHOICES,
 	TYPES
@@ -45,7 +45,8 @@ uint64_t type_number(const struct type *t, const void *value);
 
 parse_fn parse_bool, parse_count, parse_size, parse_duration, parse_rate, parse_byterate, parse_percent,
 	parse_share;
-parse_fn parse_text, parse_name, parse_host, parse_path, parse_file, parse_url, parse_address, parse_cidr,
+parse_fn parse_text, parse_name, parse_host, parse_path, parse_file, parse_logfile, parse_url, parse_address,
+	parse_cidr,
 	parse_secret, parse_password;
 format_fn format_bool, format_count, format_size, format_duration, format_rate, format_byterate,
 	format_percent, format_share, format_text, format_cidr, format_secret;

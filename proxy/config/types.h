@@ -43,6 +43,7 @@ typedef struct slice CONFIG_NAME;  /* [a-z0-9][a-z0-9._-]{0,62} */
 typedef struct slice CONFIG_HOST;  /* exact, *.wildcard; lower case */
 typedef struct slice CONFIG_PATH;  /* exact, or a prefix ending in a slash and a star; normalised */
 typedef struct slice CONFIG_FILE;  /* relative ones are made absolute by the configuration's directory */
+typedef struct slice CONFIG_LOGFILE; /* a file, or "stdout" or "stderr" */
 typedef struct slice CONFIG_URL;
 typedef struct slice CONFIG_ADDRESS; /* 0.0.0.0:443, [::]:443 */
 typedef struct config_cidrs CONFIG_CIDRS;

@@ -2,6 +2,7 @@
 #include "base/log.h"
 #include "journey/journey.h"
 #include "process/confine.h"
+#include "process/place.h"
 #include "redis/redis.h"
 #include <errno.h>
 #include <fcntl.h>
@@ -125,42 +126,18 @@ static bool try_addresses(const struct config *c, bool alone, struct config_erro
 	return ok;
 }
 
-/* Made where they are missing; where they cannot be, whoever needs them says so. The log's directory
- * stays root's: the writer opens its file before it gives up its rights. */
-static void make_places(const struct config *c, const struct account *a)
+/* Made where it is missing. It stays root's: the writer opens its file before it gives up its rights. */
+static void make_log_directory(const struct config *c)
 {
 	char dir[4096];
 
 	snprintf(dir, sizeof dir, "%.*s", SLICE(c->root.log.access));
 	char *slash = strrchr(dir, '/');
-	if (slash && slash != dir) {
-		*slash = '\0';
-		if (mkdir(dir, 0750) != 0 && errno != EEXIST)
-			log_warn("log.access: %s cannot be made: %s", dir, strerror(errno));
-	}
-	if (!c->root.state.len || mkdir(c->root.state.at, 0700) != 0)
+	if (!slash || slash == dir)
 		return;
-	if (a->change && chown(c->root.state.at, a->uid, a->gid) != 0)
-		log_warn("state: %s cannot be given to %s: %s", c->root.state.at, a->name, strerror(errno));
-}
-
-/* The keeper writes there; without it, it keeps nothing for a start inside an outage. */
-static void try_state(const struct config *c, const struct account *a)
-{
-	bool theirs = true;
-
-	if (!c->root.state.len)
-		return;
-	if (a->change && setegid(a->gid) == 0 && seteuid(a->uid) == 0)
-		theirs = faccessat(AT_FDCWD, c->root.state.at, W_OK | X_OK, AT_EACCESS) == 0;
-	else if (!a->change)
-		theirs = access(c->root.state.at, W_OK | X_OK) == 0;
-	int why = errno;
-	if (a->change && (seteuid(0) != 0 || setegid(0) != 0))
-		return;
-	if (!theirs)
-		log_warn("state: %s cannot be written%s%s (%s): keys will not outlive a restart", c->root.state.at,
-			a->change ? " by " : "", a->change ? a->name : "", strerror(why));
+	*slash = '\0';
+	if (mkdir(dir, 0750) != 0 && errno != EEXIST)
+		log_warn("log.access: %s cannot be made: %s", dir, strerror(errno));
 }
 
 /* As the writer will: before it gives up its rights, or after. */
@@ -168,7 +145,7 @@ static bool try_log(const struct config *c, const struct account *a, struct conf
 {
 	const char *path = c->root.log.access.at;
 
-	if (!path || strcmp(path, "-") == 0)
+	if (!path || strcmp(path, "stdout") == 0 || strcmp(path, "stderr") == 0)
 		return true;
 	int fd = open(path, O_WRONLY | O_APPEND | O_CREAT | O_CLOEXEC | O_NONBLOCK | O_NOCTTY, 0640);
 	int first = errno;
@@ -192,14 +169,15 @@ bool prove(void *with, const struct config *c, struct bundle *b, struct config_e
 	char why[256];
 	bool ok = open_data_plane(c, b, errors);
 
+	if (!account_find(&account, c->root.user, why, sizeof why)) {
+		if (p->bind)
+			config_complain(errors, c->root.place, "%s", why);
+		return ok && !p->bind; /* `check` may look at the configuration of another host */
+	}
+	ok &= state_try(c, &account, p->bind, errors);
 	if (!p->bind)
 		return ok;
-	if (!account_find(&account, c->root.user, why, sizeof why)) {
-		config_complain(errors, c->root.place, "%s", why);
-		return false;
-	}
-	make_places(c, &account);
-	try_state(c, &account);
+	make_log_directory(c);
 	ok &= try_addresses(c, p->alone, errors);
 	ok &= try_log(c, &account, errors);
 	p->hindered = !ok && errors->count == passing;

@@ -26,8 +26,10 @@ struct writer {
 
 static int open_log(const char *path)
 {
-	if (strcmp(path, "-") == 0)
-		return dup(STDOUT_FILENO);
+	if (strcmp(path, "stdout") == 0)
+		return fcntl(STDOUT_FILENO, F_DUPFD_CLOEXEC, 3);
+	if (strcmp(path, "stderr") == 0)
+		return fcntl(STDERR_FILENO, F_DUPFD_CLOEXEC, 3);
 	/* root follows no link at the end: the directory may be somebody else's */
 	int flags = O_WRONLY | O_APPEND | O_CREAT | O_CLOEXEC | O_NOCTTY | (geteuid() == 0 ? O_NOFOLLOW : 0);
 	return open(path, flags, 0640);

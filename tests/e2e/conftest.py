@@ -14,7 +14,7 @@ workers: {workers}
 state: {where}/state
 status: {{address: "127.0.0.1:{status}"}}
 admin: {{socket: {where}/admin.sock}}
-log: {{access: {where}/access.jsonl, query_allow: [page]}}
+log: {{access: {log}, query_allow: [page]}}
 drain: {{delay: 200ms, timeout: 5s}}
 listeners:
   - address: 127.0.0.1:{port}
@@ -56,7 +56,8 @@ class World:
         self.ca = authority.ca
         self.origin = Origin()
         self.port, self.plain, self.status_port = free_port(), free_port(), free_port()
-        self.parts = dict(listeners="", upstreams="", limits="", routes="", workers=workers, issuer_more="")
+        self.parts = dict(listeners="", upstreams="", limits="", routes="", workers=workers, issuer_more="",
+                          log=f"{self.where}/access.jsonl")
         self.parts.update(parts)
         self.proxy = Sallyport(where, self.config(), parts.get("env"), prefix=parts.get("prefix", ()))
         self.proxy.wait_ready(self.status_port)

@@ -150,7 +150,8 @@ class Sallyport:
         self.env = dict(os.environ, XDG_STATE_HOME=str(self.where / "xdg"))
         self.env.pop("SALLYPORT_ENVIRONMENT", None)
         self.env.update(env or {})
-        self.process = subprocess.Popen([*prefix, BINARY, "run", "-c", str(self.file), *args], stdout=subprocess.DEVNULL,
+        self.process = subprocess.Popen([*prefix, BINARY, "run", "-c", str(self.file), *args],
+                                        stdout=open(self.where / "stdout.txt", "ab"),
                                         stderr=open(self.stderr_path, "ab"), env=self.env)
 
     @property

@@ -1,6 +1,7 @@
-import json, os, subprocess
+import json, os, pathlib, pwd, shutil, signal, subprocess
 import pytest
-from house import BINARY, ROOT, free_port, run
+from conftest import World
+from house import BINARY, ROOT, connect, exchange, free_port, run, wait_until
 
 MINIMAL = """environment: dev
 listeners: [{address: "127.0.0.1:8080"}]
@@ -30,6 +31,78 @@ def test_exit_codes(tmp_path):
     assert run(BINARY, "reload", "-s", tmp_path / "no.sock").returncode == 3
     assert run(BINARY, "version").returncode == 0
     assert run(BINARY, "config", "explain", "no.such.option").returncode != 0
+
+
+@pytest.mark.parametrize("word,instead", [("/dev/stdout", "stdout"), ("/dev/stderr", "stderr"), ("/proc/self/fd/1", "stdout"),
+                                          ('"-"', "stdout")])
+def test_a_device_is_no_log_file_and_the_word_for_it_is_named(tmp_path, word, instead):
+    file = tmp_path / "x.yaml"
+    file.write_text(MINIMAL + f"log: {{access: {word}}}\n")
+    done = run(BINARY, "check", "-c", file)
+    assert done.returncode == 78 and f"write {instead}" in done.stderr, done
+
+
+def test_plain_and_tls_exclude_each_other(tmp_path):
+    file = tmp_path / "x.yaml"
+    file.write_text(MINIMAL.replace('"127.0.0.1:8080"', '"127.0.0.1:8080", plain: true, tls: {certificates: [{chain: a, key: b}]}'))
+    done = run(BINARY, "check", "-c", file)
+    assert done.returncode == 78 and "plain: true and tls exclude each other" in done.stderr, done
+
+
+@pytest.mark.parametrize("stream", ["stdout", "stderr"])
+def test_the_access_log_goes_to_an_inherited_descriptor(tmp_path, stream, authority, issuer):
+    w = World(tmp_path, authority, issuer, workers=1, log=stream)
+    try:
+        assert exchange(connect(w.port, w.ca), "GET", "/open/hello")[0] == 200
+        wait_until(lambda: '"url.path":"/open/hello"' in (tmp_path / f"{stream}.txt").read_text())
+        w.proxy.signal(signal.SIGUSR1)  # reopening changes nothing
+        assert exchange(connect(w.port, w.ca), "GET", "/open/again")[0] == 200
+        wait_until(lambda: '"url.path":"/open/again"' in (tmp_path / f"{stream}.txt").read_text())
+    finally:
+        w.close()
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root gives directories away")
+def test_the_state_directory_is_made_and_given_to_the_user_or_check_fails(tmp_path):
+    os.chmod(tmp_path, 0o755)
+    for up in tmp_path.parents:
+        if up != pathlib.Path("/tmp") and str(up).startswith("/tmp"):
+            os.chmod(up, 0o755)
+    file, state = tmp_path / "x.yaml", tmp_path / "state"
+    text = MINIMAL.replace("127.0.0.1:8080", f"127.0.0.1:{free_port()}") + f"user: nobody\nadmin: {{socket: {tmp_path}/a.sock}}\n"
+    file.write_text(text + f"state: {state}\n")
+    env = dict(os.environ, XDG_STATE_HOME=str(tmp_path / "xdg"))
+
+    def check():
+        return run(BINARY, "check", "-c", file, env=env)
+
+    def start():
+        p = subprocess.Popen([BINARY, "run", "-c", file], env=env, stderr=subprocess.PIPE, text=True)
+        wait_until(lambda: run(BINARY, "status", "-c", file).returncode == 0)
+        p.send_signal(signal.SIGTERM)
+        p.send_signal(signal.SIGTERM)
+        return p.communicate(timeout=20)[1]
+    assert check().returncode == 0 and not state.exists()     # a start would make it; check changes nothing
+    assert "state:" not in start()
+    assert state.stat().st_uid == pwd.getpwnam("nobody").pw_uid
+    os.chown(state, 0, 0)
+    for entry in state.iterdir():
+        shutil.rmtree(entry) if entry.is_dir() else entry.unlink()
+    assert check().returncode == 0                            # root's own, and empty: given away at the start
+    assert "state:" not in start() and state.stat().st_uid == pwd.getpwnam("nobody").pw_uid
+    os.chown(state, 0, 0)
+    (state / "something").write_text("of root's")
+    done = check()
+    assert done.returncode == 78 and f"state: {state} cannot be written by nobody" in done.stderr, done
+    assert "cannot be written by nobody" in start() and state.stat().st_uid == 0
+    target = tmp_path / "elsewhere"
+    target.mkdir(mode=0o700)
+    link = tmp_path / "link"
+    link.symlink_to(target)
+    file.write_text(text + f"state: {link}\n")
+    assert check().returncode == 78 and "cannot be" in start() and target.stat().st_uid == 0  # no link is followed
+    file.write_text(text + f"state: {tmp_path}/none/state\n")
+    assert check().returncode == 78
 
 
 @pytest.mark.parametrize("words", [

@@ -23,6 +23,9 @@ static void a_plain_listener_stays_on_the_machine_or_in_a_private_network(void *
 		snprintf(text, sizeof text, "environment: dev\nlisteners: [{address: \"%s\"}]\n", bad[i]);
 		refuse(text, "2:23: error: a listener without tls speaks plain HTTP and may stand only on a loopback "
 		             "or private");
+		snprintf(text, sizeof text, "environment: dev\nlisteners: [{address: \"%s\", plain: true}]\n",
+		         bad[i]);
+		welcome(text);
 	}
 }
 
