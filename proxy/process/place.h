@@ -7,7 +7,7 @@
 #include "config/config.h"
 #include "process/confine.h"
 
-/* start: it is made, and given away; where that fails a start goes on with a warning: keys will not then
- * outlive a restart. Without it, as `sallyport check` looks: nothing changes, and where the start of root would
+/* start: it is made, and given away; where that fails a start goes on with a warning: keys will then not
+ * outlive a restart. Without it, as `sallyport check` looks: nothing changes, and where a start by root would
  * fail that is complained of (false). */
 bool state_try(const struct config *c, const struct account *a, bool start, struct config_errors *errors);
