@@ -138,6 +138,9 @@ static void open_request(struct world *w, struct signer *signer)
 	w->request->status = 200;
 	for (int i = 0; i < MARKS; i++)
 		w->request->marks_ns[i] = COUNT_NOW_NS + (uint64_t)i * 150 * NS_PER_US;
+	/* most requests wait in none of these */
+	w->request->marks_ns[MARK_SCREENED] = w->request->marks_ns[MARK_LIMITED_LATE] =
+		w->request->marks_ns[MARK_GATHERED] = w->request->marks_ns[MARK_VERIFIED];
 	/* the first time a signature is verified, and remembered */
 	check(verify_enter(w->verify, w->request, COUNT_NOW_NS, COUNT_WALL_NS / NS_PER_S) == GO_ON);
 	check(w->request->identity.verdict == VERDICT_VALID);
