@@ -56,6 +56,9 @@ static void check_door(struct check *k, const struct config_route *r)
 		COMPLAIN(k, &r->check, r,
 		         "a check route has no verify, anonymous or limits: those of the described request's own "
 		         "route count");
+	if (r->certificate)
+		COMPLAIN(k, &r->certificate, r,
+		         "a check route has no certificate: who may ask is said by trusted_proxies");
 	if (k->root->trusted_proxies.len == 0)
 		COMPLAIN(k, &r->check, r,
 		         "a check route answers trusted proxies alone, and trusted_proxies is empty");
@@ -63,6 +66,30 @@ static void check_door(struct check *k, const struct config_route *r)
 		COMPLAIN(k, &r->check, r,
 		         "Envoy appends the described path to its path_prefix, so the path of this route must "
 		         "end in /*");
+}
+
+/* Does some listener ask for certificates under a host that the route is for? */
+static bool is_asked_for(const struct check *k, struct slice host)
+{
+	for (size_t i = 0; i < k->root->listeners_len; i++) {
+		const struct config_listener_tls *t = k->root->listeners[i].tls;
+		if (!t || !t->client_certificate)
+			continue;
+		if (!t->client_hosts.len || !host.len)
+			return true;
+		for (size_t j = 0; j < t->client_hosts.len; j++)
+			if (hosts_meet(t->client_hosts.at[j], host))
+				return true;
+	}
+	return false;
+}
+
+static void check_route_certificate(struct check *k, const struct config_route *r)
+{
+	if (r->certificate && r->check == ASKER_NONE && !is_asked_for(k, r->host))
+		COMPLAIN(k, &r->certificate, r,
+		         "certificate: required would refuse everybody: no listener asks for client certificates "
+		         "under this route's host (tls.client_certificate, tls.client_hosts)");
 }
 
 static bool needs_token(const struct config_limit *l)
@@ -115,6 +142,7 @@ static void check_route(struct check *k, struct config_route *r)
 	check_end(k, r);
 	check_openness(k, r);
 	check_door(k, r);
+	check_route_certificate(k, r);
 	if (r->upstream.at)
 		check_name(k, &k->upstreams, &r->upstream, r->place, "upstream");
 	if (r->needs_issuer.at)

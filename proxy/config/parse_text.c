@@ -72,6 +72,23 @@ bool parse_host(const struct parse_with *w, struct slice from, void *to, const c
 	return true;
 }
 
+bool host_fits(struct slice pattern, struct slice host)
+{
+	if (!slice_starts(pattern, S("*.")))
+		return slice_same(pattern, host);
+	return host.len > pattern.len - 1 && slice_ends(host, slice_from(pattern, 1));
+}
+
+bool hosts_meet(struct slice pattern, struct slice other)
+{
+	if (!slice_starts(other, S("*.")))
+		return host_fits(pattern, other);
+	if (!slice_starts(pattern, S("*.")))
+		return host_fits(other, pattern);
+	return slice_ends(slice_from(pattern, 1), slice_from(other, 1)) ||
+	       slice_ends(slice_from(other, 1), slice_from(pattern, 1));
+}
+
 /* ---- paths, in the form into which requests' paths are brought ---- */
 
 static int hex(char c)

@@ -56,6 +56,12 @@ typedef struct config_choices CONFIG_CHOICES; /* names, each with the values it 
 typedef struct config_secret_list CONFIG_SECRETS; /* never printed; at least 32 bytes each */
 typedef struct secret CONFIG_PASSWORD; /* never printed, never written into the file; bytes NULL: absent */
 
+/* Is the host (lower case, no dot behind it) one that the CONFIG_HOST is for? The one matcher of routes and
+ * of client certificate policies: *.example.com is for every name below example.com, however deep. */
+bool host_fits(struct slice pattern, struct slice host);
+/* Is there a host that both are for? */
+bool hosts_meet(struct slice pattern, struct slice other);
+
 /* Is the address (IPv4 mapped) in one of the networks? */
 bool cidrs_have(const struct config_cidrs *nets, const struct in6_addr *address);
 

@@ -47,6 +47,7 @@ static void gone(struct guest *g)
 	j->connections--;
 	free(g->server_name);
 	free(g->certificate);
+	free(g->thumbprint);
 	free(g);
 }
 
@@ -136,7 +137,8 @@ static void handshake(struct guest *g)
 	g->visitor.resumed = facts.resumed;
 	g->visitor.http2 = facts.h2;
 	g->visitor.policy = facts.policy;
-	if (!keep(facts.certificate, &g->certificate, &g->visitor.certificate)) {
+	if (!keep(facts.certificate, &g->certificate, &g->visitor.certificate) ||
+		!keep(facts.thumbprint, &g->thumbprint, &g->visitor.thumbprint)) {
 		refused("memory");
 		gone(g);
 		return;

@@ -33,7 +33,7 @@ struct guest {                     /* a connection from accept to close */
 	struct list link, handshake_link;
 	uint8_t state;
 	size_t discarded;              /* bytes that came after our last word */
-	char *server_name, *certificate; /* what visitor's slices show; NULL where there is none */
+	char *server_name, *certificate, *thumbprint; /* what visitor's slices show; NULL where there is none */
 };
 
 struct journey {

@@ -8,7 +8,7 @@
 
 struct row {
 	struct route_facts *facts;
-	struct slice host;     /* wildcard: ".example.com" */
+	struct slice host;
 	struct slice path;     /* prefix: without its star, with the slash */
 	uint8_t rank;          /* 0 exact host, 1 wildcard, 2 none */
 	bool prefix;
@@ -49,10 +49,8 @@ static struct row row_of(const struct config_route *route, struct route_facts *f
 
 	if (!route->host.len)
 		row.rank = 2;
-	if (slice_starts(route->host, S("*."))) {
+	if (slice_starts(route->host, S("*.")))
 		row.rank = 1;
-		row.host = slice_from(route->host, 1);
-	}
 	if (slice_ends(route->path, S("/*"))) {
 		row.prefix = true;
 		row.path.len--;
@@ -139,13 +137,9 @@ void routes_close(struct routes *t)
 	free(t);
 }
 
-static bool host_fits(const struct row *row, struct slice host)
+static bool is_for(const struct row *row, struct slice host)
 {
-	if (row->rank == 2)
-		return true;
-	if (row->rank == 0)
-		return slice_same(row->host, host);
-	return host.len > row->host.len && slice_ends(host, row->host);
+	return row->rank == 2 || host_fits(row->host, host);
 }
 
 static bool path_fits(const struct row *row, struct slice path)
@@ -180,7 +174,7 @@ struct route_facts *routes_find(struct routes *t, const struct request *r, enum 
 	*denied = NULL;
 	for (size_t i = 0; i < t->len; i++) {
 		const struct row *row = &t->rows[i];
-		if (!host_fits(row, r->host) || !path_fits(row, r->path))
+		if (!is_for(row, r->host) || !path_fits(row, r->path))
 			continue;
 		if (first && !same_place(first, row))
 			break;
@@ -198,7 +192,7 @@ struct route_facts *routes_find(struct routes *t, const struct request *r, enum 
 bool routes_know_host(const struct routes *t, struct slice host)
 {
 	for (size_t i = 0; i < t->len; i++)
-		if (host_fits(&t->rows[i], host))
+		if (is_for(&t->rows[i], host))
 			return true;
 	return false;
 }

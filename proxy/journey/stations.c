@@ -111,6 +111,13 @@ static enum pace redirect(struct request *r, const struct config_redirect *to)
 	return ANSWER;
 }
 
+/* Browsers send a preflight without their certificate; here it is only answered. Whoever is asked about came
+ * over another proxy's connection. */
+static bool is_certified(const struct request *r, bool asks_first)
+{
+	return !r->asker && (asks_first || r->visitor->thumbprint.len);
+}
+
 static enum pace found(struct request *r, struct route_facts *facts)
 {
 	const struct config_route *route = facts->route;
@@ -121,9 +128,12 @@ static enum pace found(struct request *r, struct route_facts *facts)
 	r->upgrade_websocket = upgrade && route->websocket;
 	if (route->deny != CONFIG_ABSENT)
 		return request_fail(r, FAULT_DENIED);
+	bool asks_first = is_preflight(r, route->cors);
+	if (route->certificate && !is_certified(r, asks_first))
+		return request_fail(r, FAULT_CERTIFICATE_MISSING);
 	if (route->redirect)
 		return redirect(r, route->redirect);
-	if (is_preflight(r, route->cors))
+	if (asks_first)
 		return r->asker ? decide_preflight(r, route->cors) : preflight(r, route->cors);
 	if (r->upgrade_websocket && !forward_has_room(r->journey->forward))
 		return request_fail(r, FAULT_TUNNELS_FULL);

@@ -95,10 +95,10 @@ static struct slice part_value(const struct limits *l, const struct request *r, 
 	case PART_SUBJECT: return known ? r->identity.subject : (struct slice){ 0 };
 	case PART_CLIENT: return known ? r->identity.client : (struct slice){ 0 };
 	case PART_TENANT: return known ? r->identity.tenant : (struct slice){ 0 };
-	case PART_JA4: return slice_of(v->ja4_key);
+	case PART_JA4: return r->asker ? (struct slice){ 0 } : slice_of(v->ja4_key);
 	case PART_ROUTE: return r->route->name;
 	case PART_CLASS: return class_names[r->class];
-	case PART_CERTIFICATE: return v->certificate;
+	case PART_CERTIFICATE: return request_certificate(r);
 	case PART_HEADER: return header_value(r, part);
 	case PART_COOKIE: return cookie_value(r, part->name);
 	case PART_FORM:

@@ -35,6 +35,10 @@ unsigned asker_status(enum asker asker, unsigned meant);
 /* Is its answer to be sent without a body? */
 bool request_is_head(const struct request *r);
 
+/* The subject of the client's verified certificate; of a described request's client none is known, since the
+ * connection is that of the proxy that asks. */
+struct slice request_certificate(const struct request *r);
+
 /* What an upstream is told of who asks: Sallyport-Subject, -Client, -Tenant, -Scope, -Certificate, -Verdict,
  * -Class, -Request-Id; empty values where nothing is known. How many. */
 enum { TOLD_OF_OTHERS = 5, TOLD_MAX = 8 }; /* the first ones: words of tokens and certificates */

@@ -32,6 +32,7 @@ struct visitor {
 	char ja4[37];                 /* as published; NUL-terminated, empty on plain listeners */
 	char ja4_key[37]; /* the same without what changes on resumption: for keys of limits and actors */
 	struct slice certificate;     /* subject of the verified client certificate, RFC 4514; empty where none */
+	struct slice thumbprint;      /* SHA-256 of that certificate, which may name nobody; empty where none */
 	uint64_t accepted_ns;
 };
 

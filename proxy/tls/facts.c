@@ -14,6 +14,7 @@ void tls_facts(const struct wire *w, struct tls_facts *to)
 		.resumed = SSL_session_reused(t->ssl),
 		.h2 = alpn_len == 2 && memcmp(alpn, "h2", 2) == 0,
 		.certificate = slice_of(t->subject),
+		.thumbprint = { (const char *)t->thumbprint, t->is_certified ? sizeof t->thumbprint : 0 },
 		.policy = t->policy,
 	};
 }

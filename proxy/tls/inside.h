@@ -51,6 +51,8 @@ struct tls_layer {
 	struct tls_known *known;          /* as a client, where there was room to remember */
 	uint64_t policy;
 	char *subject;                    /* RFC 4514; owned; NULL where none */
+	unsigned char thumbprint[32];     /* SHA-256 of the verified client certificate, where is_certified */
+	bool is_certified;
 	unsigned long error;              /* OpenSSL's code, once it has failed */
 	size_t budget;                    /* bytes that this read may still take from the socket */
 	int8_t end;                       /* WIRE_END or WIRE_FAILED, once reading is over */
@@ -67,7 +69,6 @@ void digest_sha256(struct slice bytes, unsigned char to[static 32]);
 bool names_read(X509 *cert, struct slice *sorted);
 bool names_index(struct tls_server *s);
 size_t names_find(const struct tls_server *s, struct slice name);
-bool name_fits(struct slice pattern, struct slice name);
 
 /* pem.c: each complains by place where it cannot. */
 struct pem {

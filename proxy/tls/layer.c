@@ -267,7 +267,8 @@ static bool name_client(struct tls_layer *t)
 	if (ok && len > 0)
 		ok = (t->subject = strndup(at, (size_t)len));
 	BIO_free(text);
-	return ok;
+	t->is_certified = ok && X509_digest(cert, EVP_sha256(), t->thumbprint, NULL) == 1;
+	return t->is_certified;
 }
 
 static enum tls_step handshake_failed(struct tls_layer *t)

@@ -134,12 +134,3 @@ size_t names_find(const struct tls_server *s, struct slice name)
 	}
 	return found ? found->host : 0;
 }
-
-bool name_fits(struct slice pattern, struct slice name)
-{
-	size_t dot = slice_find(name, '.');
-
-	if (slice_same(pattern, name))
-		return true;
-	return slice_starts(pattern, S("*.")) && dot && slice_same(slice_from(pattern, 1), slice_from(name, dot));
-}

@@ -29,7 +29,7 @@ static bool demands(const struct tls_server *s, struct slice name)
 	for (size_t i = 0; i < name.len; i++)
 		lower[i] = slice_lower(name.at[i]);
 	for (size_t i = 0; i < t->client_hosts.len; i++)
-		if (name_fits(t->client_hosts.at[i], (struct slice){ lower, name.len }))
+		if (host_fits(t->client_hosts.at[i], (struct slice){ lower, name.len }))
 			return true;
 	return false;
 }

@@ -95,6 +95,7 @@ struct tls_facts {
 	bool resumed, h2;
 	struct slice certificate; /* verified client certificate's subject: RFC 4514, ASCII, under 512 bytes;
 	                           * owned by the wire; empty where none, or where it names nobody */
+	struct slice thumbprint;  /* its SHA-256; empty where none */
 	uint64_t policy;
 };
 void tls_facts(const struct wire *w, struct tls_facts *to);

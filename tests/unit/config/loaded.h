@@ -81,3 +81,14 @@ struct told {
 	char *text;
 	size_t len;
 };
+
+/* With the files that a listener of its tests names. */
+static inline struct loaded with_files(const char *text)
+{
+	struct bundle *b = bundle_empty();
+
+	bundle_put(b, "/etc/s/cert.pem", S("c"));
+	bundle_put(b, "/etc/s/key.pem", S("k"));
+	bundle_put(b, "/etc/s/ca.pem", S("a"));
+	return load_from(b, text);
+}

@@ -52,16 +52,6 @@ static void an_address_is_listened_on_once(void **state)
 	        "address: 127.0.0.2:80\n");
 }
 
-static struct loaded with_files(const char *text)
-{
-	struct bundle *b = bundle_empty();
-
-	bundle_put(b, "/etc/s/cert.pem", S("c"));
-	bundle_put(b, "/etc/s/key.pem", S("k"));
-	bundle_put(b, "/etc/s/ca.pem", S("a"));
-	return load_from(b, text);
-}
-
 static void expect_tls(const char *inside, const char *piece)
 {
 	char text[512];
@@ -263,34 +253,6 @@ static void nothing_is_open_by_omission(void **state)
 	welcome(ROUTE(OPEN));
 }
 
-static void doors_for_other_proxies_ask_nothing_themselves_and_trust_somebody(void **state)
-{
-	(void)state;
-	welcome(WORLD "trusted_proxies: [10.0.0.0/8]\nroutes: [{path: /check/envoy/*, check: envoy}]\n");
-	refuse(ROUTE("path: /check/nginx, check: nginx"),
-	       "answers trusted proxies alone, and trusted_proxies is empty");
-	refuse(WORLD "trusted_proxies: [10.0.0.0/8]\nroutes: [{path: /check/envoy, check: envoy}]\n",
-	       "must end in /*");
-	refuse(WORLD "trusted_proxies: [10.0.0.0/8]\nroutes: [{path: /c, check: caddy, anonymous: true}]\n",
-	       "a check route has no verify, anonymous or limits");
-	refuse(WORLD "trusted_proxies: [10.0.0.0/8]\nroutes: [{path: /c, check: caddy, host: a.example}]\n",
-	       "a check route has no host");
-	refuse(WORLD "trusted_proxies: [10.0.0.0/8]\nroutes: [{path: /c, check: caddy, methods: [GET]}]\n",
-	       "a check route has no methods");
-	refuse(WORLD "trusted_proxies: [10.0.0.0/8]\nroutes:\n - {path: /c/*, check: envoy}\n"
-	             " - {name: d, path: /c, check: caddy}\n",
-	       "lie within each other");
-	refuse(WORLD "trusted_proxies: [10.0.0.0/8]\nroutes:\n - {path: /c/d/*, check: nginx}\n"
-	             " - {path: /c/*, check: envoy}\n",
-	       "lie within each other");
-	welcome(WORLD "trusted_proxies: [10.0.0.0/8]\nroutes:\n - {path: /c/d/*, check: nginx}\n"
-	              " - {path: /c/dd, check: caddy}\n - {path: /c/*, deny: 403}\n");
-	refuse(ROUTE("path: /a, check: haproxy"), "\"haproxy\" is none of none|nginx|envoy|traefik|caddy");
-	refuse(ROUTE("path: /a, decide: true"), "a route with decide needs verify");
-	refuse(ROUTE(OPEN ", decide: true"), "and this one has several");
-	welcome(ROUTE("path: /a, decide: true, anonymous: true"));
-}
-
 static void names_refer_to_what_is_there(void **state)
 {
 	(void)state;
@@ -462,7 +424,6 @@ int main(void)
 		cmocka_unit_test(limits_by_token_stand_on_routes_that_verify),
 		cmocka_unit_test(a_route_has_one_end),
 		cmocka_unit_test(nothing_is_open_by_omission),
-		cmocka_unit_test(doors_for_other_proxies_ask_nothing_themselves_and_trust_somebody),
 		cmocka_unit_test(names_refer_to_what_is_there),
 		cmocka_unit_test(a_denial_never_says_that_something_is_gone),
 		cmocka_unit_test(redirects_lead_somewhere),
