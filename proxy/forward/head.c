@@ -107,13 +107,13 @@ static bool is_host_or_port(struct slice s)
 	return s.len && s.len < 256;
 }
 
-/* What a trusted proxy said of the client's own connection (others' fields were dropped): where it did,
- * soundly, it knows better than we, who saw only the proxy's. */
+/* What a trusted proxy said of the client's own connection (others' fields were dropped): where it did, once
+ * and soundly, it knows better than we, who saw only the proxy's. */
 static struct slice told(const struct request *r, enum header_id id)
 {
 	struct slice said = request_vouched(r, id);
 
-	return is_host_or_port(said) ? said : S("");
+	return headers_count(&r->headers, id) == 1 && is_host_or_port(said) ? said : S("");
 }
 
 static void forwarded_host_and_port(struct text *t, const struct request *r)
