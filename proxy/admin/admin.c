@@ -20,6 +20,7 @@ struct admin_ask {
 	struct grave grave;
 	char line[LINE];
 	size_t len;
+	uid_t uid;
 	bool asked, answered;
 };
 
@@ -111,13 +112,20 @@ static void on_due(struct deadline *d)
 	end(list_entry(d, struct admin_ask, deadline));
 }
 
-static bool is_allowed(const struct admin *a, int fd)
+static bool is_allowed(const struct admin *a, int fd, uid_t *uid)
 {
 	struct ucred peer;
 	socklen_t len = sizeof peer;
 
-	return getsockopt(fd, SOL_SOCKET, SO_PEERCRED, &peer, &len) == 0 &&
-		(peer.uid == 0 || peer.uid == a->world.allowed);
+	if (getsockopt(fd, SOL_SOCKET, SO_PEERCRED, &peer, &len) != 0)
+		return false;
+	*uid = peer.uid;
+	return peer.uid == 0 || peer.uid == a->world.allowed;
+}
+
+uid_t admin_uid(const struct admin_ask *ask)
+{
+	return ask->uid;
 }
 
 void admin_answer(struct admin_ask *ask, struct slice json)
@@ -165,9 +173,10 @@ static void on_ready(struct wire *w)
 static void on_accept(void *with, int fd, const struct sockaddr_storage *peer)
 {
 	struct admin *a = with;
+	uid_t uid;
 
 	(void)peer;
-	if (a->len >= CONNECTIONS || !is_allowed(a, fd)) {
+	if (a->len >= CONNECTIONS || !is_allowed(a, fd, &uid)) {
 		if (a->len < CONNECTIONS)
 			log_warn("a process of another user asked at the admin socket and was not heard");
 		close(fd);
@@ -183,6 +192,7 @@ static void on_accept(void *with, int fd, const struct sockaddr_storage *peer)
 	}
 	ask->admin = a;
 	ask->wire = w;
+	ask->uid = uid;
 	w->owner = ask;
 	w->on_ready = on_ready;
 	list_init(&ask->link);

@@ -32,6 +32,7 @@ void admin_pause(struct admin *a); /* no new connections; those that are there a
 bool admin_is_idle(const struct admin *a);
 void admin_close(struct admin *a);
 void admin_answer(struct admin_ask *ask, struct slice json);
+uid_t admin_uid(const struct admin_ask *ask); /* who asks */
 
 /* ---- probes and metrics: GET and HEAD of /livez, /readyz, /startupz, /metrics and nothing else ---- */
 struct probes;

@@ -12,8 +12,9 @@ static const char usage[] =
 	"limits: the keys that were decided most often lately on this machine, at most 20: what is left to\n"
 	"each, when it may come back, and who decides. A key is shown by its hash; --show-keys adds what it\n"
 	"stands for, except for headers, cookies, and fields that may hold a secret.\n"
-	"reset: the key's bucket on this machine is full again. KEY is the hash as shown, or a word for each of\n"
-	"the things that the limit counts by, as --show-keys writes them: 203.0.113.9, 203.0.113.0/24, alice,\n"
+	"reset: the key's bucket is full again, of a limit of the fleet on all machines. KEY is the hash as\n"
+	"shown, or a word for each of the things that the limit counts by, as --show-keys writes them:\n"
+	"203.0.113.9, 203.0.113.0/24, alice, "
 	"ISSUER:SUBJECT; @203.0.113.9 where an address stood in. A secret is better given by its hash.\n"
 	"Exit status: 0 ok, 1 failure, 2 usage, 3 none is running, 78 FILE cannot be read.\n";
 
@@ -96,8 +97,9 @@ static int reset(const struct options *o)
 	if (o->json)
 		talk_print_json(told);
 	else if (json_is_true(json_object_get(told, "reset")))
-		printf("%s %s: had %lld of %lld left, and is full again\n", talk_word(told, "limit"),
-			talk_word(told, "key"), talk_number(told, "remaining"), talk_number(told, "burst"));
+		printf("%s %s: had %lld of %lld left, and is full again%s\n", talk_word(told, "limit"),
+			talk_word(told, "key"), talk_number(told, "remaining"), talk_number(told, "burst"),
+			json_is_true(json_object_get(told, "fleet")) ? " on all machines of the fleet" : "");
 	else
 		printf("%s %s: nothing was held against it\n", talk_word(told, "limit"), talk_word(told, "key"));
 	json_decref(told);

@@ -142,12 +142,16 @@ static void calm(struct request *r)
 	r->in_haste = false;
 }
 
+#define COARSE_NS (DEADLINE_BRIEF_NS + NS_PER_MS)
+
 static void haste(struct request *r, uint64_t for_ns)
 {
 	if (r->in_haste)
 		return; /* it runs from the first WAIT */
 	calm(r);
 	r->in_haste = true;
+	/* a slot of the wheel and a millisecond of the system's timer may be added to it */
+	for_ns -= for_ns / 4 < COARSE_NS ? for_ns / 4 : COARSE_NS;
 	deadline_set(&r->loop->brief, &r->patience, r->loop->now_ns + for_ns);
 }
 

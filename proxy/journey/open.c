@@ -46,6 +46,8 @@ static size_t connections_max(const struct journey_world *w)
 static bool open_limits(struct journey *j)
 {
 	limits_read_bodies(j->limits, http_stash);
+	if (j->world.resets)
+		limits_heed(j->limits, j->world.resets);
 	if (j->world.hot)
 		limits_watch(j->limits, j->world.hot);
 	return true;

@@ -87,7 +87,7 @@ static struct lease *lease_of(struct limits *l, const struct request *r, const s
 	metrics_count_n(METRIC_limit_forfeited_tokens_total, lost);
 	e->home = l;
 	e->plan = plan;
-	name_make(l->fleet, l, plan, r, &e->name);
+	name_make(l, plan, r, &e->name);
 	return e;
 }
 
@@ -154,6 +154,6 @@ void fleet_keep(struct limits *l, const struct request *r, struct round *round, 
 		return;
 	}
 	if (!e)
-		name_make(l->fleet, l, round->plans[i], r, &name);
+		name_make(l, round->plans[i], r, &name);
 	settle_owe(l, round->plans[i], a->tag, e ? &e->name : &name, a->cost, now_ns, round->stakes[i].full);
 }

@@ -17,7 +17,7 @@ struct owed {
 	struct gcra gcra;
 	struct limits *home;
 	uint64_t since_ns, tokens;     /* not told yet */
-	uint64_t told_since_ns, told;  /* in flight, where flying */
+	uint64_t told_since_ns, told, told_ns; /* in flight, where flying; when it left */
 	uint64_t base_ns;      /* that server's clock minus ours */
 	uint64_t keep_ns;      /* worth telling until then even where nothing is owed */
 	bool flying;
@@ -27,7 +27,6 @@ struct owed {
 struct fleet {
 	struct limit_remote remote;
 	uint64_t budget_ns, error_ns; /* of the last stamp */
-	struct siphash_key names[2];
 	struct lease *leases;
 	struct list queue;     /* leases to be asked for at the end of the turn */
 	struct owed *owed;
@@ -75,6 +74,9 @@ bool flight_send(const struct fleet *f, const struct name *name, const struct wo
 bool share_take(struct limits *l, const struct plan *plan, const struct ask *a, uint64_t now_ns,
                 struct answered *to, bool *full);
 
+/* The tag of its bucket. */
+uint64_t share_tag(const struct limits *l, uint64_t tag);
+
 /* ---- settle.c: what Redis has not been told ---- */
 /* anew: this machine's share was full again, so what was admitted before is paid off. */
 void settle_owe(struct limits *l, const struct plan *plan, uint64_t tag, const struct name *name,
@@ -82,12 +84,15 @@ void settle_owe(struct limits *l, const struct plan *plan, uint64_t tag, const s
 /* The key may have been made without a time to live: it gets one when Redis answers again. */
 void settle_touch(struct limits *l, const struct lease *e, uint64_t now_ns);
 void settle_turn(struct limits *l, uint64_t now_ns);
+void settle_forget(struct limits *l, uint64_t tag);
 
 /* ---- name.c: keys in Redis ---- */
 #define NAME_TEXT 256 /* bytes: keyspace, environment, 32 digits */
 struct slice name_text(const struct fleet *f, const struct name *name, char room[static NAME_TEXT]);
-#define NAME_KEYS 3 /* two for names, one for long parts of keys */
+#define NAME_KEYS 4 /* two for names, one for long parts of keys, one for records of resets */
 /* False: there is no secret. */
 bool names_derive(struct slice secret, struct siphash_key to[static NAME_KEYS]);
-void name_make(const struct fleet *f, const struct limits *l, const struct plan *plan,
-               const struct request *r, struct name *to);
+uint64_t name_half(const struct limits *l, const struct plan *plan, const struct key *key, unsigned which);
+void name_hex(const struct limits *l, const struct plan *plan, const struct key *key,
+              char to[static LIMIT_NAME]);
+void name_make(const struct limits *l, const struct plan *plan, const struct request *r, struct name *to);

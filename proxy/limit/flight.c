@@ -146,7 +146,8 @@ static void on_reply(struct limit_asked *asked, const struct limit_reply *reply,
 		fail(e, now_ns);
 		return;
 	}
-	table_raise(e->home->table, e->tag, ruling.tat_ns - e->base_ns, now_ns);
+	if (!reset_is_on(e->home, e->tag, e->asked_ns))
+		table_raise(e->home->table, e->tag, ruling.tat_ns - e->base_ns, now_ns);
 	if (ruling.admitted)
 		granted(e, &ruling, now_ns);
 	else if (try_less(e, &ruling))
@@ -186,6 +187,8 @@ static bool ask(struct fleet *f, struct lease *e, uint64_t now_ns)
 	e->asked_ns = now_ns;
 	e->base_ns = stamp - now_ns;
 	known = table_find(e->home->table, e->tag, &known) && known > slack ? known - slack + e->base_ns : 0;
+	if (reset_is_on(e->home, e->tag, now_ns))
+		known = 0;
 	e->question = (struct question){ stamp, known, e->plan->gcra, 0 };
 	e->question.tokens = tokens_due(f, e);
 	e->again = 0;

@@ -84,9 +84,24 @@ struct hot_fact *hot_note(struct limit_hot *h, uint64_t tag, uint64_t limit, boo
 	return LOAD(f->text_len) == 0 && (error == 0 || seen - error >= 2) ? f : NULL;
 }
 
-void hot_print(struct hot_fact *f, struct slice text)
+bool hot_find(const struct limit_hot *h, uint64_t tag, uint64_t *name)
+{
+	for (size_t way = 0; way < HOT_WAYS; way++) {
+		const struct hot_fact *f = &h->fact[tag % HOT_SETS][way];
+		if (atomic_load_explicit(&h->tag[tag % HOT_SETS][way], memory_order_acquire) != tag ||
+		    atomic_load_explicit(&f->text_len, memory_order_acquire) == 0)
+			continue;
+		*name = LOAD(f->name);
+		atomic_thread_fence(memory_order_acquire);
+		return LOAD(h->tag[tag % HOT_SETS][way]) == tag;
+	}
+	return false;
+}
+
+void hot_print(struct hot_fact *f, struct slice text, uint64_t name)
 {
 	check(text.len > 0 && text.len <= sizeof f->text);
+	STORE(f->name, name);
 	memcpy(f->text, text.at, text.len);
 	atomic_store_explicit(&f->text_len, (uint8_t)text.len, memory_order_release);
 }

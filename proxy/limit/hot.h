@@ -21,6 +21,7 @@
 
 struct hot_fact {
 	_Atomic uint64_t limit;  /* hash of its name */
+	_Atomic uint64_t name;   /* second half of its name in Redis, where it has one; of what is printed */
 	_Atomic uint32_t refused;
 	_Atomic uint8_t by;      /* enum limit_by */
 	_Atomic uint8_t text_len; /* set last; 0: not printed yet */
@@ -38,7 +39,9 @@ struct limit_hot {
 struct hot_fact *hot_note(struct limit_hot *h, uint64_t tag, uint64_t limit, bool refused, unsigned by,
                           uint64_t now_ns);
 void hot_fetch(const struct limit_hot *h, uint64_t tag); /* it will be noted in a moment */
-void hot_print(struct hot_fact *f, struct slice text);
+void hot_print(struct hot_fact *f, struct slice text, uint64_t name);
+/* The second half of the key's name. False: it is not here, or not printed yet. */
+bool hot_find(const struct limit_hot *h, uint64_t tag, uint64_t *name);
 
 /* What a reader copies. */
 struct hot_key {

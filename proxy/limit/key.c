@@ -2,8 +2,7 @@
  * lists of pieces make the same key. */
 #include "base/check.h"
 #include "base/text.h"
-#include "limit/room.h"
-
+#include "limit/fleet.h"
 
 bool parts_read(struct plan *plan, struct config_errors *errors)
 {
@@ -52,6 +51,10 @@ uint64_t key_tag(const struct limits *l, const struct plan *plan, const struct k
 	char bytes[KEY_SIZE];
 	struct text key = TEXT(bytes);
 
+	if (plan->named) {
+		uint64_t tag = name_half(l, plan, k, 0);
+		return tag ? tag : 1;
+	}
 	text_add(&key, (struct slice){ (const char *)&plan->name_hash, sizeof plan->name_hash });
 	key_write(k, &key);
 	return table_tag(l->table, text_slice(&key));

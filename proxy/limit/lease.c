@@ -90,6 +90,13 @@ void lease_grant(struct lease *e, uint64_t at_ns, struct span granted)
 		e->next = granted;
 }
 
+void lease_forget(struct lease *e)
+{
+	e->now = e->next = (struct span){ 0 };
+	e->hold_ns = e->astray_ns = e->late_tokens = 0;
+	e->before = e->seen = 0;
+}
+
 static uint64_t left(const struct span *s, uint64_t at_ns)
 {
 	uint64_t from = later(s->from_ns, at_ns);

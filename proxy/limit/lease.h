@@ -51,6 +51,8 @@ bool lease_spend(struct lease *e, uint64_t at_ns, uint64_t want_ns, struct span 
 bool lease_return(struct lease *e, struct span spent);
 /* Redis granted (to - size, to] to a question stamped at_ns. */
 void lease_grant(struct lease *e, uint64_t at_ns, struct span granted);
+/* What was bought is given up, and nothing is known of the bucket any more. */
+void lease_forget(struct lease *e);
 /* What a request may still spend at that time. */
 uint64_t lease_left(const struct lease *e, uint64_t at_ns);
 

@@ -295,6 +295,7 @@ void limits_turn(struct limits *l, uint64_t now_ns)
 {
 	if (!l->fleet)
 		return;
+	resets_heed(l, now_ns);
 	flight_turn(l, now_ns);
 	settle_turn(l, now_ns);
 }

@@ -18,8 +18,8 @@
  *
  * Where a fleet shares a Redis, limits of scope fleet are counted there, exactly and over all machines; the
  * table then holds the highest arrival time known of each key, and this machine's share of the limit for
- * while Redis is away. What Redis gave to a request that another limit or its client's leaving ended is
- * forfeited and counted: nothing is ever handed back.
+ * while Redis is away. A new secret of the fleet begins new buckets. What Redis gave to a request that
+ * another limit or its client's leaving ended is forfeited and counted: nothing is ever handed back.
  *
  * All limits of one station are taken all-or-nothing: first every bucket is looked at, then all are charged;
  * where a race refuses one after all, what the others were charged is given back. A key in the shadow (all of
@@ -33,6 +33,7 @@
  * arena; they are left empty where it is nearly full. */
 #pragma once
 #include "base/text.h"
+#include "limit/reset.h"
 #include "request/request.h"
 
 /* ---- one bucket: exact, no floating point ---- */
@@ -109,10 +110,6 @@ void limits_watch(struct limits *l, struct limit_hot *hot);
  * that is known and no secret. False: out of memory or room. */
 bool limits_tell(const struct limits *l, const struct limit_hot *const *hot, size_t hot_len, bool show,
                  uint64_t now_ns, struct text *to);
-/* words: LIMIT #HASH, or LIMIT and a word for each part of its key as `show` gives them; they are decoded in
- * place. The key's bucket on this machine is full again; the answer is a JSON object with what it held. */
-void limits_reset(struct limits *l, struct slice words, uint64_t now_ns, struct text *to);
-
 /* ---- the stations ---- */
 /* GO_ON, ANSWER with FAULT_LIMITED and r->refusal, or WAIT for Redis, or for a body that a key needs (then
  * limit_patience is 0 and there is nothing to undo). Early takes the route's limits whose key needs no token;

@@ -4,7 +4,7 @@
  * or a subject from it, and no stranger can make a key that meets another's. Nothing else would do: a key
  * made by each machine would have each count alone, and one that stands in this source anybody could use.
  * So the configuration demands a secret of the fleet where a limit is the fleet's. A new secret begins new
- * buckets; what the machine knows of the old ones, the highest time of each, goes along. */
+ * buckets. The first half is also the bucket's tag in the table, the same on every machine. */
 #include "limit/fleet.h"
 #include "base/check.h"
 #include "base/text.h"
@@ -33,22 +33,33 @@ bool names_derive(struct slice secret, struct siphash_key to[static NAME_KEYS])
 	return done;
 }
 
-void name_make(const struct fleet *f, const struct limits *l, const struct plan *plan,
-               const struct request *r, struct name *to)
+uint64_t name_half(const struct limits *l, const struct plan *plan, const struct key *key, unsigned which)
 {
 	char bytes[KEY_SIZE + 64];
-	struct text text = TEXT(bytes), hex = TEXT(to->hex);
-	struct key key;
-	uint64_t half[2];
+	struct text text = TEXT(bytes);
 
-	key_of(l, plan, r, &key);
 	text_char(&text, (char)plan->limit->id.len);
 	text_add(&text, plan->limit->id);
-	key_write(&key, &text);
-	for (size_t i = 0; i < 2; i++)
-		half[i] = siphash(f->names[i], text_slice(&text));
+	key_write(key, &text);
+	return siphash(l->names[which], text_slice(&text));
+}
+
+void name_hex(const struct limits *l, const struct plan *plan, const struct key *key,
+              char to[static LIMIT_NAME])
+{
+	uint64_t half[2] = { name_half(l, plan, key, 0), name_half(l, plan, key, 1) };
+	struct text hex = { .at = to, .cap = LIMIT_NAME };
+
 	text_hex(&hex, half, sizeof half);
-	to->slot = f->remote.slot((struct slice){ to->hex, sizeof to->hex });
+}
+
+void name_make(const struct limits *l, const struct plan *plan, const struct request *r, struct name *to)
+{
+	struct key key;
+
+	key_of(l, plan, r, &key);
+	name_hex(l, plan, &key, to->hex);
+	to->slot = l->fleet->remote.slot((struct slice){ to->hex, sizeof to->hex });
 }
 
 struct slice name_text(const struct fleet *f, const struct name *name, char room[static NAME_TEXT])

@@ -23,7 +23,8 @@ static bool plan_read(struct limits *l, struct plan *plan, const struct config_l
 	if (!parts_read(plan, errors) || !classes_read(plan, errors) || !outcomes_read(plan, errors))
 		return false;
 	plan->shadow = l->config->root.limiting.shadow ? 100 : limit->shadow;
-	plan->fleet = l->fleet && limit->scope == SCOPE_FLEET;
+	plan->named = l->named && limit->scope == SCOPE_FLEET;
+	plan->fleet = l->fleet && plan->named;
 	for (unsigned o = 0; o < SOURCES && plan->fleet; o++)
 		plan->sources[o] = metrics_series(METRIC_limit_sources_total, id,
 		                                  slice_of(limit_bys[BY_SOURCE + o]), none, none);
@@ -117,13 +118,16 @@ static bool fleet_open(struct limits *l, const struct limit_remote *remote, stru
 		                "limits in Redis need secrets.fleet, or each machine would name a key differently");
 		return false;
 	}
-	l->pieces = keys[NAME_KEYS - 1];
+	memcpy(l->names, keys, sizeof l->names);
+	l->pieces = keys[2];
+	l->records = keys[3];
+	secret_wipe(keys, sizeof keys);
+	l->named = true;
 	if (!remote)
 		return true;
 	l->fleet = f = zeroed(1, sizeof *f);
 	f->remote = *remote;
 	f->budget_ns = l->config->root.redis->budget;
-	memcpy(f->names, keys, sizeof f->names);
 	list_init(&f->queue);
 	f->leases = zeroed(LEASES, sizeof *f->leases);
 	f->owed = zeroed(OWED, sizeof *f->owed);
@@ -166,9 +170,10 @@ void limits_close(struct limits *l)
 	if (l->fleet) {
 		free(l->fleet->leases);
 		free(l->fleet->owed);
-		secret_wipe(l->fleet->names, sizeof l->fleet->names);
 		free(l->fleet);
 	}
+	secret_wipe(l->names, sizeof l->names);
+	secret_wipe(&l->records, sizeof l->records);
 	free(l->plans);
 	free(l->routes);
 	free(l->lists);

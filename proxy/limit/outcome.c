@@ -31,7 +31,7 @@ static const struct name *name_of(const struct limits *l, struct request *r, con
 	if (!plan->fleet || r->arena.size - r->arena.used < 2 * sizeof *name)
 		return NULL;
 	name = arena_take(&r->arena, sizeof *name);
-	name_make(l->fleet, l, plan, r, name);
+	name_make(l, plan, r, name);
 	return name;
 }
 

@@ -22,6 +22,7 @@ struct plan { /* one limit */
 	unsigned classes; /* bit per enum class_of */
 	uint32_t shadow;  /* of a hundred keys, so many are only watched */
 	bool late, reads_body, fleet; /* fleet: counted in Redis */
+	bool named;       /* has names in Redis, which this process may not use itself */
 	struct { uint16_t status; uint64_t extra; } outcomes[LIMIT_OUTCOMES_MAX];
 	size_t outcomes_len;
 	struct slice policy; /* `"name";q=..;w=..`, empty where clients are never told */
@@ -39,6 +40,11 @@ struct limits {
 	struct limit_hot *hot; /* NULL: nobody watches */
 	struct fleet *fleet;       /* NULL: alone */
 	struct siphash_key pieces; /* for long parts of keys: the same on all machines of a fleet */
+	struct siphash_key names[2], records; /* of the fleet's secret, where named */
+	bool named;                /* limits of scope fleet have names in Redis, whoever counts there */
+	const struct limit_resets *resets; /* NULL: nobody resets */
+	uint64_t resets_seen, forgotten_until_ns;
+	struct forgotten { uint64_t tag, until_ns; } forgotten[LIMIT_RESETS];
 	struct plan *plans;
 	size_t plans_len;
 	struct stations *routes; /* by the route's index in the configuration */
@@ -81,8 +87,9 @@ bool plan_is_shadow(const struct plan *plan, uint64_t tag);
 bool plan_wants_body(const struct plan *plan, const struct request *r);
 
 #define KEY_SIZE (8 + (PARTS_MAX * 2) * (4 + PIECE_MAX)) /* bytes: a part is at most two pieces */
-/* The request's key, its bytes, and the tag of its bucket. The key's values lie in the request and in
- * itself. */
+/* The request's key, its bytes, and the tag of its bucket: where the limit is the fleet's, the first half of
+ * its name in Redis, so that all machines know the bucket by the same tag. The key's values lie in the
+ * request and in itself. */
 void key_of(const struct limits *l, const struct plan *plan, const struct request *r, struct key *to);
 void key_write(const struct key *k, struct text *to);
 uint64_t key_tag(const struct limits *l, const struct plan *plan, const struct key *k);
@@ -97,6 +104,12 @@ bool key_from_text(const struct limits *l, const struct plan *plan, struct slice
 /* Counts the station's decisions among the worker's busiest keys. */
 void watch(const struct limits *l, const struct request *r, const struct round *round, uint64_t now_ns);
 void watch_fetch(const struct limits *l, uint64_t tag); /* it will in a moment */
+
+/* ---- reset.c ---- */
+/* What is new in l->resets is forgotten. */
+void resets_heed(struct limits *l, uint64_t now_ns);
+/* Was the key reset so lately that what was asked at that time may tell of the bucket before? */
+bool reset_is_on(const struct limits *l, uint64_t tag, uint64_t asked_ns);
 
 /* Writes the constant RateLimit-Policy member of the limit. */
 void fields_prepare(struct plan *plan, bool wanted);

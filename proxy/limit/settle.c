@@ -99,12 +99,14 @@ static void on_reply(struct limit_asked *asked, const struct limit_reply *reply,
 	o->flying = false;
 	if (reply->answered && settlement_read(reply, &tat)) {
 		metrics_count_n(METRIC_limit_settled_tokens_total, o->told);
-		if (is_astray(o, tat, now_ns))
+		if (reset_is_on(o->home, o->tag, o->told_ns))
+			; /* it tells of the bucket before */
+		else if (is_astray(o, tat, now_ns))
 			metrics_count(METRIC_limit_astray_total);
 		else
 			table_raise(o->home->table, o->tag, tat - o->base_ns, now_ns);
 		o->keep_ns = 0;
-	} else {
+	} else if (!reset_is_on(o->home, o->tag, o->told_ns)) {
 		if (o->tokens == 0 || o->told_since_ns < o->since_ns)
 			o->since_ns = o->told_since_ns;
 		o->tokens += o->told;
@@ -134,8 +136,18 @@ static void tell(struct fleet *f, struct owed *o, uint64_t now_ns)
 		return;
 	o->flying = true;
 	o->told = o->tokens;
+	o->told_ns = now_ns;
 	o->told_since_ns = o->since_ns;
 	o->tokens = 0;
+}
+
+void settle_forget(struct limits *l, uint64_t tag)
+{
+	struct owed *near = l->fleet->owed + tag % (OWED / OWED_NEAR) * OWED_NEAR;
+
+	for (size_t i = 0; i < OWED_NEAR; i++)
+		if (near[i].tag == tag)
+			near[i].tokens = 0;
 }
 
 void settle_turn(struct limits *l, uint64_t now_ns)

@@ -30,10 +30,16 @@ static uint64_t floor_of(struct limits *l, const struct ask *a, struct gcra shar
 	return now_ns + share.tolerance_ns - left;
 }
 
+uint64_t share_tag(const struct limits *l, uint64_t tag)
+{
+	uint64_t key[2] = { tag, UINT64_C(0x7368617265) }; /* "share" */
+
+	return table_tag(l->table, (struct slice){ (const char *)key, sizeof key });
+}
+
 bool share_take(struct limits *l, const struct plan *plan, const struct ask *a, uint64_t now_ns,
                 struct answered *to, bool *full)
 {
-	uint64_t key[2] = { a->tag, UINT64_C(0x7368617265) }; /* "share" */
 	unsigned size = l->fleet->remote.size(l->fleet->remote.with);
 	struct ask mine = *a;
 	uint64_t least, left;
@@ -41,7 +47,7 @@ bool share_take(struct limits *l, const struct plan *plan, const struct ask *a, 
 	mine.gcra.period_ns = product(a->gcra.period_ns, size ? size : 1);
 	least = product(mine.gcra.period_ns, a->cost);
 	mine.gcra.tolerance_ns = least > a->gcra.tolerance_ns ? least : a->gcra.tolerance_ns;
-	mine.tag = table_tag(l->table, (struct slice){ (const char *)key, sizeof key });
+	mine.tag = share_tag(l, a->tag);
 	mine.floor_ns = floor_of(l, a, mine.gcra, now_ns);
 	bool admitted = table_take(l->table, &mine, now_ns, to);
 	*full = to->tat == now_ns + least;

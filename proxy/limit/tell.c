@@ -1,6 +1,6 @@
 /* tell.c -- what an operator may ask of limits, and do: answers are JSON objects. */
+#include "limit/fleet.h"
 #include "limit/hot.h"
-#include "limit/room.h"
 #include <stdlib.h>
 
 #define TOLD_MAX 20 /* keys */
@@ -122,6 +122,7 @@ bool limits_tell(const struct limits *l, const struct limit_hot *const *hot, siz
 static void fail(struct text *to, const char *sentence)
 {
 	to->len = 0;
+	to->cut = false;
 	text_printf(to, "{\"error\":\"%s\"}", sentence);
 }
 
@@ -147,30 +148,83 @@ static bool read_hash(struct slice word, uint64_t *tag)
 	return *tag != 0;
 }
 
-void limits_reset(struct limits *l, struct slice words, uint64_t now_ns, struct text *to)
+/* The tag that the words mean. False: `to` says what is wrong with them. */
+static bool find_key(struct limits *l, const struct limit_hot *const *hot, size_t hot_len,
+                     const struct plan *plan, struct slice words, struct limit_reset *what, struct text *to)
 {
-	const struct plan *plan = plan_named(l, slice_cut(&words, ' '));
 	struct key key;
-	uint64_t tag;
+	uint64_t half[2];
+	struct text hex = { .at = what->name, .cap = sizeof what->name };
 
-	if (!plan) {
-		fail(to, "there is no such limit; it is: limits reset LIMIT KEY");
-		return;
-	}
-	if (l->config->root.redis && plan->limit->scope == SCOPE_FLEET) {
-		fail(to, "this limit's buckets are in Redis, where all machines of the fleet count in them; one "
-		         "machine cannot make them full. Raise the limit's burst for a while instead");
-		return;
-	}
-	if (!read_hash(words, &tag)) {
+	what->fleet = plan->named;
+	if (!read_hash(words, &what->tag)) {
 		if (!key_from_text(l, plan, words, &key)) {
 			fail(to, "that is no key of this limit; write it as `sallyport limits` shows it: #HASH, "
 			         "or a word for each of the things that the limit counts by");
-			return;
+			return false;
 		}
-		tag = key_tag(l, plan, &key);
+		what->tag = key_tag(l, plan, &key);
+		if (what->fleet)
+			name_hex(l, plan, &key, what->name);
+		return true;
 	}
+	for (size_t i = 0; i < hot_len && what->fleet; i++) {
+		half[0] = what->tag;
+		if (!hot_find(hot[i], what->tag, &half[1]))
+			continue;
+		text_hex(&hex, half, sizeof half);
+		return true;
+	}
+	if (what->fleet)
+		fail(to, "no key of that hash is among the busiest any more; write the key as words");
+	return !what->fleet;
+}
+
+static void fail_unknown(const struct limits *l, struct text *to)
+{
+	fail(to, "there is no such limit; there are:");
+	to->len -= 2; /* the quote and the brace */
+	for (size_t i = 0; i < l->plans_len; i++)
+		text_printf(to, " %.*s%s", SLICE(l->plans[i].limit->id), i + 1 < l->plans_len ? "," : "");
+	text_add(to, S("\"}"));
+	if (to->cut)
+		fail(to, "there is no such limit; it is: limits reset LIMIT KEY");
+}
+
+bool limits_reset(struct limits *l, const struct limit_hot *const *hot, size_t hot_len, struct slice words,
+                  uint64_t now_ns, struct limit_reset *what, struct text *to)
+{
+	const struct plan *plan = plan_named(l, slice_cut(&words, ' '));
+	bool reset = true;
+
+	*what = (struct limit_reset){ 0 };
+	if (!plan) {
+		fail_unknown(l, to);
+		return false;
+	}
+	if (!find_key(l, hot, hot_len, plan, words, what, to))
+		return false;
 	text_char(to, '{');
-	tell_bucket(l, plan, tag, now_ns, to);
-	text_printf(to, ",\"reset\":%s}", table_forgive(l->table, tag, now_ns) ? "true" : "false");
+	tell_bucket(l, plan, what->tag, now_ns, to);
+	if (!what->fleet)
+		reset = table_forgive(l->table, what->tag, now_ns);
+	text_printf(to, ",\"fleet\":%s,\"reset\":%s}", what->fleet ? "true" : "false", reset ? "true" : "false");
+	return true;
+}
+
+void limits_reset_words(const struct limits *l, struct slice words, struct text *to)
+{
+	struct slice id = slice_cut(&words, ' ');
+	const struct plan *plan = plan_named(l, id);
+	uint64_t tag;
+	struct key key;
+
+	text_add(to, id);
+	text_char(to, ' ');
+	if (read_hash(words, &tag))
+		text_add(to, words);
+	else if (plan && key_from_text(l, plan, words, &key))
+		key_text(plan, &key, to);
+	else
+		text_char(to, '?');
 }

@@ -1,5 +1,5 @@
 #include "limit/hot.h"
-#include "limit/room.h"
+#include "limit/fleet.h"
 
 void limits_watch(struct limits *l, struct limit_hot *hot)
 {
@@ -23,7 +23,7 @@ static void print(const struct limits *l, const struct plan *plan, const struct 
 
 	key_of(l, plan, r, &key);
 	key_text(plan, &key, &text);
-	hot_print(f, text.cut ? S("?") : text_slice(&text));
+	hot_print(f, text.cut ? S("?") : text_slice(&text), plan->named ? name_half(l, plan, &key, 1) : 0);
 }
 
 void watch(const struct limits *l, const struct request *r, const struct round *round, uint64_t now_ns)

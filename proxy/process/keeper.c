@@ -83,6 +83,7 @@ static void retire(struct keeper *k)
 	if (k->admin)
 		admin_pause(k->admin);
 	keeper_fleet_close(k);
+	keeper_resets_close(k);
 	if (k->verify) /* before the fetcher, whose end is no failure of any issuer */
 		verify_keeper_close(k->verify);
 	fetcher_close(k->fetcher); /* its last calls still find the other keeper */
@@ -106,6 +107,7 @@ static void keep(struct keeper *k)
 	hear_workers(k);
 	k->verify_due_ns = verify_keeper_tick(k->verify);
 	k->forward_due_ns = forward_keeper_tick(k->forward);
+	k->resets_due_ns = keeper_resets_tick(k);
 	renew_tickets(k, false);
 	tell_workers(k);
 	count_buckets(k);
@@ -268,6 +270,7 @@ static uint64_t rest_ns(const struct keeper *k)
 
 	if (k->retired || k->leave_ns)
 		return 50 * NS_PER_MS;
+	due_ns = k->resets_due_ns < due_ns ? k->resets_due_ns : due_ns;
 	if (k->redis && redis_keeper_due_ns(k->redis) < due_ns)
 		due_ns = redis_keeper_due_ns(k->redis);
 	if (k->confirming && due_ns > now_ns + CONFIRM_LOOK_NS)

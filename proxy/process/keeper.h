@@ -8,6 +8,9 @@
 
 #define RELOADS_MAX 16 /* operators that may wait for the outcome of a reload */
 
+#define RESETS_KNOWN 128 /* records of resets that were heeded already */
+
+struct reset_known { uint64_t tag, ms; };
 struct waiting { struct admin_ask *ask; uint64_t number; };
 
 struct keeper {
@@ -31,6 +34,11 @@ struct keeper {
 	struct waiting waiting[RELOADS_MAX];
 	unsigned waiting_len, confirming_len;
 	struct confirming *confirming; /* revocations whose workers are being waited for */
+	struct resetting *resettings; /* keys of limits that begin anew */
+	struct reset_known resets[RESETS_KNOWN];
+	unsigned resettings_len, resets_len;
+	uint64_t resets_read_ns, resets_due_ns;
+	bool resets_reading;
 	uint64_t asked_ns, verify_due_ns, forward_due_ns, opened_ns, leave_ns, count_ns;
 	uint64_t endpoints_moved;
 	bool keys_moved, serving, retired, redis_forbids;
@@ -58,6 +66,12 @@ void keeper_files_close(struct keeper *k);
 
 /* The verbs of the admin socket. */
 void keeper_on_ask(void *with, struct admin_ask *ask, struct slice verb);
+/* Keys of limits in Redis that begin anew; answered when it is done. tick: due again at that time. */
+void keeper_reset(struct keeper *k, struct admin_ask *ask, const struct limit_reset *what,
+	struct slice answer);
+uint64_t keeper_resets_tick(struct keeper *k);
+void keeper_resets_gone(struct keeper *k, const struct admin_ask *ask); /* it is gone */
+void keeper_resets_close(struct keeper *k);
 /* Those that concern issuers; false: it is none of them. */
 bool keeper_on_limits_ask(struct keeper *k, struct admin_ask *ask, struct slice verb);
 bool keeper_on_issuer_ask(struct keeper *k, struct admin_ask *ask, struct slice verb);

@@ -5,31 +5,54 @@
 
 #define LIMITS_MAX ((size_t)32 * 1024)
 
-static void answer_limits(struct keeper *k, struct admin_ask *ask, bool show)
+static size_t find_hot(struct keeper *k, const struct limit_hot *hot[static SEATS_MAX])
 {
-	const struct limit_hot *hot[SEATS_MAX];
-	char *store = malloc(LIMITS_MAX);
-	struct text t = { .at = store, .cap = LIMITS_MAX };
 	size_t len = 0;
 
 	for (unsigned i = SEAT_WORKERS; i < k->shared->seats_len; i++)
 		if (atomic_load(&k->shared->seats[i].pid))
 			hot[len++] = shared_hot(k->shared, i);
+	return len;
+}
+
+static void answer_limits(struct keeper *k, struct admin_ask *ask, bool show)
+{
+	const struct limit_hot *hot[SEATS_MAX];
+	char *store = malloc(LIMITS_MAX);
+	struct text t = { .at = store, .cap = LIMITS_MAX };
+	size_t len = find_hot(k, hot);
 	bool told = store && limits_tell(k->limits, hot, len, show, clock_ns(), &t);
+
 	admin_answer(ask, told ? text_slice(&t) : S("{\"error\":\"out of memory\"}"));
 	free(store);
 }
 
+/* Words are decoded in place: each reader gets its own. */
+static struct slice copy_of(struct slice words, char to[static ADMIN_LINE])
+{
+	words = slice_head(words, ADMIN_LINE);
+	memcpy(to, words.at, words.len);
+	return (struct slice){ to, words.len };
+}
+
 static void reset(struct keeper *k, struct admin_ask *ask, struct slice words)
 {
-	char line[1024], decoded[ADMIN_LINE];
-	struct text t = TEXT(line);
+	const struct limit_hot *hot[SEATS_MAX];
+	char line[1024], said[1024], decoded[ADMIN_LINE];
+	struct text answer = TEXT(line), told = TEXT(said);
+	struct limit_reset what;
+	size_t len = find_hot(k, hot);
 
-	words = slice_head(words, sizeof decoded);
-	memcpy(decoded, words.at, words.len);
-	limits_reset(k->limits, (struct slice){ decoded, words.len }, clock_ns(), &t);
-	log_info("limits reset: %.*s", SLICE(text_slice(&t)));
-	admin_answer(ask, text_slice(&t));
+	if (!limits_reset(k->limits, hot, len, copy_of(words, decoded), clock_ns(), &what, &answer)) {
+		admin_answer(ask, text_slice(&answer));
+		return;
+	}
+	limits_reset_words(k->limits, copy_of(words, decoded), &told);
+	log_info("admin: uid %u: limits reset %.*s", (unsigned)admin_uid(ask), SLICE(text_slice(&told)));
+	if (what.fleet)
+		keeper_reset(k, ask, &what, text_slice(&answer));
+	else
+		admin_answer(ask, text_slice(&answer));
 }
 
 bool keeper_on_limits_ask(struct keeper *k, struct admin_ask *ask, struct slice verb)

@@ -193,6 +193,7 @@ void keeper_on_gone(void *with, struct admin_ask *ask)
 	unsigned kept = 0;
 
 	keeper_unconfirm(k, ask);
+	keeper_resets_gone(k, ask);
 	for (unsigned i = 0; i < k->waiting_len; i++)
 		if (k->waiting[i].ask != ask)
 			k->waiting[kept++] = k->waiting[i];

@@ -63,6 +63,7 @@ struct published {
 	struct ticket_keys tickets;
 	struct forward_published endpoints;
 	struct redis_published redis;
+	struct limit_resets resets;
 	_Alignas(64) char keys[];         /* struct verify_published */
 };
 

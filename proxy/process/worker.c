@@ -238,6 +238,7 @@ static bool open_journey(struct worker *w)
 	const struct journey_world world = {
 		.config = w->config, .bundle = w->post->generation->bundle, .loop = w->loop,
 		.limits = w->shared->limits, .hot = shared_hot(w->shared, w->post->seat),
+		.resets = &w->shared->published->resets,
 		.exchanges = w->shared->exchanges, .logins = w->shared->logins,
 		.keys = shared_keys(w->shared), .endpoints = &w->shared->published->endpoints,
 		.tickets = &w->shared->published->tickets, .ask = { ask_for_key, w, ask_for_token },

@@ -1,5 +1,5 @@
 """Limits over a fleet of proxies that share a Redis."""
-import json, re, signal
+import json, re, signal, threading, time
 import pytest
 from house import BINARY, connect, exchange, header, run, wait_until
 from test_redis import FLEET, SECRET, Redis, metric, redis  # noqa: F401
@@ -9,12 +9,14 @@ LIMITS = """
   hourly: {key: ["header:X-Key"], rate: 1/h, burst: 6, headers: always}
   dear: {key: ["header:X-Name"], rate: 1/h, burst: 10, outcomes: {401: 5}}
   here: {key: ["header:X-Key"], rate: 1/h, burst: 3, scope: machine}
+  busy: {key: ["form:who"], rate: 20/s, burst: 40}
   whose: {key: [subject], rate: 1/h, burst: 100}
 """
 ROUTES = """
   - {name: hourly, path: /hourly/*, upstream: app, anonymous: true, limits: [hourly]}
   - {name: dear, path: /dear/*, upstream: app, anonymous: true, limits: [dear]}
   - {name: here, path: /here/*, upstream: app, anonymous: true, limits: [here]}
+  - {name: busy, path: /busy/*, upstream: app, anonymous: true, limits: [busy]}
   - {name: whose, path: /whose/*, upstream: app, verify: {issuer: local}, limits: [whose]}
 redis: {servers: "redis://127.0.0.1:PORT", fleet_floor: 2, budget: 200ms}
 """
@@ -55,13 +57,65 @@ def test_a_limit_holds_over_all_proxies_together(fleet, redis):
     shown = run(BINARY, "limits", "-c", fleet[0].proxy.file, "-o", "json", env=fleet[0].proxy.env)
     busiest = json.loads(shown.stdout)["keys"][0]
     assert (busiest["limit"], busiest["by"], busiest["remaining"]) == ("hourly", "deny-cache", 0)
-    reset = run(BINARY, "limits", "reset", "hourly", busiest["key"], "-c", fleet[0].proxy.file, env=fleet[0].proxy.env)
-    assert reset.returncode != 0 and "all machines of the fleet" in reset.stderr
     keys = [k for k in redis.cli("--scan").split() if ":rl:" in k]
     assert len(keys) == 2 and all(re.fullmatch(r"sallyport:dev:rl:\{[0-9a-f]{32}\}", k) for k in keys)
     assert all(int(redis.cli("pttl", k)) > 0 for k in keys)
     ran = {m.lower() for m in re.findall(r"cmdstat_(\w+)", redis.cli("info", "commandstats"))}
     assert "bitfield" in ran and not ran & {"eval", "evalsha", "fcall", "script", "function"}
+
+
+def reset(world, *words):
+    done = run(BINARY, "limits", "reset", *words, "-c", world.proxy.file, "-o", "json", env=world.proxy.env)
+    return done.returncode, json.loads(done.stdout) if done.stdout else done.stderr
+
+
+def test_a_key_begins_anew_on_all_machines_by_its_words_or_its_hash(fleet, redis):
+    hashed = lambda: next(k for w in fleet for k in json.loads(
+        run(BINARY, "limits", "-c", w.proxy.file, "-o", "json", env=w.proxy.env).stdout)["keys"])["key"]
+    for key in ("alice", hashed):
+        assert [get(fleet[i % 2], "/hourly/x", "X-Key", "alice")[0] for i in range(10)][-2:] == [429, 429]
+        status, told = reset(fleet[1], "hourly", key if key == "alice" else hashed())
+        assert status == 0 and told["reset"] is True and told["fleet"] is True, told
+        answers = [get(fleet[i % 2], "/hourly/x", "X-Key", "alice")[0] for i in range(10)]
+        assert answers == [200] * 6 + [429] * 4
+    wait_until(lambda: "admin: uid 0: limits reset hourly ?" in fleet[1].proxy.stderr)  # it may be a secret
+    assert "alice" not in fleet[1].proxy.stderr
+    assert "hourly, dear, here, busy, whose" in reset(fleet[0], "no-such", "alice")[1]
+    assert "among the busiest" in reset(fleet[0], "hourly", "#0123456789abcdef")[1]
+    assert all(int(redis.cli("pttl", k)) > 0 for k in redis.cli("--scan").split())
+    redis.stop()
+    wait_until(lambda: metric(fleet[0], "redis_down") == 2, 20)
+    status, told = reset(fleet[0], "hourly", "alice")
+    assert status == 1 and "nothing was reset" in told
+
+
+def test_a_busy_key_that_begins_anew_gets_one_burst_whoever_asks_meanwhile(fleet):
+    admitted, stop = [], threading.Event()
+
+    def hammer(world):
+        sock = connect(world.port, world.ca)
+        while not stop.is_set():
+            if exchange(sock, "POST", "/busy/x", [("Content-Type", "application/x-www-form-urlencoded")],
+                        b"who=carol")[0] == 200:
+                admitted.append(time.monotonic())
+            time.sleep(0.002)
+    threads = [threading.Thread(target=hammer, args=(w,)) for w in fleet]
+    for t in threads:
+        t.start()
+    try:
+        time.sleep(1.5)  # the first burst is spent
+        began = time.monotonic()
+        assert reset(fleet[0], "busy", "carol")[0] == 0
+        done = time.monotonic()
+        time.sleep(1.5)
+    finally:
+        stop.set()
+        for t in threads:
+            t.join()
+    after = [t for t in admitted if t >= began]
+    spent = max(after) - began
+    assert 40 <= len(after) <= 40 + 20 * spent + 2, (len(after), spent)
+    assert len([t for t in after if t <= done + 1]) >= 40
 
 
 def test_what_an_outcome_costs_counts_on_the_other_proxy_too(fleet):

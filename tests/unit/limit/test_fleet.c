@@ -309,13 +309,13 @@ static void two_machines_name_a_key_alike_and_say_nothing_of_it(void **state)
 	world_limit("login", "address", 1, 2);
 	struct proxy *a = world_proxy(0, NULL), *b = world_proxy(1, NULL);
 	g = world_request(a, 1);
-	name_make(a->l->fleet, a->l, &a->l->plans[0], &g->r, &name[0]);
-	name_make(b->l->fleet, b->l, &b->l->plans[0], &g->r, &name[1]);
+	name_make(a->l, &a->l->plans[0], &g->r, &name[0]);
+	name_make(b->l, &b->l->plans[0], &g->r, &name[1]);
 	assert_memory_equal(name[0].hex, name[1].hex, sizeof name[0].hex);
 	assert_int_equal(name[0].slot, name[1].slot);
 	w.secret.len--;
 	struct proxy *c = world_proxy(2, NULL);
-	name_make(c->l->fleet, c->l, &c->l->plans[0], &g->r, &name[2]);
+	name_make(c->l, &c->l->plans[0], &g->r, &name[2]);
 	assert_memory_not_equal(name[0].hex, name[2].hex, sizeof name[0].hex);
 	world_answer();
 	assert_int_equal(strlen(w.field_name[0]), strlen("sallyport:test:rl:{}") + 32);

@@ -95,7 +95,7 @@ static void a_key_is_printed_once_and_made_up_ones_are_not_worth_it(void **state
 		struct hot_fact *f = hot_note(hot, draw(), 1, false, BY_MEMORY, NOW);
 		printed += f != NULL;
 		if (f)
-			hot_print(f, S("x"));
+			hot_print(f, S("x"), 0);
 	}
 	assert_in_range(printed, 1, HOT_SETS * HOT_WAYS); /* those that found a free place */
 	printed = 0;
@@ -103,7 +103,7 @@ static void a_key_is_printed_once_and_made_up_ones_are_not_worth_it(void **state
 		struct hot_fact *f = hot_note(hot, 4711, 1, false, BY_MEMORY, NOW);
 		printed += f != NULL;
 		if (f)
-			hot_print(f, S("203.0.113.9"));
+			hot_print(f, S("203.0.113.9"), 0);
 	}
 	assert_int_equal(printed, 1);
 	assert_int_equal(found(4711, NOW)->text_len, 11);
@@ -129,7 +129,8 @@ static json_t *reset(const char *words, uint64_t now_ns)
 	struct text t = TEXT(line);
 
 	snprintf(in, sizeof in, "%s", words);
-	limits_reset(s.l, slice_of(in), now_ns, &t);
+	struct limit_reset what;
+	limits_reset(s.l, (const struct limit_hot *const[]){ hot }, 1, slice_of(in), now_ns, &what, &t);
 	json_t *told = json_loadb(t.at, t.len, 0, NULL);
 	assert_non_null(told);
 	return told;
