@@ -141,10 +141,14 @@ static void check_upstream_tls(struct check *k, const struct config_upstream *u)
 	bool v4;
 
 	check_file(k, &t->ca, t->place);
+	check_file(k, &t->chain, t->place);
+	check_file(k, &t->key, t->place);
+	if (!t->chain.at != !t->key.at)
+		COMPLAIN(k, t->chain.at ? &t->chain : &t->key, t, "chain and key are given together or not at all");
 	if (t->server_name.at && !host_is_name(t->server_name) && !ip_read(t->server_name, &ip, &v4))
 		COMPLAIN(k, &t->server_name, t, "server_name: \"%.*s\" is neither a host name nor an IP address",
 		         SHOWN(k, &t->server_name));
-	if ((t->ca.at || t->server_name.at) && !has_https(u))
+	if ((t->ca.at || t->server_name.at || t->chain.at || t->key.at) && !has_https(u))
 		COMPLAIN(k, &t->ca, t, "tls is given, and no endpoint of this upstream is https://");
 }
 

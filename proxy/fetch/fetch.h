@@ -16,6 +16,7 @@ struct fetch_ask {
 	const char *unix_socket;   /* NULL, or a path to connect to instead */
 	const char *host;          /* Host field to send; NULL: the URL's */
 	const char *ca;            /* PEM file; NULL: the system's */
+	const char *chain, *key;   /* PEM files of our own certificate; NULL: none */
 	const char *proxy;         /* URL of an HTTP proxy; NULL: none, whatever the environment says */
 	const char *address;       /* local IP address to connect from; NULL: the kernel's choice */
 	bool alone;                /* on a new connection that is not kept */

@@ -180,6 +180,8 @@ static void set_how(struct flight *f, const struct fetch_ask *ask)
 		curl_easy_setopt(easy, CURLOPT_CAINFO, ask->ca);
 		curl_easy_setopt(easy, CURLOPT_CAPATH, NULL); /* that one alone is trusted */
 	}
+	curl_easy_setopt(easy, CURLOPT_SSLCERT, ask->chain);
+	curl_easy_setopt(easy, CURLOPT_SSLKEY, ask->key);
 	curl_easy_setopt(easy, CURLOPT_SSLVERSION, (long)CURL_SSLVERSION_TLSv1_2);
 	curl_easy_setopt(easy, CURLOPT_HTTP_VERSION, (long)CURL_HTTP_VERSION_1_1);
 	curl_easy_setopt(easy, CURLOPT_NOSIGNAL, 1L);

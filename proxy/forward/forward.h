@@ -59,8 +59,8 @@ void forward_drain(struct forward *f);
 struct forward_keeper;
 struct forward_world {
 	void *with;
-	void (*probe)(void *with, const char *url, const char *unix_socket, const char *host, const char *ca,
-		const char *server_name, uint64_t timeout_ns,
+	void (*probe)(void *with, const char *url, const char *unix_socket, const char *host,
+		const struct config_upstream_tls *tls, uint64_t timeout_ns,
 		void (*done)(void *for_whom, int status, const char *failure), void *for_whom);
 	/* Looks a name up in a helper process; done is called later, exactly once. len 0: failed. */
 	void (*resolve)(void *with, const char *host, uint16_t port,

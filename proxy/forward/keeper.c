@@ -189,8 +189,8 @@ static void probe(struct watched *e, uint64_t now_ns)
 	}
 	e->probe_due_ns = now_ns + u->health->timeout + SLACK_NS;
 	struct inquiry *q = e->probe = inquire(e);
-	w->probe(w->with, e->probe_url, e->socket[0] ? e->socket : NULL, u->health->host.at, u->tls.ca.at,
-	         u->tls.server_name.at, u->health->timeout, on_probed, q);
+	w->probe(w->with, e->probe_url, e->socket[0] ? e->socket : NULL, u->health->host.at, &u->tls,
+	         u->health->timeout, on_probed, q);
 }
 
 /* ---- opening, walking, closing ---- */

@@ -33,7 +33,7 @@ struct keeper_file {
 
 static bool fill(struct keeper_file *f, struct slice bytes)
 {
-	f->fd = memfd_create("sallyport ca", MFD_CLOEXEC);
+	f->fd = memfd_create("sallyport pem", MFD_CLOEXEC);
 	if (f->fd < 0)
 		return false;
 	snprintf(f->name, sizeof f->name, "/proc/self/fd/%d", f->fd);
@@ -191,14 +191,16 @@ static void on_probed(void *with, const struct fetch_answer *a)
 	free(p);
 }
 
-static void probe(void *with, const char *url, const char *unix_socket, const char *host, const char *ca,
-	const char *server_name, uint64_t timeout_ns,
+static void probe(void *with, const char *url, const char *unix_socket, const char *host,
+	const struct config_upstream_tls *tls, uint64_t timeout_ns,
 	void (*done)(void *for_whom, int status, const char *failure), void *for_whom)
 {
 	struct keeper *k = with;
 	struct probing *p = malloc(sizeof *p);
 	const struct fetch_ask ask = { .url = url, .unix_socket = unix_socket, .host = host,
-		.ca = keeper_file(k, ca), .server_name = server_name, .timeout_ns = timeout_ns };
+		.ca = keeper_file(k, tls->ca.at), .server_name = tls->server_name.at,
+		.chain = keeper_file(k, tls->chain.at), .key = keeper_file(k, tls->key.at),
+		.timeout_ns = timeout_ns };
 
 	if (!p) {
 		done(for_whom, 0, "out of memory");

@@ -162,6 +162,22 @@ static bool try_log(const struct config *c, const struct account *a, struct conf
 	return false;
 }
 
+/* Once for each way that listeners say it. */
+static void tell_groups(const struct config *c)
+{
+	char list[TLS_GROUPS_MAX], told[TLS_GROUPS_MAX] = "";
+	struct slice lacking;
+
+	for (size_t i = 0; i < c->root.listeners_len; i++) {
+		const struct config_listener_tls *t = c->root.listeners[i].tls;
+		if (!t || !tls_groups(t, list, &lacking) || strcmp(list, told) == 0)
+			continue;
+		memcpy(told, list, sizeof told);
+		log_info("TLS key exchange: %s%s%.*s%s", list, lacking.len ? " (this OpenSSL lacks " : "",
+			SLICE(lacking), lacking.len ? ")" : "");
+	}
+}
+
 bool prove(void *with, const struct config *c, struct bundle *b, struct config_errors *errors)
 {
 	struct proof *p = with;
@@ -180,6 +196,8 @@ bool prove(void *with, const struct config *c, struct bundle *b, struct config_e
 	make_log_directory(c);
 	ok &= try_addresses(c, p->alone, errors);
 	ok &= try_log(c, &account, errors);
+	if (ok)
+		tell_groups(c);
 	p->hindered = !ok && errors->count == passing;
 	return ok;
 }

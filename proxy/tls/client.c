@@ -60,6 +60,7 @@ struct tls_client *tls_client_open(const struct config_upstream *u, struct bundl
                                    struct config_errors *errors)
 {
 	const struct tls_peer p = { .ca = u->tls.ca, .server_name = u->tls.server_name, .http = true,
+		.chain = u->tls.chain, .key = u->tls.key,
 		.place = u->tls.place.line ? u->tls.place : u->place };
 
 	return tls_client_open_for(&p, b, errors);

@@ -119,6 +119,18 @@ static bool set_ciphers(SSL_CTX *ctx, const struct config_listener_tls *t, struc
 	return old && new;
 }
 
+static bool set_groups(SSL_CTX *ctx, const struct config_listener_tls *t, struct config_errors *errors)
+{
+	char list[TLS_GROUPS_MAX];
+	struct slice lacking;
+
+	if (tls_groups(t, list, &lacking) && SSL_CTX_set1_groups_list(ctx, list) == 1)
+		return true;
+	config_complain(errors, t->place, "OpenSSL knows no group of tls.groups: \"%.200s\"", t->groups.at);
+	ERR_clear_error();
+	return false;
+}
+
 static bool set_clients(SSL_CTX *ctx, const struct tls_server *s, struct bundle *b,
                         struct config_errors *errors)
 {
@@ -160,8 +172,7 @@ static void set_manners(SSL_CTX *ctx, struct tls_server *s)
 	tickets_attach(ctx);
 	check(SSL_CTX_set_num_tickets(ctx, (size_t)t->tickets) == 1 &&
 		SSL_CTX_set_min_proto_version(ctx, least) == 1 &&
-		SSL_CTX_set_max_proto_version(ctx, TLS1_3_VERSION) == 1 &&
-		SSL_CTX_set1_groups_list(ctx, "X25519:P-256:P-384") == 1);
+		SSL_CTX_set_max_proto_version(ctx, TLS1_3_VERSION) == 1);
 }
 
 static SSL_CTX *open_context(struct tls_server *s, int policy, struct slice names, struct bundle *b,
@@ -171,8 +182,8 @@ static SSL_CTX *open_context(struct tls_server *s, int policy, struct slice name
 
 	check(ctx);
 	set_manners(ctx, s);
-	if (set_ciphers(ctx, s->config->tls, errors) && (policy == PLAIN || set_clients(ctx, s, b, errors)) &&
-	    bind_tickets(ctx, s, policy, names))
+	if (set_ciphers(ctx, s->config->tls, errors) && set_groups(ctx, s->config->tls, errors) &&
+	    (policy == PLAIN || set_clients(ctx, s, b, errors)) && bind_tickets(ctx, s, policy, names))
 		return ctx;
 	SSL_CTX_free(ctx);
 	return NULL;

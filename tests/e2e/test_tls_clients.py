@@ -43,6 +43,16 @@ def test_what_is_sound_is_spoken(gate, options, word):
     assert word in re.search(r"New, .*", s_client(gate.port, *options)).group(0)
 
 
+@pytest.mark.parametrize("group,word", [("X25519", "X25519"), ("P-256", "prime256v1"), ("P-384", "secp384r1"), ("X25519:P-384", "X25519")])
+def test_groups_of_key_exchange_are_agreed_on(gate, group, word):
+    assert word in re.search(r"Server Temp Key: .*", s_client(gate.port, "-groups", group)).group(0)
+
+
+def test_which_groups_are_in_force_is_told_once(gate):
+    told = [line for line in gate.proxy.stderr.splitlines() if "TLS key exchange: " in line]
+    assert len(told) == 1 and "X25519:P-256:P-384" in told[0], told
+
+
 @pytest.mark.parametrize("options", [
     ["-tls1_1", "-cipher", "ALL:@SECLEVEL=0"], ["-tls1", "-cipher", "ALL:@SECLEVEL=0"],
     ["-tls1_2", "-cipher", "AES128-SHA:AES256-SHA:@SECLEVEL=0"], ["-tls1_2", "-cipher", "ECDHE-ECDSA-AES128-SHA:@SECLEVEL=0"],

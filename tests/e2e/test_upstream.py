@@ -78,6 +78,32 @@ def test_a_unix_socket_and_a_verified_https_endpoint(make_world, authority, shor
     secure.close()
 
 
+def test_an_upstream_that_asks_for_a_certificate_gets_ours_in_health_checks_too(make_world, authority):
+    chain, key = authority.issue("proxy", [], "clientAuth")
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(authority.where / "server.pem", authority.where / "server.key")
+    context.load_verify_locations(authority.ca)
+    context.verify_mode = ssl.CERT_REQUIRED
+    strict = Origin(ssl=context)
+    health = "health: {path: /healthz, interval: 100ms, fall: 1, rise: 1}"
+    w = make_world(workers=1, upstreams=f"""
+  known: {{endpoints: ["{strict.url}"], {health}, tls: {{ca: {authority.ca}, chain: {chain}, key: {key}}}}}
+  stranger: {{endpoints: ["{strict.url}"], tls: {{ca: {authority.ca}}}}}""", routes="""
+  - {name: known, path: /known/*, upstream: known, anonymous: true}
+  - {name: stranger, path: /stranger/*, upstream: stranger, anonymous: true}""")
+    assert get(w, "/known/hello")[2] == b"hello"
+    wait_until(lambda: [r for r in strict.requests if r[1] == "/healthz"])
+    time.sleep(0.3)  # three checks more: none of them may take it out
+    assert get(w, "/known/hello")[2] == b"hello"
+    a = get(w, "/stranger/hello")
+    assert a[0] == 502 and header(a, "sallyport-reason") in ("upstream-tls", "upstream-reset"), a
+    done = w.proxy.reload(w.config().replace(f"chain: {chain}, key: {key}", f"chain: {authority.where}/server.pem, key: {key}"))
+    assert done.returncode == 78 and "does not belong to the first certificate" in done.stderr, done.stderr
+    done = w.proxy.reload(w.config().replace(f", key: {key}", ""))
+    assert done.returncode == 78 and "given together" in done.stderr, done.stderr
+    strict.close()
+
+
 def test_an_unhealthy_endpoint_gets_nothing(make_world):
     sick = Origin()
     sick.fail["/healthz"] = 500

@@ -31,11 +31,11 @@ static struct slice endpoints[2000];
 static struct forward_published *published;
 static struct forward_keeper *keeper;
 
-static void on_probe(void *with, const char *url, const char *unix_socket, const char *host, const char *ca,
-                     const char *server_name, uint64_t timeout_ns,
+static void on_probe(void *with, const char *url, const char *unix_socket, const char *host,
+                     const struct config_upstream_tls *tls, uint64_t timeout_ns,
                      void (*done)(void *for_whom, int status, const char *failure), void *for_whom)
 {
-	(void)with, (void)ca, (void)server_name;
+	(void)with, (void)tls;
 	assert_true(w.probes_len < MAX && timeout_ns == health.timeout);
 	w.probes[w.probes_len].done = done;
 	w.probes[w.probes_len].for_whom = for_whom;

@@ -299,10 +299,60 @@ static void a_refusal_before_any_ssl_object_is_an_alert_that_clients_understand(
 	talk_close(&t);
 }
 
+/* Whether a client that has only this group gets in. */
+static bool agrees_on(const char *client)
+{
+	struct talk t;
+
+	assert_int_equal(SSL_CTX_set1_groups_list(w.client_ctx, client), 1);
+	talk_open(&t, 0);
+	talk_client(&t, w.client_ctx, "one.example", NULL);
+	talk_shake(&t, w.server);
+	bool ok = t.step == TLS_READY && t.done == 1;
+	talk_close(&t);
+	ERR_clear_error();
+	return ok;
+}
+
+static void groups_are_those_of_the_list_that_the_library_has(void **state)
+{
+	static const char *const lists[] = { "P-384", "nonsense:P-384", "P-384:P-384:secp384r1", ":P-384:",
+		"P-384:*X25519", "P-384/X25519" };
+
+	(void)state;
+	open_server();
+	assert_true(agrees_on("X25519") && agrees_on("P-256") && agrees_on("P-384") && !agrees_on("P-521"));
+	for (size_t i = 0; i < sizeof lists / sizeof lists[0]; i++) {
+		w.tls.groups = slice_of(lists[i]);
+		if (i == 5)
+			w.tls.groups = S("P-384/X25519:P-384");
+		open_server();
+		assert_true(agrees_on("P-384") && !agrees_on("X25519"));
+	}
+}
+
+static void what_the_library_lacks_is_told_and_nothing_at_all_is_refused(void **state)
+{
+	char list[TLS_GROUPS_MAX];
+	struct slice lacking;
+
+	(void)state;
+	w.tls.groups = S("X25519:nonsense:P-256:P-256:prime256v1:more?");
+	assert_true(tls_groups(&w.tls, list, &lacking));
+	assert_string_equal(list, "X25519:P-256");
+	assert_true(slice_same(lacking, S("nonsense:more?")));
+	w.tls.groups = S("nonsense");
+	assert_false(tls_groups(&w.tls, list, &lacking));
+	assert_null(tls_server_open(&w.listener, &w.config, w.b, &w.keys, &w.errors));
+	assert_non_null(strstr(w.errors.text, "OpenSSL knows no group of tls.groups: \"nonsense\""));
+}
+
 int main(void)
 {
 #define TEST(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
 	const struct CMUnitTest tests[] = {
+		TEST(groups_are_those_of_the_list_that_the_library_has),
+		TEST(what_the_library_lacks_is_told_and_nothing_at_all_is_refused),
 		TEST(both_versions_shake_hands_and_carry_bytes),
 		TEST(the_certificate_is_chosen_by_exact_name_then_wildcard_then_the_first),
 		TEST(an_rsa_key_beside_an_ec_key_serves_clients_that_know_only_rsa),

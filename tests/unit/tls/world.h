@@ -62,7 +62,8 @@ static inline int set_up(void **state)
 	w.certs[1] = (struct config_certificate){ .chain = S("/second.pem"), .key = S("/second.key") };
 	w.certs[2] = (struct config_certificate){ .chain = S("/wild.pem"), .key = S("/wild.key") };
 	w.tls = (struct config_listener_tls){ .certificates = w.certs, .certificates_len = 3, .tickets = 1,
-		.ciphers = S("ECDHE+AESGCM:ECDHE+CHACHA20"), .ciphersuites = S("TLS_AES_128_GCM_SHA256") };
+		.ciphers = S("ECDHE+AESGCM:ECDHE+CHACHA20"), .ciphersuites = S("TLS_AES_128_GCM_SHA256"),
+		.groups = S("X25519MLKEM768:X25519:P-256:P-384") };
 	w.protocols[0] = S("h2");
 	w.protocols[1] = S("http/1.1");
 	w.listener = (struct config_listener){ .address = S("127.0.0.1:8443"), .tls = &w.tls,
