@@ -20,7 +20,7 @@ endif
 B    := build/$(MODE)
 J    := -j$(shell nproc 2>/dev/null || echo 1)
 # Warnings are errors for who develops it: by these goals, or by WERROR=1; never for who only builds it.
-WERROR ?= $(if $(filter check targets test unit scene replay generate check-generated fuzz soak count,$(MAKECMDGOALS)),1)
+WERROR ?= $(if $(filter check targets test unit scene replay generate check-generated fuzz soak count,$(MAKECMDGOALS))$(findstring /tests/,$(MAKECMDGOALS)),1)
 export WERROR
 LIBS := libevent_core openssl libcurl libnghttp2 yaml-0.1 jansson libseccomp hiredis
 

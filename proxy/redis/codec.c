@@ -3,6 +3,7 @@
 #include <stdlib.h>
 
 #define WORDS_MAX 64
+#define NESTED_MAX 8 /* arrays in each other; hiredis before 1.0 had this bound of its own */
 
 #if HIREDIS_MAJOR >= 1
 typedef size_t elements_t;
@@ -22,7 +23,7 @@ bool codec_format(struct ask *a, const struct redis_command *c, struct slice *to
 		words[i] = c->arguments[i].len ? c->arguments[i].at : "";
 		lens[i] = c->arguments[i].len;
 	}
-	int len = redisFormatCommandArgv(&formatted, (int)c->len, words, lens);
+	long long len = redisFormatCommandArgv(&formatted, (int)c->len, words, lens);
 	char *room = len > 0 ? ask_room(a, (size_t)len) : NULL;
 	if (room) {
 		memcpy(room, formatted, (size_t)len);
@@ -63,7 +64,9 @@ static void *on_string(const redisReadTask *t, char *at, size_t len)
 {
 	struct ask *a = front(t);
 	struct redis_value *v = place_of(t, a);
-	char *room = v ? ask_room(a, len) : NULL;
+	bool is_known = t->type == REDIS_REPLY_STRING || t->type == REDIS_REPLY_STATUS ||
+		t->type == REDIS_REPLY_ERROR;
+	char *room = v && is_known ? ask_room(a, len) : NULL;
 
 	if (!room)
 		return NULL;
@@ -73,12 +76,21 @@ static void *on_string(const redisReadTask *t, char *at, size_t len)
 	return v;
 }
 
+static bool is_too_deep(const redisReadTask *t)
+{
+	unsigned depth = 1;
+
+	while ((t = t->parent))
+		depth++;
+	return depth > NESTED_MAX;
+}
+
 static void *on_array(const redisReadTask *t, elements_t len)
 {
 	struct ask *a = front(t);
 	struct redis_value *v = place_of(t, a), *elements = NULL;
 
-	if (v && (size_t)len <= REPLY_MAX / sizeof *v)
+	if (v && t->type == REDIS_REPLY_ARRAY && !is_too_deep(t) && (size_t)len <= REPLY_MAX / sizeof *v)
 		elements = ask_room(a, (size_t)len * sizeof *v);
 	if (!elements)
 		return NULL;
@@ -97,12 +109,27 @@ static void *on_integer(const redisReadTask *t, long long n)
 
 static void *on_nil(const redisReadTask *t)
 {
-	struct redis_value *v = place_of(t, front(t));
+	struct redis_value *v = t->type == REDIS_REPLY_NIL ? NULL : place_of(t, front(t));
 
 	if (v)
 		*v = (struct redis_value){ .type = REDIS_NIL };
 	return v;
 }
+
+/* These come in RESP3 only, which we never ask for: whoever speaks it talks nonsense. */
+#if HIREDIS_MAJOR >= 1
+static void *on_double(const redisReadTask *t, double n, char *at, size_t len)
+{
+	(void)t, (void)n, (void)at, (void)len;
+	return NULL;
+}
+
+static void *on_bool(const redisReadTask *t, int is)
+{
+	(void)t, (void)is;
+	return NULL;
+}
+#endif
 
 static void on_free(void *v)
 {
@@ -112,7 +139,11 @@ static void on_free(void *v)
 redisReader *codec_reader(struct channel *l)
 {
 	static redisReplyObjectFunctions functions = { .createString = on_string, .createArray = on_array,
-		.createInteger = on_integer, .createNil = on_nil, .freeObject = on_free };
+		.createInteger = on_integer, .createNil = on_nil, .freeObject = on_free,
+#if HIREDIS_MAJOR >= 1
+		.createDouble = on_double, .createBool = on_bool,
+#endif
+	};
 	redisReader *r = redisReaderCreateWithFunctions(&functions);
 
 	if (r)

@@ -39,12 +39,15 @@ class Authority:
         self.ca = self.where / "ca.pem"
         self.key = self.where / "ca.key"
         must("openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes", "-days", "30",
-             "-subj", f"/CN={name}", "-keyout", self.key, "-out", self.ca)
+             "-subj", f"/CN={name}", "-addext", "keyUsage=critical,keyCertSign,cRLSign", "-keyout", self.key, "-out", self.ca)
 
     def issue(self, name, sans, usage="serverAuth"):
         chain, key, csr = (self.where / f"{name}.{e}" for e in ("pem", "key", "csr"))
         ext = self.where / f"{name}.ext"
-        ext.write_text(f"subjectAltName={','.join(sans)}\nextendedKeyUsage={usage}\n" if sans else f"extendedKeyUsage={usage}\n")
+        # what strict clients demand, as those of Python 3.13 are: RFC 5280, section 4.2.1
+        ext.write_text("basicConstraints=critical,CA:FALSE\nkeyUsage=critical,digitalSignature\nsubjectKeyIdentifier=hash\n"
+                       f"authorityKeyIdentifier=keyid\nextendedKeyUsage={usage}\n" +
+                       (f"subjectAltName={','.join(sans)}\n" if sans else ""))
         must("openssl", "req", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes", "-subj", f"/CN={name}",
              "-keyout", key, "-out", csr)
         must("openssl", "x509", "-req", "-in", csr, "-CA", self.ca, "-CAkey", self.key, "-CAcreateserial", "-days", "30",
@@ -214,6 +217,13 @@ def tls_context(ca, alpn=("http/1.1",)):
     context = ssl.create_default_context(cafile=str(ca))
     context.set_alpn_protocols(list(alpn))
     return context
+
+
+def websocket(uri, headers=None, **more):
+    """A WebSocket client, whose package renamed this argument when it was 14."""
+    import websockets
+    is_new = int(websockets.__version__.split(".")[0]) >= 14
+    return websockets.connect(uri, **{"additional_headers" if is_new else "extra_headers": headers}, **more)
 
 
 def connect(port, ca=None, name="localhost", alpn=("http/1.1",), source=None):

@@ -1,7 +1,7 @@
 """The keeper's side of verification, with real processes: states, drills, outages, restarts, sprays."""
 import asyncio, json, os, re, signal, socket, threading, time
 import pytest, websockets
-from house import Sallyport, free_port, header, tls_context, wait_until
+from house import Sallyport, free_port, header, tls_context, wait_until, websocket
 from issuing import command, get, houses, metric, reason, told
 
 
@@ -195,7 +195,7 @@ def test_an_open_tunnel_ends_with_its_revoked_token(house):
     async def talk(sid, after):
         uri = f"wss://localhost:{w.port}/private/ws"
         more = {"Authorization": f"Bearer {w.issuer.token(sid=sid)}"}
-        async with websockets.connect(uri, ssl=tls_context(w.ca), extra_headers=more) as ws:
+        async with websocket(uri, ssl=tls_context(w.ca), headers=more) as ws:
             await ws.send("a")
             assert await ws.recv() == "a"
             if after:

@@ -2,7 +2,7 @@
 import asyncio, base64, collections, http.server, json, pathlib, resource, socket, threading, time, urllib.parse
 import pytest
 import websockets
-from house import connect, exchange, free_port, header, tls_context, wait_until
+from house import connect, exchange, free_port, header, tls_context, wait_until, websocket
 from test_redis import FLEET, SECRET as SECRETS, metric, redis  # noqa: F401
 
 SECRET = "s3cret:with/odd+bytes"
@@ -126,7 +126,7 @@ def test_a_tunnel_ends_when_its_opaque_token_does(make_world, registry):
         registry.tokens["short"] = {"sub": "user-9", "exp": int(time.time()) + 3}
         more = {"Authorization": "Bearer short"}
         uri = f"wss://localhost:{w.port}/tunnel/ws"
-        async with websockets.connect(uri, ssl=tls_context(w.ca), extra_headers=more) as ws:
+        async with websocket(uri, ssl=tls_context(w.ca), headers=more) as ws:
             await ws.send("hello")
             assert await ws.recv() == "hello"
             with pytest.raises(websockets.ConnectionClosed):

@@ -2,7 +2,7 @@
 import asyncio, json, time
 import pytest
 import websockets
-from house import Issuer, connect, exchange, header, read_answer, tls_context, wait_until
+from house import Issuer, connect, exchange, header, read_answer, tls_context, wait_until, websocket
 
 ROUTES = """
   - {{name: both, path: /both/*, upstream: app, verify: {{issuers: [local, second]}}}}
@@ -136,7 +136,7 @@ def test_a_tunnel_ends_when_its_token_expires_however_it_came(places, carry):
         token = places.issuer.token(exp=int(time.time()) + 2)
         name, value = carry(token)
         uri = f"wss://localhost:{places.port}/tunnel/ws"
-        async with websockets.connect(uri, ssl=tls_context(places.ca), extra_headers={name: value}) as ws:
+        async with websocket(uri, ssl=tls_context(places.ca), headers={name: value}) as ws:
             await ws.send("hello")
             assert await ws.recv() == "hello"
             with pytest.raises(websockets.ConnectionClosed):

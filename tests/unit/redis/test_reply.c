@@ -88,7 +88,11 @@ static void large_values_are_bounded_by_bytes(void **state)
 static void nonsense_ends_the_connection(void **state)
 {
 	static const char *const bad[] = { "hello\r\n", "*1000000000\r\n", "$-7\r\n", ":12x\r\n:\r\n",
-		"*2\r\n*2\r\n*2\r\n*2\r\n*2\r\n*2\r\n*2\r\n*2\r\n*2\r\n*2\r\n", "+one\r\n+too many\r\n" };
+		"*2\r\n*2\r\n*2\r\n*2\r\n*2\r\n*2\r\n*2\r\n*2\r\n*2\r\n*2\r\n", "+one\r\n+too many\r\n",
+		/* what RESP3 adds: hiredis has read it since 1.0 */
+		"_\r\n", "#t\r\n", ",1.5\r\n", "(123\r\n", "=6\r\ntxt:ab\r\n", "%1\r\n+a\r\n+b\r\n", "~1\r\n+a\r\n",
+		">1\r\n+a\r\n", "|1\r\n+a\r\n+b\r\n+c\r\n", "*1\r\n#t\r\n", "*2\r\n+a\r\n,1.5\r\n",
+		"*1\r\n%1\r\n+a\r\n+b\r\n" };
 
 	(void)state;
 	for (size_t i = 0; i < sizeof bad / sizeof bad[0]; i++) {
@@ -99,6 +103,24 @@ static void nonsense_ends_the_connection(void **state)
 		turn(0);
 		assert_int_equal(f.got.done, 1);
 		assert_string_equal(f.events, "O");
+		fake_close();
+	}
+}
+
+static void eight_arrays_in_each_other_are_read_and_nine_are_not(void **state)
+{
+	(void)state;
+	for (int nested = 8; nested <= 9; nested++) {
+		char bytes[64] = "";
+		for (int i = 0; i < nested; i++)
+			strcat(bytes, "*1\r\n");
+		open_up();
+		assert_true(ask_get() != 0);
+		turn(0);
+		reply(strcat(bytes, ":7\r\n"));
+		turn(0);
+		assert_int_equal(f.got.done, 1);
+		assert_int_equal(f.got.outcome, nested == 8 ? REDIS_ANSWERED : REDIS_LOST);
 		fake_close();
 	}
 }
@@ -131,6 +153,7 @@ int main(void)
 		TEST(what_cannot_be_held_is_refused_at_once),
 		TEST(large_values_are_bounded_by_bytes),
 		TEST(nonsense_ends_the_connection),
+		TEST(eight_arrays_in_each_other_are_read_and_nine_are_not),
 		TEST(a_reply_without_end_is_cut),
 	};
 
