@@ -151,11 +151,10 @@ bool endpoint_name(struct slice upstream, struct slice url, char to[static 256])
 
 size_t endpoint_find(const struct forward_published *p, const char *name)
 {
-	size_t i = 0;
-
-	while (i < p->len && strcmp(p->endpoint[i].name, name) != 0)
-		i++;
-	return i;
+	for (size_t i = 0; i < p->len; i++)
+		if (strcmp(p->endpoint[i].name, name) == 0)
+			return i;
+	return RECORDS;
 }
 
 /* The keeper writes the copy that is not shown, flips, then raises the generation. A copy that was read while
@@ -169,6 +168,8 @@ void endpoint_read(const struct forward_published *p, size_t i, struct endpoint_
 		before = atomic_load_explicit(&p->generation, memory_order_acquire);
 		uint32_t copy = atomic_load_explicit(&e->copy, memory_order_acquire) & 1;
 		to->checked_ns = e->state[copy].checked_ns;
+		to->accepted_ns = e->state[copy].accepted_ns;
+		to->refused_ns = e->state[copy].refused_ns;
 		to->health = e->state[copy].health;
 		to->addresses_len = e->state[copy].addresses_len;
 		if (to->addresses_len > sizeof to->addresses / sizeof to->addresses[0])

@@ -24,7 +24,10 @@ bool endpoint_address(const struct endpoint_url *e, struct sockaddr_storage *to,
 /* "<upstream> <url>", NUL-terminated; false where it does not fit. The name of its record. */
 bool endpoint_name(struct slice upstream, struct slice url, char to[static 256]);
 
-/* Its record by name; p->len where there is none. */
+/* How many records there can be; as an index: of none. */
+#define RECORDS (sizeof((struct forward_published *)0)->endpoint / sizeof(struct endpoint_published))
+
+/* Its record by name; RECORDS where there is none yet: their number grows at any time. */
 size_t endpoint_find(const struct forward_published *p, const char *name);
 
 /* A consistent copy of what the keeper last said of the i-th record; only the first addresses_len of the

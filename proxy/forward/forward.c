@@ -3,9 +3,8 @@
 #include "base/check.h"
 #include "base/log.h"
 #include "metrics/metrics.h"
-#include <errno.h>
 
-#define IDEMPOTENT_TRIES 2
+#define RETRIES 1 /* of one request, out of the budget */
 #define INTERIM_MOST 64 /* interim heads before the answer; more are a flood */
 
 static bool is_idempotent(struct slice m) /* RFC 9110 section 9.2.2 */
@@ -36,30 +35,43 @@ static void release(struct passage *p, bool keep)
 		link_close(l);
 }
 
-/* May it be sent once more? Takes from the budget where it may. */
+/* May it be tried once more? Takes from the budget where it may. */
 static bool may_retry(struct request *r, struct passage *p)
 {
-	if (p->tries >= IDEMPOTENT_TRIES || p->upstream->retry_tenths < 10)
+	if (p->retries >= RETRIES || p->upstream->retry_tenths < 10)
 		return false;
+	p->retries++;
 	p->upstream->retry_tenths -= 10;
 	r->retried = true;
 	metrics_add(p->upstream->series_retries, 1);
 	return true;
 }
 
-static enum pace choose(struct request *r, struct passage *p, bool same);
-
-/* No byte of the request was written: another endpoint may have it. */
-static enum pace connect_failed(struct request *r, struct passage *p, enum link_result how)
+/* The endpoint tried last is not tried again. False: no memory to remember it in. */
+static bool give_up(struct request *r, struct passage *p)
 {
-	struct endpoint *e = p->avoid;
-	int outcome = how == LINK_TLS ? CONNECT_TLS : CONNECT_REFUSED;
+	size_t i = (size_t)(p->endpoint - p->upstream->endpoints), words = (p->upstream->endpoints_len + 63) / 64;
 
-	metrics_add(p->upstream->series_connect[outcome], 1);
-	balance_failed(e);
-	if (p->upstream->endpoints_len > 1 && may_retry(r, p))
-		return choose(r, p, false);
-	return request_fail(r, how == LINK_TLS ? FAULT_UPSTREAM_TLS : FAULT_UPSTREAM_REFUSED);
+	if (!p->tried)
+		p->tried = arena_take(&r->arena, words * sizeof *p->tried);
+	if (p->tried)
+		p->tried[i / 64] |= UINT64_C(1) << i % 64;
+	return p->tried;
+}
+
+/* No connection, and no byte of the request was written: another endpoint may have it. One that refuses costs
+ * nothing; anything else may have cost the endpoint some work. Where it was sent before, by a connection that
+ * ended, this endpoint may have died of it, or of its neighbours: no other one gets it. */
+static bool may_go_elsewhere(struct request *r, struct passage *p, enum link_result how)
+{
+	static const uint8_t outcomes[] = { [LINK_REFUSED] = CONNECT_REFUSED, [LINK_FAILED] = CONNECT_REFUSED,
+		                            [LINK_TLS] = CONNECT_TLS };
+
+	metrics_add(p->upstream->series_connect[outcomes[how]], 1);
+	balance_failed(p->endpoint, how == LINK_REFUSED);
+	if (p->written || !give_up(r, p) || !balance_choose(p->upstream, p->tried))
+		return false;
+	return how == LINK_REFUSED || may_retry(r, p);
 }
 
 static enum pace ready(struct request *r, struct passage *p)
@@ -67,6 +79,7 @@ static enum pace ready(struct request *r, struct passage *p)
 	if (!head_write(r, p))
 		return request_fail(r, FAULT_HEAD_TOO_BIG);
 	p->state = PASSAGE_WAIT_HEAD;
+	p->written = true;
 	p->sent_ns = r->loop->now_ns;
 	r->marks_ns[MARK_SENT] = r->loop->now_ns;
 	r->ops->body_open(r);
@@ -75,32 +88,46 @@ static enum pace ready(struct request *r, struct passage *p)
 	return GO_ON;
 }
 
+static enum pace fail(struct request *r, enum link_result how)
+{
+	return request_fail(r, how == LINK_TLS ? FAULT_UPSTREAM_TLS : FAULT_UPSTREAM_REFUSED);
+}
+
+/* A connection to the endpoint chosen; `fresh`: a new one. */
+static enum link_result reach(struct request *r, struct passage *p, bool fresh)
+{
+	enum link_result how;
+
+	p->tried_ns = r->loop->now_ns;
+	r->endpoint = p->endpoint->text;
+	how = link_take(p->endpoint, r, fresh, &p->link);
+	if (p->link)
+		link_uses(p->endpoint);
+	return how;
+}
+
 /* An endpoint and a connection to it; `same`: on the endpoint tried before, by a new connection. */
 static enum pace choose(struct request *r, struct passage *p, bool same)
 {
-	struct endpoint *e = same ? p->avoid : balance_choose(p->upstream, p->avoid);
-	enum link_result how;
-
-	p->tries++;
-	p->tried_ns = r->loop->now_ns;
-	p->avoid = e;
-	r->endpoint = e->text;
-	how = link_take(e, r, same, &p->link);
-	if (p->link)
-		link_uses(e);
-	switch (how) {
-	case LINK_READY:
-		return ready(r, p);
-	case LINK_WAIT:
-		p->state = PASSAGE_CONNECT;
-		return WAIT;
-	case LINK_FULL:
-		return request_fail(r, FAULT_UPSTREAM_FULL);
-	case LINK_NO_ADDRESS:
-		return request_fail(r, FAULT_NO_UPSTREAM);
-	default:
-		release(p, false);
-		return connect_failed(r, p, how);
+	for (;;) {
+		if (!same)
+			p->endpoint = balance_choose(p->upstream, p->tried);
+		enum link_result how = reach(r, p, same);
+		switch (how) {
+		case LINK_READY:
+			return ready(r, p);
+		case LINK_WAIT:
+			p->state = PASSAGE_CONNECT;
+			return WAIT;
+		case LINK_FULL:
+			return request_fail(r, FAULT_UPSTREAM_FULL);
+		case LINK_NO_ADDRESS:
+			return request_fail(r, FAULT_NO_UPSTREAM);
+		default:
+			release(p, false);
+			if (!may_go_elsewhere(r, p, how))
+				return fail(r, how);
+		}
 	}
 }
 
@@ -113,24 +140,22 @@ static enum pace connecting(struct request *r, struct passage *p)
 	if (how == LINK_READY)
 		return ready(r, p);
 	release(p, false);
-	return connect_failed(r, p, how);
+	return may_go_elsewhere(r, p, how) ? choose(r, p, false) : fail(r, how);
 }
 
 /* The connection ended before a response byte. A kept one that the upstream had closed is nobody's fault. */
 static enum pace ended_early(struct request *r, struct passage *p)
 {
-	const struct wire *w = p->link->wire;
-	bool fin = w->ended || w->error == EPIPE, reused = p->link->reused;
-	bool clean = !p->in || p->in->to == 0;
+	bool reused = p->link->reused, clean = !p->in || p->in->to == 0;
 
 	release(p, false);
-	if (fin && reused && clean && !p->interim && !p->beyond_stash && is_idempotent(r->method) &&
+	if (reused && clean && !p->interim && !p->beyond_stash && is_idempotent(r->method) &&
 	    may_retry(r, p)) {
 		p->stash_used = 0;
 		p->up_done = false;
 		return choose(r, p, true);
 	}
-	balance_failed(p->avoid);
+	balance_failed(p->endpoint, false);
 	return request_fail(r, clean ? FAULT_UPSTREAM_RESET : FAULT_UPSTREAM_NONSENSE);
 }
 
@@ -188,7 +213,7 @@ static enum pace parse_head(struct request *r, struct passage *p)
 		case HEAD_MORE:
 			return bytes.len < BLOCK_SIZE ? WAIT : request_fail(r, FAULT_UPSTREAM_NONSENSE);
 		case HEAD_BAD:
-			balance_failed(p->link->endpoint);
+			balance_failed(p->link->endpoint, false);
 			return request_fail(r, FAULT_UPSTREAM_NONSENSE);
 		case HEAD_DONE:
 			break;
@@ -198,7 +223,7 @@ static enum pace parse_head(struct request *r, struct passage *p)
 		if (p->head.status >= 200 || p->head.status == 101)
 			return got_head(r, p);
 		if (p->interim == INTERIM_MOST) {
-			balance_failed(p->link->endpoint);
+			balance_failed(p->link->endpoint, false);
 			return request_fail(r, FAULT_UPSTREAM_NONSENSE);
 		}
 		interim(r, p);
@@ -409,11 +434,11 @@ bool forward_try_another(struct forward *f, struct request *r)
 	(void)f;
 	if (p->state == PASSAGE_START || r->ops->is_gone(r))
 		return false;
-	balance_failed(p->avoid);
+	balance_failed(p->endpoint, false);
 	if (p->state != PASSAGE_CONNECT)
 		return false;
 	metrics_add(p->upstream->series_connect[CONNECT_TIMEOUT], 1);
-	if (p->upstream->endpoints_len < 2 || !may_retry(r, p))
+	if (p->written || !give_up(r, p) || !balance_choose(p->upstream, p->tried) || !may_retry(r, p))
 		return false;
 	release(p, false);
 	p->state = PASSAGE_START;
@@ -427,7 +452,7 @@ void forward_settle(struct forward *f, struct request *r)
 	if (!p)
 		return;
 	if (p->state == PASSAGE_WAIT_HEAD && p->up_done)
-		balance_waited(p->avoid, r->loop->now_ns - p->sent_ns);
+		balance_waited(p->endpoint, r->loop->now_ns - p->sent_ns);
 	end_upgrade(p);
 	if (!list_is_empty(&p->tunnel_link)) {
 		list_remove(&p->tunnel_link);

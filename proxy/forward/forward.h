@@ -15,6 +15,7 @@ struct endpoint_published {     /* found by name: "upstream endpoint-url" hashed
 	_Atomic uint32_t copy;      /* which of the two is valid; flipped last */
 	struct endpoint_state {
 		uint64_t checked_ns;    /* monotonic; older than three intervals: unknown */
+		uint64_t accepted_ns, refused_ns; /* connections that the keeper tried in the background; 0: none */
 		uint32_t health;        /* enum health_state */
 		uint32_t addresses_len;
 		struct sockaddr_storage addresses[8];
@@ -27,9 +28,14 @@ struct forward_published {
 };
 
 /* ---- the worker's side ---- */
+struct forward_news {           /* to the keeper; the functions may be NULL */
+	/* An endpoint was ejected since it refused: it is to be tried in the background. */
+	void (*refused)(void *with, struct slice upstream, struct slice endpoint);
+	void *with;
+};
 struct forward;
 struct forward *forward_open(const struct config *c, struct bundle *b, struct loop *loop,
-	const struct forward_published *p, struct config_errors *errors);
+	const struct forward_published *p, struct forward_news news, struct config_errors *errors);
 void forward_close(struct forward *f);
 /* FORWARD: WAIT until the response head is there; GO_ON then; ANSWER with an UPSTREAM_* fault. */
 enum pace forward_enter(struct forward *f, struct request *r);
@@ -65,9 +71,14 @@ struct forward_world {
 	/* Looks a name up in a helper process; done is called later, exactly once. len 0: failed. */
 	void (*resolve)(void *with, const char *host, uint16_t port,
 		void (*done)(void *for_whom, const struct sockaddr_storage *found, size_t len), void *for_whom);
+	/* Is somebody listening there? done is called later, exactly once. */
+	void (*dial)(void *with, const struct sockaddr_storage *to, socklen_t len, uint64_t timeout_ns,
+		void (*done)(void *for_whom, bool accepted), void *for_whom);
 	uint64_t (*now_ns)(void *with);
 };
 struct forward_keeper *forward_keeper_open(const struct config *c, struct forward_published *p,
                                            struct forward_world w);
 void forward_keeper_close(struct forward_keeper *k);
 uint64_t forward_keeper_tick(struct forward_keeper *k); /* when next, ns monotonic */
+/* A worker has ejected it since it refused. */
+void forward_keeper_refused(struct forward_keeper *k, struct slice upstream, struct slice endpoint);

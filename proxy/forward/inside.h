@@ -8,7 +8,8 @@ struct endpoint {
 	struct upstream *upstream;
 	struct slice text;              /* as configured */
 	struct endpoint_url url;
-	size_t published;               /* index of its record; the table's len where there is none */
+	size_t published;               /* index of its record; RECORDS where there is none yet: */
+	uint64_t sought;                /* generation of the records when it was last looked for, and one */
 	struct list idle;               /* of struct link, newest last */
 	size_t idle_len, open_len, in_flight;
 	size_t busiest, peak;           /* most in flight: since the last tick; lately, decaying */
@@ -16,7 +17,9 @@ struct endpoint {
 	uint64_t latency_ns;            /* EWMA of the time to a response head */
 	unsigned failures;              /* in a row */
 	unsigned ejections;             /* in a row; doubles the time */
-	uint64_t ejected_until_ns, returned_ns;
+	uint64_t ejected_ns, ejected_until_ns, returned_ns;
+	bool refuses;                   /* its last connection was refused */
+	bool refused;                   /* that is what it was ejected for */
 	bool eligible;                  /* as the choice in hand found it */
 	char host[300];                 /* Host field of the endpoint itself; name to verify */
 };
@@ -55,7 +58,8 @@ enum passage_state {
 struct passage {                    /* one request's way on; in its arena */
 	enum passage_state state;
 	struct upstream *upstream;
-	struct endpoint *avoid;         /* the one that failed us */
+	struct endpoint *endpoint;      /* the one tried last */
+	uint64_t *tried;                /* a bit for each that failed us before a byte was written; NULL: none */
 	struct link *link;
 	struct answer_head head;
 	struct block *in;               /* bytes of the answer: its head stays here while the request lives */
@@ -63,7 +67,8 @@ struct passage {                    /* one request's way on; in its arena */
 	uint64_t tried_ns, sent_ns;     /* connect begun; head written, then: all of the request */
 	uint64_t tunnel_end_ns;         /* 0: none */
 	struct list tunnel_link;
-	uint8_t tries, interim;         /* interim: heads before the answer's own */
+	uint8_t retries, interim;       /* out of the budget; heads before the answer's own */
+	bool written;                   /* some of it may have reached an upstream */
 	bool up_chunked, up_done, down_done, beyond_stash, unread_sent, tunnel_revoked;
 	bool upgrades;                  /* counted in upgrades_len */
 	struct body body;               /* last: of the answer; its trailer is not zeroed */
@@ -73,6 +78,7 @@ struct forward {
 	const struct config *config;
 	struct loop *loop;
 	const struct forward_published *published;
+	struct forward_news news;
 	struct upstream *upstreams;
 	size_t upstreams_len;
 	struct list tunnels;
@@ -82,17 +88,21 @@ struct forward {
 };
 
 /* balance.c */
-struct endpoint *balance_choose(struct upstream *u, const struct endpoint *avoid);
-void balance_failed(struct endpoint *e);
+/* One whose bit in `tried` (NULL: none is set) is not set; NULL where all are. */
+struct endpoint *balance_choose(struct upstream *u, const uint64_t *tried);
+static inline bool is_tried(const uint64_t *tried, size_t i) { return tried && tried[i / 64] >> i % 64 & 1; }
+void balance_failed(struct endpoint *e, bool refused);
+void balance_accepted(struct endpoint *e);
 void balance_answered(struct endpoint *e, uint64_t took_ns);
 /* Nobody answered in that time, and nobody waits any more: it is slower than that. */
 void balance_waited(struct endpoint *e, uint64_t waited_ns);
-bool endpoint_is_eligible(const struct endpoint *e);
+bool endpoint_is_eligible(struct endpoint *e);
 /* The next address to connect to; false where none is known. */
 bool endpoint_next_address(struct endpoint *e, struct sockaddr_storage *to, socklen_t *len);
 
 /* link.c */
-enum link_result { LINK_READY, LINK_WAIT, LINK_REFUSED, LINK_TLS, LINK_FULL, LINK_NO_ADDRESS };
+/* REFUSED: nobody listens there. FAILED: for another reason there is no connection. */
+enum link_result { LINK_READY, LINK_WAIT, LINK_REFUSED, LINK_FAILED, LINK_TLS, LINK_FULL, LINK_NO_ADDRESS };
 /* An idle connection, or a new one begun. `fresh`: never an idle one. */
 enum link_result link_take(struct endpoint *e, struct request *r, bool fresh, struct link **to);
 enum link_result link_progress(struct link *l); /* of a new one */

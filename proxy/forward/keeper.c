@@ -13,12 +13,12 @@
 #define SLACK_NS (5 * NS_PER_S)    /* a check that is not answered by this after its timeout has failed */
 #define ADDRESSES (sizeof((struct endpoint_state *)0)->addresses / sizeof(struct sockaddr_storage))
 
-static uint64_t now_of(const struct watched *e)
+uint64_t watched_now(const struct watched *e)
 {
 	return e->keeper->world.now_ns(e->keeper->world.with);
 }
 
-static struct inquiry *inquire(struct watched *e)
+struct inquiry *inquire(struct watched *e)
 {
 	struct inquiry *q = malloc(sizeof *q);
 
@@ -66,7 +66,7 @@ static void take_addresses(struct watched *e, const struct sockaddr_storage *fou
 	if (s.addresses_len == 0)
 		return;
 	if (!e->upstream->health)
-		s.checked_ns = now_of(e); /* the record is alive */
+		s.checked_ns = watched_now(e); /* the record is alive */
 	e->state = s;
 	record_publish(e);
 }
@@ -80,7 +80,7 @@ static void lookup_failed(struct watched *e, const char *why)
 	if (e->lookups_failed++ == 0)
 		log_warn("upstream %.*s: the name %s cannot be resolved (%s)%s", SLICE(e->upstream->id), e->host, why,
 		         e->state.addresses_len ? "; its last addresses stay in use" : "");
-	e->lookup_due_ns = now_of(e) + random_jitter(wait < REFRESH_NS ? wait : REFRESH_NS, 10);
+	e->lookup_due_ns = watched_now(e) + random_jitter(wait < REFRESH_NS ? wait : REFRESH_NS, 10);
 }
 
 static void on_found(void *for_whom, const struct sockaddr_storage *found, size_t len)
@@ -99,7 +99,7 @@ static void on_found(void *for_whom, const struct sockaddr_storage *found, size_
 	if (e->lookups_failed)
 		log_info("upstream %.*s: the name %s is resolved again", SLICE(e->upstream->id), e->host);
 	e->lookups_failed = 0;
-	e->lookup_due_ns = now_of(e) + random_jitter(REFRESH_NS, 10);
+	e->lookup_due_ns = watched_now(e) + random_jitter(REFRESH_NS, 10);
 	take_addresses(e, found, len);
 }
 
@@ -159,7 +159,7 @@ static void judge(struct watched *e, int status, const char *failure)
 		become(e, HEALTH_UP, "");
 	else if (!good && e->failed >= h->fall)
 		become(e, HEALTH_DOWN, status ? said : failure ? failure : "no answer");
-	e->state.checked_ns = now_of(e);
+	e->state.checked_ns = watched_now(e);
 	e->probe_due_ns = e->state.checked_ns + random_jitter(h->interval, 10);
 	record_publish(e);
 }
@@ -225,7 +225,7 @@ static void watch(struct watched *e, const struct config *c, uint64_t now_ns)
 	check(endpoint_parse(e->text, &e->url)); /* config/ has checked it */
 	record_open(e, c, now_ns);
 	e->series = metrics_series(METRIC_endpoint_healthy, e->upstream->id, e->text, no, no);
-	e->probe_due_ns = e->lookup_due_ns = UINT64_MAX;
+	e->probe_due_ns = e->lookup_due_ns = e->dial_due_ns = UINT64_MAX;
 	if (!e->upstream->health)
 		e->state.health = HEALTH_UNKNOWN;
 	metrics_set(e->series, e->state.health != HEALTH_DOWN);
@@ -273,10 +273,17 @@ void forward_keeper_close(struct forward_keeper *k)
 			k->watched[i].probe->endpoint = NULL;
 		if (k->watched[i].lookup)
 			k->watched[i].lookup->endpoint = NULL;
+		if (k->watched[i].dial)
+			k->watched[i].dial->endpoint = NULL;
 		metrics_set(k->watched[i].series, 0);
 	}
 	free(k->watched);
 	free(k);
+}
+
+static uint64_t sooner(uint64_t a, uint64_t b)
+{
+	return a < b ? a : b;
 }
 
 uint64_t forward_keeper_tick(struct forward_keeper *k)
@@ -289,10 +296,9 @@ uint64_t forward_keeper_tick(struct forward_keeper *k)
 			look_up(e, now_ns);
 		if (e->probe_due_ns <= now_ns)
 			probe(e, now_ns);
-		if (e->lookup_due_ns < next)
-			next = e->lookup_due_ns;
-		if (e->probe_due_ns < next)
-			next = e->probe_due_ns;
+		if (e->dial_due_ns <= now_ns)
+			dial_endpoint(e, now_ns);
+		next = sooner(next, sooner(e->dial_due_ns, sooner(e->lookup_due_ns, e->probe_due_ns)));
 	}
 	return next;
 }

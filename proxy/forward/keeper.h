@@ -16,9 +16,12 @@ struct watched { /* one endpoint */
 	struct endpoint_state state;  /* as published last */
 	unsigned passed, failed;      /* checks in a row */
 	unsigned lookups_failed;      /* in a row */
-	struct inquiry *probe, *lookup; /* under way; NULL: none */
+	struct inquiry *probe, *lookup, *dial; /* under way; NULL: none */
 	uint64_t probe_due_ns;        /* the next check; while one is under way, when it is given up */
 	uint64_t lookup_due_ns;       /* likewise */
+	uint64_t dial_due_ns;         /* likewise; UINT64_MAX: it does not refuse, as far as is known */
+	uint64_t dial_wait_ns;        /* from the last try to the next */
+	unsigned dials;
 	uint32_t series;
 };
 
@@ -29,7 +32,11 @@ struct forward_keeper {
 	size_t len;
 };
 
-#define RECORDS (sizeof((struct forward_published *)0)->endpoint / sizeof(struct endpoint_published))
+uint64_t watched_now(const struct watched *e);
+struct inquiry *inquire(struct watched *e);
+
+/* dial.c: what refused is tried in the background. The next try is due. */
+void dial_endpoint(struct watched *e, uint64_t now_ns);
 
 /* Finds or makes the endpoint's record and takes over what it says. */
 void record_open(struct watched *e, const struct config *c, uint64_t now_ns);

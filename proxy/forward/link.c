@@ -35,8 +35,11 @@ static enum link_result why_no_socket(int error)
 	case ENOMEM:
 	case EADDRNOTAVAIL:
 		return LINK_FULL;
-	default:
+	case ECONNREFUSED:
+	case ENOENT: /* a Unix socket that is not there */
 		return LINK_REFUSED;
+	default:
+		return LINK_FAILED;
 	}
 }
 
@@ -58,7 +61,7 @@ static enum link_result begin(struct endpoint *e, struct request *r, struct link
 	l->wire = wire_open(e->upstream->forward->loop, fd, address.ss_family != AF_UNIX);
 	if (!l->wire) {
 		free(l);
-		return LINK_REFUSED;
+		return LINK_FAILED;
 	}
 	l->wire->owner = l;
 	l->wire->on_ready = on_ready;
@@ -122,7 +125,7 @@ enum link_result link_progress(struct link *l)
 	if (l->ready)
 		return LINK_READY;
 	if (l->wire->failed)
-		return l->wire->layer ? LINK_TLS : LINK_REFUSED;
+		return l->wire->layer ? LINK_TLS : l->wire->error == ECONNREFUSED ? LINK_REFUSED : LINK_FAILED;
 	if (l->wire->connecting)
 		return LINK_WAIT;
 	if (l->secure && !l->wire->layer && !tls_connect(l->wire, e->upstream->tls, slice_of(e->host)))
@@ -133,6 +136,7 @@ enum link_result link_progress(struct link *l)
 			return step == TLS_WAIT ? LINK_WAIT : LINK_TLS;
 	}
 	l->ready = true;
+	balance_accepted(e);
 	metrics_add(e->upstream->series_connect[CONNECT_OK], 1);
 	return LINK_READY;
 }

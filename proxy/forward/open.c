@@ -6,6 +6,8 @@
 #include "metrics/metrics.h"
 #include <stdlib.h>
 
+#define RETRY_LEAST 50 /* tenths: five in a second, however few requests there are */
+
 static void name_host(struct endpoint *e)
 {
 	struct text t = TEXT(e->host);
@@ -26,15 +28,11 @@ static void name_host(struct endpoint *e)
 
 static void open_endpoint(struct upstream *u, struct endpoint *e, struct slice text)
 {
-	char name[256];
-
 	e->upstream = u;
 	e->text = text;
 	list_init(&e->idle);
 	check(endpoint_parse(text, &e->url)); /* config/ has checked it */
-	e->published = u->forward->published->len;
-	if (endpoint_name(u->config->id, text, name))
-		e->published = endpoint_find(u->forward->published, name);
+	e->published = RECORDS;
 	name_host(e);
 }
 
@@ -77,7 +75,7 @@ static bool open_upstream(struct upstream *u, const struct config_upstream *conf
 }
 
 struct forward *forward_open(const struct config *c, struct bundle *b, struct loop *loop,
-	const struct forward_published *p, struct config_errors *errors)
+	const struct forward_published *p, struct forward_news news, struct config_errors *errors)
 {
 	struct forward *f = calloc(1, sizeof *f);
 
@@ -85,6 +83,7 @@ struct forward *forward_open(const struct config *c, struct bundle *b, struct lo
 	f->config = c;
 	f->loop = loop;
 	f->published = p;
+	f->news = news;
 	list_init(&f->tunnels);
 	f->upstreams_len = c->root.upstreams_len;
 	f->upstreams = calloc(f->upstreams_len + 1, sizeof *f->upstreams);
@@ -122,14 +121,12 @@ void forward_tick(struct forward *f)
 {
 	for (size_t i = 0; i < f->upstreams_len; i++) {
 		struct upstream *u = &f->upstreams[i];
+		if (u->retry_tenths < RETRY_LEAST)
+			u->retry_tenths = RETRY_LEAST;
 		for (size_t k = 0; k < u->endpoints_len; k++) {
 			struct endpoint *e = &u->endpoints[k];
 			links_age(e);
 			e->latency_ns -= e->latency_ns / 32; /* an endpoint that is not asked is forgiven */
-			/* a record that the keeper made after we opened */
-			char name[256];
-			if (e->published >= f->published->len && endpoint_name(u->config->id, e->text, name))
-				e->published = endpoint_find(f->published, name);
 		}
 	}
 }

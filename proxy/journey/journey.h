@@ -22,6 +22,7 @@ struct journey_world {
 	struct redis *redis;           /* NULL: none; its owner sweeps it before each turn and flushes it after */
 	const struct redis_fleet *fleet; /* where there is a Redis */
 	struct verify_ask ask;
+	struct forward_news news;
 	void (*log)(void *with, struct slice line); /* an access log line with its newline; never blocks */
 	void *log_with;
 	/* Whether a new connection of this address is to be closed at once (crash suspects). May be NULL. */

@@ -33,7 +33,7 @@ bool ask_take(struct ring *r, char room[static ASK_MAX], struct ask *to)
 			continue;
 		memcpy(&head, room, sizeof head);
 		struct slice names = { room + sizeof head, len - sizeof head };
-		if (head.issuer_len > names.len || head.kind > ASK_TOKEN)
+		if (head.issuer_len > names.len || head.kind > ASK_REFUSED)
 			continue;
 		*to = (struct ask){ (enum ask_kind)head.kind, slice_head(names, head.issuer_len),
 			slice_from(names, head.issuer_len), head.token_iat_s };

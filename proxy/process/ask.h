@@ -4,7 +4,8 @@
 
 enum { ASK_MAX = 8192 }; /* bytes of a record */
 
-enum ask_kind { ASK_KEY, ASK_TOKEN }; /* a kid that the keys lack; a token that is no JWT */
+/* A kid that the keys lack; a token that is no JWT; an endpoint that refuses, its upstream as issuer. */
+enum ask_kind { ASK_KEY, ASK_TOKEN, ASK_REFUSED };
 
 struct ask { enum ask_kind kind; struct slice issuer, what; uint64_t token_iat_s; };
 

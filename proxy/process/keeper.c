@@ -48,7 +48,9 @@ static void tell_workers(struct keeper *k)
 
 static void answer(struct keeper *k, const struct ask *ask)
 {
-	if (ask->kind == ASK_TOKEN)
+	if (ask->kind == ASK_REFUSED)
+		forward_keeper_refused(k->forward, ask->issuer, ask->what);
+	else if (ask->kind == ASK_TOKEN)
 		verify_keeper_token(k->verify, ask->issuer, ask->what);
 	else
 		verify_keeper_unknown(k->verify, ask->issuer, ask->what, ask->token_iat_s);
@@ -90,12 +92,14 @@ static void retire(struct keeper *k)
 	resolver_close(k->resolver);
 	if (k->forward)
 		forward_keeper_close(k->forward);
+	dialler_close(k->dialler);
 	if (k->redis && atomic_load(&k->shared->head->phase) >= PHASE_LEAVING)
 		redis_keeper_leave(k->redis);
 	redis_keeper_close(k->redis);
 	keeper_forget_calls(k);
 	k->fetcher = NULL;
 	k->resolver = NULL;
+	k->dialler = NULL;
 	k->verify = NULL;
 	k->forward = NULL;
 	k->redis = NULL;
@@ -222,6 +226,7 @@ static bool open_keeper(struct keeper *k)
 	k->loop->on_turn = on_turn;
 	k->loop->with = k;
 	k->resolver = resolver_open(k->loop); /* forks, hence before libcurl and OpenSSL */
+	k->dialler = dialler_open(k->loop);
 	if (!k->resolver || !open_keepers(k) || !open_doors(k))
 		return false;
 	renew_tickets(k, true);

@@ -3,6 +3,7 @@
 #include "admin/admin.h"
 #include "fetch/fetch.h"
 #include "process/ask.h"
+#include "process/dial.h"
 #include "process/post.h"
 #include "process/resolve.h"
 
@@ -19,6 +20,7 @@ struct keeper {
 	struct shared *shared;
 	struct loop *loop;
 	struct resolver *resolver;
+	struct dialler *dialler;
 	struct fetcher *fetcher;
 	struct verify_keeper *verify;
 	struct forward_keeper *forward;

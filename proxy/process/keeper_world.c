@@ -217,10 +217,18 @@ static void resolve_name(void *with, const char *host, uint16_t port, resolved_f
 	resolve(k->resolver, host, port, done, for_whom);
 }
 
+static void dial_endpoint(void *with, const struct sockaddr_storage *to, socklen_t len, uint64_t timeout_ns,
+	void (*done)(void *for_whom, bool accepted), void *for_whom)
+{
+	struct keeper *k = with;
+
+	dial(k->dialler, to, len, timeout_ns, done, for_whom);
+}
+
 struct forward_world keeper_forward_world(struct keeper *k)
 {
 	return (struct forward_world){ .with = k, .probe = probe, .resolve = resolve_name,
-		.now_ns = now_ns };
+		.dial = dial_endpoint, .now_ns = now_ns };
 }
 
 /* ---- the fleet's Redis ---- */

@@ -86,6 +86,11 @@ static bool ask_for_token(void *with, struct slice issuer, struct slice token)
 	return put_question(with, &(struct ask){ ASK_TOKEN, issuer, token, 0 });
 }
 
+static void tell_refused(void *with, struct slice upstream, struct slice endpoint)
+{
+	put_question(with, &(struct ask){ ASK_REFUSED, upstream, endpoint, 0 });
+}
+
 /* ---- listeners ---- */
 
 static void on_accept(void *with, int fd, const struct sockaddr_storage *peer)
@@ -242,6 +247,7 @@ static bool open_journey(struct worker *w)
 		.exchanges = w->shared->exchanges, .logins = w->shared->logins,
 		.keys = shared_keys(w->shared), .endpoints = &w->shared->published->endpoints,
 		.tickets = &w->shared->published->tickets, .ask = { ask_for_key, w, ask_for_token },
+		.news = { tell_refused, w },
 		.log = w->config->root.log.access.len ? on_log : NULL, .log_with = w,
 		.redis = w->redis, .fleet = &w->shared->published->redis.fleet,
 		.is_barred = is_barred, .suspect = suspect, .barred_with = w,

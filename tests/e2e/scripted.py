@@ -7,7 +7,7 @@ class Peer:
     """One connection: `heard` is every byte that came."""
 
     def __init__(self, sock, number):
-        self.sock, self.number, self.heard, self.rest = sock, number, b"", b""
+        self.sock, self.number, self.heard, self.rest, self.thread = sock, number, b"", b"", None
         sock.settimeout(15)
 
     def more(self):
@@ -45,6 +45,18 @@ class Peer:
     def ok(self, body=b"ok"):
         self.say(b"HTTP/1.1 200 OK\r\nContent-Length: %d\r\n\r\n" % len(body) + body)
 
+    def die(self):
+        """A reset from another thread than the one that plays it, which may be reading: that one closes it."""
+        if self.thread is threading.current_thread():
+            self.reset()
+            return
+        try:
+            self.sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+            self.sock.shutdown(socket.SHUT_RD)
+        except OSError:  # it has ended already
+            return
+        self.thread.join(15)
+
     def reset(self):
         self.sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
         self.sock.close()
@@ -74,7 +86,8 @@ class Scripted:
                 return
             peer = Peer(sock, len(self.peers))
             self.peers.append(peer)
-            threading.Thread(target=self.serve, args=(peer,), daemon=True).start()
+            peer.thread = threading.Thread(target=self.serve, args=(peer,), daemon=True)
+            peer.thread.start()
 
     def serve(self, peer):
         try:
@@ -100,10 +113,7 @@ class Scripted:
         self.listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         self.listener.bind(("127.0.0.1", port))
         for peer in list(self.peers):
-            try:
-                peer.reset()
-            except OSError:  # it has ended already
-                pass
+            peer.die()
 
     def up(self):
         self.listener.listen(256)

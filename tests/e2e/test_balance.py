@@ -1,5 +1,5 @@
 """Which endpoint gets a request, which gets none, and how many connections there are."""
-import threading
+import threading, time
 from house import connect, exchange, header, read_answer, wait_until
 from scripted import Scripted
 from test_load import metric
@@ -126,3 +126,42 @@ def test_an_endpoint_that_does_not_answer_is_known_to_be_slow(make_world):
     silent.opened.set()
     silent.close()
     quick.close()
+
+
+def test_refused_connections_cost_nothing_and_an_endpoint_that_accepts_again_is_back_at_once(make_world):
+    """Each of three replicas is away for two seconds, in turn; other people's requests do not notice."""
+    replicas = [Scripted() for _ in range(3)]
+    w = world_of(make_world, *replicas, options=", eject_for: 10m, slow_start: 0s")
+    s = connect(w.plain)
+    said = []
+    for replica in replicas:
+        wait_until(lambda: exchange(s, "GET", "/raw/x")[0] == 200 and replica.peers, every=0)
+        replica.down()
+        end = time.monotonic() + 2
+        while time.monotonic() < end:
+            said += [exchange(s, method, "/raw/x")[0] for method in ("GET", "POST")]
+            time.sleep(0.002)
+        before = len(replica.peers)
+        replica.up()
+        wait_until(lambda: exchange(s, "POST", "/raw/x")[0] == 200 and b"POST" in b"".join(
+            p.heard for p in replica.peers[before:]))
+    assert set(said) == {200} and metric(w, 'upstream_retries_total{upstream="raw"}') == 0
+    assert metric(w, 'upstream_ejected_total{upstream="raw"}') == 3
+    for replica in replicas:
+        replica.close()
+
+
+def test_each_endpoint_is_tried_once_where_all_refuse(make_world):
+    replicas = [Scripted() for _ in range(3)]
+    w = world_of(make_world, *replicas)
+    missing = make_world(workers=1, upstreams=f'  raw: {{endpoints: ["unix:/nonexistent/a", "unix:/nonexistent/b", "{replicas[0].url}"]}}',
+                         routes="  - {name: raw, path: /raw/*, upstream: raw, anonymous: true}")
+    s = connect(missing.plain)
+    assert [exchange(s, "POST", "/raw/x")[0] for _ in range(50)] == [200] * 50
+    for replica in replicas:
+        replica.down()
+    a = exchange(connect(w.plain), "GET", "/raw/x")
+    assert a[0] == 502 and header(a, "sallyport-reason") == "upstream-refused"
+    assert metric(w, 'upstream_connects_total{upstream="raw",outcome="refused"}') == 3
+    a = exchange(s, "GET", "/raw/x")
+    assert a[0] == 502

@@ -99,7 +99,7 @@ static void a_record_is_found_by_upstream_and_url(void **state)
 	memcpy(p.endpoint[1].name, name, sizeof name);
 	p.len = 2;
 	assert_int_equal(endpoint_find(&p, name), 1);
-	assert_int_equal(endpoint_find(&p, "api http://a:2"), 2);
+	assert_int_equal(endpoint_find(&p, "api http://a:2"), RECORDS);
 	memset(long_url, 'x', sizeof long_url);
 	assert_false(endpoint_name(S("api"), (struct slice){ long_url, 252 }, name));
 	assert_true(endpoint_name(S("api"), (struct slice){ long_url, 251 }, name));

@@ -21,7 +21,13 @@ static struct world {
 		void *for_whom;
 		char host[256];
 	} lookups[MAX];
-	size_t probes_len, lookups_len; /* asked and not answered */
+	struct {
+		void (*done)(void *for_whom, bool accepted);
+		void *for_whom;
+		uint64_t at_ns;
+		uint16_t port;
+	} dials[MAX];
+	size_t probes_len, lookups_len, dials_len; /* asked and not answered */
 } w;
 
 static struct config config;
@@ -53,6 +59,24 @@ static void on_resolve(void *with, const char *host, uint16_t port,
 	w.lookups[w.lookups_len].done = done;
 	w.lookups[w.lookups_len].for_whom = for_whom;
 	snprintf(w.lookups[w.lookups_len++].host, 256, "%s", host);
+}
+
+static void on_dial(void *with, const struct sockaddr_storage *to, socklen_t len, uint64_t timeout_ns,
+                    void (*done)(void *for_whom, bool accepted), void *for_whom)
+{
+	(void)with, (void)timeout_ns;
+	assert_true(w.dials_len < MAX && len >= sizeof(struct sockaddr_in));
+	w.dials[w.dials_len].done = done;
+	w.dials[w.dials_len].for_whom = for_whom;
+	w.dials[w.dials_len].at_ns = w.now_ns;
+	w.dials[w.dials_len++].port = ntohs(((const struct sockaddr_in *)to)->sin_port);
+}
+
+static void answer_dial(bool accepted)
+{
+	assert_true(w.dials_len > 0);
+	w.dials_len--;
+	w.dials[w.dials_len].done(w.dials[w.dials_len].for_whom, accepted);
 }
 
 static uint64_t on_now(void *with)
@@ -109,6 +133,8 @@ static int teardown(void **state)
 		answer_probe(200);
 	while (w.lookups_len)
 		answer_lookup(2);
+	while (w.dials_len)
+		answer_dial(true);
 	free(published);
 	return 0;
 }
@@ -120,7 +146,7 @@ static void open_with(const char *one, const char *two, bool checked)
 	endpoints[1] = slice_of(two);
 	upstream.endpoints.len = two ? 2 : 1;
 	upstream.health = checked ? &health : NULL;
-	struct forward_world world = { NULL, on_probe, on_resolve, on_now };
+	struct forward_world world = { NULL, on_probe, on_resolve, on_dial, on_now };
 	keeper = forward_keeper_open(&config, published, world);
 }
 
@@ -320,7 +346,7 @@ static void a_record_is_given_away_only_when_long_forgotten(void **state)
 		endpoints[i] = slice_of(urls[i]);
 	}
 	upstream.endpoints.len = RECORDS;
-	struct forward_world world = { NULL, on_probe, on_resolve, on_now };
+	struct forward_world world = { NULL, on_probe, on_resolve, on_dial, on_now };
 	keeper = forward_keeper_open(&config, published, world);
 	assert_int_equal(published->len, RECORDS);
 	open_with("unix:/run/5", "unix:/run/new", false); /* workers may still hold the others */
@@ -336,6 +362,71 @@ static void a_record_is_given_away_only_when_long_forgotten(void **state)
 
 #define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
 
+/* Steps of 10 ms until it is dialled; how long that took. */
+static uint64_t until_dialled(uint64_t most_ns)
+{
+	uint64_t began = w.now_ns;
+
+	while (w.dials_len == 0 && w.now_ns - began < most_ns) {
+		w.now_ns += 10 * NS_PER_MS;
+		forward_keeper_tick(keeper);
+	}
+	assert_int_equal(w.dials_len, 1);
+	return w.now_ns - began;
+}
+
+static void what_refused_is_tried_until_it_accepts(void **state)
+{
+	static const char *const url = "http://192.0.2.1:8080";
+	uint64_t wait, last = 0;
+
+	(void)state;
+	open_with(url, "http://192.0.2.2:8080", false);
+	forward_keeper_tick(keeper);
+	assert_int_equal(w.dials_len, 0);
+	forward_keeper_refused(keeper, S("api"), slice_of(url));
+	forward_keeper_refused(keeper, S("api"), slice_of(url)); /* another worker */
+	forward_keeper_refused(keeper, S("api"), S("http://elsewhere:1"));
+	for (int i = 0; i < 30; i++) {
+		wait = until_dialled(10 * NS_PER_S);
+		assert_true(wait >= 200 * NS_PER_MS && wait <= 2300 * NS_PER_MS);
+		assert_true(i || wait <= 310 * NS_PER_MS);
+		assert_int_equal(w.dials[0].port, 8080);
+		answer_dial(false);
+		assert_true(said_of(url).refused_ns == w.now_ns && said_of(url).accepted_ns == 0);
+		last = wait;
+	}
+	assert_true(last >= 1800 * NS_PER_MS);
+	until_dialled(10 * NS_PER_S);
+	answer_dial(true);
+	assert_int_equal(said_of(url).accepted_ns, w.now_ns);
+	for (int i = 0; i < 1000; i++) {
+		w.now_ns += 10 * NS_PER_MS;
+		forward_keeper_tick(keeper);
+	}
+	assert_int_equal(w.dials_len, 0);
+	forward_keeper_refused(keeper, S("api"), slice_of(url)); /* again, and soon again */
+	assert_true(until_dialled(10 * NS_PER_S) <= 310 * NS_PER_MS);
+	w.now_ns += 3 * NS_PER_S; /* it is not answered at all */
+	forward_keeper_tick(keeper);
+	w.dials_len = 0;
+	w.dials[0].done(w.dials[0].for_whom, true); /* a late word is none */
+	assert_true(said_of(url).refused_ns == w.now_ns && said_of(url).accepted_ns < w.now_ns);
+	until_dialled(10 * NS_PER_S);
+}
+
+static void health_checks_decide_where_there_are_any(void **state)
+{
+	(void)state;
+	open_with("http://192.0.2.1:8080", NULL, true);
+	forward_keeper_refused(keeper, S("api"), S("http://192.0.2.1:8080"));
+	for (int i = 0; i < 300; i++) {
+		w.now_ns += 10 * NS_PER_MS;
+		forward_keeper_tick(keeper);
+	}
+	assert_int_equal(w.dials_len, 0);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -348,6 +439,8 @@ int main(void)
 		TEST(a_check_that_is_never_answered_has_failed),
 		TEST(a_new_keeper_takes_over_what_was_known),
 		TEST(a_record_is_given_away_only_when_long_forgotten),
+		TEST(what_refused_is_tried_until_it_accepts),
+		TEST(health_checks_decide_where_there_are_any),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }
