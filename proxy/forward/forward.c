@@ -333,10 +333,16 @@ enum pace forward_pump(struct forward *f, struct request *r)
 	return down;
 }
 
+/* All that the upstream needs for its answer: of a tunnel that is the head. */
+static bool is_sent(const struct request *r, const struct passage *p)
+{
+	return p->up_done || (r->upgrade_websocket && p->state != PASSAGE_START);
+}
+
 /* Too slow a request body, where we are not what holds it up. */
 static uint64_t body_deadline(const struct request *r, const struct passage *p)
 {
-	bool ours = p->up_done || (p->link && wire_backlog(p->link->wire) >= WIRE_HIGH);
+	bool ours = is_sent(r, p) || (p->link && wire_backlog(p->link->wire) >= WIRE_HIGH);
 
 	return ours ? UINT64_MAX : http_body_due(r);
 }
@@ -392,7 +398,7 @@ static uint64_t head_deadline(const struct request *r, const struct passage *p, 
 	bool backlog = wire_backlog(p->link->wire) > 0;
 	uint64_t taken = backlog ? wire_taken_ns(p->link->wire) : 0;
 
-	if (p->up_done || backlog)
+	if (is_sent(r, p) || backlog)
 		return (taken > p->sent_ns ? taken : p->sent_ns) + r->route->header_timeout;
 	*why = FAULT_BODY_TIMEOUT;
 	return r->ops->taken_ns(r) + r->route->idle_timeout;

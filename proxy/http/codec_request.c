@@ -81,7 +81,8 @@ static void set_connection(struct request *r, const struct head_scan *s)
 	if (head_has(s->seen, HEADER_CONNECTION))
 		words = head_connection(&r->headers);
 	r->client_close = words.close || (r->version == 10 && !words.keep_alive);
-	r->upgrade_websocket = words.upgrade && r->version == 11 && !r->has_body &&
+	bool empty = !r->has_body || (!r->chunked && r->content_length == 0);
+	r->upgrade_websocket = words.upgrade && r->version == 11 && empty &&
 	                       slice_same(r->method, S("GET")) && head_has(s->seen, HEADER_UPGRADE) &&
 	                       !head_has(s->twice, HEADER_UPGRADE) &&
 	                       !head_has(s->twice, HEADER_SEC_WEBSOCKET_KEY) && /* RFC 6455 section 11.3.1 */

@@ -338,6 +338,7 @@ static struct wire *tunnel(struct request *r, struct slice *unread)
 {
 	struct h1 *h = of(r);
 
+	flush(r); /* the 101 goes before whatever comes through the tunnel */
 	*unread = h->in ? (struct slice){ h->in->bytes + h->in->from, h->in->to - h->in->from } : S("");
 	return h->c.wire;
 }
