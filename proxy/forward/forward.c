@@ -180,7 +180,7 @@ static enum pace got_head(struct request *r, struct passage *p)
 	body_init(&p->body, h->no_body ? BODY_NONE : h->chunked ? BODY_CHUNKED : h->has_length ? BODY_LENGTH :
 		BODY_UNTIL_CLOSE, h->length);
 	p->state = tunnel ? PASSAGE_TUNNEL : PASSAGE_BODIES;
-	return GO_ON;
+	return tunnel ? GO_ON : pump_first(r, p);
 }
 
 /* 100 and 102 are between the upstream and us; 103 is passed on (RFC 8297). */

@@ -63,6 +63,7 @@ struct passage {                    /* one request's way on; in its arena */
 	struct link *link;
 	struct answer_head head;
 	struct block *in;               /* bytes of the answer: its head stays here while the request lives */
+	struct slice first;             /* content that came with the head, its framing taken off; lies in `in` */
 	size_t seen, stash_used;
 	uint64_t tried_ns, sent_ns;     /* connect begun; head written, then: all of the request */
 	uint64_t tunnel_end_ns;         /* 0: none */
@@ -128,5 +129,8 @@ bool head_write(struct request *r, struct passage *p); /* false: it does not fit
 bool head_is_changed(const struct request *r, struct slice name);
 /* pump.c */
 enum pace pump_up(struct request *r, struct passage *p);   /* GO_ON: all sent; WAIT; ANSWER with r->fault */
+/* Before the head is passed on: is there a body behind it, as far as it has come? GO_ON; ANSWER with r->fault
+ * where it ended or is malformed before any content, so that nothing was said yet that is not true. */
+enum pace pump_first(struct request *r, struct passage *p);
 enum pace pump_down(struct request *r, struct passage *p);
 enum pace pump_tunnel(struct request *r, struct passage *p);

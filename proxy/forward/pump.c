@@ -111,12 +111,54 @@ static bool pass_on(struct request *r, struct passage *p, struct slice *bytes)
 	return true;
 }
 
+/* Takes framing off what came with the head, up to the first content. */
+static bool unframe_first(struct passage *p)
+{
+	struct slice bytes = { p->in->bytes + p->in->from, p->in->to - p->in->from };
+	bool good = true;
+
+	while (good && bytes.len && !p->body.ended && !p->first.len) {
+		size_t before = bytes.len;
+		good = body_decode(&p->body, &bytes, &p->first);
+		if (bytes.len == before && !p->first.len)
+			break;
+	}
+	p->in->from = p->in->to - (uint32_t)bytes.len;
+	return good;
+}
+
+enum pace pump_first(struct request *r, struct passage *p)
+{
+	struct block *b = p->in;
+	ssize_t got = 1;
+
+	if (p->head.no_body || p->body.ended)
+		return GO_ON;
+	if (wire_is_unsure(p->link->wire) && b->from == b->to)
+		wire_look(p->link->wire);
+	while (unframe_first(p) && !p->first.len && !p->body.ended && b->to < BLOCK_SIZE) {
+		got = wire_read(p->link->wire, b->bytes + b->to, BLOCK_SIZE - b->to);
+		if (got <= 0)
+			break;
+		b->to += (uint32_t)got;
+	}
+	if (body_is_broken(&p->body))
+		return request_fail(r, FAULT_UPSTREAM_NONSENSE);
+	bool until = p->body.kind == BODY_UNTIL_CLOSE && !tls_was_truncated(p->link->wire);
+	bool cut = got == WIRE_FAILED || (got == WIRE_END && !until);
+	return cut ? request_fail(r, FAULT_UPSTREAM_RESET) : GO_ON;
+}
+
 /* Bytes of the answer that came with its head. */
 static bool pass_held(struct request *r, struct passage *p)
 {
 	struct block *b = p->in;
+	struct slice first = p->first;
 
-	if (!b || b->from == b->to)
+	p->first = S("");
+	if (first.len && !r->ops->body(r, first))
+		return false;
+	if (b->from == b->to)
 		return true;
 	struct slice bytes = { b->bytes + b->from, b->to - b->from };
 	bool ok = pass_on(r, p, &bytes);

@@ -10,7 +10,8 @@ struct head_bounds { size_t head_max, target_max; uint16_t fields_max; };
 /* A request head from the first byte. HEAD_DONE: *len bytes were it, incl. the blank line; method, target,
  * version and headers are set as slices INTO `bytes`; r->headers.at must have room for fields_max. Sets
  * has_body (framed at all; Content-Length: 0 is a body of no bytes), chunked, content_length,
- * upgrade_websocket (all but the route's leave; with a body of no bytes at most) and client_close; expects_continue comes with request_check.
+ * upgrade_websocket (all but the route's leave; with a body of no bytes at most) and client_close;
+ * expects_continue comes with request_check.
  * One empty line before the request line is allowed. HEAD_BAD: *why; what could be read of method, target and
  * headers is set, the rest is empty, all within `bytes`; an unreadable version is 11.
  * Resumable cheaply: *seen (start 0) remembers how far the search for a new line got. The same bytes in
@@ -54,6 +55,7 @@ void body_init(struct body *b, enum body_kind kind, uint64_t length);
  * *from is used up or the body has ended; b->ended: *from is at the next message. BODY_UNTIL_CLOSE never ends
  * by itself. */
 bool body_decode(struct body *b, struct slice *from, struct slice *content);
+bool body_is_broken(const struct body *b);
 /* The trailer fields after b->ended, as slices into b->trailer; those of header_is_vouched are left out.
  * False: more than `to` takes. Forbidden ones (header_is_trailer) are refused by body_decode already. */
 bool body_trailers(const struct body *b, struct headers *to);

@@ -152,6 +152,11 @@ bool body_decode(struct body *b, struct slice *from, struct slice *content)
 	return false;
 }
 
+bool body_is_broken(const struct body *b)
+{
+	return b->kind == BODY_CHUNKED && b->state == BROKEN;
+}
+
 bool body_trailers(const struct body *b, struct headers *to)
 {
 	struct head_scan s = { .at = b->trailer, .end = b->trailer + b->trailer_len };

@@ -8,6 +8,7 @@
  * server->dirty and settled once, at the end of the turn, by http_flush(). It is freed nowhere else, but for
  * http_kill() of a connection without requests. */
 #pragma once
+#include "http/h2_answer.h"
 #include "http/h2_memory.h"
 #include "http/h2_rest.h"
 #include "http/http.h"
@@ -91,7 +92,7 @@ struct h2_stream {             /* in its request's arena */
 	bool ended;                /* the answer is whole here */
 	bool sent;                 /* and its last frame was given to the wire */
 	bool deferred, starved;    /* nghttp2 waits for bytes; the journey waits for room */
-	bool aborted;              /* reset by us for no fault of the peer's */
+	bool cut, aborted;         /* to be reset behind what is queued; reset by us for no fault of the peer's */
 	uint64_t taken_ns;
 };
 
@@ -129,20 +130,6 @@ void h2_stream_closes(struct h2_stream *s, enum fault why); /* why: for one whos
 void h2_reset(struct h2_stream *s, uint32_t code);
 void h2_stream_sent(struct h2_stream *s); /* its last frame is out */
 extern const struct client_ops h2_ops;
-
-/* ---- h2_answer.c: the answer out ---- */
-bool h2_head(struct request *r, const struct response *a);
-bool h2_early(struct request *r, const struct response *a);
-void h2_say_continue(struct request *r);
-size_t h2_room(const struct request *r);
-bool h2_body(struct request *r, struct slice bytes);
-bool h2_end(struct request *r, const struct headers *trailers);
-/* A 503 for a stream for which no request could be taken. */
-void h2_refuse_unborn(struct h2 *h, int32_t id);
-ssize_t h2_data_len(struct h2_stream *s, size_t most, uint32_t *flags);
-void h2_data_send(struct h2_stream *s, size_t len);
-extern const nghttp2_data_provider h2_answer_source;
-void h2_drop(struct h2 *h, struct block *first); /* gives a chain of blocks back */
 
 static inline struct h2_stream *h2_of(const struct request *r)
 {

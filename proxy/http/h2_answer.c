@@ -195,7 +195,7 @@ static void queue(struct h2_stream *s, struct slice bytes)
 	}
 }
 
-static void resume(struct h2_stream *s)
+void h2_resume(struct h2_stream *s)
 {
 	if (s->deferred)
 		nghttp2_session_resume_data(s->h->session, s->id);
@@ -213,7 +213,7 @@ bool h2_body(struct request *r, struct slice bytes)
 		return true;
 	r->body_out += bytes.len;
 	queue(s, bytes);
-	resume(s);
+	h2_resume(s);
 	return true;
 }
 
@@ -248,7 +248,7 @@ bool h2_end(struct request *r, const struct headers *trailers)
 		return true;
 	if (trailers && trailers->len)
 		keep_trailers(s, trailers);
-	resume(s);
+	h2_resume(s);
 	return true;
 }
 
@@ -266,6 +266,8 @@ ssize_t h2_data_len(struct h2_stream *s, size_t most, uint32_t *flags)
 	size_t record = H2_GATHER - s->h->gathered; /* what fills up this write */
 	size_t len = s->out_len;
 
+	if (len == 0 && s->cut)
+		return NGHTTP2_ERR_TEMPORAL_CALLBACK_FAILURE; /* RST_STREAM with INTERNAL_ERROR */
 	if (len == 0 && !s->ended) {
 		s->deferred = true;
 		return NGHTTP2_ERR_DEFERRED;

@@ -248,7 +248,7 @@ static int on_sent(nghttp2_session *session, const nghttp2_frame *frame, void *w
 	struct h2_stream *s = find(session, with, frame->hd.stream_id);
 
 	if (frame->hd.type == NGHTTP2_RST_STREAM) {
-		if (frame->rst_stream.error_code != NGHTTP2_NO_ERROR && !(s && s->aborted))
+		if (frame->rst_stream.error_code != NGHTTP2_NO_ERROR && !(s && (s->aborted || s->cut)))
 			count_reset(h); /* provoked by the peer; h->calm is looked at after the call */
 		return 0;
 	}

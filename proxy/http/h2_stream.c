@@ -138,13 +138,21 @@ static void finish(struct request *r)
 	s->in = s->in_last = NULL;
 	if (s->sent && !s->in_ended && !s->aborted)
 		part(s);
-	else if (!s->sent && !s->ended)
+	else if (!s->sent && !s->ended && !s->cut)
 		h2_reset(s, NGHTTP2_INTERNAL_ERROR); /* nobody will complete it */
 }
 
+/* What its upstream cut goes out as far as it came, as it does over HTTP/1: the reset follows it. */
 static void abort_answer(struct request *r)
 {
-	h2_reset(h2_of(r), NGHTTP2_INTERNAL_ERROR);
+	struct h2_stream *s = h2_of(r);
+
+	if (r->fault != FAULT_UPSTREAM_CUT || !s->answered || s->bare || s->ended || s->closed || s->aborted) {
+		h2_reset(s, NGHTTP2_INTERNAL_ERROR);
+		return;
+	}
+	s->cut = true;
+	h2_resume(s);
 }
 
 static bool is_gone(const struct request *r)

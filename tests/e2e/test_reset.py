@@ -193,3 +193,113 @@ def test_an_http2_clients_reset_behind_its_bytes_is_seen(played):  # noqa: F811
     s.sendall(c.data_to_send())
     hang_up(s)
     assert wait_until(lambda: logged(w, "/raw/two"), SOON)["sallyport.reason"] == "client-left"
+
+
+# ---- answers that end before they have begun ----
+
+def says(data):
+    def play(peer):
+        peer.request()
+        peer.say(b"HTTP/1.1 200 OK\r\n" + data)
+        peer.sock.shutdown(socket.SHUT_WR)
+        peer.more()
+    return play
+
+
+def second_client(world, path):
+    """The answer over HTTP/2: (status or None, body, whether the stream was reset)."""
+    import h2.connection, h2.config, h2.events
+    from house import tls_context
+    context = tls_context(world.ca)
+    context.set_alpn_protocols(["h2"])
+    s = context.wrap_socket(socket.create_connection(("127.0.0.1", world.port)), server_hostname="localhost")
+    s.settimeout(SOON)
+    c = h2.connection.H2Connection(h2.config.H2Configuration(client_side=True, header_encoding="utf-8"))
+    c.initiate_connection()
+    c.send_headers(1, [(":method", "GET"), (":path", path), (":scheme", "https"), (":authority", "localhost")], end_stream=True)
+    status, body = None, b""
+    while True:
+        s.sendall(c.data_to_send())
+        for e in c.receive_data(s.recv(65536)):
+            if isinstance(e, h2.events.ResponseReceived):
+                status = int(dict(e.headers)[":status"])
+            elif isinstance(e, h2.events.DataReceived):
+                body += e.data
+            elif isinstance(e, (h2.events.StreamEnded, h2.events.StreamReset)):
+                return status, body, isinstance(e, h2.events.StreamReset)
+
+
+CHUNKED = b"Transfer-Encoding: chunked\r\n\r\n"
+
+
+@pytest.mark.parametrize("said", [b"Content-Length: 10\r\n\r\n", CHUNKED, CHUNKED + b"5", CHUNKED + b"5\r\n"])
+def test_an_answer_that_ends_with_its_head_is_502_or_a_head_and_the_log_knows_which(played, said):  # noqa: F811
+    """Which of them depends on when the end arrives."""
+    w = played(says(said))
+
+    def told(path):
+        line = wait_until(lambda: logged(w, path))
+        return line["http.response.status_code"], line["sallyport.reason"]
+    for n in range(20):
+        s = connect(w.plain)
+        s.sendall(b"GET /raw/%d HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n" % n)
+        data = b""
+        while piece := s.recv(65536):
+            data += piece
+        status = int(data.split(b" ")[1])
+        assert told(f"/raw/{n}") == ((502, "upstream-reset") if status == 502 else (200, "upstream-cut"))
+        status, body, was_reset = second_client(w, f"/raw/two-{n}")
+        assert (status, was_reset) in ((502, False), (200, True))
+        assert told(f"/raw/two-{n}") == ((502, "upstream-reset") if status == 502 else (200, "upstream-cut"))
+
+
+@pytest.mark.parametrize("said", [b"ZZ\r\n", b"5 \r\nhello\r\n0\r\n\r\n", b"0\r\nContent-Length: 1\r\n\r\n", b"f" * 30 + b"\r\n",
+                                  b"5;" + b"x" * 2000, b"\r\n", b"-5\r\nhello\r\n"])
+def test_a_bad_chunk_before_any_content_is_502(played, said):  # noqa: F811
+    w = played(says(CHUNKED + said))
+    a = exchange(connect(w.plain), "GET", "/raw/x")
+    assert a[0] == 502 and header(a, "sallyport-reason") == "upstream-nonsense", a
+    line = wait_until(lambda: logged(w, "/raw/x"))
+    assert (line["http.response.status_code"], line["sallyport.reason"]) == (502, "upstream-nonsense")
+    status, body, was_reset = second_client(w, "/raw/two")
+    assert status == 502 and b"upstream-nonsense" in body and not was_reset
+
+
+@pytest.mark.parametrize("said,body", [(b"Content-Length: 10\r\n\r\nfive!", b"five!"), (b"Transfer-Encoding: chunked\r\n\r\na\r\nfive!", b"five!"),
+                                       (b"Transfer-Encoding: chunked\r\n\r\n5\r\nfive!\r\nZZ\r\n", b"five!")])
+def test_what_came_of_an_answer_is_passed_on_before_it_is_cut(played, said, body):  # noqa: F811
+    w = played(says(said))
+    s = connect(w.plain)
+    s.sendall(b"GET /raw/x HTTP/1.1\r\nHost: localhost\r\n\r\n")
+    data = b""
+    while piece := s.recv(65536):
+        data += piece
+    assert data.startswith(b"HTTP/1.1 200 ") and body in data and not data.endswith(b"0\r\n\r\n")
+    assert second_client(w, "/raw/two") == (200, body, True)
+    for path in ("/raw/x", "/raw/two"):
+        line = wait_until(lambda: logged(w, path))
+        assert (line["http.response.status_code"], line["sallyport.reason"]) == (200, "upstream-cut")
+
+
+def test_a_head_whose_connection_ends_later_is_passed_on(played):  # noqa: F811
+    seen = threading.Event()
+
+    def play(peer):
+        peer.request()
+        peer.say(b"HTTP/1.1 200 OK\r\nContent-Length: 10\r\n\r\n")
+        seen.wait(SOON)
+    w = played(play)
+    s = connect(w.plain)
+    s.settimeout(SOON)
+    s.sendall(b"GET /raw/x HTTP/1.1\r\nHost: localhost\r\n\r\n")
+    assert s.recv(65536).startswith(b"HTTP/1.1 200 OK\r\n")
+    seen.set()
+    assert s.recv(65536) == b""
+
+
+@pytest.mark.parametrize("said", [b"\r\n", b"Content-Length: 0\r\n\r\n", b"Transfer-Encoding: chunked\r\n\r\n0\r\n\r\n"])
+def test_an_empty_answer_is_whole(played, said):  # noqa: F811
+    w = played(says(said))
+    a = exchange(connect(w.plain), "GET", "/raw/x")
+    assert (a[0], a[2]) == (200, b"")
+    assert second_client(w, "/raw/two") == (200, b"", False)
