@@ -147,7 +147,7 @@ static void on_reply(struct limit_asked *asked, const struct limit_reply *reply,
 		return;
 	}
 	if (!reset_is_on(e->home, e->tag, e->asked_ns))
-		table_raise(e->home->table, e->tag, ruling.tat_ns - e->base_ns, now_ns);
+		table_raise(e->home->table, e->tag, ruling.tat_ns - e->base_ns, now_ns, e->name.owner);
 	if (ruling.admitted)
 		granted(e, &ruling, now_ns);
 	else if (try_less(e, &ruling))

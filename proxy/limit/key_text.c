@@ -1,7 +1,7 @@
 /* key_text.c -- keys as people see and write them: one word per part, made of visible ASCII; all other bytes,
  * and a % or a leading @, are written %XX.
  *
- *     203.0.113.9  203.0.113.0/24  2001:db8::/64      an address, a prefix
+ *     203.0.113.9  2001:db8::/64  203.0.113.0/24      an address (of IPv6 its /64), a prefix
  *     auth0:alice                                     subject, client, tenant: issuer and value
  *     alice                                           any other value
  *     @203.0.113.9                                    the request lacked it: its address stood in
@@ -57,6 +57,8 @@ static void add_address(struct text *to, const struct piece *p, struct prefix_bi
 	text_add(to, slice_of(name));
 	if (p->kind == PART_PREFIX)
 		text_printf(to, "/%u", v4 ? bits.v4 : bits.v6);
+	else if (!v4)
+		text_add(to, S("/64"));
 }
 
 static void add_piece(struct text *to, const struct part *part, const struct piece *p)
@@ -101,7 +103,7 @@ static bool read_address(struct slice word, enum part_kind kind, struct prefix_b
 /* The word is decoded in place. */
 static bool read_piece(const struct limits *l, const struct part *part, struct slice word, struct piece *to)
 {
-	static const struct prefix_bits whole = { 32, 128 };
+	static const struct prefix_bits whole = { 32, 64 };
 	char *at = (char *)(uintptr_t)word.at;
 	size_t len;
 

@@ -11,7 +11,7 @@ static void join(const struct limits *l, const struct plan *plan, const struct r
 	key_of(l, plan, r, &key);
 	round->plans[i] = plan;
 	round->asks[i] = (struct ask){ .gcra = plan->gcra, .tag = key_tag(l, plan, &key),
-		                        .limit = plan->name_hash, .cost = plan->limit->cost };
+		                        .limit = plan->name_hash, .cost = plan->limit->cost, .from = &r->address };
 	table_fetch(l->table, round->asks[i].tag);
 	watch_fetch(l, round->asks[i].tag);
 	round->shadow[i] = plan_is_shadow(plan, round->asks[i].tag);

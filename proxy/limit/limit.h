@@ -6,15 +6,17 @@
  * random key that lies in the table's header; it alone says where the key lies.
  *
  * A slot is given to another key only where its bucket is full again: a debtor is never forgotten, however
- * many keys a stranger makes up. Where all sixteen slots of a key's two neighbourhoods are debtors the
- * newcomer shares one common bucket, of the limit's own rate and burst, with the other newcomers of its part
- * of the table: it gets less than its due while the crowd lasts, never more, and as the common bucket refills
- * it is not refused for ever. limit_table_crowded_total counts such decisions: raise limiting.table_size.
+ * many keys a stranger makes up. The keys that one /24, one /64 or one /48 brings hold an eighth of the slots
+ * at most. A newcomer whose network holds that many, or all sixteen slots of whose two neighbourhoods are
+ * debtors, shares one common bucket, of the limit's own rate and burst, with the other such newcomers of its
+ * network (the /24 or /64; the /48 where that holds an eighth): while its network is quiet it is not refused,
+ * and a crowd gets less than its due, never more. limit_table_crowded_total counts such decisions: raise
+ * limiting.table_size.
  *
  * A part of the key that a request lacks (no token, no certificate, plain HTTP for ja4; a header, cookie or
  * field that is absent, empty or there with several values; a body that is over 16 KiB, encoded or malformed)
- * is replaced by the client's address, so that leaving it out is no way round the limit and strangers do not
- * share one bucket. Subject, client and tenant count per issuer.
+ * is replaced by the client's address (of IPv6 its /64, as for the part address), so that leaving it out is
+ * no way round the limit and strangers do not share one bucket. Subject, client and tenant count per issuer.
  *
  * Where a fleet shares a Redis, limits of scope fleet are counted there, exactly and over all machines; the
  * table then holds the highest arrival time known of each key, and this machine's share of the limit for

@@ -59,6 +59,7 @@ void name_make(const struct limits *l, const struct plan *plan, const struct req
 
 	key_of(l, plan, r, &key);
 	name_hex(l, plan, &key, to->hex);
+	to->owner = crowd_of(l->table, &r->address);
 	to->slot = l->fleet->remote.slot((struct slice){ to->hex, sizeof to->hex });
 }
 

@@ -65,11 +65,13 @@ static uint64_t extra_of(const struct plan *plan, unsigned status)
 }
 
 /* The fleet's bucket is charged in Redis alone: what is known of it here must not run ahead of it. */
-static bool charge(struct limits *l, const struct plan *plan, uint64_t tag, const struct name *name,
-                   uint64_t extra, uint64_t now_ns)
+static bool charge(struct limits *l, const struct request *r, size_t i, uint64_t extra, uint64_t now_ns)
 {
-	struct ask ask =
-		{ .gcra = plan->gcra, .tag = tag, .limit = plan->name_hash, .cost = extra, .owed = true };
+	const struct plan *plan = r->owed.at[i].plan;
+	const struct name *name = r->owed.at[i].name;
+	uint64_t tag = r->owed.at[i].tag;
+	struct ask ask = { .gcra = plan->gcra, .tag = tag, .limit = plan->name_hash, .cost = extra, .owed = true,
+	                   .from = &r->address };
 	struct answered done;
 	uint64_t tat;
 
@@ -86,7 +88,7 @@ void limit_settle(struct limits *l, struct request *r, uint64_t now_ns)
 	for (size_t i = 0; i < r->owed.len && is_telling(r); i++) {
 		const struct plan *plan = r->owed.at[i].plan;
 		uint64_t extra = extra_of(plan, r->status);
-		if (extra && charge(l, plan, r->owed.at[i].tag, r->owed.at[i].name, extra, now_ns))
+		if (extra && charge(l, r, i, extra, now_ns))
 			metrics_add(plan->series[CHARGED_LATER], 1);
 	}
 	r->owed.len = 0;

@@ -13,7 +13,7 @@ static const struct { const char *name; enum part_kind kind; } named[] = {
 
 bool part_read(struct slice word, struct part *to)
 {
-	*to = (struct part){ .bits = { 32, 128 } };
+	*to = (struct part){ .bits = { 32, 64 } };
 	for (size_t i = 0; i < sizeof named / sizeof named[0]; i++)
 		if (slice_starts(word, slice_of(named[i].name))) {
 			to->kind = named[i].kind;

@@ -54,7 +54,7 @@ struct limits {
 /* At most this many limits are taken by one station: limits_open complains of more. */
 #define STATION_MAX 16
 
-struct name { char hex[32]; uint16_t slot; }; /* of a key in Redis */
+struct name { char hex[32]; uint16_t slot; uint32_t owner; }; /* of a key in Redis; whose (crowd_of) */
 struct span { uint64_t from_ns, to_ns; };     /* monotonic; empty where from >= to */
 struct stake { /* what a fleet's limit gave to this request */
 	enum source source;

@@ -104,7 +104,7 @@ static void on_reply(struct limit_asked *asked, const struct limit_reply *reply,
 		else if (is_astray(o, tat, now_ns))
 			metrics_count(METRIC_limit_astray_total);
 		else
-			table_raise(o->home->table, o->tag, tat - o->base_ns, now_ns);
+			table_raise(o->home->table, o->tag, tat - o->base_ns, now_ns, o->name.owner);
 		o->keep_ns = 0;
 	} else if (!reset_is_on(o->home, o->tag, o->told_ns)) {
 		if (o->tokens == 0 || o->told_since_ns < o->since_ns)

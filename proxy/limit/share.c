@@ -21,7 +21,7 @@ static uint64_t floor_of(struct limits *l, const struct ask *a, struct gcra shar
 	uint64_t known, left, tolerance = a->gcra.tolerance_ns;
 
 	if (!table_find(l->table, a->tag, &known)) {
-		table_raise(l->table, a->tag, now_ns, now_ns);
+		table_raise(l->table, a->tag, now_ns, now_ns, crowd_of(l->table, a->from));
 		return now_ns + share.tolerance_ns - product(share.period_ns, a->cost);
 	}
 	if (known <= now_ns)

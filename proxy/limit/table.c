@@ -19,7 +19,7 @@
 #include "base/check.h"
 #include "base/random.h"
 
-#define LAYOUT UINT64_C(0x534c595f4c494d01) /* "SLY_LIM", version 1 */
+#define LAYOUT UINT64_C(0x534c595f4c494d02) /* "SLY_LIM", version 2 */
 #define TRIES 8
 #define SAMPLE 65536
 
@@ -35,7 +35,8 @@ static uint64_t common_for(uint64_t slots)
 
 size_t limit_table_memory(uint64_t slots)
 {
-	return sizeof(struct limit_table) + (hoods_for(slots) + common_for(slots)) * NEAR * sizeof(struct slot);
+	return sizeof(struct limit_table) + (hoods_for(slots) + common_for(slots)) * NEAR * sizeof(struct slot) +
+		crowds_memory(hoods_for(slots) * NEAR);
 }
 
 struct limit_table *limit_table_attach(void *memory, uint64_t slots)
@@ -93,13 +94,18 @@ static struct near common_near_of(struct limit_table *t, uint64_t tag)
 	                        common + spread(tag << 32, t->common) * NEAR } };
 }
 
-/* Common buckets are told apart by limit and by the neighbourhood that was crowded, eight neighbourhoods to
- * one: four limits fill half of their region. */
-static uint64_t common_tag(const struct limit_table *t, const struct ask *a)
+/* Common buckets are told apart by limit and by who brings the key: its network. So a newcomer whose own
+ * network is quiet is not refused, however full the table. Of nobody known: by the neighbourhood that was
+ * crowded, eight neighbourhoods to one. */
+static uint64_t common_tag(struct limit_table *t, const struct ask *a)
 {
-	uint64_t key[2] = { a->limit, spread(a->tag, t->hoods) / NEAR };
+	struct { uint64_t limit, part; struct in6_addr net; } key = { .limit = a->limit };
 
-	return table_tag(t, (struct slice){ (const char *)key, sizeof key });
+	if (a->from)
+		key.net = crowd_net(a->from, crowd_is_wide(t, crowd_of(t, a->from)));
+	else
+		key.part = spread(a->tag, t->hoods) / NEAR;
+	return table_tag(t, (struct slice){ (const char *)&key, sizeof key });
 }
 
 static struct slot *find(const struct near *n, uint64_t tag)
@@ -164,25 +170,38 @@ static bool is_alone(const struct near *n, const struct slot *mine, uint64_t tag
 	return true;
 }
 
-/* The key's slot, made where there is none. NULL: all slots are debtors (or the race was lost TRIES times).
- * force: then the least debtor goes, and its debt with it; in the common region only. */
-static struct slot *claim(const struct near *n, uint64_t tag, uint64_t now_ns, bool force)
+/* Who brings a new key: its address, or its crowd where that is known already. */
+struct bringer { const struct in6_addr *from; uint32_t owner; };
+
+/* The key's slot, made where there is none. NULL: all slots are debtors, or those who bring it hold too many
+ * (or the race was lost TRIES times). by NULL: the least debtor goes instead, and its debt with it; in the
+ * common region only. */
+static struct slot *claim(struct limit_table *t, const struct near *n, uint64_t tag, uint64_t now_ns,
+                          const struct bringer *by)
 {
+	uint32_t owner = 0;
+
+
 	for (int i = 0; i < TRIES; i++) {
 		struct slot *s = find(n, tag);
 		uint64_t tat, old;
 		if (s)
 			return s;
+		if (by && !owner)
+			owner = by->from ? crowd_of(t, by->from) : by->owner;
 		s = choose(n, now_ns, &tat);
-		if (tat > now_ns && !force)
+		if (by && (tat > now_ns || crowd_is_full(t, owner, now_ns)))
 			return NULL;
 		old = atomic_load(&s->tag);
 		if (atomic_load(&s->tat) != tat || !atomic_compare_exchange_strong(&s->tag, &old, tag))
 			continue;
 		if (tat > now_ns)
 			atomic_compare_exchange_strong(&s->tat, &tat, now_ns);
-		if (is_alone(n, s, tag))
+		if (is_alone(n, s, tag)) {
+			if (by)
+				crowd_claim(t, s, owner);
 			return s;
+		}
 		uint64_t mine = tag;
 		atomic_compare_exchange_strong(&s->tag, &mine, 0);
 	}
@@ -218,7 +237,7 @@ bool table_take(struct limit_table *t, const struct ask *a, uint64_t now_ns, str
 
 	to->crowded = false;
 	for (int i = 0; i < TRIES && done == MOVED; i++) {
-		s = claim(&near, a->tag, now_ns, false);
+		s = claim(t, &near, a->tag, now_ns, &(struct bringer){ a->from, 0 });
 		if (!s)
 			break;
 		done = charge(s, a, a->tag, now_ns, to);
@@ -229,7 +248,7 @@ bool table_take(struct limit_table *t, const struct ask *a, uint64_t now_ns, str
 	uint64_t tag = common_tag(t, a);
 	near = common_near_of(t, tag);
 	for (int i = 0; i < TRIES && done == MOVED; i++) {
-		s = claim(&near, tag, now_ns, true);
+		s = claim(t, &near, tag, now_ns, NULL);
 		if (!s)
 			break;
 		done = charge(s, a, tag, now_ns, to);
@@ -247,7 +266,7 @@ bool table_look(struct limit_table *t, const struct ask *a, uint64_t now_ns, str
 
 	to->slot = NULL;
 	to->crowded = false;
-	if (!s && is_crowded(&near, now_ns)) {
+	if (!s && (is_crowded(&near, now_ns) || crowd_is_full(t, crowd_of(t, a->from), now_ns))) {
 		uint64_t tag = common_tag(t, a);
 		to->crowded = true;
 		near = common_near_of(t, tag);
@@ -268,12 +287,12 @@ bool table_find(struct limit_table *t, uint64_t tag, uint64_t *tat)
 }
 
 /* Where the slot went to another key meanwhile, what was written is taken back from it. */
-bool table_raise(struct limit_table *t, uint64_t tag, uint64_t tat, uint64_t now_ns)
+bool table_raise(struct limit_table *t, uint64_t tag, uint64_t tat, uint64_t now_ns, uint32_t owner)
 {
 	struct near near = near_of(t, tag);
 
 	for (int i = 0; i < TRIES; i++) {
-		struct slot *s = claim(&near, tag, now_ns, false);
+		struct slot *s = claim(t, &near, tag, now_ns, &(struct bringer){ NULL, owner });
 		if (!s)
 			return false;
 		uint64_t there = atomic_load(&s->tat), written = tat;

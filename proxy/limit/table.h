@@ -2,6 +2,7 @@
 #pragma once
 #include "base/siphash.h"
 #include "limit/limit.h"
+#include <netinet/in.h>
 #include <stdatomic.h>
 
 /* Slots of a neighbourhood: two cache lines, which processors fetch as a pair. A key may lie in either of two
@@ -24,12 +25,30 @@ struct limit_table {
 	_Alignas(64) struct slot slot[];
 };
 
+/* ---- crowd.c: whose keys hold the slots; behind the slots ---- */
+#define CROWDS 4096
+struct crowds {
+	_Atomic uint32_t held[2][CROWDS]; /* by /24 or /64; by /48 */
+	_Atomic uint64_t looked_ns;
+	_Atomic uint32_t owner[];         /* of each slot of the keys' region; 0: nobody's */
+};
+size_t crowds_memory(uint64_t slots);
+/* The /24 or /64; coarse: of an IPv6 address the /48. */
+struct in6_addr crowd_net(const struct in6_addr *from, bool coarse);
+/* Whose a slot will be; 0 for NULL. */
+uint32_t crowd_of(const struct limit_table *t, const struct in6_addr *from);
+/* Its network holds an eighth of the table. */
+bool crowd_is_full(struct limit_table *t, uint32_t owner, uint64_t now_ns);
+bool crowd_is_wide(struct limit_table *t, uint32_t owner); /* and that network is its /48 */
+void crowd_claim(struct limit_table *t, const struct slot *s, uint32_t owner);
+
 /* What is asked of one bucket. */
 struct ask {
 	struct gcra gcra;
 	uint64_t tag;   /* of the key */
 	uint64_t limit; /* hash of the limit's name: common buckets are per limit */
 	uint64_t cost;
+	const struct in6_addr *from; /* who brings the key; NULL: unknown */
 	uint64_t floor_ns; /* the bucket's time is at least this */
 	bool owed;      /* charged even where the bucket does not hold it */
 };
@@ -66,4 +85,4 @@ void table_give_back(struct answered *a);
 /* The key's time. False: it is not there. */
 bool table_find(struct limit_table *t, uint64_t tag, uint64_t *tat);
 /* Lifts the key's time to tat, and never lowers it. False: there is no room for the key. */
-bool table_raise(struct limit_table *t, uint64_t tag, uint64_t tat, uint64_t now_ns);
+bool table_raise(struct limit_table *t, uint64_t tag, uint64_t tat, uint64_t now_ns, uint32_t owner);

@@ -133,7 +133,7 @@ void piece_of_value(const struct limits *l, struct piece *p, struct slice value)
 
 static void fill(const struct limits *l, const struct part *part, const struct request *r, struct piece *to)
 {
-	static const struct prefix_bits whole = { 32, 128 };
+	static const struct prefix_bits whole = { 32, 64 }; /* who has a /64 has 2^64 addresses */
 	struct slice value;
 
 	if (part->kind <= PART_PREFIX) {

@@ -157,8 +157,9 @@ static void blame(struct crew *c, unsigned seat, uint64_t now_ns)
 	char name[46];
 
 	if (blame_crash(&c->blame, suspect, &c->shared->head->barred, now_ns))
-		log_warn("%.*s was being worked for in two crashes and is refused for 10 min",
-			SLICE(address_text(&suspect->address, name)));
+		log_warn("%.*s%s was being worked for in two crashes and is refused for 10 min",
+			SLICE(address_text(&suspect->address, name)),
+			IN6_IS_ADDR_V4MAPPED(&suspect->address) ? "" : " (its /64)");
 }
 
 static void bury(struct crew *c, unsigned seat, int status, uint64_t now_ns)

@@ -12,10 +12,22 @@ void suspect_name(struct suspect *s, const struct in6_addr *address)
 	atomic_store_explicit(&s->named, 1, memory_order_release);
 }
 
-/* The two halves of an address as the atomics hold them. */
+/* An IPv6 address stands for its /64, which is one client's. */
+static struct in6_addr net_of(const struct in6_addr *address)
+{
+	struct in6_addr net = *address;
+
+	if (!IN6_IS_ADDR_V4MAPPED(address))
+		memset(net.s6_addr + 8, 0, 8);
+	return net;
+}
+
+/* The two halves of it as the atomics hold them. */
 static void halves(const struct in6_addr *address, uint64_t half[2])
 {
-	memcpy(half, address, sizeof *address);
+	struct in6_addr net = net_of(address);
+
+	memcpy(half, &net, sizeof net);
 }
 
 bool barred_has(const struct barred *b, const struct in6_addr *address, uint64_t now_ns)
@@ -94,7 +106,7 @@ static void remember(struct blame *b, const struct in6_addr *address, uint64_t n
 
 bool blame_crash(struct blame *b, const struct suspect *s, struct barred *bars, uint64_t now_ns)
 {
-	struct in6_addr address = s->address;
+	struct in6_addr address = net_of(&s->address);
 
 	forget_old(b, now_ns);
 	if (!atomic_load(&s->named))

@@ -1,7 +1,8 @@
 /* suspects.h -- whom a worker was working for when it died, and who is therefore kept out for a while.
  *
  * A worker says in its seat whose bytes it is working on; after a crash the supervisor reads it. An address
- * suspected in two crashes is barred. Strangers choose the addresses, so the tables are bounded. */
+ * (of IPv6 its /64) suspected in two crashes is barred. Strangers choose the addresses, so the tables are
+ * bounded. */
 #pragma once
 #include "base/clock.h"
 #include <netinet/in.h>

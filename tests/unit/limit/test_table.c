@@ -215,6 +215,107 @@ static void full_buckets_make_room(void **state)
 	drop(t);
 }
 
+/* ---- crowds ---- */
+
+static struct in6_addr v4(uint32_t address)
+{
+	struct in6_addr a = { .s6_addr = { [10] = 0xff, [11] = 0xff } };
+
+	for (int i = 0; i < 4; i++)
+		a.s6_addr[12 + i] = (uint8_t)(address >> (24 - 8 * i));
+	return a;
+}
+
+static struct in6_addr v6(uint32_t site, uint16_t net, uint64_t host)
+{
+	struct in6_addr a = { .s6_addr = { 0x20, 0x01 } };
+
+	for (int i = 0; i < 4; i++)
+		a.s6_addr[2 + i] = (uint8_t)(site >> (24 - 8 * i));
+	a.s6_addr[6] = (uint8_t)(net >> 8);
+	a.s6_addr[7] = (uint8_t)net;
+	memcpy(a.s6_addr + 8, &host, sizeof host);
+	return a;
+}
+
+static bool bring(struct limit_table *t, uint64_t key, const struct in6_addr *from, uint64_t now_ns)
+{
+	struct ask a = ask_of(t, key, gcra_of((struct rate){ 1, 3600 * NS_PER_S }, 1));
+	struct answered to, seen;
+
+	a.from = from;
+	bool will = table_look(t, &a, now_ns, &seen), done = table_take(t, &a, now_ns, &to);
+	assert_int_equal(will, done);
+	return done;
+}
+
+static unsigned honest_refused(struct limit_table *t, uint64_t now_ns)
+{
+	unsigned refused = 0;
+
+	for (uint32_t i = 0; i < 500; i++) {
+		struct in6_addr four = v4(0x0a000000 + i * 256 + 7), six = v6(0x0db80000 + i, 1, 7);
+		refused += !bring(t, (UINT64_C(1) << 40) + i, &four, now_ns);
+		refused += !bring(t, (UINT64_C(1) << 41) + i, &six, now_ns);
+	}
+	return refused;
+}
+
+#define ATTACK 150000 /* requests */
+#define CROWD_SLOTS 65536
+
+static void no_network_holds_more_than_an_eighth_of_the_table(void **state)
+{
+	(void)state;
+	for (int kind = 0; kind < 3; kind++) {
+		struct limit_table *t = table_of(CROWD_SLOTS);
+		for (uint64_t i = 0; i < ATTACK; i++) {
+			struct in6_addr from = kind == 0 ? v4(0xcb007100 + i % 256) : /* one /24 */
+				kind == 1 ? v6(0x11110000, 1, i) :             /* one /64 */
+				v6(0x11110000, (uint16_t)i, i);                /* the /64s of one /48 */
+			bring(t, i, &from, START + i * 1000);
+		}
+		uint64_t now_ns = START + ATTACK * 1000;
+		assert_in_range(limit_table_used(t, now_ns), CROWD_SLOTS / 16, CROWD_SLOTS / 8);
+		assert_int_equal(honest_refused(t, now_ns), 0);
+		drop(t);
+	}
+}
+
+static void a_full_table_refuses_no_newcomer_whose_own_network_is_quiet(void **state)
+{
+	struct limit_table *t = table_of(CROWD_SLOTS);
+
+	(void)state;
+	for (uint64_t i = 0; i < 4 * ATTACK; i++) { /* a thousand networks together fill it */
+		struct in6_addr from = v4(0x64000000 + (uint32_t)(i % 1000) * 256 + 1);
+		bring(t, i, &from, START + i * 1000);
+	}
+	uint64_t now_ns = START + 4 * ATTACK * UINT64_C(1000);
+	assert_true(limit_table_used(t, now_ns) > CROWD_SLOTS / 10 * 9);
+	assert_int_equal(honest_refused(t, now_ns), 0);
+	drop(t);
+}
+
+static void a_crowd_that_has_paid_may_come_again(void **state)
+{
+	struct gcra g = gcra_of((struct rate){ 1, NS_PER_S }, 1);
+	struct limit_table *t = table_of(1024);
+	struct in6_addr from = v4(0xcb007107);
+	unsigned own = 0;
+
+	(void)state;
+	for (uint64_t i = 0; i < 2000; i++) {
+		struct ask a = ask_of(t, i, g);
+		struct answered to;
+		a.from = &from;
+		table_take(t, &a, START + (i < 1000 ? 0 : 2 * NS_PER_S), &to);
+		own += i >= 1000 && !to.crowded;
+	}
+	assert_in_range(own, 120, 128); /* an eighth, less what a neighbourhood had no room for */
+	drop(t);
+}
+
 /* ---- several processes ---- */
 
 #define ATTEMPTS 100000 /* of each worker */
@@ -372,6 +473,9 @@ int main(void)
 		cmocka_unit_test(keys_have_their_own_buckets),
 		cmocka_unit_test(a_look_changes_nothing_and_a_charge_can_be_given_back),
 		cmocka_unit_test(a_charge_that_others_built_on_stays_spent),
+		cmocka_unit_test(no_network_holds_more_than_an_eighth_of_the_table),
+		cmocka_unit_test(a_full_table_refuses_no_newcomer_whose_own_network_is_quiet),
+		cmocka_unit_test(a_crowd_that_has_paid_may_come_again),
 		cmocka_unit_test(newcomers_of_a_crowd_share_one_bucket_for_each_limit),
 		cmocka_unit_test(a_crowd_of_limits_never_fails_a_newcomer_for_long),
 		cmocka_unit_test(a_flood_of_keys_neither_grows_the_table_nor_frees_a_debtor),

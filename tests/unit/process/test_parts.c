@@ -19,7 +19,7 @@ static struct in6_addr address(unsigned n)
 {
 	struct in6_addr a = { 0 };
 
-	memcpy(&a.s6_addr[8], &n, sizeof n);
+	memcpy(&a.s6_addr[4], &n, sizeof n);
 	return a;
 }
 
@@ -45,6 +45,29 @@ static void an_address_is_suspected_only_while_it_is_named(void **state)
 	assert_true(blame_crash(&blame, &s, &bars, 5));
 	assert_false(barred_has(&bars, &a, 6));
 	assert_true(barred_has(&bars, &b, 6));
+}
+
+static void an_ipv6_address_stands_for_its_64_and_an_ipv4_one_for_itself(void **state)
+{
+	static struct suspect s;
+	static struct blame blame;
+	static struct barred bars;
+	struct in6_addr six = address(1), beside = six;
+	struct in6_addr four = { .s6_addr = { [10] = 0xff, [11] = 0xff, [12] = 192 } };
+
+	(void)state;
+	beside.s6_addr[15] = 9;
+	suspect_name(&s, &six);
+	assert_false(blame_crash(&blame, &s, &bars, 1));
+	suspect_name(&s, &beside);
+	assert_true(blame_crash(&blame, &s, &bars, 2));
+	assert_true(barred_has(&bars, &six, 3) && barred_has(&bars, &beside, 3));
+	suspect_name(&s, &four);
+	assert_false(blame_crash(&blame, &s, &bars, 3));
+	assert_true(blame_crash(&blame, &s, &bars, 4));
+	assert_true(barred_has(&bars, &four, 5));
+	four.s6_addr[15] = 1;
+	assert_false(barred_has(&bars, &four, 5));
 }
 
 static void only_an_address_of_two_crashes_is_barred(void **state)
@@ -280,6 +303,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(an_address_is_suspected_only_while_it_is_named),
+		cmocka_unit_test(an_ipv6_address_stands_for_its_64_and_an_ipv4_one_for_itself),
 		cmocka_unit_test(only_an_address_of_two_crashes_is_barred),
 		cmocka_unit_test(two_crashes_found_at_the_same_moment_are_two),
 		cmocka_unit_test(full_tables_stay_bounded),
