@@ -63,6 +63,8 @@ static void print_one(const json_t *one)
 	printf(", next fetch in %lld s", talk_number(one, "next_fetch_s"));
 	if (talk_number(one, "failures"))
 		printf("; failed %lld times: %s", talk_number(one, "failures"), failure);
+	if (strcmp(talk_word(one, "unreadable_key"), "-") != 0 && talk_word(one, "unreadable_key")[0])
+		printf("; cannot read key %s", talk_word(one, "unreadable_key"));
 	if (json_is_false(json_object_get(one, "reachable")))
 		printf("; out of reach: logins are answered 503");
 	if (json_is_object(drill))

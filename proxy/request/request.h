@@ -101,6 +101,7 @@ struct request {
 	const struct config_route *route;
 	const void *route_facts;      /* journey/: series and resolved references of the route */
 	enum class_of class;
+	struct slice detail;          /* what exactly was wrong with its credential, a sentence part; or empty */
 	struct slice rule;            /* name of the rule that decided the class; empty where none */
 	struct identity identity;
 	struct refusal refusal;

@@ -211,6 +211,7 @@ static void put_decisions(struct text *t, const struct request *r)
 	if (r->route && r->route->reconcile)
 		text_add(t, S(",\"sallyport.reconcile\":true"));
 	put_word(t, S(",\"sallyport.reason\":\""), respond_reason(r));
+	put_word(t, S(",\"sallyport.detail\":\""), r->detail);
 	put_identity(t, &r->identity);
 	put_word(t, S(",\"sallyport.class\":\""), class_names[r->class]);
 	put(t, S(",\"sallyport.rule\":\""), r->rule, 64);

@@ -87,7 +87,9 @@ static char *put_in_force(struct source *s, json_t *latest)
 		s->doubtful = json_array();
 		s->keys = json_incref(latest);
 	} else {
-		s->keys = gather_merge(latest, before, &s->doubtful);
+		json_t *with = held_with(s, latest);
+		s->keys = gather_merge(with, before, &s->doubtful);
+		json_decref(with);
 	}
 	char *text = gather_text(s->keys);
 	if (!text) {
@@ -188,6 +190,8 @@ void attempt_succeeded(struct source *s, struct slice jwks, uint64_t max_age_s)
 {
 	const char *why = "it is over the bounds of a key set";
 	json_t *latest = gather_keys(jwks, &why);
+	if (latest)
+		held_learn(s, jwks);
 	char *text = latest ? put_in_force(s, latest) : NULL;
 
 	json_decref(latest);

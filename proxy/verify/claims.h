@@ -24,6 +24,7 @@ struct claims {
 	struct { uint16_t at, len; } part[CLAIMS];  /* in text */
 	uint16_t len;                               /* bytes of text */
 	const char *text;                           /* lies with whoever holds the record */
+	const char *why;                            /* where claims_read failed: a sentence part */
 };
 
 /* What to look for, of the configuration: every slice is NUL-terminated behind its end. */
@@ -40,11 +41,17 @@ struct claims_plan {
 };
 
 /* Reads a payload. text: at least as long as the payload. *whose: index of the names that hold for its iss;
- * plan->len where none do. False: it is no set of claims that can be judged (a claim of the wrong type, no
- * exp, control characters in a name). Wanted claims are lists of what can be compared as text: strings, true
- * and false, whole numbers; an array's items; anything else is as if it were absent. */
+ * plan->len where none do. False: it is no set of claims that can be judged (no exp, or a time that is
+ * none; control characters in a name), and to->why says so. What the decision does not need may have any
+ * shape: scope and permissions count as far as they are words and strings. Wanted claims are lists of what
+ * can be compared as text: strings, true and false, whole numbers; an array's items; anything else is as if
+ * it were absent. */
 bool claims_read(struct slice payload, const struct claims_plan *plan, char *text, size_t cap,
                  struct claims *to, size_t *whose) __attribute__((warn_unused_result));
+
+/* The member of exactly that name, else the one that its dots lead to, each one object down, at most 4
+ * (Auth0's names are URLs, Keycloak's like realm_access.roles). name is NUL-terminated behind its end. */
+const json_t *claims_member(const json_t *root, struct slice name);
 
 struct slice claims_get(const struct claims *c, enum claim which);
 /* Is the word one of a list claim's items, or one of the words of CLAIM_SCOPE? */

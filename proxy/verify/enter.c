@@ -100,6 +100,8 @@ static enum fault examine_anew(struct trial *t)
 	struct jwt *jwt = &v->jwt;
 
 	enum fault fault = jwt_read(t->credential.token, &t->gate->plan, &v->scratch, jwt);
+	if (fault && jwt->why)
+		t->request->detail = slice_of(jwt->why);
 	if (fault)
 		return fault;
 	if (jwt->whose == t->gate->len)
@@ -149,8 +151,10 @@ static enum fault examine(struct trial *t)
 		}
 	}
 	t->issuer = NULL;
-	if (!bearer_is_token(token)) /* of what is remembered that is known */
+	if (!bearer_is_token(token)) { /* of what is remembered that is known */
+		t->request->detail = S("it has characters that no token has");
 		return FAULT_TOKEN_MALFORMED;
+	}
 	metrics_add(v->miss, 1);
 	return examine_anew(t);
 }

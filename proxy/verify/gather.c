@@ -87,7 +87,7 @@ static json_t *reduce(const json_t *jwk)
 
 	for (size_t i = 0; i < sizeof kept / sizeof *kept; i++) {
 		json_t *member = json_object_get(jwk, kept[i]);
-		if (member && json_object_set(to, kept[i], member) != 0) {
+		if (member && !json_is_null(member) && json_object_set(to, kept[i], member) != 0) {
 			json_decref(to);
 			return NULL;
 		}
@@ -131,6 +131,35 @@ json_t *gather_keys(struct slice jwks, const char **why)
 	json_decref(usable);
 	*why = "the key set has no key that can verify signatures";
 	return NULL;
+}
+
+static void note_unreadable(json_t *to, const json_t *jwk)
+{
+	const char *kid = json_string_value(json_object_get(jwk, "kid")), *why;
+	struct key key;
+
+	if (!kid || !json_is_object(jwk))
+		return;
+	if (key_read(jwk, &key, &why))
+		key_wipe(&key);
+	else if (!key_is_for_others(jwk))
+		json_object_set_new(to, kid, json_string(why));
+}
+
+json_t *gather_unreadable(struct slice jwks)
+{
+	const char *why;
+	json_t *all = keyset_array(jwks, &why), *found = json_object(), *usable = gather_keys(jwks, &why), *jwk;
+	size_t i;
+
+	json_array_foreach(all, i, jwk)
+		note_unreadable(found, jwk);
+	json_array_foreach(usable, i, jwk)
+		if (json_object_get(jwk, "kid"))
+			json_object_del(found, json_string_value(json_object_get(jwk, "kid")));
+	json_decref(usable);
+	json_decref(all);
+	return found;
 }
 
 json_t *gather_merge(const json_t *latest, const json_t *old, json_t **doubtful)

@@ -16,6 +16,10 @@ const char *gather_discovery(struct slice document, struct slice issuer, char *t
 /* The usable keys of a key set, each reduced to the members that matter here: a new array. NULL: *why. */
 json_t *gather_keys(struct slice jwks, const char **why) __attribute__((warn_unused_result));
 
+/* Entries for signatures that name a kid and cannot be used: {kid: why}, a new object. A kid under which a
+ * usable key stands is not among them. */
+json_t *gather_unreadable(struct slice jwks) __attribute__((warn_unused_result));
+
 /* What is in force after a fetch: all of `latest`, and those of `old` that are missing in it for the first
  * time. *doubtful (an array or NULL; replaced) holds these from one fetch to the next. A new array. */
 json_t *gather_merge(const json_t *latest, const json_t *old, json_t **doubtful)

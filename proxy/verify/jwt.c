@@ -14,26 +14,46 @@ static bool is_type_ours(const json_t *header)
 	return slice_same_nocase(type, S("JWT")) || slice_same_nocase(type, S("at+jwt"));
 }
 
-/* A token that brings its own key, or says where to fetch it, is an attack (RFC 8725 section 3.10). */
-static bool is_harmless(const json_t *header)
+/* A token that brings its own key, or says where to fetch it, is an attack (RFC 8725 section 3.10). NULL, or
+ * what is wrong. */
+static const char *find_harm(const json_t *header)
 {
-	static const char *const refused[] = { "jwk", "jku", "x5u", "x5c", "crit", "b64", "zip", "enc" };
+	static const struct { const char *name, *why; } refused[] = {
+		{ "jwk", "its header brings a key (jwk)" }, { "jku", "its header says where to fetch keys (jku)" },
+		{ "x5u", "its header says where to fetch a certificate (x5u)" },
+		{ "x5c", "its header brings a certificate (x5c)" },
+		{ "crit", "its header demands extensions (crit)" }, { "b64", "its header has b64" },
+		{ "zip", "it is compressed (zip)" }, { "enc", "it is encrypted (enc)" },
+	};
 
 	for (size_t i = 0; i < sizeof refused / sizeof *refused; i++)
-		if (json_object_get(header, refused[i]))
-			return false;
-	return true;
+		if (json_object_get(header, refused[i].name))
+			return refused[i].why;
+	return NULL;
+}
+
+static const char *judge_header(const json_t *header, struct slice kid)
+{
+	if (!json_is_object(header))
+		return "its header is no JSON object without doubled members";
+	const char *harm = find_harm(header);
+	if (harm)
+		return harm;
+	if (!is_type_ours(header))
+		return "its typ is neither JWT nor at+jwt";
+	if (json_object_get(header, "kid") && (!kid.len || kid.len > KID_MAX))
+		return "its kid is no string of 1 to 255 bytes";
+	return NULL;
 }
 
 static enum fault read_header(struct slice decoded, struct jwt *to)
 {
 	json_t *header = strict_read(decoded);
-	const json_t *named = json_object_get(header, "kid");
 	struct slice kid = strict_text(header, "kid");
 	enum fault fault = FAULT_NONE;
 
-	if (!json_is_object(header) || !is_harmless(header) || !is_type_ours(header) ||
-	    (named && (!kid.len || kid.len > KID_MAX)))
+	to->why = judge_header(header, kid);
+	if (to->why)
 		fault = FAULT_TOKEN_MALFORMED;
 	else if ((to->alg = alg_named(strict_text(header, "alg"))) == ALG_NONE)
 		fault = FAULT_TOKEN_ALGORITHM;
@@ -63,26 +83,36 @@ bool jwt_is_shaped(struct slice token)
 	       strchr("wxyz0123456789-_", part[0].at[1]);
 }
 
+static enum fault malformed(struct jwt *to, const char *why)
+{
+	to->why = why;
+	return FAULT_TOKEN_MALFORMED;
+}
+
 enum fault jwt_read(struct slice token, const struct claims_plan *plan, const struct jwt_scratch *scratch,
                     struct jwt *to)
 {
 	struct slice part[3];
 	size_t len;
 
-	if (token.len > scratch->size || !split(token, part))
-		return FAULT_TOKEN_MALFORMED;
+	to->why = NULL;
+	if (token.len > scratch->size)
+		return malformed(to, "it is too long");
+	if (!split(token, part))
+		return malformed(to, "it does not have the three parts of a JWT");
 	if (!text_base64url_decode(part[0], scratch->decoded, scratch->size, &len))
-		return FAULT_TOKEN_MALFORMED;
+		return malformed(to, "its header is no canonical base64url");
 	enum fault fault = read_header((struct slice){ scratch->decoded, len }, to);
 	if (fault)
 		return fault;
 	to->signed_part = (struct slice){ token.at, part[0].len + 1 + part[1].len };
 	if (!text_base64url_decode(part[2], to->signature_bytes, sizeof to->signature_bytes, &len))
-		return FAULT_TOKEN_MALFORMED;
+		return malformed(to, "its signature is no canonical base64url, or too long");
 	to->signature = (struct slice){ to->signature_bytes, len };
-	if (!text_base64url_decode(part[1], scratch->decoded, scratch->size, &len) ||
-	    !claims_read((struct slice){ scratch->decoded, len }, plan, scratch->text, scratch->size,
-	                 &to->claims, &to->whose))
-		return FAULT_TOKEN_MALFORMED;
+	if (!text_base64url_decode(part[1], scratch->decoded, scratch->size, &len))
+		return malformed(to, "its claims are no canonical base64url");
+	if (!claims_read((struct slice){ scratch->decoded, len }, plan, scratch->text, scratch->size, &to->claims,
+	                 &to->whose))
+		return malformed(to, to->claims.why);
 	return FAULT_NONE;
 }

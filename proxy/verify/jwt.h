@@ -15,6 +15,7 @@ struct jwt {
 	struct slice signature;   /* into signature_bytes */
 	struct claims claims;     /* its text lies in the scratch */
 	size_t whose;             /* index of the plan's names that hold for its iss; their number: none do */
+	const char *why;          /* of TOKEN_MALFORMED: what is wrong, a sentence part */
 	char kid_bytes[KID_MAX];
 	char signature_bytes[SIGNATURE_MAX];
 };
@@ -33,6 +34,6 @@ bool bearer_is_token(struct slice s);
 /* At a glance: does it have the form of a JWT in compact form? Of others only their issuer knows anything. */
 bool jwt_is_shaped(struct slice token);
 
-/* FAULT_NONE, TOKEN_MALFORMED or TOKEN_ALGORITHM. */
+/* FAULT_NONE, TOKEN_MALFORMED (to->why) or TOKEN_ALGORITHM. */
 enum fault jwt_read(struct slice token, const struct claims_plan *plan, const struct jwt_scratch *scratch,
                     struct jwt *to) __attribute__((warn_unused_result));

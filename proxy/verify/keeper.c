@@ -155,6 +155,7 @@ void verify_keeper_close(struct verify_keeper *k)
 		outbound_close(&s->outbound);
 		json_decref(s->keys);
 		json_decref(s->doubtful);
+		json_decref(s->unreadable);
 		reach_close(s);
 		state_close(s);
 	}

@@ -35,6 +35,8 @@ struct source {
 	uint64_t discovered_ns;      /* 0: before the next fetch, discover */
 
 	json_t *keys, *doubtful; /* in force; of these, missing in the last fetch */
+	json_t *unreadable;      /* held.c: {kid: since when, wall clock}; NULL: none */
+	char skipped[200];       /* which entry cannot be read, and why; empty: none */
 	uint64_t generation, fetched_wall_s, fetched_ns, soft_ns;
 	enum keys_from from;
 	uint64_t hard_ns;                /* monotonic: their end */
@@ -129,3 +131,8 @@ void inquiries_close(struct inquiries *all); /* once nothing is under way */
 /* absent.c: kids that issuers are known not to have */
 bool absent_has(const struct verify_keeper *k, const struct source *s, struct slice kid);
 void absent_learn(struct verify_keeper *k, struct source *s);
+
+/* held.c: which entries of the set that was fetched cannot be read; and `latest`, a new array, with the keys
+ * held under the kids of those. */
+void held_learn(struct source *s, struct slice jwks);
+json_t *held_with(const struct source *s, const json_t *latest);

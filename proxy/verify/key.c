@@ -113,19 +113,37 @@ static bool has_verify(const json_t *ops)
 	return false;
 }
 
+/* NULL also where it is null: some issuers write every member. */
+static const json_t *member(const json_t *jwk, const char *name)
+{
+	const json_t *value = json_object_get(jwk, name);
+
+	return json_is_null(value) ? NULL : value;
+}
+
+bool key_is_for_others(const json_t *jwk)
+{
+	const json_t *use = member(jwk, "use"), *ops = member(jwk, "key_ops");
+
+	return (use && !slice_same(strict_text(jwk, "use"), S("sig"))) || (ops && !has_verify(ops)) ||
+	       member(jwk, "d");
+}
+
 /* What the JWK says of its use (RFC 7517 sections 4.2 to 4.5). */
 static const char *read_use(const json_t *jwk, struct key *to)
 {
-	const json_t *use = json_object_get(jwk, "use"), *ops = json_object_get(jwk, "key_ops");
-	const json_t *alg = json_object_get(jwk, "alg"), *kid = json_object_get(jwk, "kid");
+	const json_t *use = member(jwk, "use"), *ops = member(jwk, "key_ops");
+	const json_t *alg = member(jwk, "alg"), *kid = member(jwk, "kid");
 
+	if (json_object_get(jwk, KEYSET_TWICE))
+		return "it has a member twice";
 	if (use && !slice_same(strict_text(jwk, "use"), S("sig")))
 		return "it is not for signatures";
 	if (ops && !has_verify(ops))
 		return "its key_ops do not allow verifying";
 	if (alg && !(to->only = alg_named(strict_text(jwk, "alg"))))
 		return "its alg is not spoken here";
-	if (json_object_get(jwk, "d"))
+	if (member(jwk, "d"))
 		return "it is a private key, published";
 	if (!kid)
 		return NULL;

@@ -39,6 +39,10 @@ enum alg alg_named(struct slice name);
 
 /* A JWK that can verify signatures; false where it cannot (*why says so) and nothing is to be freed. */
 bool key_read(const json_t *jwk, struct key *to, const char **why) __attribute__((warn_unused_result));
+/* Does it say that it is not for verifying signatures (use, key_ops), or that it is private? */
+bool key_is_for_others(const json_t *jwk);
+/* A member that keyset.h gives to an entry in which some member stands twice. */
+#define KEYSET_TWICE "sallyport: a member twice"
 void key_wipe(struct key *k);
 
 bool key_suits(const struct key *k, enum alg alg);

@@ -24,11 +24,11 @@ struct reply_plan reply_plan_of(const struct config *c, const struct config_issu
 	return p;
 }
 
-static bool keep(json_t *to, const json_t *from, const char *name)
+static bool keep(json_t *to, const json_t *from, struct slice name)
 {
-	json_t *member = json_object_get(from, name);
+	json_t *member = (json_t *)(uintptr_t)claims_member(from, name);
 
-	return !member || json_object_set(to, name, member) == 0;
+	return !member || json_object_set(to, name.at, member) == 0;
 }
 
 /* What of the answer is wanted, a new object; NULL: out of memory. */
@@ -40,13 +40,13 @@ static json_t *reduce(const struct reply_plan *plan, const json_t *from)
 	bool whole = to;
 
 	for (size_t i = 0; whole && i < sizeof kept / sizeof *kept; i++)
-		whole = keep(to, from, kept[i]);
+		whole = keep(to, from, slice_of(kept[i]));
 	for (size_t i = 0; whole && i < plan->wanted.len; i++)
-		whole = keep(to, from, plan->wanted.at[i].at);
+		whole = keep(to, from, plan->wanted.at[i]);
 	if (whole && plan->names.client.len)
-		whole = keep(to, from, plan->names.client.at);
+		whole = keep(to, from, plan->names.client);
 	if (whole && plan->names.tenant.len)
-		whole = keep(to, from, plan->names.tenant.at);
+		whole = keep(to, from, plan->names.tenant);
 	struct slice issuer = plan->issuer->issuer;
 	if (whole && !json_object_get(to, "iss"))
 		whole = json_object_set_new(to, "iss", json_stringn(issuer.at, issuer.len)) == 0;

@@ -26,7 +26,7 @@ enum alg alg_named(struct slice name)
 	for (enum alg a = ALG_NONE + 1; a < ALGS; a++)
 		if (slice_same(name, algs[a].name))
 			return a;
-	return ALG_NONE;
+	return slice_same(name, S("Ed25519")) ? ALG_EDDSA : ALG_NONE; /* as RFC 9864 names it */
 }
 
 bool key_suits(const struct key *k, enum alg alg)

@@ -182,6 +182,8 @@ static bool tell_one(const struct source *s, struct text *t)
 	text_u64(t, s->failures);
 	text_add(t, S(",\"last_failure\":\""));
 	text_json(t, slice_of(s->failure));
+	text_add(t, S("\",\"unreadable_key\":\""));
+	text_json(t, slice_of(s->skipped));
 	text_add(t, !s->reach.needed ? S("\",\"reachable\":null") :
 		s->reach.away_ns ? S("\",\"reachable\":false") : S("\",\"reachable\":true"));
 	text_add(t, S(",\"drill\":"));

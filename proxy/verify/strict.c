@@ -1,4 +1,5 @@
 #include "verify/strict.h"
+#include <stdlib.h>
 
 /* Before the parser recurses: does the nesting stay within the bound? Strings are skipped. */
 static bool is_shallow(struct slice bytes)
@@ -25,13 +26,26 @@ static bool is_shallow(struct slice bytes)
 	return true;
 }
 
-json_t *strict_read(struct slice bytes)
+static json_t *read(struct slice bytes, size_t flags)
 {
 	json_error_t error;
 
 	if (!bytes.len || !is_shallow(bytes))
 		return NULL;
-	return json_loadb(bytes.at, bytes.len, JSON_REJECT_DUPLICATES, &error);
+	char *copy = strict_large_numbers(bytes, &bytes.len);
+	json_t *root = json_loadb(copy ? copy : bytes.at, bytes.len, flags, &error);
+	free(copy);
+	return root;
+}
+
+json_t *strict_read(struct slice bytes)
+{
+	return read(bytes, JSON_REJECT_DUPLICATES);
+}
+
+json_t *strict_read_loosely(struct slice bytes)
+{
+	return read(bytes, 0);
 }
 
 struct slice strict_text(const json_t *object, const char *name)

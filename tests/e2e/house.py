@@ -74,6 +74,7 @@ class Issuer:
         self.peers = []      # who asked for the key set
         self.mode = "normal" # or error (500), hang, empty (no key), garbage
         self.hidden = set()  # keys that are there and not published
+        self.spoilt = {}     # kid: members of its published entry that are changed
         self.add_key("k1")
         self.server = None
         self.start()
@@ -101,7 +102,8 @@ class Issuer:
                 else:
                     issuer.fetches += 1
                     issuer.peers.append(self.client_address[0])
-                    body = {"keys": [{"kty": "RSA", "use": "sig", "alg": "RS256", "kid": k, "n": n, "e": "AQAB"}
+                    body = {"keys": [{"kty": "RSA", "use": "sig", "alg": "RS256", "kid": k, "n": n, "e": "AQAB",
+                                      **issuer.spoilt.get(k, {})}
                                      for k, (_, n) in issuer.keys.items()
                                      if issuer.mode != "empty" and k not in issuer.hidden]}
                 data = b"<html>" if issuer.mode == "garbage" else json.dumps(body).encode()

@@ -219,3 +219,28 @@ def test_revoke_says_what_is_wrong(house):
                           (("revoke", "undo", "jti", "x", "--issuer", "local"), 1)):
         done = command(w, *words)
         assert done.returncode == status and done.stderr and not done.stdout, (words, done)
+
+
+def test_a_key_whose_entry_cannot_be_read_any_more_is_held(house):
+    w = house()
+    w.issuer.add_key("k2")
+    w.issuer.add_key("k3")
+    kept, dropped = w.issuer.token(), w.issuer.token(kid="k2")
+    wait_until(lambda: get(w, dropped)[0] == 200)
+    w.issuer.spoilt["k1"] = {"n": "!", "alg": None, "x5c": None}
+    w.issuer.hidden.add("k2")
+    wait_until(lambda: reason(get(w, dropped)) == (401, "token-key-unknown"), 15)  # one that is gone is gone
+    fetches = w.issuer.fetches
+    wait_until(lambda: w.issuer.fetches > fetches + 2, 15)
+    assert get(w, kept)[0] == 200
+    assert "cannot read key k1: n or e is missing" in command(w, "issuer", "status").stdout
+    assert w.proxy.stderr.count("the entry of its key k1") == 1
+
+
+def test_the_log_says_what_is_wrong_with_a_malformed_token(house):
+    w = house()
+    for token, why in ((w.issuer.token(exp=None), "exp is missing"), (w.issuer.token(aud={"a": 1}), "aud is neither"),
+                       (w.issuer.token(header={"jku": "https://x/"}), "where to fetch keys (jku)"), ("a.b.c", "its header is")):
+        assert reason(get(w, token)) == (401, "token-malformed")
+        wait_until(lambda: any('"sallyport.detail":"' in line and why in line
+                               for line in (w.where / "access.jsonl").read_text().splitlines()))

@@ -232,7 +232,7 @@ static void payloads_that_cannot_be_judged_are_malformed(void **state)
 			"{\"exp\":1,\"sub\":\" a\"}",
 		"{\"exp\":1,\"org_id\":\"a\\u007f\"}", "{\"exp\":1,\"azp\":\"a\\n\"}",
 			"{\"exp\":1,\"scope\":\"a\\tb\"}",
-		"{\"exp\":1,\"scp\":[\"a b\"]}", "{\"exp\":1,\"scp\":[\"a\",\"\"]}", "{\"exp\":1,\"sub\":\"a \"}",
+		"{\"exp\":1,\"scp\":[\"a\\nb\"]}", "{\"exp\":1,\"sub\":\"a \"}",
 			 "{\"exp\":1,\"sub\":\"\xff\"}", "{\"exp\":1,\"nbf\":true}",
 		"{\"exp\":1,\"iat\":[1]}", "\xef\xbb\xbf{\"exp\":1}", "{'exp':1}", "{\"exp\":NaN}",
 		"{\"exp\":1,\"a\":[[[[[[[[[[[[[[[[[[[[1]]]]]]]]]]]]]]]]]]]]}",
@@ -244,8 +244,68 @@ static void payloads_that_cannot_be_judged_are_malformed(void **state)
 		enum fault fault = jwt_read(maker_token(&m, NULL, payloads[i]), &plan, &scratch, &jwt);
 		if (fault != FAULT_TOKEN_MALFORMED)
 			fail_msg("%s was taken for a payload", payloads[i]);
+		assert_non_null(jwt.why);
 	}
 	maker_free(&m);
+}
+
+static void claims_that_nothing_asks_for_may_have_any_shape(void **state)
+{
+	static const struct { const char *payload; enum claim which; const char *text; } table[] = {
+		{ "{\"exp\":1,\"permissions\":[{\"rsid\":\"1\"},\"read\",7]}", CLAIM_PERMISSIONS, "read" },
+		{ "{\"exp\":1,\"permissions\":{\"a\":1}}", CLAIM_PERMISSIONS, "" },
+		{ "{\"exp\":1,\"permissions\":null}", CLAIM_PERMISSIONS, "" },
+		{ "{\"exp\":1,\"scope\":null,\"scp\":\"a\"}", CLAIM_SCOPE, "a" },
+		{ "{\"exp\":1,\"scope\":[\"a b\",\"\",null,\"c\"]}", CLAIM_SCOPE, "a b c" },
+		{ "{\"exp\":1,\"scope\":\" a  b \"}", CLAIM_SCOPE, "a b" },
+		{ "{\"exp\":1,\"scope\":7}", CLAIM_SCOPE, "" },
+		{ "{\"exp\":1,\"sub\":7}", CLAIM_SUBJECT, "7" },
+		{ "{\"exp\":1,\"sub\":null}", CLAIM_SUBJECT, "" },
+		{ "{\"exp\":1,\"sub\":{\"a\":1}}", CLAIM_SUBJECT, "" },
+		{ "{\"exp\":1,\"sub\":18446744073709551616}", CLAIM_SUBJECT, "18446744073709551616" },
+		{ "{\"exp\":1,\"sub\":-9223372036854775809}", CLAIM_SUBJECT, "-9223372036854775809" },
+		{ "{\"exp\":1,\"sub\":9223372036854775807}", CLAIM_SUBJECT, "9223372036854775807" },
+		{ "{\"exp\":1,\"x\":1e400,\"y\":[-1E+999,{\"z\":9223372036854775808}],\"sub\":\"1e400\"}",
+		  CLAIM_SUBJECT, "1e400" },
+		{ "{\"exp\":1,\"x\":\"\\\"99999999999999999999\",\"sub\":\"a\"}", CLAIM_SUBJECT, "a" },
+		{ "{\"exp\":1,\"jti\":5}", CLAIM_ID, "5" },
+	};
+	struct maker m = maker_make(ALG_EDDSA, "k");
+
+	(void)state;
+	for (size_t i = 0; i < sizeof table / sizeof *table; i++) {
+		if (jwt_read(maker_token(&m, NULL, table[i].payload), &plan, &scratch, &jwt) != FAULT_NONE)
+			fail_msg("%s: %s", table[i].payload, jwt.why);
+		struct slice got = claims_get(&jwt.claims, table[i].which);
+		if (got.len && !got.at[got.len - 1])
+			got.len--;
+		if (!slice_same(got, slice_of(table[i].text)))
+			fail_msg("%s: %.*s", table[i].payload, SLICE(got));
+	}
+	maker_free(&m);
+}
+
+static void names_with_dots_lead_down_unless_a_member_has_them(void **state)
+{
+	static const struct { const char *payload, *name, *text; } table[] = {
+		{ "{\"realm_access\":{\"roles\":\"admin\"}}", "realm_access.roles", "admin" },
+		{ "{\"realm_access.roles\":\"own\",\"realm_access\":{\"roles\":\"admin\"}}",
+		  "realm_access.roles", "own" },
+		{ "{\"https://x.example.com/roles\":\"url\"}", "https://x.example.com/roles", "url" },
+		{ "{\"a\":{\"b\":{\"c\":{\"d\":{\"e\":\"deep\"}}}}}", "a.b.c.d.e", "deep" },
+		{ "{\"a\":{\"b\":{\"c\":{\"d\":{\"e\":{\"f\":\"too deep\"}}}}}}", "a.b.c.d.e.f", NULL },
+		{ "{\"a\":{\"b.c\":\"rest\"}}", "a.b.c", "rest" }, { "{\"a\":\"b\"}", "a.b", NULL },
+		{ "{\"a\":[{\"b\":1}]}", "a.b", NULL }, { "{\"a\":{}}", "a.b", NULL }, { "{}", ".", NULL },
+	};
+
+	(void)state;
+	for (size_t i = 0; i < sizeof table / sizeof *table; i++) {
+		json_t *root = json_loads(table[i].payload, 0, NULL);
+		const char *got = json_string_value(claims_member(root, slice_of(table[i].name)));
+		if (!got != !table[i].text || (got && strcmp(got, table[i].text) != 0))
+			fail_msg("%s of %s: %s", table[i].name, table[i].payload, got ? got : "nothing");
+		json_decref(root);
+	}
 }
 
 static void headers_of_attackers_are_refused(void **state)
@@ -370,6 +430,8 @@ int main(void)
 		cmocka_unit_test(an_ecdsa_signature_of_zeros_verifies_nothing),
 		cmocka_unit_test(claims_are_read_in_all_their_spellings),
 		cmocka_unit_test(payloads_that_cannot_be_judged_are_malformed),
+		cmocka_unit_test(claims_that_nothing_asks_for_may_have_any_shape),
+		cmocka_unit_test(names_with_dots_lead_down_unless_a_member_has_them),
 		cmocka_unit_test(headers_of_attackers_are_refused),
 		cmocka_unit_test(claims_that_do_not_fit_the_scratch_are_refused_not_cut),
 		cmocka_unit_test(a_token_longer_than_the_scratch_is_refused),

@@ -149,7 +149,7 @@ static void a_kid_is_a_string_of_at_most_255_bytes(void **state)
 	(void)state;
 	assert_int_equal(with(&nameless, ""), 1);
 	assert_int_equal(with(&nameless, ",\"kid\":7"), -1);
-	assert_int_equal(with(&nameless, ",\"kid\":null"), -1);
+	assert_int_equal(with(&nameless, ",\"kid\":null"), 1);
 	for (int len = KID_MAX; len <= KID_MAX + 1; len++) {
 		snprintf(more, sizeof more, ",\"kid\":\"%0*d\"", len, 0);
 		assert_int_equal(with(&nameless, more), len > KID_MAX ? -1 : 1);
@@ -306,6 +306,79 @@ static void a_missing_key_is_dropped_only_when_it_is_missing_again(void **state)
 	json_decref(one);
 }
 
+/* The JWK of a maker with members before its own. */
+static struct slice with_members(char room[8192], const char *first, const struct maker *m, const char *last)
+{
+	struct slice one = maker_jwks(m, 1);
+	size_t open = slice_find(one, '[') + 2;
+
+	snprintf(room, 8192, "{\"keys\":[%s{%s%.*s]}", last, first, (int)(one.len - open - 2), one.at + open);
+	return slice_of(room);
+}
+
+static void null_members_say_nothing(void **state)
+{
+	static const char *const nulls[] = { "\"alg\":null,", "\"key_ops\":null,", "\"d\":null,",
+		"\"x5c\":null,\"x5t\":null," };
+	char room[8192];
+
+	(void)state;
+	for (size_t i = 0; i < sizeof nulls / sizeof *nulls; i++) {
+		json_t *keys = gather_keys(with_members(room, nulls[i], &ed, ""), &why);
+		if (json_array_size(keys) != 1)
+			fail_msg("%s: %s", room, why);
+		json_decref(keys);
+	}
+}
+
+static void a_member_twice_costs_the_entry_it_stands_in(void **state)
+{
+	static const char *const twice[] = {
+		"{\"kty\":\"OKP\",\"kid\":\"t\",\"kty\":\"RSA\"},",
+		" { \"kid\" : \"t\" , \"x\":{\"a\":[1,2],\"a\":\"},{\"} } , ",
+		"{\"kid\":\"t\",\"a\":\"\\\\\",\"a\":\"\\\"]\"},",
+	};
+	char room[8192];
+
+	(void)state;
+	for (size_t i = 0; i < sizeof twice / sizeof *twice; i++) {
+		struct slice jwks = with_members(room, "", &ed, twice[i]);
+		json_t *keys = gather_keys(jwks, &why), *unreadable = gather_unreadable(jwks);
+		if (json_array_size(keys) != 1 || !gather_has_kid(keys, S("ed")))
+			fail_msg("%s: %s", room, why ? why : "");
+		assert_int_equal(json_object_size(unreadable), 1);
+		assert_string_equal(json_string_value(json_object_get(unreadable, "t")), "it has a member twice");
+		json_decref(keys);
+		json_decref(unreadable);
+	}
+	assert_null(gather_keys(S("{\"keys\":[],\"keys\":[{\"kty\":\"OKP\"}]}"), &why));
+	assert_null(gather_keys(S("{\"keys\":[{\"a\":1,\"a\":2}"), &why));
+}
+
+static void an_entry_that_cannot_be_read_is_told_unless_it_is_for_something_else(void **state)
+{
+	static const struct { const char *entry, *why; } table[] = {
+		{ "{\"kty\":\"OKP\",\"crv\":\"Ed25519\",\"kid\":\"x\",\"x\":\"short\"},",
+		  "x is not 32 bytes of base64url" },
+		{ "{\"kty\":\"AKP\",\"alg\":\"ML-DSA-44\",\"kid\":\"x\"},", "its alg is not spoken here" },
+		{ "{\"kty\":\"RSA\",\"kid\":\"x\",\"use\":\"enc\"},", NULL },
+		{ "{\"kty\":\"RSA\",\"kid\":\"x\",\"key_ops\":[\"sign\"]},", NULL },
+		{ "{\"kty\":\"RSA\",\"kid\":\"x\",\"d\":\"AQ\"},", NULL },
+		{ "{\"kty\":\"AKP\",\"kid\":\"ed\"},", NULL }, { "{\"kty\":\"AKP\"},", NULL }, { "7,", NULL },
+	};
+	char room[8192];
+
+	(void)state;
+	for (size_t i = 0; i < sizeof table / sizeof *table; i++) {
+		json_t *found = gather_unreadable(with_members(room, "", &ed, table[i].entry));
+		const char *told = json_string_value(json_object_get(found, "x"));
+		if (!told != !table[i].why || (told && strcmp(told, table[i].why) != 0))
+			fail_msg("%s: %s", table[i].entry, told ? told : "nothing");
+		assert_int_equal(json_object_size(found), told != NULL);
+		json_decref(found);
+	}
+}
+
 static int open_keys(void **state)
 {
 	(void)state;
@@ -328,6 +401,9 @@ static int close_keys(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(null_members_say_nothing),
+		cmocka_unit_test(a_member_twice_costs_the_entry_it_stands_in),
+		cmocka_unit_test(an_entry_that_cannot_be_read_is_told_unless_it_is_for_something_else),
 		cmocka_unit_test(keys_of_every_kind_are_read),
 		cmocka_unit_test(a_key_that_says_its_algorithm_verifies_no_other),
 		cmocka_unit_test(keys_for_other_uses_are_skipped),
