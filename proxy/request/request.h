@@ -23,8 +23,7 @@ enum pace {
 struct visitor {
 	struct in6_addr peer;         /* who connected (or the PROXY header says so); IPv4 mapped */
 	uint16_t peer_port, local_port;
-	bool tls, resumed, http2;
-	bool expected_tls;            /* plain HTTP came where TLS is spoken: all it gets is told so */
+	bool tls, resumed, http2, expected_tls; /* the last: plain HTTP came where TLS is spoken */
 	struct slice listener;        /* its address as configured */
 	struct slice server_name;     /* SNI, lower case; empty where none */
 	uint64_t policy; /* hash of listener, SNI policy and client CA: a Host under another one gets 421 */
