@@ -38,7 +38,7 @@ uid_t admin_uid(const struct admin_ask *ask); /* who asks */
 struct probes;
 
 struct probes_world {
-	bool (*is_ready)(void *with);   /* for new traffic */
+	const char *(*unready)(void *with); /* why no new traffic should come; NULL: it may */
 	bool (*is_started)(void *with); /* has ever been ready */
 	void *with;
 };

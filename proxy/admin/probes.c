@@ -60,6 +60,15 @@ static void expose(struct little_ask *ask)
 	free(e.at);
 }
 
+static void say_ready(struct little_ask *ask, const char *why_not)
+{
+	char line[200];
+	struct text t = TEXT(line);
+
+	text_printf(&t, why_not ? "not ready: %s\n" : "ready\n", why_not);
+	say(ask, why_not ? 503 : 200, text_slice(&t));
+}
+
 static void on_ask(void *with, struct little_ask *ask)
 {
 	struct probes *p = with;
@@ -70,7 +79,7 @@ static void on_ask(void *with, struct little_ask *ask)
 	else if (slice_same(ask->path, S("/livez")))
 		say(ask, 200, S("alive\n"));
 	else if (slice_same(ask->path, S("/readyz")))
-		w->is_ready(w->with) ? say(ask, 200, S("ready\n")) : say(ask, 503, S("not ready\n"));
+		say_ready(ask, w->unready(w->with));
 	else if (slice_same(ask->path, S("/startupz")))
 		w->is_started(w->with) ? say(ask, 200, S("started\n")) : say(ask, 503, S("starting\n"));
 	else if (slice_same(ask->path, S("/metrics")))

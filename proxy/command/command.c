@@ -14,7 +14,7 @@ static const struct command {
 	{ "check", "check -c FILE          say whether a configuration would be accepted", command_check },
 	{ "dev", "dev                    a whole local Sallyport for trying it out, without a file", dev_main },
 	{ "reload", "reload                 have the running one read its configuration again", command_reload },
-	{ "status", "status                 what the running Sallyport is doing", command_status },
+	{ "status", "status                 what is wrong, and what it is doing", command_status },
 	{ "issuer", "issuer status          its issuers: how old their keys are, what failed\n"
 		"  issuer drill NAME KIND pretend for a while that one is away", command_issuer },
 	{ "limits", "limits                 the busiest keys of its limits and what is left to them\n"

@@ -8,7 +8,6 @@
 #include <stdlib.h>
 #include <unistd.h>
 
-#define STATUS_S 10u
 #define RELOAD_S 3700u /* earlier generations may drain for an hour first */
 #define DEFAULT_SOCKET "/run/sallyport/admin.sock"
 
@@ -17,11 +16,6 @@ static const char reload_usage[] =
 	"Has the running Sallyport read its configuration again, and waits for the outcome. A configuration\n"
 	"that is refused changes nothing. -s: its admin socket; -c: the configuration that names the socket.\n"
 	"Exit status: 0 in force, 1 failure, 2 usage, 3 none is running, 78 the configuration is refused.\n";
-
-static const char status_usage[] =
-	"usage: sallyport status [-s SOCKET | -c FILE] [-o text|json]\n"
-	"What the running Sallyport is doing. -s: its admin socket; -c: the configuration that names it.\n"
-	"Exit status: 0 ok, 1 failure, 2 usage, 3 none is running, 78 FILE cannot be read.\n";
 
 static const char version_usage[] =
 	"usage: sallyport version [-o text|json]\n"
@@ -110,86 +104,6 @@ int command_reload(int argc, char **argv)
 		fprintf(stderr, "%ssallyport: the reload was refused and nothing has changed\n", text ? text : "");
 	json_decref(told);
 	return status;
-}
-
-static void print_process(const char *name, const json_t *p)
-{
-	printf("  %-10s pid %-8lld generation %-4lld %-9s up %lld s\n", name, talk_number(p, "pid"),
-		talk_number(p, "generation"), talk_word(p, "state"), talk_number(p, "up_s"));
-}
-
-static void print_redis(const json_t *redis)
-{
-	const json_t *servers = json_object_get(redis, "servers");
-	size_t i;
-	json_t *one;
-
-	if (!json_is_object(redis))
-		return;
-	printf("redis, %s: a fleet of %lld%s\n", talk_word(redis, "mode"), talk_number(redis, "fleet"),
-		json_array_size(servers) ? "" : "; no master is known");
-	json_array_foreach((json_t *)(uintptr_t)servers, i, one) {
-		const char *state = talk_word(one, "state");
-		bool well = strcmp(state, "up") == 0;
-		printf("  %s %s%s%s", talk_word(one, "server"), colour(well ? "\033[32m" : "\033[31m"), state,
-			colour("\033[0m"));
-		if (json_is_string(json_object_get(one, "reason")))
-			printf(" (%s)", talk_word(one, "reason"));
-		printf(", used by %lld of %lld processes\n", talk_number(one, "used_by"),
-			talk_number(one, "used_by") + talk_number(one, "unused_by"));
-	}
-}
-
-static void print_status(const json_t *told)
-{
-	const char *state = talk_word(told, "state");
-	bool well = strcmp(state, "serving") == 0;
-	const json_t *last = json_object_get(told, "last_reload"), *workers = json_object_get(told, "workers");
-	size_t i;
-	json_t *one;
-
-	printf("sallyport %s, environment %s, %s%s%s for %lld s, generation %lld, %lld restarts\n",
-		talk_word(told, "version"), talk_word(told, "environment"), colour(well ? "\033[32m" : "\033[33m"),
-		state, colour("\033[0m"), talk_number(told, "up_s"), talk_number(told, "generation"),
-		talk_number(told, "restarts"));
-	printf("configuration %s\n", talk_word(told, "config"));
-	json_array_foreach(workers, i, one) {
-		char name[32];
-		snprintf(name, sizeof name, "worker %lld", talk_number(one, "slot"));
-		print_process(name, one);
-	}
-	print_process("keeper", json_object_get(told, "keeper"));
-	print_process("writer", json_object_get(told, "writer"));
-	talk_print_issuers(json_object_get(told, "issuers"), NULL);
-	print_redis(json_object_get(told, "redis"));
-	json_array_foreach(json_object_get(told, "barred"), i, one)
-		printf("barred %s for %lld s: in flight in two crashes\n", talk_word(one, "address"),
-			talk_number(one, "for_s"));
-	if (json_is_object(last))
-		printf("last reload %s: %s", json_is_true(json_object_get(last, "applied")) ? "applied" : "refused",
-			talk_word(last, "text"));
-	if (json_is_true(json_object_get(told, "reloading")))
-		puts("a reload is under way");
-}
-
-int command_status(int argc, char **argv)
-{
-	struct options o;
-	int done = options_read(argc, argv, "cso", status_usage, &o);
-
-	if (done < 0)
-		done = options_words(&o, 0, 0, status_usage);
-	if (done >= 0)
-		return done;
-	json_t *told = talk_ask(&o, S("status"), STATUS_S, &done);
-	if (!told)
-		return done;
-	if (o.json)
-		talk_print_json(told);
-	else
-		print_status(told);
-	json_decref(told);
-	return EXIT_OK;
 }
 
 int command_version(int argc, char **argv)

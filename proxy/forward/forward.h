@@ -5,6 +5,7 @@
  * and latency. FORWARD sends the head (and what of the body is at hand) and waits for the response head;
  * RESPOND pumps. */
 #pragma once
+#include "base/text.h"
 #include "http/http.h"
 #include "tls/tls.h"
 
@@ -82,3 +83,8 @@ void forward_keeper_close(struct forward_keeper *k);
 uint64_t forward_keeper_tick(struct forward_keeper *k); /* when next, ns monotonic */
 /* A worker has ejected it since it refused. */
 void forward_keeper_refused(struct forward_keeper *k, struct slice upstream, struct slice endpoint);
+/* usable: endpoints against which nothing is known. False: there is no i-th upstream. */
+struct forward_health { struct slice id; size_t endpoints, usable; };
+bool forward_keeper_upstream(const struct forward_keeper *k, size_t i, struct forward_health *to);
+bool forward_keeper_is_cut_off(const struct forward_keeper *k); /* no endpoint of any upstream is usable */
+void forward_keeper_tell(const struct forward_keeper *k, struct text *to); /* a JSON list of upstreams */

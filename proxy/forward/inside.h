@@ -20,6 +20,7 @@ struct endpoint {
 	uint64_t ejected_ns, ejected_until_ns, returned_ns;
 	bool refuses;                   /* its last connection was refused */
 	bool refused;                   /* that is what it was ejected for */
+	uint32_t series_ejected;
 	bool eligible;                  /* as the choice in hand found it */
 	char host[300];                 /* Host field of the endpoint itself; name to verify */
 };

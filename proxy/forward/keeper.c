@@ -252,6 +252,8 @@ struct forward_keeper *forward_keeper_open(const struct config *c, struct forwar
 		len += c->root.upstreams[u].endpoints.len;
 	check(k && (k->watched = calloc(len + 1, sizeof *k->watched)));
 	k->published = p;
+	k->upstreams = c->root.upstreams;
+	k->upstreams_len = c->root.upstreams_len;
 	k->world = w;
 	for (size_t u = 0; u < c->root.upstreams_len; u++)
 		for (size_t i = 0; i < c->root.upstreams[u].endpoints.len; i++) {

@@ -30,6 +30,8 @@ struct forward_keeper {
 	struct forward_world world;
 	struct watched *watched;
 	size_t len;
+	const struct config_upstream *upstreams;
+	size_t upstreams_len;
 };
 
 uint64_t watched_now(const struct watched *e);

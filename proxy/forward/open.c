@@ -33,6 +33,7 @@ static void open_endpoint(struct upstream *u, struct endpoint *e, struct slice t
 	list_init(&e->idle);
 	check(endpoint_parse(text, &e->url)); /* config/ has checked it */
 	e->published = RECORDS;
+	e->series_ejected = metrics_series(METRIC_endpoint_ejected, u->config->id, text, S(""), S(""));
 	name_host(e);
 }
 
@@ -117,6 +118,11 @@ void forward_close(struct forward *f)
 	free(f);
 }
 
+static bool is_out(struct endpoint *e, uint64_t now_ns)
+{
+	return (e->refused || e->ejected_until_ns > now_ns) && !endpoint_is_eligible(e);
+}
+
 void forward_tick(struct forward *f)
 {
 	for (size_t i = 0; i < f->upstreams_len; i++) {
@@ -126,6 +132,7 @@ void forward_tick(struct forward *f)
 		for (size_t k = 0; k < u->endpoints_len; k++) {
 			struct endpoint *e = &u->endpoints[k];
 			links_age(e);
+			metrics_set(e->series_ejected, is_out(e, f->loop->now_ns));
 			e->latency_ns -= e->latency_ns / 32; /* an endpoint that is not asked is forgiven */
 		}
 	}

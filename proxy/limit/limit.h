@@ -112,6 +112,9 @@ void limits_watch(struct limits *l, struct limit_hot *hot);
  * that is known and no secret. False: out of memory or room. */
 bool limits_tell(const struct limits *l, const struct limit_hot *const *hot, size_t hot_len, bool show,
                  uint64_t now_ns, struct text *to);
+/* Which limits have refused lately, and how often (halved every 10 s, the busiest keys only): a JSON list. */
+bool limits_tell_refusing(const struct limits *l, const struct limit_hot *const *hot, size_t hot_len,
+                          uint64_t now_ns, struct text *to);
 /* ---- the stations ---- */
 /* GO_ON, ANSWER with FAULT_LIMITED and r->refusal, or WAIT for Redis, or for a body that a key needs (then
  * limit_patience is 0 and there is nothing to undo). Early takes the route's limits whose key needs no token;

@@ -13,6 +13,8 @@
 #define COUNT_NS (1 * NS_PER_S)     /* between two looks at how full the table of limits is */
 #define FAREWELL_NS (1 * NS_PER_S)  /* for the last answers to be taken */
 
+enum { READY_SERVING, READY_UPSTREAMS }; /* the words of status.ready */
+
 /* ---- what workers see ---- */
 
 static void renew_tickets(struct keeper *k, bool at_open)
@@ -145,11 +147,14 @@ static void on_rung(evutil_socket_t fd, short what, void *with)
 	shared_hush((int)fd); /* the turn that follows looks at everything */
 }
 
-static bool is_ready(void *with)
+static const char *unready(void *with)
 {
 	const struct keeper *k = with;
 
-	return atomic_load(&k->shared->head->phase) == PHASE_SERVING;
+	if (atomic_load(&k->shared->head->phase) != PHASE_SERVING)
+		return "it is not serving";
+	bool ask = k->config->root.status.ready == READY_UPSTREAMS && k->forward;
+	return ask && forward_keeper_is_cut_off(k->forward) ? "no endpoint of any upstream can be used" : NULL;
 }
 
 static bool is_started(void *with)
@@ -188,7 +193,7 @@ static bool listen_to(struct keeper *k, struct event **event, int fd)
 
 static bool open_doors(struct keeper *k)
 {
-	const struct probes_world probes = { is_ready, is_started, k };
+	const struct probes_world probes = { unready, is_started, k };
 	const struct admin_world admin = { k->post->started_by, keeper_on_ask, keeper_on_gone, k };
 
 	if (k->post->status_fd >= 0 && !(k->probes = probes_open(k->loop, k->post->status_fd, &probes)))

@@ -81,6 +81,11 @@ bool keeper_on_revoke_ask(struct keeper *k, struct admin_ask *ask, struct slice 
 /* Answers those whose workers have all confirmed, or have had their time; all of them where this ends. */
 void keeper_confirm(struct keeper *k, bool ending);
 void keeper_unconfirm(struct keeper *k, const struct admin_ask *ask); /* it is gone */
+void keeper_answer_status(struct keeper *k, struct admin_ask *ask);
+/* Parts of answers: "name":"value"; the outcome of the last reload, false where there was none. */
+void keeper_tell_text(struct text *t, const char *name, struct slice value);
+bool keeper_read_outcome(const struct shared *s, struct outcome *to);
+void keeper_tell_outcome(struct text *t, const struct outcome *o);
 void keeper_on_gone(void *with, struct admin_ask *ask);
 /* Answers those whose reload is over; all of them where this keeper ends. */
 void keeper_answer_waiting(struct keeper *k, bool ending);

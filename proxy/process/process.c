@@ -41,6 +41,8 @@ static int read_first(struct supervisor *s, int *status)
 	if (text)
 		fputs(text, stderr);
 	free(text);
+	if (sealed < 0)
+		log_error("the configuration %s is refused; nothing is started", s->plan.path);
 	return sealed;
 }
 

@@ -25,6 +25,7 @@ enum role { ROLE_NONE, ROLE_SUPERVISOR, ROLE_WRITER, ROLE_KEEPER, ROLE_WORKER };
 enum seat_state { SEAT_FREE, SEAT_STARTING, SEAT_LOADED, SEAT_SERVING, SEAT_DRAINING, SEAT_DRAINED };
 /* ... and what the supervisor wants of it: never takes an order back. */
 enum order { ORDER_WAIT, ORDER_SERVE, ORDER_DRAIN, ORDER_STOP };
+enum cause { CAUSE_START, CAUSE_COMMAND, CAUSE_SIGNAL }; /* of a configuration */
 enum phase { PHASE_STARTING, PHASE_SERVING, PHASE_LEAVING, PHASE_DRAINING };
 
 struct seat {
@@ -48,6 +49,8 @@ struct shared_head {
 	_Atomic uint32_t phase, generation, workers;
 	_Atomic uint32_t reload_running;
 	_Atomic uint64_t started_wall_ns;
+	_Atomic uint64_t asked_by;        /* enum cause << 32 | user id: of the last reload asked for */
+	_Atomic uint64_t in_force_by, in_force_ns; /* likewise of what is in force; since when, wall clock */
 	_Atomic uint64_t reloads_asked;   /* counted up by the keeper; the supervisor takes them */
 	_Atomic uint64_t reloads_done;    /* number of the last outcome, at outcomes[number % 2] */
 	_Atomic uint64_t restarts;

@@ -41,12 +41,16 @@ static void reopen_logs(struct supervisor *s)
 	crew_end_by(&s->crew, ROLE_WRITER, clock_ns() + WRITER_NS);
 }
 
-static void hang_up(struct supervisor *s)
+static void hang_up(struct supervisor *s, uint32_t user)
 {
-	if (s->options->hangup_ends)
+	uint64_t by = (uint64_t)CAUSE_SIGNAL << 32 | user;
+
+	if (s->options->hangup_ends) {
 		leave_begin(s, true);
-	else
-		atomic_fetch_add(&s->shared.head->reloads_asked, 1);
+		return;
+	}
+	atomic_store(&s->shared.head->asked_by, by);
+	atomic_fetch_add(&s->shared.head->reloads_asked, 1);
 }
 
 static void take_signals(struct supervisor *s)
@@ -57,7 +61,7 @@ static void take_signals(struct supervisor *s)
 		switch (one.ssi_signo) {
 		case SIGTERM: leave_begin(s, false); break;
 		case SIGINT: leave_begin(s, true); break;
-		case SIGHUP: hang_up(s); break;
+		case SIGHUP: hang_up(s, one.ssi_uid); break;
 		case SIGUSR1: reopen_logs(s); break;
 		}
 	}
@@ -148,6 +152,7 @@ int supervisor_run(struct supervisor *s, struct generation *first)
 		s->crew.beat_ns = BEAT_NS;
 	s->watchdog_ns = notify_watchdog_ns();
 	atomic_store(&s->shared.head->started_wall_ns, clock_wall_ns());
+	s->asked_by = (uint64_t)CAUSE_START << 32 | getuid();
 	if (!turnover_first(s, first, &text)) {
 		log_error("%s", text ? text : "out of memory");
 		kill_all(s);

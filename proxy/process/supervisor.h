@@ -35,6 +35,7 @@ struct supervisor {
 	struct reload *reading;
 	struct generation *next, *old;
 	uint64_t stage_until_ns, asked; /* asked: reloads that the one under way answers */
+	uint64_t asked_by;              /* and who asked, as in struct shared_head */
 	bool waiting_said;
 
 	enum leave leave;

@@ -108,6 +108,7 @@ static void begin(struct supervisor *s)
 	}
 	s->waiting_said = false;
 	s->asked = asked;
+	s->asked_by = atomic_load(&s->shared.head->asked_by);
 	atomic_store(&s->shared.head->reload_running, 1);
 	notify_reloading();
 	s->reading = reload_begin(&s->plan);
@@ -278,6 +279,8 @@ static void step_serving(struct supervisor *s, uint64_t now_ns)
 	atomic_store(&s->shared.head->generation, s->next->number);
 	atomic_store(&s->shared.head->workers, s->next->workers);
 	atomic_store(&s->shared.head->phase, PHASE_SERVING);
+	atomic_store(&s->shared.head->in_force_by, s->asked_by);
+	atomic_store(&s->shared.head->in_force_ns, clock_wall_ns());
 	metrics_set(metrics_series(METRIC_generation, S(""), S(""), S(""), S("")), s->next->number);
 	if (s->old) {
 		tell_gone(s);

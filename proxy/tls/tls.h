@@ -82,6 +82,11 @@ void tls_client_close(struct tls_client *c);
  * The name's last session is offered. False: no name, or out of memory; the caller closes the wire. */
 bool tls_connect(struct wire *w, struct tls_client *c, struct slice name);
 
+/* ---- files ---- */
+/* The end of what is in it, seconds since 1970: of a chain the first certificate's that ends; of authorities,
+ * any of which may be the one that is needed, the last one's. False: no certificate can be read. */
+bool tls_file_ends(struct bundle *b, struct slice path, bool authorities, int64_t *end_s);
+
 /* ---- both ---- */
 enum tls_step { TLS_WAIT, TLS_READY, TLS_FAILED };
 /* After TLS_FAILED the wire itself has not failed: an alert is out or queued, and wire_shut lets it arrive.

@@ -49,7 +49,13 @@ static void on_gone(void *with, struct admin_ask *ask)
 		later = NULL;
 }
 
-static bool is_ready(void *with)
+static const char *unready(void *with)
+{
+	(void)with;
+	return ready ? NULL : "it is not serving";
+}
+
+static bool is_started(void *with)
 {
 	(void)with;
 	return ready;
@@ -58,7 +64,7 @@ static bool is_ready(void *with)
 _Noreturn static void serve(int admin_fd, int status_fd)
 {
 	const struct admin_world world = { getuid(), on_ask, on_gone, NULL };
-	const struct probes_world probes = { is_ready, is_ready, NULL };
+	const struct probes_world probes = { unready, is_started, NULL };
 	struct loop *l = loop_open();
 	struct admin *a = admin_open(l, admin_fd, &world);
 	struct probes *p = probes_open(l, status_fd, &probes);
