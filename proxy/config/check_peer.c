@@ -55,6 +55,22 @@ static void check_egress(struct check *k, const struct config_issuer *i)
 	}
 }
 
+/* What an issuer says of an opaque token need not name an audience (RFC 7662 section 2.2), and userinfo never
+ * does: audiences, which must be written, would promise what nobody looks at. */
+static void check_audience_missing(struct check *k, const struct config_issuer *i)
+{
+	if (load_is_broken(k->load, &i->audience_missing) || i->audience_missing)
+		return;
+	if (i->opaque->by)
+		COMPLAIN(k, &i->audience_missing, i,
+		         "userinfo names no audience, so none of these tokens could pass; where they may be for "
+		         "anybody, say audience_missing: accept");
+	else if (!load_is_written(k->load, &i->audience_missing))
+		COMPLAIN(k, &i->audience_missing, i,
+		         "an opaque token may come without an audience, and audiences could not be held against it: "
+		         "say audience_missing: accept, or refuse where the issuer always names one");
+}
+
 static void check_issuer(struct check *k, struct config_issuer *i)
 {
 	struct parse_with w = { k->load->keep, k->load->bundle, k->load->directory };
@@ -69,6 +85,7 @@ static void check_issuer(struct check *k, struct config_issuer *i)
 	if (i->opaque) {
 		check_issuer_url(k, &i->opaque->endpoint, i);
 		check_opaque(k, i->opaque);
+		check_audience_missing(k, i);
 	}
 	check_egress(k, i);
 	if (!i->jwks.at)

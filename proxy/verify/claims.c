@@ -72,6 +72,24 @@ static bool read_name(const json_t *root, struct slice name, enum claim which, s
 	return !json_is_string(member) || strict_is_plain(value);
 }
 
+/* Whom the token is bound to (RFC 7800 section 3, RFC 8705 section 3.1). Members that nobody knows are
+ * ignored, as the RFC says; those that stand for a proof that is not asked for here bind it for good. */
+static void read_binding(const json_t *root, struct text *t, struct claims *c)
+{
+	static const char *const others[] = { "jwk", "jwe", "kid", "jku", "jkt" };
+	const json_t *cnf = json_object_get(root, "cnf");
+	struct slice thumbprint = strict_text(cnf, "x5t#S256");
+
+	if (!cnf || json_is_null(cnf))
+		return;
+	for (size_t i = 0; i < sizeof others / sizeof *others; i++)
+		if (json_object_get(cnf, others[i]))
+			thumbprint.len = 0;
+	begin(c, CLAIM_BINDING, t);
+	text_add(t, thumbprint.len ? thumbprint : S("?"));
+	end(c, CLAIM_BINDING, t);
+}
+
 /* A string, or those of an array that are strings: each with a NUL behind it, which no JSON string here can
  * hold. */
 static void read_list(const json_t *value, enum claim which, struct text *t, struct claims *c)
@@ -91,6 +109,8 @@ static void read_list(const json_t *value, enum claim which, struct text *t, str
 			text_add(t, (struct slice){ json_string_value(item), json_string_length(item) });
 			text_char(t, '\0');
 		}
+	if (json_is_array(value) && json_array_size(value) == 0)
+		text_char(t, '\0'); /* it is there */
 	end(c, which, t);
 }
 
@@ -221,6 +241,7 @@ static bool read_all(const json_t *root, const struct claims_names *names, bool 
 		return refuse(c, "the claims are no JSON object without doubled members");
 	if (!read_times(root, may_last, c) || !read_names(root, names, t, c))
 		return false;
+	read_binding(root, t, c);
 	if (!read_audience(root, t, c))
 		return refuse(c, "aud is neither a string nor a list of strings");
 	if (!read_scope(root, t, c))

@@ -12,7 +12,8 @@ enum claim {
 	CLAIM_SCOPE,       /* scope, or scp; words separated by single spaces */
 	CLAIM_ID,          /* jti */
 	CLAIM_SESSION,     /* sid */
-	CLAIM_AUDIENCE,    /* a list */
+	CLAIM_BINDING,     /* cnf (RFC 7800): its x5t#S256; "?" where something else is to be proven */
+	CLAIM_AUDIENCE,    /* a list; an item that is empty where the token says that there is none */
 	CLAIM_PERMISSIONS, /* a list */
 	CLAIM_WANTED,      /* a list: the first of those that routes have conditions for */
 	CLAIMS = CLAIM_WANTED + 16

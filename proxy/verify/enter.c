@@ -107,7 +107,7 @@ static enum fault examine_anew(struct trial *t)
 	if (jwt->whose == t->gate->len)
 		return FAULT_TOKEN_ISSUER;
 	trial_take_issuer(t, t->gate->issuer[jwt->whose]);
-	fault = judge_claims(v, t->gate, t->issuer, &jwt->claims, false, t->wall_s);
+	fault = judge_claims(t, &jwt->claims, false);
 	return fault ? fault : check_signature(t, jwt);
 }
 
@@ -122,7 +122,7 @@ static const struct claims *recall(struct trial *t, struct issuer *issuer)
 static enum fault examine_known(struct trial *t, const struct claims *known)
 {
 	metrics_add(t->verify->hit, 1);
-	enum fault fault = judge_claims(t->verify, t->gate, t->issuer, known, false, t->wall_s);
+	enum fault fault = judge_claims(t, known, false);
 	if (fault)
 		return fault;
 	t->claims = known;

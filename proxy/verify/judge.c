@@ -1,4 +1,5 @@
-#include "verify/worker.h"
+#include "verify/trial.h"
+#include "base/text.h"
 
 /* exp, nbf, iat with the skew forgiven on each (RFC 7519 section 4.1). */
 static enum fault judge_time(const struct claims *c, uint64_t wall_s, uint64_t skew_s)
@@ -46,22 +47,53 @@ static bool has_all(const struct config_texts *wanted, const struct claims *c, e
 	return true;
 }
 
-enum fault judge_claims(const struct verify *v, const struct gate *g, const struct issuer *i,
-                        const struct claims *c, bool is_said, uint64_t wall_s)
+/* A token that names no audience was made for the client that it names, where the issuer's tokens are like
+ * that; one that the issuer vouches for when asked is for whoever may ask. */
+static bool is_meant_for_us(const struct trial *t, const struct claims *c, bool is_said)
 {
-	bool any_audience = is_said && !claims_get(c, CLAIM_AUDIENCE).len && !g->rule->audiences.len;
-	const struct config_issuer *issuer = i->config;
+	const struct config_texts *routes = &t->gate->rule->audiences;
+	const struct config_issuer *issuer = t->issuer->config;
+	struct slice client = claims_get(c, CLAIM_CLIENT);
+
+	if (claims_get(c, CLAIM_AUDIENCE).len)
+		return is_for_us(routes, &issuer->audiences, c);
+	if (!issuer->audience_missing)
+		return false;
+	if (client.len && is_one_of(&issuer->audiences, client) && (!routes->len || is_one_of(routes, client)))
+		return true;
+	return is_said && !routes->len;
+}
+
+/* Is the token that of a key whose owner is on the line? (RFC 8705 section 3) Whoever is asked about came
+ * over another proxy's connection. */
+static bool is_proven(const struct request *r, const struct claims *c)
+{
+	char room[64];
+	struct text t = TEXT(room);
+	struct slice binding = claims_get(c, CLAIM_BINDING), thumbprint = r->visitor->thumbprint;
+
+	if (!binding.len)
+		return true;
+	if (r->asker || !thumbprint.len)
+		return false;
+	text_base64url(&t, thumbprint.at, thumbprint.len);
+	return slice_same(text_slice(&t), binding); /* neither is a secret */
+}
+
+enum fault judge_claims(const struct trial *t, const struct claims *c, bool is_said)
+{
+	const struct config_issuer *issuer = t->issuer->config;
 
 	if (!slice_same(claims_get(c, CLAIM_ISSUER), issuer->issuer))
 		return FAULT_TOKEN_ISSUER;
-	enum fault fault = judge_time(c, wall_s, v->config->root.verification.skew / NS_PER_S);
+	enum fault fault = judge_time(c, t->wall_s, t->verify->config->root.verification.skew / NS_PER_S);
 	if (fault)
 		return fault;
-	if (!any_audience && !is_for_us(&g->rule->audiences, &issuer->audiences, c))
+	if (!is_meant_for_us(t, c, is_said))
 		return FAULT_TOKEN_AUDIENCE;
 	if (issuer->azp.len && !is_one_of(&issuer->azp, claims_get(c, CLAIM_PARTY)))
 		return FAULT_TOKEN_AUDIENCE;
-	return FAULT_NONE;
+	return is_proven(t->request, c) ? FAULT_NONE : FAULT_TOKEN_BOUND;
 }
 
 enum fault judge_rights(const struct gate *g, const struct claims *c)

@@ -66,7 +66,7 @@ static enum fault judge(struct trial *t)
 
 	if (!claims)
 		return FAULT_TOKEN_UNASKED;
-	enum fault fault = judge_claims(t->verify, t->gate, t->issuer, claims, true, t->wall_s);
+	enum fault fault = judge_claims(t, claims, true);
 	if (fault)
 		return fault;
 	t->claims = claims;

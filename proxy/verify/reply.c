@@ -35,7 +35,7 @@ static bool keep(json_t *to, const json_t *from, struct slice name)
 static json_t *reduce(const struct reply_plan *plan, const json_t *from)
 {
 	static const char *const kept[] = { "iss", "sub", "aud", "exp", "nbf", "iat", "azp", "client_id", "scope",
-		"scp", "permissions", "jti", "sid" };
+		"scp", "permissions", "jti", "sid", "cnf" };
 	json_t *to = json_object();
 	bool whole = to;
 

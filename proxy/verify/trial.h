@@ -26,6 +26,10 @@ struct waiter *trial_waiter(struct trial *t);
 /* Has it waited long enough? */
 bool trial_is_late(const struct trial *t);
 
+/* judge.c: what can be said before any signature is checked, of the issuer's token: a fault that holds
+ * whoever signed. is_said: the issuer itself said so when asked. */
+enum fault judge_claims(const struct trial *t, const struct claims *c, bool is_said);
+
 /* opaque_enter.c: tokens that only their issuer can read */
 enum fault opaque_examine(struct trial *t);
 /* True: parked until something is said of the token. */

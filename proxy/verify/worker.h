@@ -86,10 +86,6 @@ void gates_close(struct verify *v);
 /* By its name in the configuration; NULL: there is none. */
 struct issuer *gate_issuer(const struct verify *v, struct slice name);
 
-/* What can be said before any signature is checked: a fault that holds whoever signed. is_said: the issuer
- * itself said so when asked, so that an audience may be wanting. */
-enum fault judge_claims(const struct verify *v, const struct gate *g, const struct issuer *i,
-                        const struct claims *c, bool is_said, uint64_t wall_s);
 /* judge_revoked.c: remembers in r, where it may become a tunnel, what to look for again. */
 bool judge_revoked(const struct verify *v, const struct issuer *i, const struct claims *c, struct slice kid,
                    struct request *r, uint64_t wall_s);

@@ -1,13 +1,14 @@
 """What client certificates decide: which hosts ask for them, which routes demand them."""
-import json, shutil, socket, ssl, tempfile
+import base64, hashlib, json, shutil, socket, ssl, tempfile
 import pytest
-from house import connect, exchange, free_port, header, must, tls_context
+from house import connect, exchange, free_port, header, must, tls_context, wait_until
 
 ROUTES = """
   - {name: partners, host: "*.partners.example.com", path: /*, upstream: app, anonymous: true}
   - {name: certified, path: /certified/*, upstream: app, anonymous: true, certificate: required,
      cors: {origins: ["https://ui.example.com"]}}
   - {name: moved, path: /moved/*, redirect: {to: "/certified/x"}, certificate: required}
+  - {name: tokens, path: /tokens/*, upstream: app, verify: {issuer: local}}
   - {name: ask-caddy, path: /check/caddy, check: caddy}
   - {name: told, path: /told/*, decide: true, anonymous: true}
 trusted_proxies: [127.0.0.2/32]
@@ -107,3 +108,16 @@ def test_who_is_asked_about_has_no_certificate_whatever_the_asker_shows(gate, ce
     assert a[0] == 403
     a = ask("/told/x")
     assert a[0] == 200 and header(a, "sallyport-certificate") == ""
+
+
+def test_a_token_bound_to_a_certificate_is_worth_nothing_without_it(gate):
+    der = ssl.PEM_cert_to_DER_cert((gate.authority.where / "partner.pem").read_text())
+    thumbprint = base64.urlsafe_b64encode(hashlib.sha256(der).digest()).rstrip(b"=").decode()
+    bound = [("Authorization", "Bearer " + gate.issuer.token(cnf={"x5t#S256": thumbprint}))]
+    wait_until(lambda: exchange(connect(gate.plain), "GET", "/tokens/x",
+                                [("Authorization", "Bearer " + gate.issuer.token())])[0] == 200)
+    assert exchange(over(gate, gate.asking, certificate="partner"), "GET", "/tokens/x", bound)[0] == 200
+    for connection in (over(gate, gate.asking), over(gate, gate.asking, certificate="nobody"), connect(gate.plain)):
+        a = exchange(connection, "GET", "/tokens/x", bound)
+        assert a[0] == 401 and header(a, "sallyport-reason") == "token-bound"
+        assert "invalid_token" in header(a, "www-authenticate")

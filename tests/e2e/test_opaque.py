@@ -60,7 +60,7 @@ def registry():
 
 
 def introspection(registry, more=""):
-    return (f', opaque: {{endpoint: "{registry.url}/introspect", client_id: "gate way", '
+    return (f', audience_missing: accept, opaque: {{endpoint: "{registry.url}/introspect", client_id: "gate way", '
             f'client_secret: "${{env:INTROSPECTION_SECRET}}"{more}}}')
 
 
@@ -111,7 +111,7 @@ def test_while_the_issuer_cannot_be_asked_what_it_said_holds_and_new_tokens_are_
 
 
 def test_userinfo_is_asked_with_the_token(make_world, registry):
-    w = make_world(issuer_more=f', opaque: {{by: userinfo, endpoint: "{registry.url}/userinfo"}}')
+    w = make_world(issuer_more=f', audience_missing: accept, opaque: {{by: userinfo, endpoint: "{registry.url}/userinfo"}}')
     registry.tokens["session-1"] = {"sub": "user-8", "scope": "read"}
     a = get(w, "/api/x", "session-1")
     assert a[0] == 200 and json.loads(a[2])["headers"]

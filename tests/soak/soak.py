@@ -57,6 +57,7 @@ timeouts: {{header: 1s, idle: 2s, handshake: 1s, write_stall: 1s}}
 verification: {{keys_soft: 1s, wait: 500ms, cache_size: 256}}
 """
 SECOND = """, probe: 1s, budget: {{all: 1000/s}},
+    audience_missing: accept,
     opaque: {{endpoint: "{registry}/introspect", client_id: "gate way", client_secret: "${{env:INTROSPECTION_SECRET}}", fresh: 1s}}}}
   second: {{issuer: "{url}second", audiences: ["https://api.example.com"], jwks: "{url}jwks.json\""""
 

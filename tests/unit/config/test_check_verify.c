@@ -22,7 +22,7 @@ static void a_route_of_several_issuers_can_tell_their_tokens_apart(void **state)
 }
 
 #define OPAQUE(inside) LEAST "issuers: {auth0: {issuer: \"https://auth0.example/\", audiences: [api], " \
-	"opaque: {" inside "}}}\n"
+	"audience_missing: accept, opaque: {" inside "}}}\n"
 #define ASK "endpoint: \"https://auth0.example/introspect\""
 
 static struct loaded with_secret(const char *text)
@@ -51,6 +51,27 @@ static void whoever_asks_for_introspection_has_a_name_and_a_secret(void **state)
 	refuse(OPAQUE(ASK ", by: userinfo, fresh: 2m, stale: 1m"), "opaque.stale is shorter than opaque.fresh");
 }
 
+#define AUTH0(inside) LEAST \
+	"issuers: {auth0: {issuer: \"https://auth0.example/\", audiences: [api]" inside "}}\n"
+#define MAYBE(word, by) AUTH0(word ", opaque: {" ASK ", by: " by "}")
+
+static void who_takes_opaque_tokens_says_what_a_missing_audience_means(void **state)
+{
+	struct loaded l = with_secret(AUTH0(", audience_missing: refuse, opaque: {" ASK
+	                                   ", client_id: us, client_secret: \"${file:/etc/s/secret}\"}"));
+
+	(void)state;
+	expect_good(&l);
+	unload(&l);
+	welcome(MAYBE(", audience_missing: accept", "userinfo"));
+	refuse(MAYBE("", "userinfo"), "say audience_missing: accept");
+	refuse(MAYBE(", audience_missing: refuse", "userinfo"), "say audience_missing: accept");
+	l = with_secret(AUTH0(", opaque: {" ASK ", client_id: us, client_secret: \"${file:/etc/s/secret}\"}"));
+	expect_said(&l, "say audience_missing: accept, or refuse");
+	unload(&l);
+	welcome(AUTH0(""));
+}
+
 static void a_condition_on_a_claim_has_at_least_one_value(void **state)
 {
 	(void)state;
@@ -65,6 +86,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(a_route_of_several_issuers_can_tell_their_tokens_apart),
+		cmocka_unit_test(who_takes_opaque_tokens_says_what_a_missing_audience_means),
 		cmocka_unit_test(whoever_asks_for_introspection_has_a_name_and_a_secret),
 		cmocka_unit_test(a_condition_on_a_claim_has_at_least_one_value),
 	};

@@ -141,7 +141,7 @@ static inline void asking_configure(bool userinfo)
 		.client_id = S("gate way"), .client_secret = S("s:e%c"), .fresh = 60 * NS_PER_S,
 		.stale = 3600 * NS_PER_S };
 	asking.issuer = (struct config_issuer){ .id = S("i"), .issuer = S("https://i/"),
-		.jwks = S("https://i/keys"),
+		.jwks = S("https://i/keys"), .audience_missing = 1,
 		.audiences = { &asking.audience, 1 }, .tenant_claim = S("org_id"), .client_claim = S("azp"),
 		.opaque = &asking.opaque, .budget = { .all = all, .keys = all, .machines = 1 } };
 	for (int i = 0; i < 2; i++) {
