@@ -197,20 +197,35 @@ static bool is_unproven(const struct carrier *carrier, struct slice name, const 
 	return !kept || kept->kind != CARRIER_FIELD || !slice_same_nocase(name, kept->name);
 }
 
+static bool has_kind(const struct carrier *carriers, size_t len, enum carrier_kind kind)
+{
+	for (size_t i = 0; i < len; i++)
+		if (carriers[i].kind == kind)
+			return true;
+	return false;
+}
+
+static void drop_unproven(struct header *h, const struct carrier *carriers, size_t len, const struct carrier *kept)
+{
+	for (size_t i = 0; i < len; i++)
+		h->dropped |= is_unproven(&carriers[i], h->name, kept);
+}
+
 bool credential_pass(struct request *r, const struct carrier *carriers, size_t len,
                      const struct credential *c, bool forward)
 {
 	const struct carrier *kept = forward ? c->carrier : NULL;
-	bool whole = true;
+	bool cookies = has_kind(carriers, len, CARRIER_COOKIE), fields = has_kind(carriers, len, CARRIER_FIELD);
+	bool bearer = kept && kept->kind == CARRIER_BEARER, whole = true;
 
 	for (uint16_t i = 0; i < r->headers.len; i++) {
 		struct header *h = &r->headers.at[i];
-		if (h->id == HEADER_AUTHORIZATION && !(kept && kept->kind == CARRIER_BEARER))
+		if (h->id == HEADER_AUTHORIZATION && !bearer)
 			h->dropped = true;
-		if (h->id == HEADER_COOKIE && !h->dropped)
+		if (cookies && h->id == HEADER_COOKIE && !h->dropped)
 			whole &= pass_cookies(r, h, carriers, len, kept);
-		for (size_t j = 0; j < len; j++)
-			h->dropped |= is_unproven(&carriers[j], h->name, kept);
+		if (fields)
+			drop_unproven(h, carriers, len, kept);
 	}
 	return whole;
 }

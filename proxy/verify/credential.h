@@ -9,7 +9,7 @@
 #define CARRIERS_MAX 4 /* of one route */
 
 struct carrier {
-	enum { CARRIER_BEARER, CARRIER_COOKIE, CARRIER_FIELD } kind;
+	enum carrier_kind { CARRIER_BEARER, CARRIER_COOKIE, CARRIER_FIELD } kind;
 	struct slice name; /* of the cookie, to the letter; of the field, any case */
 };
 
