@@ -151,14 +151,23 @@ static bool fail(struct bundle *b, const char **why, int error)
 	return false;
 }
 
+static struct bundle_stamp stamp_of(const struct stat *s)
+{
+	return (struct bundle_stamp){ .device = s->st_dev, .inode = s->st_ino, .size = (uint64_t)s->st_size,
+		.modified_ns = (uint64_t)s->st_mtim.tv_sec * 1000000000u + (uint64_t)s->st_mtim.tv_nsec,
+		.changed_ns = (uint64_t)s->st_ctim.tv_sec * 1000000000u + (uint64_t)s->st_ctim.tv_nsec,
+		.owner = s->st_uid, .mode = s->st_mode };
+}
+
 /* Reads all of it; 0, or what errno would be. */
-static int slurp(struct bundle *b, int fd, struct slice *bytes)
+static int slurp(struct bundle *b, int fd, struct slice *bytes, struct bundle_stamp *stamp)
 {
 	struct stat about;
 	size_t len = 0;
 
 	if (fstat(fd, &about))
 		return errno;
+	*stamp = stamp_of(&about);
 	if (!S_ISREG(about.st_mode))
 		return S_ISDIR(about.st_mode) ? EISDIR : EINVAL;
 	if ((uint64_t)about.st_size > BUNDLE_FILE_MAX)
@@ -191,8 +200,12 @@ static int read_disk(struct bundle *b, struct slice path, struct slice *bytes)
 		close(fd);
 		return ENOMEM;
 	}
-	int error = slurp(b, fd, bytes);
+	struct bundle_stamp stamp;
+	int error = slurp(b, fd, bytes, &stamp);
 	close(fd);
+	if (!error)
+		keep(b, BUNDLE_STAMP, store_copy(&b->store, path),
+		     store_copy(&b->store, (struct slice){ (const char *)&stamp, sizeof stamp }));
 	return error;
 }
 
@@ -222,6 +235,69 @@ void bundle_put(struct bundle *b, const char *path, struct slice bytes)
 
 	check(name.len && bytes.len <= BUNDLE_FILE_MAX && name.len + bytes.len <= room(b));
 	keep(b, BUNDLE_FILE, store_copy(&b->store, name), store_copy(&b->store, bytes));
+}
+
+/* ---- what may change while the text stays ---- */
+
+bool bundle_stamp(const struct bundle *b, struct slice path, struct bundle_stamp *to)
+{
+	const struct bundle_piece *piece = find(b, BUNDLE_STAMP, path);
+
+	if (!piece || piece->bytes.len != sizeof *to)
+		return false;
+	memcpy(to, piece->bytes.at, sizeof *to);
+	return true;
+}
+
+bool bundle_stamp_now(const char *path, struct bundle_stamp *to)
+{
+	struct stat about;
+
+	if (stat(path, &about) != 0)
+		return false;
+	*to = stamp_of(&about);
+	return true;
+}
+
+bool bundle_holds(const struct bundle *b, struct slice path, struct slice *bytes)
+{
+	const struct bundle_piece *piece = find(b, BUNDLE_FILE, path);
+
+	if (piece)
+		*bytes = piece->bytes;
+	return piece != NULL;
+}
+
+void bundle_mark_text(struct bundle *b, const char *path)
+{
+	char absolute[PATH_MAX];
+	struct slice name = bundle_absolute(b, slice_of(path), absolute);
+
+	if (name.len && !find(b, BUNDLE_TEXT, name))
+		keep(b, BUNDLE_TEXT, store_copy(&b->store, name), S(""));
+}
+
+void bundle_keep_text(struct bundle *b, const struct bundle *from)
+{
+	for (size_t i = 0; i < from->len; i++) {
+		const struct bundle_piece *p = &from->pieces[i];
+		bool text = find(from, BUNDLE_TEXT, p->name) != NULL;
+		if (p->kind != BUNDLE_ENV && p->kind != BUNDLE_GLOB && !text)
+			continue;
+		keep(b, p->kind, store_copy(&b->store, p->name), store_copy(&b->store, p->bytes));
+	}
+}
+
+bool bundle_material(const struct bundle *b, size_t *at, struct slice *path, struct slice *bytes)
+{
+	while (*at < b->len) {
+		const struct bundle_piece *p = &b->pieces[(*at)++];
+		if (p->kind != BUNDLE_STAMP || find(b, BUNDLE_TEXT, p->name) || !bundle_holds(b, p->name, bytes))
+			continue;
+		*path = p->name;
+		return true;
+	}
+	return false;
 }
 
 bool bundle_env(struct bundle *b, const char *name, struct slice *value)

@@ -3,7 +3,9 @@
 #pragma once
 #include "base/slice.h"
 
-enum bundle_kind { BUNDLE_FILE, BUNDLE_ENV, BUNDLE_GLOB, BUNDLE_WHERE, BUNDLE_KINDS };
+/* TEXT: this file is part of the configuration's text. STAMP: what the file was like as it was read. */
+enum bundle_kind { BUNDLE_FILE, BUNDLE_ENV, BUNDLE_GLOB, BUNDLE_WHERE, BUNDLE_TEXT, BUNDLE_STAMP,
+	BUNDLE_KINDS };
 
 struct bundle_piece {
 	enum bundle_kind kind;

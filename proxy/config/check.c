@@ -103,8 +103,10 @@ static void check_rest(struct check *k)
 	if (load_is_reference(k->load, &c->environment))
 		COMPLAIN(k, &c->environment, c,
 		         "environment must be written out: a file that takes it from where it runs fits every host");
-	for (size_t i = 0; i < c->rules.len; i++)
+	for (size_t i = 0; i < c->rules.len; i++) {
 		check_file(k, &c->rules.at[i], c->place);
+		bundle_mark_text(k->load->bundle, c->rules.at[i].at);
+	}
 	if (v->keys_hard < v->keys_soft)
 		COMPLAIN(k, &v->keys_hard, v, "verification.keys_hard is shorter than verification.keys_soft");
 	if (c->http.target_max > c->http.head_max)

@@ -19,6 +19,9 @@ static void check_client_certificates(struct check *k, struct config_listener_tl
 	const char *why = NULL;
 
 	check_file(k, &t->client_ca, t->place);
+	check_file(k, &t->crl, t->place);
+	if (t->crl.at && !t->client_ca.at)
+		COMPLAIN(k, &t->crl, t, "crl needs client_ca, whose certificates it revokes");
 	if (asked && !t->client_ca.at)
 		COMPLAIN(k, &t->client_certificate, t,
 		         "client_certificate needs client_ca, by which certificates are judged");

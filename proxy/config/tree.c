@@ -238,6 +238,7 @@ static struct node *read_file(struct load *l, const char *file, struct config_pl
 		l->incomplete = true;
 		return NULL;
 	}
+	bundle_mark_text(l->bundle, file);
 	struct node *root = yaml_read(&l->scratch, text, file, l->errors);
 	if (root && root->kind != NODE_MAP)
 		refuse(l, root->place, "a configuration is a mapping of options, as `workers: 2`");

@@ -35,6 +35,7 @@ void certificates_each(const struct config *c, struct bundle *b,
 	for (size_t i = 0; i < c->root.upstreams_len; i++) {
 		const struct config_upstream *u = &c->root.upstreams[i];
 		look(&v, "CA of upstream", u->id, u->tls.ca, u->place, true);
+		look(&v, "upstream", u->id, u->tls.chain, u->place, false);
 	}
 	if (redis) {
 		look(&v, "CA of Redis", S(""), redis->tls.ca, redis->place, true);

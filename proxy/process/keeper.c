@@ -2,6 +2,7 @@
  * probes and metrics. What it finds out it publishes into memory that workers only read. Two keepers
  * never publish at once: one that is told to go closes that part first, and stays only to tell operators
  * how their reload went. */
+#include "process/chains.h"
 #include "process/keeper.h"
 #include "base/log.h"
 #include <errno.h>
@@ -235,6 +236,7 @@ static bool open_keeper(struct keeper *k)
 	if (!k->resolver || !open_keepers(k) || !open_doors(k))
 		return false;
 	renew_tickets(k, true);
+	chains_tell(k->config, k->post->generation->bundle);
 	return true;
 }
 

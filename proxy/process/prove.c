@@ -1,7 +1,7 @@
 #include "process/prove.h"
 #include "base/log.h"
 #include "journey/journey.h"
-#include "process/confine.h"
+#include "process/chains.h"
 #include "process/place.h"
 #include "redis/redis.h"
 #include <errno.h>
@@ -162,28 +162,17 @@ static bool try_log(const struct config *c, const struct account *a, struct conf
 	return false;
 }
 
-/* Once for each way that listeners say it. */
-static void tell_groups(const struct config *c)
-{
-	char list[TLS_GROUPS_MAX], told[TLS_GROUPS_MAX] = "";
-	struct slice lacking;
-
-	for (size_t i = 0; i < c->root.listeners_len; i++) {
-		const struct config_listener_tls *t = c->root.listeners[i].tls;
-		if (!t || !tls_groups(t, list, &lacking) || strcmp(list, told) == 0)
-			continue;
-		memcpy(told, list, sizeof told);
-		log_info("TLS key exchange: %s%s%.*s%s", list, lacking.len ? " (this OpenSSL lacks " : "",
-			SLICE(lacking), lacking.len ? ")" : "");
-	}
-}
-
 bool prove(void *with, const struct config *c, struct bundle *b, struct config_errors *errors)
 {
 	struct proof *p = with;
 	struct account account;
 	char why[256];
 	bool ok = open_data_plane(c, b, errors);
+
+	if (ok && p->in_force) {
+		chains_try(c, b, p->in_force, clock_wall_ns() / NS_PER_S, errors);
+		ok = errors->count == 0;
+	}
 
 	if (!account_find(&account, c->root.user, why, sizeof why)) {
 		if (p->bind)
@@ -197,7 +186,7 @@ bool prove(void *with, const struct config *c, struct bundle *b, struct config_e
 	ok &= try_addresses(c, p->alone, errors);
 	ok &= try_log(c, &account, errors);
 	if (ok)
-		tell_groups(c);
+		chains_tell_groups(c);
 	p->hindered = !ok && errors->count == passing;
 	return ok;
 }

@@ -105,18 +105,20 @@ static int patience_ms(const struct supervisor *s, uint64_t now_ns)
 
 static void turn(struct supervisor *s)
 {
-	struct pollfd wait[3] = {
+	struct pollfd wait[4] = {
 		{ s->signals, POLLIN, 0 },
 		{ s->shared.bell, POLLIN, 0 },
 		{ s->reading ? reload_fd(s->reading) : -1, POLLIN, 0 },
+		{ s->material.fd, POLLIN, 0 },
 	};
 
-	if (poll(wait, 3, patience_ms(s, clock_ns())) < 0 && errno != EINTR)
+	if (poll(wait, 4, patience_ms(s, clock_ns())) < 0 && errno != EINTR)
 		log_error("poll: %s", strerror(errno));
 	shared_hush(s->shared.bell);
 	take_signals(s);
 	crew_reap(&s->crew, reap_stranger, s);
 	uint64_t now_ns = clock_ns();
+	material_hear(&s->material, now_ns);
 	crew_tick(&s->crew, now_ns);
 	succeed_writer(s);
 	if (s->leave == LEAVE_NOT)
@@ -147,6 +149,7 @@ int supervisor_run(struct supervisor *s, struct generation *first)
 	int status = 0;
 
 	s->crew.shared = &s->shared;
+	material_init(&s->material);
 	s->crew.checked_ns = clock_ns();
 	if (!s->crew.beat_ns)
 		s->crew.beat_ns = BEAT_NS;
@@ -163,6 +166,8 @@ int supervisor_run(struct supervisor *s, struct generation *first)
 	free(text);
 	s->crew.now = s->next = s->old = NULL;
 	sockets_close(&s->sockets);
+	material_close(&s->material);
+	free(s->renewed);
 	generations_sweep(s);
 	close(s->signals);
 	return status;

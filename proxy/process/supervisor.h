@@ -4,6 +4,7 @@
  * machines are stepped in it: the crew (restarts), the turnover (a reload), the leave (the end). */
 #pragma once
 #include "process/crew.h"
+#include "process/material.h"
 #include "process/process.h"
 
 enum stage {
@@ -37,6 +38,9 @@ struct supervisor {
 	uint64_t stage_until_ns, asked; /* asked: reloads that the one under way answers */
 	uint64_t asked_by;              /* and who asked, as in struct shared_head */
 	bool waiting_said;
+	struct material material;
+	bool renewing;                /* what is under way is no reload: files beside the text have changed */
+	char *renewed;                /* their names */
 
 	enum leave leave;
 	uint64_t leave_until_ns;

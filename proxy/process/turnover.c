@@ -1,5 +1,6 @@
 #include "base/log.h"
 #include "process/notify.h"
+#include "process/prove.h"
 #include "process/supervisor.h"
 #include <signal.h>
 #include <stdlib.h>
@@ -35,14 +36,31 @@ static void publish(struct supervisor *s, int status, const char *text)
 		shared_ring(s->shared.pokes[i]);
 }
 
+static void say(const char *what, const char *why)
+{
+	for (struct slice rest = slice_of(why); rest.len;) {
+		struct slice line = slice_cut(&rest, '\n');
+		log_error("%s: %.*s", what, SLICE(line));
+	}
+}
+
+/* What changed beside the text cannot be taken, or need not: what is in force stays. */
+static void end_renewal(struct supervisor *s, enum rhythm_result result, const char *why)
+{
+	s->renewing = false;
+	free(s->renewed);
+	s->renewed = NULL;
+	if (material_done(&s->material, result, clock_ns()))
+		say("certificates or secrets have changed and cannot be taken, what is in force stays", why);
+}
+
 static void refuse(struct supervisor *s, int status, char *text)
 {
 	const char *why = text ? text : "out of memory\n";
+	bool renewing = s->renewing;
 
-	for (struct slice rest = slice_of(why); rest.len;) {
-		struct slice line = slice_cut(&rest, '\n');
-		log_error("reload refused: %.*s", SLICE(line));
-	}
+	if (!renewing)
+		say("reload refused", why);
 	if (s->next) {
 		s->next->draining = true;
 		crew_order_workers(&s->crew, s->next, ORDER_STOP);
@@ -51,8 +69,12 @@ static void refuse(struct supervisor *s, int status, char *text)
 	s->last_number = s->crew.now ? s->crew.now->number : 0; /* what never was in force has no number */
 	s->next = NULL;
 	s->stage = STAGE_IDLE;
-	publish(s, status, why);
-	notify_say(S("READY=1"));
+	if (renewing) {
+		end_renewal(s, RHYTHM_FAILED, why);
+	} else {
+		publish(s, status, why);
+		notify_say(S("READY=1"));
+	}
 	free(text);
 }
 
@@ -94,12 +116,34 @@ static void enter(struct supervisor *s, enum stage stage, uint64_t until_ns)
 	s->stage_until_ns = until_ns;
 }
 
+/* The text in force with the files as they are now. */
+static void begin_renewal(struct supervisor *s)
+{
+	struct proof *proof = s->plan.with;
+
+	if (!proof || !s->crew.now || !s->told_ready || !material_wants(&s->material, s->crew.now, clock_ns()))
+		return;
+	if (generations_draining(s) >= GENERATIONS_MAX - 1) {
+		rhythm_put_off(&s->material.rhythm, clock_ns());
+		return;
+	}
+	s->renewing = true;
+	s->plan.in_force = proof->in_force = s->crew.now->bundle;
+	s->reading = reload_begin(&s->plan);
+	s->plan.in_force = proof->in_force = NULL;
+	enter(s, STAGE_READING, UINT64_MAX);
+	if (!s->reading)
+		refuse(s, 1, strdup("no child can be forked to read them\n"));
+}
+
 static void begin(struct supervisor *s)
 {
 	uint64_t asked = atomic_load(&s->shared.head->reloads_asked);
 
-	if (asked == s->asked)
+	if (asked == s->asked) {
+		begin_renewal(s);
 		return;
+	}
 	if (generations_draining(s) >= GENERATIONS_MAX - 1) {
 		if (!s->waiting_said)
 			log_info("reload waits: two earlier generations are still draining");
@@ -150,13 +194,24 @@ static void step_reading(struct supervisor *s, uint64_t now_ns)
 	if (!reload_step(s->reading, now_ns, &sealed, &text))
 		return;
 	int status = reload_was_hindered(s->reading) ? 1 : 78;
+	bool same = reload_was_same(s->reading);
 	reload_free(s->reading);
 	s->reading = NULL;
+	if (same) {
+		free(text);
+		s->stage = STAGE_IDLE;
+		end_renewal(s, RHYTHM_SAME, "");
+		return;
+	}
 	if (sealed < 0) {
 		refuse(s, status, text);
 		return;
 	}
-	free(text);
+	if (s->renewing)
+		s->renewed = text;
+	else
+		free(text);
+	text = NULL;
 	s->next = generation_open(s, sealed, &text);
 	if (s->next)
 		text = find_fixed(s->crew.now->config, s->next->config);
@@ -314,9 +369,20 @@ static void end_old(struct supervisor *s, uint64_t now_ns)
 	crew_end_by(&s->crew, ROLE_WRITER, now_ns + WRITER_NS);
 }
 
+/* One message for people, one line for whoever collects what was changed by whom. */
+static void tell_renewed(struct supervisor *s)
+{
+	const char *names = s->renewed ? s->renewed : "files";
+
+	log_info("re-read, since they have changed: %s", names);
+	log_info("audit: uid %u: generation %u is in force by changed files: %s", (unsigned)getuid(),
+		s->crew.now->number, names);
+	end_renewal(s, RHYTHM_TAKEN, "");
+}
+
 static void step_handing(struct supervisor *s, uint64_t now_ns)
 {
-	bool reload = s->old != NULL;
+	bool reload = s->old != NULL, renewal = s->renewing;
 	char text[96];
 
 	if (!is_handed_over(s) && now_ns < s->stage_until_ns)
@@ -326,10 +392,12 @@ static void step_handing(struct supervisor *s, uint64_t now_ns)
 	log_info("%.*s", (int)strlen(text) - 1, text);
 	s->next = s->old = NULL;
 	s->stage = STAGE_IDLE;
-	if (reload) {
+	if (renewal)
+		tell_renewed(s);
+	else if (reload)
 		publish(s, 0, text);
+	if (reload)
 		end_old(s, now_ns);
-	}
 	tell_ready(s);
 }
 

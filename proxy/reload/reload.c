@@ -33,6 +33,8 @@ struct config *reload_here(const struct reload_plan *plan, struct bundle **bundl
 		return NULL;
 	for (size_t i = 0; i < plan->files_len; i++)
 		bundle_put(b, plan->files[i].path, plan->files[i].bytes);
+	if (plan->in_force)
+		bundle_keep_text(b, plan->in_force);
 	struct config *c = config_load(b, plan->path, &errors);
 	/* the pin before all else: another environment's files are not even looked at */
 	bool ok = c && (plan->free_of_pin || reload_pin_allows(plan, c->root.environment, &why));
@@ -52,12 +54,33 @@ struct config *reload_here(const struct reload_plan *plan, struct bundle **bundl
 
 /* ---- the child ---- */
 
-enum verdict { REFUSED, TAKEN, HINDERED };
+enum verdict { REFUSED, TAKEN, HINDERED, SAME };
 
-static void send_verdict(int to, int sealed, bool hindered, const char *text)
+/* Names of the files whose bytes differ from those in force, to be freed; NULL: none does. */
+static char *list_changed(const struct bundle *b, const struct bundle *in_force)
+{
+	char room[2048];
+	struct text t = TEXT(room);
+	struct slice path, bytes, before;
+
+	for (size_t at = 0; bundle_material(b, &at, &path, &bytes);) {
+		if (bundle_holds(in_force, path, &before) && slice_same(bytes, before))
+			continue;
+		text_add(&t, t.len ? S(", ") : S(""));
+		text_add(&t, path);
+	}
+	if (!t.len)
+		return NULL;
+	if (!text_end(&t)) /* it is for a message */
+		memcpy(room + sizeof room - 4, "...", 4);
+	return strdup(room);
+}
+
+
+static void send_verdict(int to, int sealed, enum verdict why, const char *text)
 {
 	bool ok = sealed >= 0;
-	char verdict = ok ? TAKEN : hindered ? HINDERED : REFUSED;
+	char verdict = (char)(ok ? TAKEN : why);
 	struct iovec one = { &verdict, 1 };
 	union { struct cmsghdr head; char room[CMSG_SPACE(sizeof(int))]; } control = { 0 };
 	struct msghdr m = { .msg_iov = &one, .msg_iovlen = 1 };
@@ -94,10 +117,17 @@ _Noreturn static void be_child(const struct reload_plan *plan, int to)
 	log_role("configuration");
 	metrics_leave();
 	struct config *c = reload_here(plan, &b, &text);
-	int sealed = c ? bundle_seal(b) : -1;
-	if (c && sealed < 0)
+	bool same = false;
+	if (c && plan->in_force) {
+		free(text);
+		text = list_changed(b, plan->in_force);
+		same = !text;
+	}
+	int sealed = c && !same ? bundle_seal(b) : -1;
+	if (c && !same && sealed < 0)
 		text = line_of("the configuration cannot be put into a memory file: %s\n", strerror(errno));
-	send_verdict(to, sealed, c || (plan->hindered && *plan->hindered), text);
+	bool hindered = c || (plan->hindered && *plan->hindered);
+	send_verdict(to, sealed, same ? SAME : hindered ? HINDERED : REFUSED, text);
 	_exit(0); /* the parent's buffers and handlers are not ours to run */
 }
 
@@ -106,7 +136,7 @@ _Noreturn static void be_child(const struct reload_plan *plan, int to)
 struct reload {
 	pid_t pid;
 	int fd, sealed, status;
-	bool said, ok, hindered, reaped;
+	bool said, ok, same, hindered, reaped;
 	uint64_t until_ns;
 	size_t len;
 	char text[TEXT_MAX + 1];
@@ -172,6 +202,7 @@ static ssize_t receive_verdict(struct reload *r)
 	r->said = true;
 	r->ok = verdict == TAKEN;
 	r->hindered = verdict == HINDERED;
+	r->same = verdict == SAME;
 	struct cmsghdr *c = CMSG_FIRSTHDR(&m);
 	if (c && c->cmsg_level == SOL_SOCKET && c->cmsg_type == SCM_RIGHTS)
 		memcpy(&r->sealed, CMSG_DATA(c), sizeof r->sealed);
@@ -232,6 +263,11 @@ bool reload_step(struct reload *r, uint64_t now_ns, int *sealed, char **text)
 	}
 	conclude(r, sealed, text);
 	return true;
+}
+
+bool reload_was_same(const struct reload *r)
+{
+	return r->same;
 }
 
 bool reload_was_hindered(const struct reload *r)

@@ -3,7 +3,10 @@
  *
  * * The child reads every file through a recording bundle, checks the host's environment pin, has the
  * rooms prove their part (certificates, rules, addresses), and hands one sealed memory file to its parent
- * over a socket. What can go wrong comes back as complete lines for the operator. */
+ * over a socket. What can go wrong comes back as complete lines for the operator.
+ *
+ * * With a bundle in force given, its text is kept and only what lies beside it is read anew: certificates,
+ * keys, secrets, key sets. */
 #pragma once
 #include "config/config.h"
 #include <sys/types.h>
@@ -19,6 +22,7 @@ struct reload_plan {
 	size_t files_len;
 	const char *pin_file;            /* RELOAD_PIN_FILE; tests have their own */
 	uid_t pin_owner;                 /* 0; tests that are not root have their own */
+	const struct bundle *in_force;   /* whose text is kept; NULL: all is read anew */
 	bool free_of_pin;                /* look at the file only: `sallyport check` on another host */
 	/* All that config_load cannot know. False: complained. May be NULL. */
 	bool (*prove)(void *with, const struct config *c, struct bundle *b, struct config_errors *errors);
@@ -39,6 +43,9 @@ pid_t reload_pid(const struct reload *r);
  * free) says why. Takes longer than RELOAD_PATIENCE_NS: the child is killed. */
 #define RELOAD_PATIENCE_NS (60 * NS_PER_S)
 bool reload_step(struct reload *r, uint64_t now_ns, int *sealed, char **text);
+/* After that, with a bundle in force: is every file as it was? Then nothing is sealed and nothing is wrong.
+ * Else, where it is taken, *text names the files that differ. */
+bool reload_was_same(const struct reload *r);
 /* After that: is it refused for no fault of the file, so that the same one may be taken later? */
 bool reload_was_hindered(const struct reload *r);
 /* The child is gone; `status` is of waitpid. */

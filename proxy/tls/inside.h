@@ -82,5 +82,8 @@ void pem_free(struct pem *p);
 /* A store of the file's certificates; their subjects too where `names` is given. */
 X509_STORE *pem_store(struct bundle *b, struct slice path, struct config_place place,
                       STACK_OF(X509_NAME) **names, struct config_errors *errors);
+/* Puts the file's revocation lists into the store, and has it ask them. */
+bool pem_revoke(X509_STORE *store, struct bundle *b, struct slice path, struct config_place place,
+                struct config_errors *errors);
 /* The system's authorities, shared: X509_STORE_free when done. */
 X509_STORE *pem_system_store(struct bundle *b, struct config_place place, struct config_errors *errors);

@@ -39,6 +39,24 @@ uint64_t tls_policy(const struct tls_server *s, struct slice host)
 	return s->policy[demands(s, host) ? DEMANDING : PLAIN];
 }
 
+/* With the lists of who is revoked, so that no ticket outlives a new one. */
+static bool digest_lists(const struct config_listener_tls *t, struct bundle *b, unsigned char ca[static 32],
+	struct config_errors *errors)
+{
+	unsigned char both[2][32];
+	struct slice file;
+	const char *why;
+
+	if (!bundle_file(b, t->crl.at, &file, &why)) {
+		config_complain(errors, t->place, "%s cannot be read: %s", t->crl.at, why);
+		return false;
+	}
+	memcpy(both[0], ca, 32);
+	digest_sha256(file, both[1]);
+	digest_sha256((struct slice){ (const char *)both, sizeof both }, ca);
+	return true;
+}
+
 /* Listener, whether and how certificates are asked for, and by which CAs they are judged. */
 static bool digest_policy(struct tls_server *s, int policy, struct bundle *b, struct config_errors *errors)
 {
@@ -55,6 +73,8 @@ static bool digest_policy(struct tls_server *s, int policy, struct bundle *b, st
 			return false;
 		}
 		digest_sha256(file, ca);
+		if (t->crl.len && !digest_lists(t, b, ca, errors))
+			return false;
 	}
 	text_add(&of, s->config->address);
 	text_char(&of, '\n');
@@ -139,6 +159,10 @@ static bool set_clients(SSL_CTX *ctx, const struct tls_server *s, struct bundle 
 	STACK_OF(X509_NAME) *names = NULL;
 	X509_STORE *store = pem_store(b, t->client_ca, t->place, &names, errors);
 
+	if (store && t->crl.len && !pem_revoke(store, b, t->crl, t->place, errors)) {
+		X509_STORE_free(store);
+		store = NULL;
+	}
 	if (!store) {
 		sk_X509_NAME_pop_free(names, X509_NAME_free);
 		return false;

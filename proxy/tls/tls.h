@@ -87,6 +87,11 @@ bool tls_connect(struct wire *w, struct tls_client *c, struct slice name);
  * any of which may be the one that is needed, the last one's. False: no certificate can be read. */
 bool tls_file_ends(struct bundle *b, struct slice path, bool authorities, int64_t *end_s);
 
+/* Of the certificates and revocation lists in a PEM file: the last second before which one of them is not
+ * valid yet, and the first after which one is valid no more (Unix time; of a list: its next update). False:
+ * the bytes hold none that can be read. */
+bool tls_dates(struct slice pem, int64_t *from_s, int64_t *until_s);
+
 /* ---- both ---- */
 enum tls_step { TLS_WAIT, TLS_READY, TLS_FAILED };
 /* After TLS_FAILED the wire itself has not failed: an alert is out or queued, and wire_shut lets it arrive.

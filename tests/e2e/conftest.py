@@ -112,6 +112,15 @@ def issuer(tmp_path_factory):
     i.stop()
 
 
+@pytest.fixture
+def place():
+    """A directory with a short path that a process that has given up root may pass too."""
+    where = pathlib.Path(tempfile.mkdtemp(prefix="sp-"))
+    where.chmod(0o755)
+    yield where
+    shutil.rmtree(where, ignore_errors=True)
+
+
 @pytest.fixture(scope="module")
 def world(authority, issuer):
     # a short path: Unix socket names have 108 bytes
