@@ -22,6 +22,13 @@ static inline size_t ring_memory(size_t size)
 /* `memory` is zeroed, 64-byte aligned, ring_memory(size) long; size is a power of two. */
 struct ring *ring_init(void *memory, size_t size);
 
+/* Bytes that lie in the ring, as its producer sees it. */
+static inline uint64_t ring_held(const struct ring *r)
+{
+	return atomic_load_explicit(&r->head, memory_order_relaxed) -
+		atomic_load_explicit(&r->tail, memory_order_acquire);
+}
+
 /* The whole piece or, where it does not fit, nothing: false. */
 bool ring_add(struct ring *r, struct slice piece);
 /* What lies in the ring, oldest first and in place, in two parts where it wraps; returns its length. The

@@ -227,7 +227,8 @@ enum pace settle_enter(struct request *r)
 		respond_log(r, r->loop->wall_ns, r->loop->now_ns, &line);
 		text_char(&line, '\n');
 		if (!line.cut)
-			j->world.log(j->world.log_with, text_slice(&line));
+			j->world.log(j->world.log_with, text_slice(&line),
+			             r->upstream.len || r->identity.verdict == VERDICT_VALID);
 	}
 	return GO_ON;
 }

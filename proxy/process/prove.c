@@ -25,9 +25,9 @@ static bool no_ask(void *with, struct slice issuer, struct slice kid, uint64_t t
 	return false;
 }
 
-static void no_log(void *with, struct slice line)
+static void no_log(void *with, struct slice line, bool valued)
 {
-	(void)with, (void)line;
+	(void)with, (void)line, (void)valued;
 }
 
 /* TLS files, servers: nothing is connected to. */

@@ -58,10 +58,18 @@ struct ring *shared_access(const struct shared *s, unsigned seat)
 	return (struct ring *)(void *)seat_memory(s, seat);
 }
 
-void shared_log(const struct shared *s, unsigned seat, struct slice line)
+bool shared_log(const struct shared *s, unsigned seat, struct slice line, bool valued)
 {
-	if (!ring_add(shared_access(s, seat), line))
+	struct ring *r = shared_access(s, seat);
+	uint64_t held = ring_held(r), quarter = r->size / 4;
+
+	if ((!valued && held + line.len > r->size / 2) || !ring_add(r, line)) {
 		metrics_count(METRIC_log_dropped_total);
+		return false;
+	}
+	if (held < quarter && held + line.len >= quarter)
+		shared_ring(s->pokes[SEAT_WRITER]);
+	return true;
 }
 
 struct ring *shared_messages(const struct shared *s, unsigned seat)

@@ -29,16 +29,33 @@ struct worker {
 	struct worker_listener *listeners;
 	size_t listeners_len;
 	uint64_t slots_seen, asked_ns, cut_ns;
+	uint64_t unlogged;     /* lines since the last one that found room */
 	enum order order;      /* the last one obeyed */
 };
 
 /* ---- what journey/ is given ---- */
 
-static void on_log(void *with, struct slice line)
+/* The line with the number of those that were left out before it; the line itself where that does not fit. */
+static struct slice with_count(struct slice line, uint64_t unlogged, char *room, size_t cap)
 {
+	struct text t = { .at = room, .cap = cap };
+
+	text_add(&t, slice_head(line, line.len - 2)); /* without "}\n" */
+	text_printf(&t, ",\"sallyport.unlogged\":%llu}\n", (unsigned long long)unlogged);
+	return t.cut ? line : text_slice(&t);
+}
+
+static void on_log(void *with, struct slice line, bool valued)
+{
+	static char room[RESPOND_LOG_MAX + 64]; /* too large for the stack of a turn */
 	struct worker *w = with;
 
-	shared_log(w->shared, w->post->seat, line);
+	if (w->unlogged)
+		line = with_count(line, w->unlogged, room, sizeof room);
+	if (shared_log(w->shared, w->post->seat, line, valued))
+		w->unlogged = 0;
+	else
+		w->unlogged++;
 }
 
 /* Proxies that speak for many are never blamed for one of them. */
@@ -204,7 +221,7 @@ static bool is_idle(void *with)
 static bool confine(struct worker *w)
 {
 	struct shared *s = w->shared;
-	int *keep = calloc(w->listeners_len + 3, sizeof *keep);
+	int *keep = calloc(w->listeners_len + 4, sizeof *keep);
 	size_t len = 0;
 
 	if (!keep || !shared_publish(s, false)) {
@@ -214,6 +231,7 @@ static bool confine(struct worker *w)
 	keep[len++] = s->bell;
 	keep[len++] = s->keeper_bell;
 	keep[len++] = s->pokes[w->post->seat];
+	keep[len++] = s->pokes[SEAT_WRITER];
 	for (size_t i = 0; i < w->listeners_len; i++)
 		keep[len++] = w->listeners[i].fd;
 	confine_descriptors(keep, len);

@@ -1,4 +1,4 @@
-import json, os, re, signal, socket, time
+import json, os, re, signal, socket, threading, time
 from house import ROOT, connect, exchange, header, read_answer, wait_until
 
 
@@ -50,6 +50,31 @@ def test_the_access_log_names_the_decision_and_hides_secrets(world):
     assert bad["sallyport.reason"] == "no-route" and bad["http.response.status_code"] == 503
     raw = (world.where / "access.jsonl").read_text()
     assert "secret123" not in raw and token[:30] not in raw
+
+
+def test_a_flood_of_cheap_requests_hides_no_other_from_the_log(make_world):
+    w = make_world(workers=1, log="stdout, ring: 64KiB")
+
+    def lines():
+        return [json.loads(x) for x in (w.where / "stdout.txt").read_text().splitlines(True) if x.endswith("\n")]
+    cheap, flood = b"GET /nowhere/at/all HTTP/1.1\r\nHost: x\r\n\r\n", 4000
+    for i in range(3):
+        real = f"GET /open/real-{i} HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n".encode()
+        with socket.create_connection(("127.0.0.1", w.plain), 30) as s:
+            def say():
+                s.sendall(cheap * flood + real)
+            sender = threading.Thread(target=say)
+            sender.start()
+            while s.recv(1 << 20):
+                pass
+            sender.join()
+
+    def real():
+        return sorted(x["url.path"] for x in lines() if x.get("url.path", "").startswith("/open/real-"))
+    wait_until(lambda: len(real()) == 3)
+    assert real() == ["/open/real-0", "/open/real-1", "/open/real-2"]
+    left_out = sum(x.get("sallyport.unlogged", 0) for x in lines())
+    assert sum(x.get("url.path", "").startswith("/nowhere") for x in lines()) + left_out == 3 * flood
 
 
 def parse_exposition(text):

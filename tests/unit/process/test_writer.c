@@ -104,6 +104,26 @@ static void lines_go_to_the_file_and_messages_to_stderr(void **state)
 	assert_int_equal(st.st_mode & 07, 0);
 }
 
+static void a_flood_leaves_half_the_room_to_valued_lines(void **state)
+{
+	struct desk *d = *state;
+	const struct ring *r = shared_access(&d->shared, SEAT_WORKERS);
+	struct slice flood = S("refused refused refused refused refused refused refused refused refused\n");
+	uint64_t wakes = 0;
+	unsigned valued = 0;
+
+	while (shared_log(&d->shared, SEAT_WORKERS, flood, false))
+		;
+	assert_in_range(ring_held(r), r->size / 2 - flood.len, r->size / 2);
+	assert_int_equal(read(d->shared.pokes[SEAT_WRITER], &wakes, sizeof wakes), sizeof wakes);
+	assert_int_equal(wakes, 1); /* at the quarter, once */
+	while (shared_log(&d->shared, SEAT_WORKERS, flood, true))
+		valued++;
+	assert_in_range(valued, r->size / 2 / flood.len, r->size / 2 / flood.len + 1);
+	ring_drop(shared_access(&d->shared, SEAT_WORKERS), ring_held(r));
+	assert_true(shared_log(&d->shared, SEAT_WORKERS, flood, false));
+}
+
 static void a_new_writer_opens_the_file_again(void **state)
 {
 	struct desk *d = *state;
@@ -184,7 +204,7 @@ static void a_ring_that_overflows_counts_what_it_lost(void **state)
 		usleep(1000);
 	kill(pid, SIGSTOP);
 	for (unsigned i = 0; i < 100; i++)
-		shared_log(&d->shared, SEAT_WORKERS, (struct slice){ line, sizeof line });
+		shared_log(&d->shared, SEAT_WORKERS, (struct slice){ line, sizeof line }, true);
 	uint64_t lost = dropped() - before; /* told while the writer is stuck */
 	assert_in_range(lost, 1, 70);
 	kill(pid, SIGCONT);
@@ -199,6 +219,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		TEST(lines_go_to_the_file_and_messages_to_stderr),
+		TEST(a_flood_leaves_half_the_room_to_valued_lines),
 		TEST(a_new_writer_opens_the_file_again),
 		TEST(what_a_full_disk_does_not_take_is_dropped_counted_and_said_once),
 		TEST(a_line_that_was_torn_does_not_spoil_the_next),
