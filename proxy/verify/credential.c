@@ -205,7 +205,8 @@ static bool has_kind(const struct carrier *carriers, size_t len, enum carrier_ki
 	return false;
 }
 
-static void drop_unproven(struct header *h, const struct carrier *carriers, size_t len, const struct carrier *kept)
+static void drop_unproven(struct header *h, const struct carrier *carriers, size_t len,
+                          const struct carrier *kept)
 {
 	for (size_t i = 0; i < len; i++)
 		h->dropped |= is_unproven(&carriers[i], h->name, kept);
