@@ -23,7 +23,7 @@ J    := -j$(shell nproc 2>/dev/null || echo 1)
 # Warnings are errors for who develops it: by these goals, or by WERROR=1; never for who only builds it.
 WERROR ?= $(if $(filter check targets test unit scene replay generate check-generated fuzz soak count,$(MAKECMDGOALS))$(findstring /tests/,$(MAKECMDGOALS)),1)
 export WERROR
-LIBS := libevent_core openssl libcurl libnghttp2 yaml-0.1 jansson libseccomp hiredis
+LIBS := libevent_core openssl libcurl libnghttp2 yaml-0.1 jansson libseccomp hiredis libutf8proc
 
 CFLAGS_debug   := -O0 -g3
 CFLAGS_release := -O2 -g -U_FORTIFY_SOURCE -D_FORTIFY_SOURCE=2 -fstack-protector-strong -fPIE

@@ -63,6 +63,7 @@ look_build() {
 	links libyaml-dev yaml-0.1 yaml.h yaml_parser_initialize
 	links libjansson-dev jansson jansson.h json_object
 	links libseccomp-dev libseccomp seccomp.h seccomp_init
+	links libutf8proc-dev libutf8proc utf8proc.h utf8proc_version
 	links libhiredis-dev hiredis hiredis/hiredis.h redisConnect
 }
 look_python() {

@@ -24,12 +24,9 @@ bool plan_is_shadow(const struct plan *plan, uint64_t tag)
 	return tag % 100 < plan->shadow;
 }
 
-/* A limit that reads bodies and has nothing to read, or too much of it, counts by the address at once. */
 bool plan_wants_body(const struct plan *plan, const struct request *r)
 {
-	bool may_fit = r->chunked || r->content_length < BODY_MAX;
-
-	return plan->reads_body && r->has_body && may_fit && !r->stash_ended && r->stash.len < BODY_MAX;
+	return plan->reads_body && r->has_body && !r->stash_ended && r->stash.len < BODY_MAX;
 }
 
 bool classes_read(struct plan *plan, struct config_errors *errors)

@@ -1,5 +1,6 @@
 #include "limit/body.h"
 #include "base/urlencoded.h"
+#include <utf8proc.h>
 
 /* White space of Unicode beyond ASCII (and the characters of no width that people paste along), which some
  * languages' trim removes. */
@@ -46,35 +47,136 @@ struct slice body_normal(char *at, size_t len)
 	return s;
 }
 
-void found_init(struct found *f, char *store)
+bool body_fold(struct slice in, char to[static FOLDED_MAX], struct slice *out)
 {
-	*f = (struct found){ .text = { .at = store, .cap = BODY_MAX } };
+	static const utf8proc_option_t how = UTF8PROC_STABLE | UTF8PROC_COMPOSE | UTF8PROC_COMPAT |
+		UTF8PROC_CASEFOLD | UTF8PROC_IGNORE; /* NFKC_Casefold */
+	utf8proc_int32_t points[FOLDED_MAX / 4];
+	utf8proc_ssize_t len = utf8proc_decompose((const utf8proc_uint8_t *)in.at, (utf8proc_ssize_t)in.len,
+	                                          points, FOLDED_MAX / 4 - 1, how);
+
+	if (len < 0 || len > FOLDED_MAX / 4 - 1)
+		return false;
+	len = utf8proc_reencode(points, len, how);
+	if (len < 0)
+		return false;
+	memcpy(to, points, (size_t)len);
+	*out = (struct slice){ to, (size_t)len };
+	return true;
+}
+
+static bool is_ascii(struct slice s)
+{
+	for (size_t i = 0; i < s.len; i++)
+		if ((unsigned char)s.at[i] >= 0x80)
+			return false;
+	return true;
+}
+
+void found_init(struct found *f, struct body_store *store)
+{
+	*f = (struct found){ .text = { .at = store->text, .cap = sizeof store->text }, .store = store };
 }
 
 void found_add(struct found *f, size_t from)
 {
-	struct slice value = body_normal(f->text.at + from, f->text.len - from);
+	struct slice raw = { f->text.at + from, f->text.len - from }, value = raw;
+	char folded[FOLDED_MAX];
 
-	f->bad |= f->text.cut || (f->seen && !slice_same(value, f->value));
+	f->bad |= f->text.cut || slice_find(raw, '\0') < raw.len;
+	if (is_ascii(raw))
+		value = body_normal(f->text.at + from, raw.len);
+	else if (body_fold(raw, folded, &value))
+		value = body_normal(folded, value.len);
+	else
+		f->bad = true;
+	f->bad |= f->seen && !slice_same(value, f->value);
+	if (value.at >= folded && value.at < folded + sizeof folded) {
+		memcpy(f->store->value, value.at, value.len);
+		value.at = f->store->value;
+	}
 	f->value = value;
 	f->seen = true;
 }
 
-struct slice body_form(struct slice body, struct slice field, char store[static BODY_MAX])
+/* A pair that the end has cut is none. */
+static struct slice whole_pairs(struct slice body, bool whole)
 {
-	struct slice name, value, none = S("");
-	struct found f;
+	while (!whole && body.len && body.at[body.len - 1] != '&')
+		body.len--;
+	return body;
+}
+
+void body_form(struct slice body, struct slice field, struct found *f)
+{
+	struct slice name, value;
 	size_t len;
 
-	found_init(&f, store);
-	while (body.len <= BODY_MAX && urlencoded_next(&body, &name, &value)) {
-		char *to = f.text.at + f.text.len;
+	while (urlencoded_next(&body, &name, &value)) {
+		char *to = f->text.at + f->text.len;
+		if (name.len + value.len > f->text.cap - f->text.len) {
+			f->bad = true;
+			return;
+		}
 		/* a name that cannot be decoded is no name at all, to whoever splits at & and = */
 		if (!urlencoded_decode(name, to, &len) || !slice_same_nocase((struct slice){ to, len }, field))
 			continue;
-		f.bad |= !urlencoded_decode(value, to, &len);
-		f.text.len += len;
-		found_add(&f, f.text.len - len);
+		f->bad |= !urlencoded_decode(value, to, &len);
+		f->text.len += len;
+		found_add(f, f->text.len - len);
 	}
-	return f.bad ? none : f.value;
+}
+
+static bool has_foreign_charset(struct slice type)
+{
+	char store[64];
+	struct text charset = TEXT(store);
+	bool named;
+
+	if (!body_parameter(type, S("charset"), &charset, &named))
+		return true;
+	return named && !slice_same_nocase(text_slice(&charset), S("utf-8")) &&
+		!slice_same_nocase(text_slice(&charset), S("utf8")) &&
+		!slice_same_nocase(text_slice(&charset), S("us-ascii"));
+}
+
+/* No reader finds a member in what begins otherwise, however lenient it is; a form beside a limit by JSON is
+ * no broken JSON. */
+static bool may_be_json(const struct body *b)
+{
+	struct slice s = b->bytes;
+
+	while (s.len && ((unsigned char)s.at[0] <= ' ' || (unsigned char)s.at[0] >= 0x80))
+		s = slice_from(s, 1);
+	for (size_t i = 0; i + 4 <= b->type.len; i++)
+		if (slice_same_nocase((struct slice){ b->type.at + i, 4 }, S("json")))
+			return true;
+	return !s.len || s.at[0] == '{' || s.at[0] == '[' || s.at[0] == '/';
+}
+
+enum body_said body_read(const struct body *b, bool json, struct slice field, struct body_store *store,
+                         struct slice *value)
+{
+	static const struct slice form = { "multipart/form-data", 19 };
+	bool multipart = slice_same_nocase(slice_head(b->type, form.len), form);
+	bool good = true;
+	struct found f;
+
+	found_init(&f, store);
+	body_form(b->query, field, &f);
+	if (b->bytes.len) {
+		good = !b->encoded && !has_foreign_charset(b->type);
+		if (good && json)
+			good = !may_be_json(b) || body_json(b->bytes, field, &f);
+		else if (good && multipart)
+			good = body_multipart(b->bytes, b->type, field, &f);
+		else if (good)
+			body_form(whole_pairs(b->bytes, b->whole), field, &f);
+	}
+	*value = f.value;
+	if (f.bad || (!b->whole && !f.seen) || (b->whole && !good))
+		return BODY_UNREADABLE;
+	if (b->encoded && b->bytes.len)
+		return BODY_UNREADABLE;
+	return f.seen && f.value.len ? BODY_READ : BODY_ABSENT;
 }

@@ -254,13 +254,11 @@ static bool read_value(struct reader *j, struct slice field)
 	return good;
 }
 
-struct slice body_json(struct slice body, struct slice field, char store[static BODY_MAX])
+bool body_json(struct slice body, struct slice field, struct found *f)
 {
-	struct reader j = { .rest = body };
-	struct slice none = S("");
+	struct reader j = { .rest = body, .found = *f };
+	bool good = read_value(&j, field) && !peek(&j) && !j.rest.len && !j.found.text.cut;
 
-	found_init(&j.found, store);
-	if (body.len > BODY_MAX || !read_value(&j, field) || peek(&j) || j.rest.len || j.found.text.cut)
-		return none;
-	return j.found.bad ? none : j.found.value;
+	*f = j.found;
+	return good;
 }

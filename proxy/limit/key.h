@@ -24,13 +24,14 @@ struct part {
 struct piece {
 	enum part_kind kind;
 	bool hashed;             /* value is the hash of a longer one */
+	bool unreadable;         /* there is something in the body that may be it */
 	struct slice issuer;     /* of what a token says: its name in the configuration */
 	struct slice value;
 	struct in6_addr net;     /* what value is for PART_ADDRESS and PART_PREFIX, masked */
 	char room[PIECE_MAX];    /* what value may lie in */
 };
 
-struct key { struct piece at[PARTS_MAX]; size_t len; };
+struct key { struct piece at[PARTS_MAX]; size_t len; bool unreadable; };
 
 static inline bool part_is_of_token(enum part_kind kind)
 {

@@ -119,8 +119,13 @@ static bool read_piece(const struct limits *l, const struct part *part, struct s
 	if (!urlencoded_decode(word, at, &len))
 		return false;
 	word.len = len;
-	if (part_is_of_body(part->kind))
-		word = body_normal(at, len);
+	if (part_is_of_body(part->kind)) {
+		char folded[FOLDED_MAX];
+		if (!body_fold(word, folded, &word) || word.len > len) /* folded twice it stays what it is */
+			return false;
+		memcpy(at, folded, word.len);
+		word = body_normal(at, word.len);
+	}
 	piece_of_value(l, to, word);
 	return word.len > 0;
 }

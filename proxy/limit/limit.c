@@ -15,6 +15,7 @@ static void join(const struct limits *l, const struct plan *plan, const struct r
 	table_fetch(l->table, round->asks[i].tag);
 	watch_fetch(l, round->asks[i].tag);
 	round->shadow[i] = plan_is_shadow(plan, round->asks[i].tag);
+	round->unreadable |= key.unreadable && plan->refuses_unreadable && !round->shadow[i];
 	round->taken[i] = false;
 }
 
@@ -25,6 +26,7 @@ static bool gather(const struct limits *l, const struct station *s, const struct
 	bool whole = true;
 
 	round->len = 0;
+	round->unreadable = false;
 	for (size_t i = 0; i < s->len; i++) {
 		if (!plan_applies(s->plans[i], r))
 			continue;
@@ -212,6 +214,8 @@ static enum pace begin(struct limits *l, const struct station *s, struct request
 		if (pace != GO_ON)
 			return pace;
 	}
+	if (round->unreadable)
+		return request_fail(r, FAULT_FIELD);
 	*good = look(l, round, now_ns) && take_here(l, round, now_ns);
 	return GO_ON;
 }

@@ -23,6 +23,7 @@ static bool plan_read(struct limits *l, struct plan *plan, const struct config_l
 	if (!parts_read(plan, errors) || !classes_read(plan, errors) || !outcomes_read(plan, errors))
 		return false;
 	plan->shadow = l->config->root.limiting.shadow ? 100 : limit->shadow;
+	plan->refuses_unreadable = plan->reads_body && limit->unreadable == UNREADABLE_REFUSE;
 	plan->named = l->named && limit->scope == SCOPE_FLEET;
 	plan->fleet = l->fleet && plan->named;
 	for (unsigned o = 0; o < SOURCES && plan->fleet; o++)

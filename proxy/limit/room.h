@@ -6,6 +6,7 @@
 #include "metrics/metrics.h"
 
 enum { SCOPE_FLEET, SCOPE_MACHINE }; /* the words of limits.NAME.scope */
+enum { UNREADABLE_REFUSE, UNREADABLE_ADDRESS }; /* ... and of unreadable */
 enum source { SOURCE_REDIS, SOURCE_LEASE, SOURCE_DENY_CACHE, SOURCE_LOCAL, SOURCES }; /* of a fleet's limit */
 /* Who decided: the key's own bucket, a common one, or a source. */
 enum limit_by { BY_MEMORY, BY_CROWD, BY_SOURCE, LIMIT_BYS = BY_SOURCE + (int)SOURCES };
@@ -21,6 +22,7 @@ struct plan { /* one limit */
 	uint64_t name_hash;
 	unsigned classes; /* bit per enum class_of */
 	uint32_t shadow;  /* of a hundred keys, so many are only watched */
+	bool refuses_unreadable;
 	bool late, reads_body, fleet; /* fleet: counted in Redis */
 	bool named;       /* has names in Redis, which this process may not use itself */
 	struct { uint16_t status; uint64_t extra; } outcomes[LIMIT_OUTCOMES_MAX];
@@ -69,6 +71,7 @@ struct round { /* the limits of one station that apply to this request */
 	struct stake stakes[STATION_MAX];
 	bool admitted[STATION_MAX], shadow[STATION_MAX], taken[STATION_MAX];
 	size_t len;
+	bool unreadable; /* a limit refuses whose field cannot be read */
 };
 
 /* Reads the parts of limit->key; the classes. False: complained. */

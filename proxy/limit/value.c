@@ -63,25 +63,38 @@ static bool is_encoded(const struct request *r)
 	return h && !slice_same_nocase(h->value, S("identity"));
 }
 
-/* Into the piece's own room, since a body's decoded value lies nowhere else. */
+static bool same_type_twice(const struct request *r)
+{
+	unsigned types = 0;
+
+	for (uint16_t i = 0; i < r->headers.len; i++)
+		types += !r->headers.at[i].dropped && r->headers.at[i].id == HEADER_CONTENT_TYPE;
+	return types > 1;
+}
+
+/* Into the piece's own room, since a decoded value lies nowhere else. */
 static struct slice body_value(const struct limits *l, const struct request *r, const struct part *part,
                                struct piece *to)
 {
-	char store[BODY_MAX];
+	const struct header *type = headers_find(&r->headers, HEADER_CONTENT_TYPE);
+	const struct body body = { .bytes = r->stash, .query = r->query, .whole = !r->has_body || r->stash_ended,
+		.type = type ? type->value : (struct slice){ 0 }, .encoded = is_encoded(r) || same_type_twice(r) };
+	struct body_store store;
 	struct slice found;
 
-	if (!r->stash_ended || !r->stash.len || is_encoded(r))
+	if (!l->read_body && r->has_body) /* nobody reads bodies here */
 		return (struct slice){ 0 };
-	found = part->kind == PART_FORM ? body_form(r->stash, part->name, store) :
-	                                  body_json(r->stash, part->name, store);
+	enum body_said said = body_read(&body, part->kind == PART_JSON, part->name, &store, &found);
+	to->unreadable = said == BODY_UNREADABLE;
+	if (said != BODY_READ)
+		return (struct slice){ 0 };
 	to->hashed = found.len > PIECE_MAX;
 	if (to->hashed) {
 		uint64_t hash = siphash(l->pieces, found);
 		memcpy(to->room, &hash, sizeof hash);
 		return (struct slice){ to->room, sizeof hash };
 	}
-	if (found.len)
-		memcpy(to->room, found.at, found.len);
+	memcpy(to->room, found.at, found.len);
 	return (struct slice){ to->room, found.len };
 }
 
@@ -137,11 +150,12 @@ static void fill(const struct limits *l, const struct part *part, const struct r
 	struct slice value;
 
 	if (part->kind <= PART_PREFIX) {
+		to->unreadable = false;
 		piece_of_address(to, part->kind, &r->address, part->bits);
 		return;
 	}
 	to->kind = part->kind;
-	to->hashed = false;
+	to->hashed = to->unreadable = false;
 	value = part_value(l, r, part, to);
 	if (value.len == 0) {
 		piece_of_address(to, PART_ADDRESS, &r->address, whole);
@@ -155,6 +169,9 @@ static void fill(const struct limits *l, const struct part *part, const struct r
 void key_of(const struct limits *l, const struct plan *plan, const struct request *r, struct key *to)
 {
 	to->len = plan->parts_len;
-	for (size_t i = 0; i < plan->parts_len; i++)
+	to->unreadable = false;
+	for (size_t i = 0; i < plan->parts_len; i++) {
 		fill(l, &plan->parts[i], r, &to->at[i]);
+		to->unreadable |= to->at[i].unreadable;
+	}
 }

@@ -8,10 +8,12 @@ from test_seen import ask
 
 LIMITS = """
   per-name: {key: ["form:username"], rate: 1/h, burst: 3}
+  by-address: {key: ["form:username"], rate: 1/h, burst: 3, unreadable: address}
   per-json: {key: ["json:user.name"], rate: 1/h, burst: 3}
 """
 ROUTES = """
   - {name: form, path: /form/*, upstream: app, anonymous: true, limits: [per-name]}
+  - {name: by-address, path: /by-address/*, upstream: app, anonymous: true, limits: [by-address]}
   - {name: json, path: /json/*, upstream: app, anonymous: true, limits: [per-json]}
 """
 
@@ -62,7 +64,7 @@ def test_a_client_that_asks_first_is_told_to_go_on(logins):
         assert read_answer(s)[0] == status
 
 
-def test_a_long_body_is_counted_by_its_address_and_arrives_whole(logins):
+def test_of_a_long_body_the_beginning_counts_and_all_of_it_arrives(logins):
     long = b"username=dave&x=" + b"y" * 100000
     chunked = b"%x\r\n" % len(long) + long + b"\r\n0\r\n\r\n"
     assert post(logins, "/form/long", long)[0] == 200
@@ -71,8 +73,50 @@ def test_a_long_body_is_counted_by_its_address_and_arrives_whole(logins):
     assert read_answer(s)[0] == 200
     assert post(logins, "/form/long", long)[0] == 200
     assert bodies(logins, "/form/long") == [long] * 3
-    assert post(logins, "/form/long", long.replace(b"dave", b"erin"))[0] == 429
-    assert post(logins, "/form/long", b"username=dave")[0] == 200
+    assert post(logins, "/form/long", b"username=dave")[0] == 429
+    assert post(logins, "/form/long", long.replace(b"dave", b"erin"))[0] == 200
+
+
+FORM = ("Content-Type", "application/x-www-form-urlencoded")
+MULTIPART = ("Content-Type", "multipart/form-data; boundary=b")
+UNREADABLE = [("/form/odd", b"username=henry&username=iris", FORM), ("/form/odd?username=iris", b"username=henry", FORM),
+              ("/form/odd", b"username=%ff", FORM), ("/form/odd", b"x=" + b"y" * 20000 + b"&username=henry", FORM),
+              ("/form/odd", b"username=henry", ("Content-Encoding", "gzip")),
+              ("/form/odd", b"username=henry", ("Content-Type", "text/plain; charset=utf-16")),
+              ("/form/odd", b"--b\r\nusername=henry", MULTIPART),
+              ("/json/odd", b'{"user":{"name":"henry"}', ("Content-Type", "application/json")),
+              ("/json/odd", b'{"user":{"name":"henry"},"user":{"name":"iris"}}', ("Content-Type", "application/json"))]
+
+
+def test_a_field_that_can_be_read_in_two_ways_never_reaches_the_upstream(logins):
+    for path, body, field in UNREADABLE:
+        for _ in range(5):
+            a = post(logins, path, body, [field])
+            assert a[0] == 400 and header(a, "sallyport-reason") == "field-unreadable", (path, body)
+        client = Client(logins)
+        stream = client.request(path, "POST", [(field[0].lower(), field[1])], end=False)
+        client.c.send_data(stream, body[:16000], end_stream=len(body) < 16000)
+        client.flush()
+        if len(body) >= 16000:
+            client.c.send_data(stream, body[16000:16384])
+            client.flush()
+        assert client.answer(stream)[0] == 400
+    assert bodies(logins, "/form/odd") == [] and bodies(logins, "/json/odd") == []
+
+
+def test_one_name_in_other_letters_or_in_a_multipart_form_is_one_key(logins):
+    part = b'--b\r\nContent-Disposition: form-data; name="username"\r\n\r\n%s\r\n--b--\r\n'
+    for path, body, field in [("/form/letters", "username=\uff4aulia".encode(), FORM),
+                              ("/form/letters", part % "JU\u00adLIA".encode(), MULTIPART),
+                              ("/form/letters?username=julia", b"", FORM)]:
+        assert post(logins, path, body, [field])[0] == 200
+    assert post(logins, "/form/letters", b"username=julia", [FORM])[0] == 429
+
+
+def test_a_limit_may_count_what_it_cannot_read_by_its_address(logins):
+    for status in (200, 200, 200, 429):
+        assert post(logins, "/by-address/x", b"username=kim&username=lea")[0] == status
+    assert post(logins, "/by-address/x", b"username=kim")[0] == 200
 
 
 def limits(world, *words):

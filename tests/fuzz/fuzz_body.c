@@ -1,4 +1,4 @@
-/* A field of a form or a JSON body: the first byte chooses.
+/* A field of a form, a JSON body or a multipart form, whole or not: the first byte chooses.
  * What is found is in normal form, and jansson finds such a member there too. */
 #include "limit/body.h"
 #include "base/check.h"
@@ -9,7 +9,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
 static void is_normal(struct slice found)
 {
-	char again[BODY_MAX];
+	static char again[sizeof(struct body_store)];
 
 	if (!found.len)
 		return;
@@ -36,20 +36,21 @@ static void agrees(struct slice body)
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
-	char store[BODY_MAX];
-	struct slice body = { (const char *)data + 1, size - 1 };
+	static struct body_store store;
+	struct body body = { .bytes = { (const char *)data + 1, size - 1 }, .whole = true };
+	struct slice found;
+	bool json;
 
-	if (size < 1 || size > BODY_MAX + 2)
+	if (size < 1 || size > BODY_MAX + 1)
 		return 0;
-	if (data[0] % 3 == 0) {
-		is_normal(body_form(body, S("user"), store));
-	} else if (data[0] % 3 == 1) {
-		is_normal(body_json(body, S("user.name"), store));
-	} else {
-		struct slice found = body_json(body, S("user"), store);
-		is_normal(found);
-		if (found.len)
-			agrees(body);
-	}
+	json = data[0] % 4 == 1 || data[0] % 4 == 2;
+	if (data[0] % 4 == 3)
+		body.type = S("multipart/form-data; boundary=b");
+	body.whole = data[0] % 8 < 4;
+	if (body_read(&body, json, data[0] % 4 == 1 ? S("user.name") : S("user"), &store, &found) != BODY_READ)
+		return 0;
+	is_normal(found);
+	if (data[0] % 8 == 2)
+		agrees(body.bytes);
 	return 0;
 }

@@ -119,7 +119,21 @@ static void a_field_of_the_body_is_waited_for_and_counted(void **state)
 	assert_int_equal(posted(post(6, "{\"user\":{\"name\":\"alice\"}}")), ANSWER);
 }
 
-static void a_body_that_cannot_be_read_is_counted_by_its_address(void **state)
+static struct request *long_post(const char *beginning)
+{
+	static char block[BODY_MAX];
+	struct request *r = post(1, "");
+
+	memset(block, ' ', sizeof block);
+	memcpy(block, beginning, strlen(beginning));
+	r->content_length = 10 * BODY_MAX;
+	assert_int_equal(limit_early(s.l, r, NOW), WAIT);
+	r->stash = (struct slice){ block, sizeof block };
+	r->stash_ended = false;
+	return r;
+}
+
+static void a_body_that_cannot_be_read_is_refused(void **state)
 {
 	struct request *r;
 
@@ -127,23 +141,37 @@ static void a_body_that_cannot_be_read_is_counted_by_its_address(void **state)
 	limit("form", "form:username", 1);
 	open_limits();
 	limits_read_bodies(s.l, read_body);
-	assert_int_equal(posted(post(1, "username=a&username=b")), GO_ON);
-	assert_int_equal(posted(post(1, "username=c&username=d")), ANSWER);
+	for (int i = 0; i < 3; i++) {
+		r = post(1, "username=a&username=b");
+		assert_int_equal(posted(r), ANSWER);
+		assert_int_equal(r->fault, FAULT_FIELD);
+	}
 	r = post(1, "username=e");
 	headers_add(&r->headers, S("Content-Encoding"), S("gzip"));
 	assert_int_equal(posted(r), ANSWER);
-	r = post(1, "username=f"); /* what is known to be too long is not waited for */
-	r->content_length = BODY_MAX;
+	assert_int_equal(r->fault, FAULT_FIELD);
+	r = long_post("a=b&");
 	assert_int_equal(limit_early(s.l, r, NOW), ANSWER);
-	r = request_from(1);
-	assert_int_equal(limit_early(s.l, r, NOW), ANSWER);
-	r = post(1, "username=g"); /* what turns out to be too long */
-	r->chunked = true;
-	r->content_length = 0;
-	assert_int_equal(limit_early(s.l, r, NOW), WAIT);
-	static char block[BODY_MAX];
-	r->stash = (struct slice){ block, sizeof block };
-	assert_int_equal(limit_early(s.l, r, NOW), ANSWER);
+	assert_int_equal(r->fault, FAULT_FIELD);
+	assert_int_equal(limit_early(s.l, long_post("username=zoe&"), NOW), GO_ON);
+	r = post(2, "username=zoe");
+	assert_int_equal(posted(r), ANSWER);
+	assert_int_equal(r->fault, FAULT_LIMITED);
+	assert_int_equal(posted(post(1, "username=")), GO_ON); /* nothing is unreadable: by its address */
+	assert_int_equal(limit_early(s.l, request_from(1), NOW), ANSWER);
+}
+
+static void a_limit_may_count_what_it_cannot_read_by_its_address(void **state)
+{
+	(void)state;
+	limit("form", "form:username", 1);
+	s.limits[0].unreadable = UNREADABLE_ADDRESS;
+	open_limits();
+	limits_read_bodies(s.l, read_body);
+	assert_int_equal(posted(post(1, "username=a&username=b")), GO_ON);
+	assert_int_equal(posted(post(1, "username=c&username=d")), ANSWER);
+	assert_int_equal(limit_early(s.l, long_post("a=b&"), NOW), ANSWER);
+	assert_int_equal(limit_early(s.l, request_from(1), NOW), ANSWER);
 }
 
 static void whom_another_limit_refuses_is_not_waited_for(void **state)
@@ -262,7 +290,8 @@ int main(void)
 		cmocka_unit_test(a_prefix_may_have_any_length),
 		TEST(a_cookie_is_counted_by_its_value),
 		TEST(a_field_of_the_body_is_waited_for_and_counted),
-		TEST(a_body_that_cannot_be_read_is_counted_by_its_address),
+		TEST(a_body_that_cannot_be_read_is_refused),
+		TEST(a_limit_may_count_what_it_cannot_read_by_its_address),
 		TEST(whom_another_limit_refuses_is_not_waited_for),
 		TEST(long_values_differ_by_their_end_too),
 		TEST(a_limit_may_be_for_some_methods_only),
