@@ -70,7 +70,7 @@ static uint64_t lists_of(struct classify *c, struct slice ua)
 static void decide(struct classify *c, struct request *r)
 {
 	const struct header *ua = headers_find(&r->headers, HEADER_USER_AGENT);
-	struct facts f = { .path = r->path, .method = r->method };
+	struct facts f = { .path = r->way.len ? r->way : r->path, .method = r->method };
 	const struct rule *rule;
 
 	if (ua)

@@ -6,6 +6,7 @@
  *     expect = "expect" STRING "request" { "ua=" STRING | "path=" STRING | "method=" STRING | "verified" }
  *              "->" CLASS [ "by" ( RULE | "none" ) ]
  * After a mistake it goes on at the next line that begins with list, rule or expect. */
+#include "base/way.h"
 #include "classify/lex.h"
 #include "classify/room.h"
 
@@ -184,6 +185,9 @@ static bool parse_path(struct parser *p, struct term *t)
 	t->text.len -= t->prefix;
 	if (slice_find(t->text, '*') < t->text.len)
 		return COMPLAIN(p, place, "a path has one star at most, at its end");
+	if (!way_is(t->text, false, t->text, false))
+		return COMPLAIN(p, place, "a path is written as routes see it: without parameters (;) and without "
+			"escapes that need not be, \"//\" as one slash; it would match none");
 	return true;
 }
 

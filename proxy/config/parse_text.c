@@ -1,4 +1,5 @@
 #include "config/parse.h"
+#include "base/way.h"
 
 #define NAME_LEN_MAX 63
 
@@ -89,7 +90,7 @@ bool hosts_meet(struct slice pattern, struct slice other)
 	       slice_ends(slice_from(other, 1), slice_from(pattern, 1));
 }
 
-/* ---- paths, in the form into which requests' paths are brought ---- */
+/* ---- paths, in the form by which routes are chosen (base/way.h) ---- */
 
 static int hex(char c)
 {
@@ -99,11 +100,8 @@ static int hex(char c)
 	return c >= 'a' && c <= 'f' ? c - 'a' + 10 : -1;
 }
 
-static bool is_unreserved(int c)
-{
-	return (c > 0 && c < 128 && is_alnum(slice_lower((char)c))) || c == '-' || c == '.' || c == '_' ||
-	       c == '~';
-}
+static const char of_parameter[] =
+	"what follows a ; in a request's path is a parameter, which no route looks at: it would match none";
 
 /* One byte, percent-encoded or not, in its normal form; bytes taken, 0 where it may not stand in a path. */
 static size_t path_byte(struct slice from, struct text *to, const char **why)
@@ -118,13 +116,17 @@ static size_t path_byte(struct slice from, struct text *to, const char **why)
 		if (byte == 0 || byte == '/' || byte == '\\')
 			return *why = "encoded slashes, backslashes and NUL are refused in requests: it would match none",
 			       0;
-		if (is_unreserved(byte))
+		if (byte == ';')
+			return *why = of_parameter, 0;
+		if (way_is_plain((char)byte))
 			text_char(to, (char)byte);
 		else
 			text_printf(to, "%%%02X", (unsigned)byte);
 		return 3;
 	}
-	if (c >= 0x80)
+	if (c == ';')
+		return *why = of_parameter, 0;
+	if (c >= 0x80 || c == '[' || c == ']')
 		text_printf(to, "%%%02X", c);
 	else if (c <= 0x20 || c == 0x7f || strchr("?#\\\"<>^`{|}*", (char)c))
 		return *why = c == '*' ? "a * may stand only at the end, as /*"
@@ -141,8 +143,7 @@ static bool has_dots(struct slice path)
 
 	while (rest.len) {
 		struct slice part = slice_cut(&rest, '/');
-		struct slice bare = slice_cut(&part, ';');
-		if (slice_same(bare, S(".")) || slice_same(bare, S("..")))
+		if (slice_same(part, S(".")) || slice_same(part, S("..")))
 			return true;
 	}
 	return false;

@@ -37,8 +37,10 @@ static void note(struct head_scan *s, enum header_id id)
 
 enum head_result head_field(struct head_scan *s, struct headers *to, uint16_t fields_max)
 {
-	const char *line = s->at, *colon = char_token_run(line, s->end);
+	const char *line = s->at, *odd = char_plain_run(line, s->end), *colon = odd;
 
+	if (odd < s->end && *odd != ':')
+		colon = char_run(odd, s->end, CHAR_TOKEN);
 	if (colon == line || colon == s->end || *colon != ':')
 		return head_line_bad(s, line);
 	const char *from = char_run(colon + 1, s->end, CHAR_SPACED), *p = char_value_run(from, s->end);
@@ -52,6 +54,7 @@ enum head_result head_field(struct head_scan *s, struct headers *to, uint16_t fi
 		s->full = true;
 		return HEAD_BAD;
 	}
+	s->odd_name |= colon != odd;
 	note(s, (enum header_id)to->at[to->len - 1].id);
 	return HEAD_DONE;
 }

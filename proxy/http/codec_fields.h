@@ -9,6 +9,7 @@ struct head_scan {
 	const char *at, *end;  /* not read yet */
 	uint64_t seen, twice;  /* bits of header ids: there; there more than once */
 	bool full;             /* after HEAD_BAD: too many fields */
+	bool odd_name;         /* a name is not header_is_plain */
 };
 
 /* What of `bytes` a reader may look at. HEAD_MORE where a look is in vain: nothing new ended a line,

@@ -95,7 +95,7 @@ static void forget(struct request *r, struct slice bytes)
 	r->method = r->target = slice_head(bytes, 0);
 	r->version = 11;
 	r->headers.len = 0;
-	r->has_body = r->chunked = r->client_close = r->upgrade_websocket = false;
+	r->has_body = r->chunked = r->client_close = r->upgrade_websocket = r->odd_name = false;
 	r->content_length = 0;
 }
 
@@ -111,6 +111,7 @@ static enum head_result read_head(struct head_scan *s, const struct head_bounds 
 	*why = s->full ? FAULT_HEAD_TOO_BIG : FAULT_BAD_REQUEST;
 	if (result != HEAD_DONE)
 		return result;
+	r->odd_name = s->odd_name;
 	*why = set_framing(r, s);
 	set_connection(r, s);
 	return *why == FAULT_NONE ? HEAD_DONE : HEAD_BAD;

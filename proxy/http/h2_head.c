@@ -115,6 +115,7 @@ static void take_field(struct h2_stream *s, struct slice name, struct slice valu
 		refuse(s, FAULT_BAD_REQUEST);
 		return;
 	}
+	s->request->odd_name |= !id && !header_is_plain(name);
 	value = slice_trim(value);
 	bool fits = id == HEADER_COOKIE && value.len ? take_crumb(s, value) : take_other(s, id, name, value);
 	if (!fits)

@@ -3,6 +3,7 @@
  * one that none of them names is denied, whatever a wider route would say. */
 #include "journey/inside.h"
 #include "base/check.h"
+#include "base/way.h"
 #include "metrics/metrics.h"
 #include <stdlib.h>
 
@@ -102,13 +103,17 @@ static bool leads_to(const struct row *door, struct slice path, size_t *rest)
 /* In whatever way the door's path is spelled. */
 static bool leads_round_to(const struct row *door, struct slice path, char *to, size_t *rest)
 {
-	size_t len, end;
+	bool slashes;
+	size_t len;
 
 	if (door->prefix && path_passes(path, door->path, to, rest))
 		return true;
 	*rest = path.len;
-	return path_normalise(path, to, &len) && leads_to(door, (struct slice){ to, len }, &end) &&
-		end == len;
+	if (!path_normalise_open(path, to, &len, &slashes))
+		return false;
+	struct slice normal = { to, len };
+	return way_is(normal, false, door->path, door->prefix) ||
+		(slashes && way_is(normal, true, door->path, door->prefix));
 }
 
 struct route_facts *routes_door(const struct routes *t, struct slice target, char *scratch,
@@ -165,8 +170,8 @@ static bool same_place(const struct row *a, const struct row *b)
 		slice_same(a->path, b->path);
 }
 
-struct route_facts *routes_find(struct routes *t, const struct request *r, enum fault *why,
-	struct route_facts **denied)
+static struct route_facts *find(const struct routes *t, const struct request *r, struct slice path,
+	enum fault *why, struct route_facts **denied)
 {
 	const struct row *first = NULL;
 
@@ -174,7 +179,7 @@ struct route_facts *routes_find(struct routes *t, const struct request *r, enum 
 	*denied = NULL;
 	for (size_t i = 0; i < t->len; i++) {
 		const struct row *row = &t->rows[i];
-		if (!is_for(row, r->host) || !path_fits(row, r->path))
+		if (!is_for(row, r->host) || !path_fits(row, path))
 			continue;
 		if (first && !same_place(first, row))
 			break;
@@ -186,6 +191,25 @@ struct route_facts *routes_find(struct routes *t, const struct request *r, enum 
 		*denied = row->facts;
 		*why = FAULT_METHOD_DENIED;
 	}
+	return NULL;
+}
+
+/* A path with escaped slashes is read in two ways, and some upstream takes each: both must lead to one route,
+ * which says that it wants them. */
+struct route_facts *routes_find(struct routes *t, const struct request *r, enum fault *why,
+	struct route_facts **denied)
+{
+	struct route_facts *found = find(t, r, r->way.len ? r->way : r->path, why, denied), *also_denied;
+	enum fault also_why;
+
+	if (!r->open_way.len)
+		return found;
+	const struct route_facts *speaks = found ? found : *denied;
+	if (find(t, r, r->open_way, &also_why, &also_denied) == found && also_denied == *denied && speaks &&
+	    speaks->route->encoded_slash == 1) /* WORDS: refuse|keep */
+		return found;
+	*why = FAULT_BAD_TARGET;
+	*denied = NULL;
 	return NULL;
 }
 

@@ -14,8 +14,9 @@ enum {
 	CHAR_HOST = 32,       /* letters, digits, '-', '.', '_' */
 	CHAR_HEX = 64,
 	CHAR_SPACED = 128,    /* space and tab */
+	CHAR_WAY = 256,       /* stands for itself in the form by which routes are chosen (base/way.h) */
 };
-extern const uint8_t char_kinds[256];
+extern const uint16_t char_kinds[256];
 
 static inline bool char_is(char c, unsigned kinds)
 {
@@ -59,8 +60,8 @@ static inline const char *char_value_run(const char *p, const char *end)
 	return char_run(p, end, CHAR_VALUE);
 }
 
-/* char_run for CHAR_TOKEN: letters and '-' sixteen at a time. */
-static inline const char *char_token_run(const char *p, const char *end)
+/* char_run for names: letters and '-' sixteen at a time, then those of `kinds`. */
+static inline const char *char_name_run(const char *p, const char *end, unsigned kinds)
 {
 #if defined(__SSE2__)
 	if (end - p >= 16) {
@@ -71,7 +72,18 @@ static inline const char *char_token_run(const char *p, const char *end)
 		p += __builtin_ctz(~(unsigned)_mm_movemask_epi8(usual));
 	}
 #endif
-	return char_run(p, end, CHAR_TOKEN);
+	return char_run(p, end, kinds);
+}
+
+static inline const char *char_token_run(const char *p, const char *end)
+{
+	return char_name_run(p, end, CHAR_TOKEN);
+}
+
+/* For CHAR_HOST: what header_is_plain wants. */
+static inline const char *char_plain_run(const char *p, const char *end)
+{
+	return char_name_run(p, end, CHAR_HOST);
 }
 
 /* 0 to 15; of a byte that is CHAR_HEX. */

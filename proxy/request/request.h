@@ -81,6 +81,7 @@ struct request {
 	struct slice method, target;
 	uint8_t version;              /* 10, 11 or 20 */
 	bool has_body, chunked, expects_continue, upgrade_websocket, client_close;
+	bool has_query, odd_name;     /* odd_name: of a field, see header_is_plain */
 	uint64_t content_length;      /* meaningful where has_body and not chunked */
 	struct headers headers;
 
@@ -88,13 +89,12 @@ struct request {
 	struct slice scheme, host;    /* host: lower case, without port; empty where HTTP/1.0 sent none */
 	struct slice authority;       /* as received, with port */
 	struct slice path, query;     /* path normalised once; query without '?', as received */
-	bool has_query;
+	struct slice way, open_way;   /* base/way.h: of a path that is not the same; of one with %2F */
 	struct in6_addr address;      /* of the client, behind trusted proxies */
 	uint8_t asker;                /* enum asker: whose description method, target and host are; else NONE */
 	bool asked_by_head;           /* with asker: the method that brought the description was HEAD */
 	struct slice forwarded_for;   /* the trusted part of X-Forwarded-For to continue; may be empty */
-	char id[33];                  /* trace id, 32 hex digits, NUL */
-	char span[17];                /* our span id */
+	char id[33], span[17];        /* trace id, 32 hex digits; our span id; a NUL behind each */
 
 	/* what the stations found */
 	const struct config_route *route;

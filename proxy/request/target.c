@@ -1,5 +1,6 @@
 /* target.c -- is the head of a request sound, and what does it ask for? */
 #include "request/request.h"
+#include "base/way.h"
 #include <arpa/inet.h>
 
 #define NAMED_MAX 64 /* names that Connection may list: each is compared with each field */
@@ -20,7 +21,7 @@ static enum fault copied(const struct request *r)
 struct fields_found {
 	const struct header *host;
 	unsigned hosts, credentials, lengths, named;
-	bool expects, expects_else, odd_name;
+	bool expects, expects_else;
 };
 
 static void count_names(struct fields_found *found, struct slice list)
@@ -50,9 +51,6 @@ static void look_at(struct fields_found *found, const struct header *f)
 			found->expects = true;
 		else
 			found->expects_else = true;
-		break;
-	case HEADER_OTHER:
-		found->odd_name |= !header_is_plain(f->name);
 		break;
 	default:
 		break;
@@ -103,7 +101,7 @@ static enum fault check_fields(struct request *r, struct slice *host)
 
 	for (uint16_t i = 0; i < r->headers.len; i++)
 		look_at(&found, &r->headers.at[i]);
-	if (found.odd_name && r->config->root.http.field_names == 0) /* WORDS: plain|token */
+	if (r->odd_name && r->config->root.http.field_names == 0) /* WORDS: plain|token */
 		return FAULT_FIELD_NAME;
 	if (found.named > NAMED_MAX)
 		return FAULT_BAD_REQUEST;
@@ -210,21 +208,42 @@ static enum fault set_host(struct request *r, struct slice named, struct slice f
 
 /* ---- target ---- */
 
+static struct slice way_of(struct request *r, bool open)
+{
+	size_t len = way_write(r->path, open, NULL);
+	char *to = arena_room(&r->arena, len);
+
+	return (struct slice){ to, to ? way_write(r->path, open, to) : 0 };
+}
+
+/* Does some route take escaped slashes for data? */
+static bool some_route_keeps_slashes(const struct config *c)
+{
+	for (size_t i = 0; i < c->root.routes_len; i++)
+		if (c->root.routes[i].encoded_slash == 1) /* WORDS: refuse|keep */
+			return true;
+	return false;
+}
+
 static enum fault set_path(struct request *r, struct slice path)
 {
+	bool slashes;
 	size_t len;
 
+	r->way = r->open_way = S("");
 	if (path_is_normal(path)) {
 		r->path = path;
 		return FAULT_NONE;
 	}
-	char *to = arena_take(&r->arena, path.len);
+	char *to = arena_room(&r->arena, path.len);
 	if (!to)
 		return FAULT_HEAD_TOO_BIG;
-	if (!path_normalise(path, to, &len))
+	if (!path_normalise_open(path, to, &len, &slashes) || (slashes && !some_route_keeps_slashes(r->config)))
 		return FAULT_BAD_TARGET;
 	r->path = (struct slice){ to, len };
-	return FAULT_NONE;
+	r->way = way_of(r, false);
+	r->open_way = slashes ? way_of(r, true) : S("");
+	return copied(r);
 }
 
 /* path ["?" query]; "*" for the server as a whole. */

@@ -1,4 +1,5 @@
 /* Paths: the normal form is its own normal form, and holds nothing that could be read twice. */
+#include "base/way.h"
 #include "request/headers.h"
 #include "base/check.h"
 #include <stdlib.h>
@@ -48,6 +49,26 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 		check(!path_is_normal(from) || slice_same(from, path));
 		check(path_normalise(path, twice, &twice_len));
 		check(slice_same(path, (struct slice){ twice, twice_len }));
+	}
+	bool slashes;
+	size_t open_len;
+	if (path_normalise_open(from, once, &open_len, &slashes)) {
+		struct slice path = { once, open_len };
+		char *way = malloc(3 * open_len + 1);
+		check(way && (sound || slashes));
+		for (int open = 0; open < 2; open++) {
+			struct slice form = { way, way_write(path, open, way) };
+			check(form.len <= 3 * open_len && form.at[0] == '/' && way_is(path, open, form, false));
+			has_not(form, S("//"));
+			has_not(form, S(";"));
+			has_not(form, S("%3B"));
+			has_not(form, S("/./"));
+			has_not(form, S("/../"));
+			check(!path_is_normal(from) || slice_same(form, path));
+		}
+		free(way);
+	} else {
+		check(!sound);
 	}
 	free(once);
 	free(twice);

@@ -205,7 +205,13 @@ static void paths_take_the_form_that_requests_take(void **state)
 	EXPECT(PATH, "/*", "/*");
 	EXPECT(PATH, "/a/*", "/a/*");
 	EXPECT(PATH, "/%41%7e", "/A~");
-	EXPECT(PATH, "/a%3ab", "/a%3Ab");
+	EXPECT(PATH, "/a%3ab%24%40", "/a:b$@");
+	EXPECT(PATH, "/a%7bx%7d%5B", "/a%7Bx%7D%5B");
+	EXPECT(PATH, "/a%2a", "/a%2A");
+	EXPECT(PATH, "/a[b]", "/a%5Bb%5D");
+	EXPECT(PATH, "/a;b", "!");
+	EXPECT(PATH, "/a%3Bb", "!");
+	EXPECT(PATH, "/a%3b/*", "!");
 	EXPECT(PATH, "/\xc3\xa9", "/%C3%A9");
 	EXPECT(PATH, "/a.b/..c", "/a.b/..c");
 	EXPECT(PATH, "", "!");

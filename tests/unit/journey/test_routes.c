@@ -1,3 +1,4 @@
+#include "base/way.h"
 #include "journey/inside.h"
 #include <setjmp.h>
 #include <stdarg.h>
@@ -175,11 +176,91 @@ static void what_follows_a_prefix_is_taken_as_it_came_wherever_it_leads(void **s
 	leads("/check/x/../envoy", "envoy", "");
 }
 
+static void a_check_route_is_found_under_every_spelling(void **state)
+{
+	(void)state;
+	door("nginx", "/check:nginx", ASKER_NGINX);
+	door("envoy", "/check/envoy/*", ASKER_ENVOY);
+	leads("/check%3anginx", "nginx", "");
+	leads("/check%3Anginx;x=1", "nginx", "");
+	leads("/;x/check:nginx", "nginx", "");
+	leads("/check/envoy;x", "envoy", "");
+	leads("/check;y/envoy;x/../api", "envoy", "/../api");
+	leads("/check%2Fenvoy", "envoy", "");
+	leads("/check/a%2Fb/../envoy/x", "envoy", "/x");
+	leads("/check/envoys;x", "none", "");
+}
+
+/* As request_check makes it. */
+static const char *asks(const char *path, enum fault *why)
+{
+	static char normal[80], way[240], open_way[240];
+	struct request r = { .method = S("GET"), .host = S("h") };
+	struct route_facts *denied;
+	bool slashes;
+
+	assert_true(path_normalise_open(slice_of(path), normal, &r.path.len, &slashes));
+	r.path.at = normal;
+	r.way = (struct slice){ way, way_write(r.path, false, way) };
+	if (slashes)
+		r.open_way = (struct slice){ open_way, way_write(r.path, true, open_way) };
+	if (!table)
+		table = routes_open(&config);
+	struct route_facts *found = routes_find(table, &r, why, &denied);
+	return found ? found->route->name.at : "none";
+}
+
+static void an_escaped_slash_passes_where_both_readings_lead_to_one_route(void **state)
+{
+	enum fault why;
+
+	(void)state;
+	route("api", "", "/projects/*")->encoded_slash = 1;
+	route("hooks", "", "/projects/group/hooks/*");
+	route("files", "", "/files/*");
+	route("all", "", "/*")->encoded_slash = 1;
+	assert_string_equal(asks("/projects/group%2Fproject", &why), "api");
+	assert_string_equal(asks("/projects/%2F/x", &why), "api");
+	assert_string_equal(asks("/projects/group%2Fhooks", &why), "none");
+	assert_int_equal(why, FAULT_BAD_TARGET);
+	assert_string_equal(asks("/projects/group%2Fhooks%2Fx", &why), "none");
+	assert_string_equal(asks("/projects%2Fx", &why), "none");
+	assert_string_equal(asks("/files/a%2Fb", &why), "none");
+	assert_int_equal(why, FAULT_BAD_TARGET);
+	assert_string_equal(asks("/files%2Fb", &why), "none");
+	assert_string_equal(asks("/x%2Fb", &why), "all");
+	assert_string_equal(asks("/projects/a%252Fb", &why), "api");
+}
+
+static void a_route_is_chosen_by_the_canonical_form(void **state)
+{
+	enum fault why;
+
+	(void)state;
+	route("purge", "", "/v1/users:purge");
+	route("batch", "", "/odata/$batch");
+	route("braces", "", "/t/%7Bx%7D");
+	route("admin", "", "/admin/*");
+	route("all", "", "/*");
+	assert_string_equal(asks("/v1/users%3Apurge", &why), "purge");
+	assert_string_equal(asks("/v1/users:purge;x", &why), "purge");
+	assert_string_equal(asks("/odata/%24batch", &why), "batch");
+	assert_string_equal(asks("/t/{x}", &why), "braces");
+	assert_string_equal(asks("/t/%7bx%7D", &why), "braces");
+	assert_string_equal(asks("/admin;x/y", &why), "admin");
+	assert_string_equal(asks("/admin%3Bx", &why), "admin");
+	assert_string_equal(asks("/;x/admin/y", &why), "admin");
+	assert_string_equal(asks("/admins;x", &why), "all");
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test_setup(a_check_route_speaks_for_no_request_and_is_found_by_its_path_alone, empty),
 		cmocka_unit_test_setup(what_follows_a_prefix_is_taken_as_it_came_wherever_it_leads, empty),
+		cmocka_unit_test_setup(a_check_route_is_found_under_every_spelling, empty),
+		cmocka_unit_test_setup(an_escaped_slash_passes_where_both_readings_lead_to_one_route, empty),
+		cmocka_unit_test_setup(a_route_is_chosen_by_the_canonical_form, empty),
 		cmocka_unit_test_setup(an_exact_host_goes_before_a_wildcard_before_none, empty),
 		cmocka_unit_test_setup(the_longest_path_speaks_whatever_the_order, empty),
 		cmocka_unit_test_setup(a_prefix_matches_without_its_slash_but_an_exact_path_goes_first, empty),
