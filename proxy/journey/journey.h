@@ -23,8 +23,8 @@ struct journey_world {
 	const struct redis_fleet *fleet; /* where there is a Redis */
 	struct verify_ask ask;
 	struct forward_news news;
-	/* An access log line with its newline; never blocks. valued: it reached an upstream or carries an identity,
-	 * and is not to be lost to a stranger's flood. */
+	/* An access log line with its newline; never blocks. valued: it reached an upstream or carries an
+	 * identity, and is not to be lost to a stranger's flood. */
 	void (*log)(void *with, struct slice line, bool valued);
 	void *log_with;
 	/* Whether a new connection of this address is to be closed at once (crash suspects). May be NULL. */

@@ -101,9 +101,9 @@ const struct verify_published *shared_keys(const struct shared *s);
 /* A seat's rings: access log lines and messages to the writer (of every seat), asks to the keeper; and the
  * address that is being worked for (workers only). */
 struct ring *shared_access(const struct shared *s, unsigned seat);
-/* A line, with its newline, into its own ring. Only valued lines get its second half, so that no flood of cheap
- * ones keeps them out; the writer is woken when a quarter is full. False: no room, and it is counted as lost at
- * once: the writer may be stuck. */
+/* A line, with its newline, into its own ring. Only valued lines get its second half, so that no flood of
+ * cheap ones keeps them out; the writer is woken when a quarter is full. False: no room, and it is counted as
+ * lost at once: the writer may be stuck. */
 bool shared_log(const struct shared *s, unsigned seat, struct slice line, bool valued);
 struct ring *shared_messages(const struct shared *s, unsigned seat);
 struct ring *shared_asks(const struct shared *s, unsigned seat);
