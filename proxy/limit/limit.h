@@ -53,6 +53,9 @@ bool gcra_owe(struct gcra g, uint64_t *tat, uint64_t now_ns, uint64_t cost);
 uint64_t gcra_remaining(struct gcra g, uint64_t tat, uint64_t now_ns);
 
 /* ---- the table, in shared memory ---- */
+/* The first bytes, geometry and key, are written by the first attach alone and may be closed to writing after
+ * it. Whatever is written to the rest, its readers and writers stay within the table. */
+#define LIMIT_TABLE_HEAD ((size_t)4096)
 size_t limit_table_memory(uint64_t slots);
 struct limit_table;
 /* Lays the table out where memory (64-byte aligned) is still zero; the first attach happens before other

@@ -18,10 +18,15 @@ struct slot {
 /* Two regions of neighbourhoods follow the header: the keys' and, an eighth of it, that of the common buckets
  * of newcomers in crowded neighbourhoods. */
 struct limit_table {
-	_Atomic uint64_t layout;
-	uint64_t slots;         /* as asked for */
-	uint64_t hoods, common; /* neighbourhoods of each region */
-	struct siphash_key key;
+	union {
+		struct {
+			_Atomic uint64_t layout;
+			uint64_t slots;         /* as asked for */
+			uint64_t hoods, common; /* neighbourhoods of each region */
+			struct siphash_key key;
+		};
+		char head[LIMIT_TABLE_HEAD];
+	};
 	_Alignas(64) struct slot slot[];
 };
 

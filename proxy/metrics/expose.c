@@ -6,7 +6,8 @@ typedef void writer(void *with, struct slice piece);
 
 static const char *const kind_words[] = { "counter", "gauge", "histogram" };
 
-/* A label's value or a help text: backslash, newline and (in values) quote are escaped. */
+/* A label's value or a help text: backslash, newline and (in values) quote are escaped, what no configuration
+ * can hold is replaced. */
 static void add_escaped(struct text *t, struct slice s)
 {
 	for (size_t i = 0; i < s.len; i++) {
@@ -17,19 +18,23 @@ static void add_escaped(struct text *t, struct slice s)
 		}
 		if (c == '\\' || c == '"')
 			text_char(t, '\\');
-		text_char(t, c);
+		text_char(t, (unsigned char)c < 0x20 || c == 0x7f ? '?' : c);
 	}
 }
 
+/* What is shown: a private copy of what lies in shared memory, looked over once. */
+struct shown {
+	uint32_t cell;
+	char values[VALUES_SIZE];
+};
+
 /* `name="value",` for each label of the family. */
-static void add_labels(struct text *t, const struct family *f, const struct series *s)
+static void add_labels(struct text *t, const struct family *f, const struct shown *s)
 {
 	struct slice names = slice_of(f->labels);
-	char values[VALUES_SIZE];
+	const char *values = s->values;
 	size_t at = 0;
 
-	for (size_t i = 0; i < VALUES_SIZE; i++)
-		values[i] = (char)atomic_load_explicit(&s->values[i], memory_order_relaxed);
 	while (names.len) {
 		struct slice name = slice_cut(&names, ',');
 		struct slice value = { values + at + 1, (unsigned char)values[at] };
@@ -42,7 +47,7 @@ static void add_labels(struct text *t, const struct family *f, const struct seri
 }
 
 /* `sallyport_<name><suffix>{labels,extra} ` */
-static void add_name(struct text *t, const struct family *f, const struct series *s, const char *suffix,
+static void add_name(struct text *t, const struct family *f, const struct shown *s, const char *suffix,
                      struct slice extra)
 {
 	text_add(t, S("sallyport_"));
@@ -77,7 +82,7 @@ static void add_seconds(struct text *t, uint64_t ns)
 	text_add(t, (struct slice){ digits, len });
 }
 
-static void expose_bucket(const struct family *f, const struct series *s, struct slice bound, uint64_t n,
+static void expose_bucket(const struct family *f, const struct shown *s, struct slice bound, uint64_t n,
                           writer *write, void *with)
 {
 	char line[1024], label[48];
@@ -90,7 +95,7 @@ static void expose_bucket(const struct family *f, const struct series *s, struct
 	write(with, text_slice(&t));
 }
 
-static void expose_histogram(const struct family *f, const struct series *s, writer *write, void *with)
+static void expose_histogram(const struct family *f, const struct shown *s, writer *write, void *with)
 {
 	uint64_t within = 0, bound_ns = 100000;
 	char line[2048];
@@ -114,13 +119,11 @@ static void expose_histogram(const struct family *f, const struct series *s, wri
 	write(with, text_slice(&t));
 }
 
-static void expose_series(const struct family *f, const struct series *s, writer *write, void *with)
+static void expose_series(const struct family *f, const struct shown *s, writer *write, void *with)
 {
 	char line[1024];
 	struct text t = TEXT(line);
 
-	if (s->cell == METRICS_LOST)
-		return;
 	if (f->kind == HISTOGRAM) {
 		expose_histogram(f, s, write, with);
 		return;
@@ -147,6 +150,12 @@ static void expose_head(const struct family *f, writer *write, void *with)
 	write(with, text_slice(&t));
 }
 
+static bool take_series(const struct series *s, enum metrics_family family, struct shown *to)
+{
+	to->cell = cell_of(s, families[family].kind);
+	return to->cell != METRICS_LOST && series_values(s, family, to->values);
+}
+
 void metrics_expose(void (*write)(void *with, struct slice piece), void *with)
 {
 	uint64_t hashes[METRIC_FAMILIES];
@@ -168,12 +177,13 @@ void metrics_expose(void (*write)(void *with, struct slice piece), void *with)
 	for (unsigned f = 0; f < METRIC_FAMILIES; f++) {
 		bool told = false;
 		for (size_t i = 0; i < SERIES_MAX; i++) {
-			if (family_of[i] != f)
+			struct shown shown;
+			if (family_of[i] != f || !take_series(&metrics_table->series[i], (enum metrics_family)f, &shown))
 				continue;
 			if (!told)
 				expose_head(&families[f], write, with);
 			told = true;
-			expose_series(&families[f], &metrics_table->series[i], write, with);
+			expose_series(&families[f], &shown, write, with);
 		}
 	}
 }

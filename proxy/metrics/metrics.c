@@ -15,6 +15,7 @@ const struct family families[METRIC_FAMILIES] = {
 };
 
 struct table *metrics_table;
+uint64_t metrics_seats;
 static _Atomic uint64_t *mine; /* the cells of this process's seat; NULL: it sits on none */
 static uint32_t lone[METRIC_FAMILIES];
 
@@ -38,6 +39,7 @@ bool metrics_attach(void *memory, unsigned seats)
 	if (atomic_load(&t->layout) != LAYOUT || atomic_load(&t->seats) != seats)
 		return false;
 	metrics_table = t;
+	metrics_seats = seats;
 	struct slice none = { 0 };
 	for (unsigned f = 0; f < METRIC_FAMILIES; f++)
 		if (!*families[f].labels)
@@ -49,13 +51,19 @@ void metrics_sit(unsigned seat)
 {
 	if (!metrics_table)
 		return;
-	check(seat < atomic_load(&metrics_table->seats));
+	check(seat < metrics_seats);
 	metrics_clear(seat);
 	mine = metrics_table->cells + (size_t)seat * CELLS_MAX;
 }
 
 void metrics_leave(void)
 {
+	mine = NULL;
+}
+
+void metrics_detach(void)
+{
+	metrics_table = NULL;
 	mine = NULL;
 }
 
@@ -76,7 +84,7 @@ void metrics_clear(unsigned seat)
 	uint64_t gauges[METRIC_FAMILIES];
 	unsigned n = 0;
 
-	if (!metrics_table || seat >= atomic_load(&metrics_table->seats))
+	if (!metrics_table || seat >= metrics_seats)
 		return;
 	for (unsigned f = 0; f < METRIC_FAMILIES; f++)
 		if (families[f].kind == GAUGE)
@@ -84,11 +92,12 @@ void metrics_clear(unsigned seat)
 	_Atomic uint64_t *cells = metrics_table->cells + (size_t)seat * CELLS_MAX;
 	for (size_t i = 0; i < SERIES_MAX; i++) {
 		struct series *s = &metrics_table->series[i];
-		if (!atomic_load_explicit(&s->ready, memory_order_acquire) || s->cell == METRICS_LOST)
+		uint32_t cell = cell_of(s, GAUGE);
+		if (!atomic_load_explicit(&s->ready, memory_order_acquire) || cell == METRICS_LOST)
 			continue;
 		for (unsigned g = 0; g < n; g++)
 			if (s->family == gauges[g])
-				atomic_store_explicit(&cells[s->cell], 0, memory_order_relaxed);
+				atomic_store_explicit(&cells[cell], 0, memory_order_relaxed);
 	}
 }
 
@@ -110,14 +119,26 @@ static void add_value(struct text *t, struct slice value)
 	text_add(t, text_slice(&end));
 }
 
+static uint32_t cells_of(enum metrics_kind kind)
+{
+	return kind == HISTOGRAM ? HISTOGRAM_CELLS : 1;
+}
+
+uint32_t cell_of(const struct series *s, enum metrics_kind kind)
+{
+	uint32_t cell = atomic_load(&s->cell);
+
+	return cell == 0 || cell > CELLS_MAX - cells_of(kind) ? METRICS_LOST : cell;
+}
+
 /* Room for one more series of this kind; METRICS_LOST where the cells are used up. */
 static uint32_t take_cells(enum metrics_kind kind)
 {
-	uint32_t want = kind == HISTOGRAM ? HISTOGRAM_CELLS : 1;
+	uint32_t want = cells_of(kind);
 	uint32_t used = atomic_load(&metrics_table->cells_used);
 
 	do {
-		if (used + 1 + want > CELLS_MAX)
+		if (used >= CELLS_MAX - want)
 			return METRICS_LOST;
 	} while (!atomic_compare_exchange_weak(&metrics_table->cells_used, &used, used + want));
 	return used + 1;
@@ -136,7 +157,7 @@ static uint32_t complete(struct series *s, enum metrics_family family, struct sl
 			atomic_compare_exchange_strong(&s->cell, &none, take_cells(families[family].kind));
 		atomic_store_explicit(&s->ready, 1, memory_order_release);
 	}
-	return s->cell;
+	return cell_of(s, families[family].kind);
 }
 
 static uint32_t find(uint64_t identity, enum metrics_family family, struct slice values)
@@ -148,6 +169,33 @@ static uint32_t find(uint64_t identity, enum metrics_family family, struct slice
 			return complete(s, family, values);
 	}
 	return METRICS_LOST;
+}
+
+/* `known`: the family's hash, then the values. Never 0. */
+static uint64_t identity_of(struct slice known)
+{
+	uint64_t identity = siphash(key, known);
+
+	return identity ? identity : 1;
+}
+
+bool series_values(const struct series *s, enum metrics_family family, char to[static VALUES_SIZE])
+{
+	char known[8 + VALUES_SIZE];
+	uint64_t hash = family_hash(&families[family]);
+	size_t len = 0;
+
+	for (size_t i = 0; i < VALUES_SIZE; i++)
+		to[i] = (char)atomic_load_explicit(&s->values[i], memory_order_relaxed);
+	for (unsigned i = 0; i < LABELS_MAX; i++) {
+		unsigned char value_len = (unsigned char)to[len];
+		if (value_len > METRICS_LABEL)
+			return false;
+		len += 1u + value_len; /* LABELS_MAX of them fit */
+	}
+	memcpy(known, &hash, sizeof hash);
+	memcpy(known + sizeof hash, to, len);
+	return atomic_load(&s->identity) == identity_of((struct slice){ known, sizeof hash + len });
 }
 
 uint32_t metrics_series(enum metrics_family family, struct slice a, struct slice b, struct slice c,
@@ -165,8 +213,7 @@ uint32_t metrics_series(enum metrics_family family, struct slice a, struct slice
 	add_value(&t, b);
 	add_value(&t, c);
 	add_value(&t, d);
-	uint64_t identity = siphash(key, text_slice(&t));
-	uint32_t series = find(identity ? identity : 1, family, slice_from(text_slice(&t), sizeof hash));
+	uint32_t series = find(identity_of(text_slice(&t)), family, slice_from(text_slice(&t), sizeof hash));
 	if (series == METRICS_LOST)
 		metrics_count(METRIC_series_lost_total);
 	return series;
@@ -232,9 +279,9 @@ void metrics_count_n(enum metrics_family family, uint64_t n)
 
 uint64_t cell_sum(uint32_t cell)
 {
-	uint64_t sum = 0, seats = metrics_table->seats;
+	uint64_t sum = 0;
 
-	for (uint64_t seat = 0; seat < seats; seat++)
+	for (uint64_t seat = 0; seat < metrics_seats; seat++)
 		sum += atomic_load_explicit(&metrics_table->cells[seat * CELLS_MAX + cell], memory_order_acquire);
 	return sum;
 }

@@ -20,7 +20,10 @@ enum metrics_family {
 #define METRICS_BUCKETS 16 /* of a histogram: up to 100 us, 200 us, doubling, to 3.2768 s; over it: +Inf */
 #define METRICS_LABEL 64   /* bytes of a label's value */
 
-/* Bytes of zeroed shared memory needed for `seats` processes. */
+/* Bytes of zeroed shared memory needed for `seats` processes. The first METRICS_HEAD of them are written by
+ * the first attach alone and may be closed to writing after it; what follows may be overwritten by whoever
+ * has it, and is believed by nobody. */
+#define METRICS_HEAD ((size_t)4096)
 size_t metrics_memory(unsigned seats);
 
 /* Makes `memory` (8-byte aligned) the table that this process reads and writes; lays it out where it is still
@@ -31,8 +34,10 @@ bool metrics_attach(void *memory, unsigned seats);
  * One process sits on a seat at a time, and no thread or forked child of it adds there (an addition is no
  * locked operation); sitting down clears the gauges that a killed predecessor left. */
 void metrics_sit(unsigned seat);
-/* What this process adds from here on counts nowhere: for a forked child. */
+/* What this process adds from here on counts nowhere: for a forked child. detach: it unmaps the memory
+ * too. */
 void metrics_leave(void);
+void metrics_detach(void);
 
 /* Sets the gauges of a seat to 0: for whoever learns that its process is gone. */
 void metrics_clear(unsigned seat);

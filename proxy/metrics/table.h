@@ -35,12 +35,20 @@ struct series {
 struct table {
 	_Atomic uint64_t layout; /* LAYOUT once laid out */
 	_Atomic uint64_t seats;
+	char rest_of_head[METRICS_HEAD - 2 * sizeof(uint64_t)];
 	_Atomic uint32_t cells_used; /* the first one is never used */
 	struct series series[SERIES_MAX];
 	_Atomic uint64_t cells[]; /* CELLS_MAX for each seat */
 };
 
 extern struct table *metrics_table; /* NULL: not attached */
+extern uint64_t metrics_seats;
+
+/* The series' first cell; METRICS_LOST where it has none yet, has none left, or names one that does not
+ * exist: whoever shares the memory may have written there. */
+uint32_t cell_of(const struct series *s, enum metrics_kind kind);
+/* Copies the label values. False: they are not those that the series was registered for. */
+bool series_values(const struct series *s, enum metrics_family family, char to[static VALUES_SIZE]);
 
 /* The hash of a family's row: name, kind and labels. */
 uint64_t family_hash(const struct family *f);

@@ -4,7 +4,7 @@
 /* then issuer and what */
 struct ask_head { uint64_t token_iat_s; uint32_t issuer_len, kind; };
 
-bool ask_put(struct ring *r, const struct ask *ask)
+bool ask_put(struct ring r, const struct ask *ask)
 {
 	struct ask_head head = { ask->token_iat_s, (uint32_t)ask->issuer.len, ask->kind };
 	struct slice issuer = ask->issuer, what = ask->what;
@@ -23,7 +23,7 @@ bool ask_put(struct ring *r, const struct ask *ask)
 	return put;
 }
 
-bool ask_take(struct ring *r, char room[static ASK_MAX], struct ask *to)
+bool ask_take(struct ring r, char room[static ASK_MAX], struct ask *to)
 {
 	struct ask_head head;
 	size_t len;

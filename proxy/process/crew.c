@@ -51,7 +51,8 @@ static void take_seat(struct crew *c, unsigned seat, enum role role, const struc
 	atomic_store(&s->generation, g->number);
 	atomic_store(&s->order, ORDER_WAIT);
 	atomic_store(&s->since_ns, clock_ns());
-	atomic_store(&s->state, SEAT_STARTING);
+	atomic_store(&s->taken, 1);
+	atomic_store(&shared_said(c->shared, seat)->state, SEAT_STARTING);
 	shared_hush(c->shared->pokes[seat]);
 }
 
@@ -60,7 +61,8 @@ static void leave_seat(struct crew *c, unsigned seat)
 	struct seat *s = &c->shared->seats[seat];
 
 	atomic_store(&s->pid, 0);
-	atomic_store(&s->state, SEAT_FREE);
+	atomic_store(&s->taken, 0);
+	atomic_store(&shared_said(c->shared, seat)->state, SEAT_FREE);
 	metrics_clear(seat);
 }
 
@@ -153,13 +155,12 @@ static void count_restart(struct crew *c, const struct child *child, int status)
 /* Who was being served as it died. */
 static void blame(struct crew *c, unsigned seat, uint64_t now_ns)
 {
-	const struct suspect *suspect = shared_suspect(c->shared, seat);
+	struct in6_addr whom;
 	char name[46];
 
-	if (blame_crash(&c->blame, suspect, &c->shared->head->barred, now_ns))
+	if (blame_crash(&c->blame, shared_suspect(c->shared, seat), &c->shared->head->barred, now_ns, &whom))
 		log_warn("%.*s%s was being worked for in two crashes and is refused for 10 min",
-			SLICE(address_text(&suspect->address, name)),
-			IN6_IS_ADDR_V4MAPPED(&suspect->address) ? "" : " (its /64)");
+			SLICE(address_text(&whom, name)), IN6_IS_ADDR_V4MAPPED(&whom) ? "" : " (its /64)");
 }
 
 static void bury(struct crew *c, unsigned seat, int status, uint64_t now_ns)

@@ -38,6 +38,7 @@ struct post {
 	enum role role;
 	unsigned seat, slot;
 	pid_t supervisor;
+	bool orphan;                  /* it has found that gone */
 	int status_fd, admin_fd;      /* listening; -1: none */
 	int floor_fd;                 /* machine.floor; -1: none */
 	struct slice machine_secret;

@@ -92,7 +92,7 @@ static bool is_accepted_before(const struct supervisor *s)
 {
 	for (unsigned i = SEAT_WORKERS; i < SEATS_MAX; i++)
 		if (s->crew.child[i].pid && s->crew.child[i].generation != s->crew.now &&
-			atomic_load(&s->shared.seats[i].state) < SEAT_DRAINING)
+			shared_state(&s->shared, i) < SEAT_DRAINING)
 			return true;
 	return false;
 }

@@ -12,6 +12,7 @@
 #define SETTLED_NS (1500 * NS_PER_MS) /* names that take longer are not waited for */
 #define CONFIRM_LOOK_NS (5 * NS_PER_MS) /* between two looks at who has confirmed */
 #define COUNT_NS (1 * NS_PER_S)     /* between two looks at how full the table of limits is */
+#define ASKS_A_TURN 1024             /* of one worker: one that never stops asking holds nobody up */
 #define FAREWELL_NS (1 * NS_PER_S)  /* for the last answers to be taken */
 
 enum { READY_SERVING, READY_UPSTREAMS }; /* the words of status.ready */
@@ -64,9 +65,15 @@ static void hear_workers(struct keeper *k)
 	char room[ASK_MAX];
 	struct ask ask;
 
-	for (unsigned i = SEAT_WORKERS; i < k->shared->seats_len; i++)
-		while (ask_take(shared_asks(k->shared, i), room, &ask))
+	for (unsigned i = SEAT_WORKERS; i < k->shared->seats_len; i++) {
+		unsigned heard = 0;
+		while (heard < ASKS_A_TURN && ask_take(shared_asks(k->shared, i), room, &ask)) {
 			answer(k, &ask);
+			heard++;
+		}
+		if (heard == ASKS_A_TURN) /* the rest in the next turn */
+			shared_ring(k->shared->keeper_bell);
+	}
 }
 
 /* One process counts for all; a look costs less than a millisecond. */
@@ -173,7 +180,7 @@ static bool confine(struct keeper *k)
 	int keep_fds[SEATS_MAX + 5];
 	size_t len = 0;
 
-	if (!shared_publish(s, true))
+	if (!shared_narrow(s, ROLE_KEEPER, k->post->seat))
 		return false;
 	keep_fds[len++] = s->bell;
 	keep_fds[len++] = s->keeper_bell;

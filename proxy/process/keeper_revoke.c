@@ -35,7 +35,7 @@ static void refuse(struct admin_ask *ask, const char *why)
 
 static bool has_seen(const struct shared *s, const struct confirming *c, unsigned seat)
 {
-	return atomic_load(&s->seats[seat].beats) >= c->beats[seat] + TURNS;
+	return atomic_load(&shared_said(s, seat)->beats) >= c->beats[seat] + TURNS;
 }
 
 /* Its process has ended: another one there reads the table as it begins. */
@@ -59,9 +59,9 @@ static void begin(struct keeper *k, struct admin_ask *ask, bool kept)
 	verify_keeper_ask_machines(k->verify, c->machines_ns);
 	c->kept = kept;
 	for (unsigned i = SEAT_WORKERS; i < s->seats_len; i++) {
-		bool serves = atomic_load(&s->seats[i].state) >= SEAT_SERVING;
+		bool serves = shared_state(s, i) >= SEAT_SERVING;
 		c->pid[i] = serves ? atomic_load(&s->seats[i].pid) : 0;
-		c->beats[i] = atomic_load(&s->seats[i].beats);
+		c->beats[i] = atomic_load(&shared_said(s, i)->beats);
 	}
 	c->next = k->confirming;
 	k->confirming = c;

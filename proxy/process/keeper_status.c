@@ -13,7 +13,7 @@ static const char *const phases[] = { "starting", "serving", "leaving", "drainin
 static void tell_seat(struct text *t, const struct shared *s, unsigned seat, uint64_t now_ns)
 {
 	const struct seat *at = &s->seats[seat];
-	uint32_t state = atomic_load(&at->state);
+	uint32_t state = shared_state(s, seat);
 	uint64_t since_ns = atomic_load(&at->since_ns);
 
 	text_printf(t, "{\"pid\":%d,\"generation\":%u,\"state\":\"%s\",\"up_s\":%llu", (int)atomic_load(&at->pid),
@@ -21,7 +21,7 @@ static void tell_seat(struct text *t, const struct shared *s, unsigned seat, uin
 		(unsigned long long)(now_ns > since_ns ? (now_ns - since_ns) / NS_PER_S : 0));
 	if (seat >= SEAT_WORKERS)
 		text_printf(t, ",\"slot\":%u,\"turns\":%llu", atomic_load(&at->slot),
-			(unsigned long long)atomic_load(&at->beats));
+			(unsigned long long)(atomic_load(&shared_said(s, seat)->beats) & INT64_MAX));
 	text_char(t, '}');
 }
 

@@ -87,8 +87,8 @@ static void begin_reload(struct keeper *k, struct admin_ask *ask)
 		return;
 	}
 	uint64_t by = (uint64_t)CAUSE_COMMAND << 32 | (uint32_t)admin_uid(ask);
-	atomic_store(&k->shared->head->asked_by, by);
-	uint64_t number = atomic_fetch_add(&k->shared->head->reloads_asked, 1) + 1;
+	atomic_store(&k->shared->wishes->asked_by, by);
+	uint64_t number = atomic_fetch_add(&k->shared->wishes->reloads_asked, 1) + 1;
 	k->waiting[k->waiting_len++] = (struct waiting){ ask, number };
 	shared_ring(k->shared->bell);
 }

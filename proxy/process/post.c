@@ -2,16 +2,20 @@
 #include "base/log.h"
 #include <unistd.h>
 
+static struct ring messages;
+
 static void put_message(void *with, enum log_level level, struct slice line)
 {
+	(void)with;
 	(void)level; /* the threshold was applied before */
-	ring_add(with, line);
+	ring_add(messages, line);
 }
 
 void post_speak(struct post *p)
 {
 	log_threshold((enum log_level)p->generation->config->root.log.level); /* its words in the same order */
-	log_sink(put_message, shared_messages(p->shared, p->seat));
+	messages = shared_messages(p->shared, p->seat);
+	log_sink(put_message, NULL);
 }
 
 enum order post_order(struct post *p, uint64_t now_ns, uint64_t *asked_ns)
@@ -20,8 +24,7 @@ enum order post_order(struct post *p, uint64_t now_ns, uint64_t *asked_ns)
 
 	if (now_ns - *asked_ns >= NS_PER_S) {
 		*asked_ns = now_ns;
-		if (getppid() != p->supervisor && order < ORDER_DRAIN)
-			atomic_store(&p->shared->seats[p->seat].order, order = ORDER_DRAIN);
+		p->orphan |= getppid() != p->supervisor;
 	}
-	return order;
+	return p->orphan && order < ORDER_DRAIN ? ORDER_DRAIN : order;
 }

@@ -8,7 +8,7 @@ void post_speak(struct post *p);
 /* A turn is done. */
 static inline void post_beat(struct post *p)
 {
-	atomic_fetch_add_explicit(&p->shared->seats[p->seat].beats, 1, memory_order_relaxed);
+	atomic_fetch_add_explicit(&shared_said(p->shared, p->seat)->beats, 1, memory_order_relaxed);
 }
 /* What the supervisor wants; ORDER_DRAIN where the supervisor itself is gone. Asks the kernel once a
  * second. */

@@ -49,8 +49,8 @@ static void hang_up(struct supervisor *s, uint32_t user)
 		leave_begin(s, true);
 		return;
 	}
-	atomic_store(&s->shared.head->asked_by, by);
-	atomic_fetch_add(&s->shared.head->reloads_asked, 1);
+	atomic_store(&s->shared.wishes->asked_by, by);
+	atomic_fetch_add(&s->shared.wishes->reloads_asked, 1);
 }
 
 static void take_signals(struct supervisor *s)

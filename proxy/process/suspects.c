@@ -52,6 +52,8 @@ bool barred_has(const struct barred *b, const struct in6_addr *address, uint64_t
 static struct bar *choose(struct barred *b, const uint64_t half[2])
 {
 	uint32_t len = atomic_load(&b->len);
+
+	len = len < BARRED_MAX ? len : BARRED_MAX;
 	struct bar *first = &b->at[0];
 
 	for (uint32_t i = 0; i < len; i++) {
@@ -104,19 +106,21 @@ static void remember(struct blame *b, const struct in6_addr *address, uint64_t n
 	b->at[b->len++] = (struct blamed){ *address, now_ns };
 }
 
-bool blame_crash(struct blame *b, const struct suspect *s, struct barred *bars, uint64_t now_ns)
+bool blame_crash(struct blame *b, const struct suspect *s, struct barred *bars, uint64_t now_ns,
+	struct in6_addr *whom)
 {
-	struct in6_addr address = net_of(&s->address);
+	struct in6_addr address = s->address; /* once: the dead may have left anything there */
 
+	*whom = net_of(&address);
 	forget_old(b, now_ns);
 	if (!atomic_load(&s->named))
 		return false;
-	struct blamed *before = find(b, &address);
+	struct blamed *before = find(b, whom);
 	if (!before) {
-		remember(b, &address, now_ns);
+		remember(b, whom, now_ns);
 		return false;
 	}
 	before->at_ns = now_ns;
-	barred_add(bars, &address, now_ns + BLAME_NS);
+	barred_add(bars, whom, now_ns + BLAME_NS);
 	return true;
 }

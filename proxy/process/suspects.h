@@ -36,4 +36,5 @@ struct blame {                    /* in the supervisor */
 };
 
 /* A crash at now_ns left this suspect: where it was one in an earlier crash it is barred. Was it? */
-bool blame_crash(struct blame *b, const struct suspect *s, struct barred *bars, uint64_t now_ns);
+bool blame_crash(struct blame *b, const struct suspect *s, struct barred *bars, uint64_t now_ns,
+	struct in6_addr *whom);

@@ -138,7 +138,7 @@ static void begin_renewal(struct supervisor *s)
 
 static void begin(struct supervisor *s)
 {
-	uint64_t asked = atomic_load(&s->shared.head->reloads_asked);
+	uint64_t asked = atomic_load(&s->shared.wishes->reloads_asked);
 
 	if (asked == s->asked) {
 		begin_renewal(s);
@@ -152,7 +152,7 @@ static void begin(struct supervisor *s)
 	}
 	s->waiting_said = false;
 	s->asked = asked;
-	s->asked_by = atomic_load(&s->shared.head->asked_by);
+	s->asked_by = atomic_load(&s->shared.wishes->asked_by);
 	atomic_store(&s->shared.head->reload_running, 1);
 	notify_reloading();
 	s->reading = reload_begin(&s->plan);
@@ -258,7 +258,7 @@ static bool keepers_let_go(struct supervisor *s, bool kill_them)
 	bool gone = true;
 
 	for (unsigned i = SEAT_KEEPERS; i < SEAT_WORKERS; i++) {
-		if (!s->crew.child[i].pid || atomic_load(&s->shared.seats[i].state) >= SEAT_DRAINING)
+		if (!s->crew.child[i].pid || shared_state(&s->shared, i) >= SEAT_DRAINING)
 			continue;
 		gone = false;
 		if (kill_them)
@@ -282,7 +282,7 @@ static void step_retiring(struct supervisor *s, uint64_t now_ns)
 static bool is_keeper_serving(const struct supervisor *s)
 {
 	for (unsigned i = SEAT_KEEPERS; i < SEAT_WORKERS; i++)
-		if (s->crew.child[i].pid && atomic_load(&s->shared.seats[i].state) == SEAT_SERVING)
+		if (s->crew.child[i].pid && shared_state(&s->shared, i) == SEAT_SERVING)
 			return true;
 	return false;
 }
@@ -352,7 +352,7 @@ static bool is_handed_over(const struct supervisor *s)
 {
 	for (unsigned i = SEAT_WORKERS; s->old && i < SEATS_MAX; i++)
 		if (s->crew.child[i].pid && s->crew.child[i].generation == s->old &&
-			atomic_load(&s->shared.seats[i].state) < SEAT_DRAINING)
+			shared_state(&s->shared, i) < SEAT_DRAINING)
 			return false;
 	return true;
 }

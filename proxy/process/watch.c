@@ -55,7 +55,7 @@ bool crew_all_at_least(const struct crew *c, const struct generation *g, enum se
 	unsigned seat;
 
 	for (unsigned slot = 0; slot < g->workers; slot++)
-		if (!worker_of(c, g, slot, &seat) || atomic_load(&c->shared->seats[seat].state) < state)
+		if (!worker_of(c, g, slot, &seat) || shared_state(c->shared, seat) < state)
 			return false;
 	return true;
 }
@@ -117,8 +117,8 @@ static void restart_due(struct crew *c, uint64_t now_ns)
 static void check_beat(struct crew *c, unsigned seat, uint64_t now_ns)
 {
 	struct child *child = &c->child[seat];
-	uint64_t beats = atomic_load(&c->shared->seats[seat].beats);
-	bool loading = atomic_load(&c->shared->seats[seat].state) == SEAT_STARTING;
+	uint64_t beats = atomic_load(&shared_said(c->shared, seat)->beats);
+	bool loading = shared_state(c->shared, seat) == SEAT_STARTING;
 
 	if (child->role == ROLE_WRITER)
 		return; /* a disk may hold it up for long, and that is its purpose */

@@ -224,7 +224,7 @@ static bool confine(struct worker *w)
 	int *keep = calloc(w->listeners_len + 4, sizeof *keep);
 	size_t len = 0;
 
-	if (!keep || !shared_publish(s, false)) {
+	if (!keep || !shared_narrow(s, ROLE_WORKER, w->post->seat)) {
 		free(keep);
 		return false;
 	}

@@ -90,7 +90,7 @@ static bool write_access(struct writer *w, struct slice parts[static 3])
 /* Straight out of the shared memory into the file. True where there was anything. */
 static bool take_lines(struct writer *w, unsigned seat)
 {
-	struct ring *r = shared_access(w->post->shared, seat);
+	struct ring r = shared_access(w->post->shared, seat);
 	struct slice parts[3] = { slice_head(S("\n"), w->torn) };
 	size_t len = ring_look(r, parts + 1);
 
@@ -107,7 +107,7 @@ static bool take_lines(struct writer *w, unsigned seat)
 
 static bool take_messages(struct writer *w, unsigned seat)
 {
-	struct ring *r = shared_messages(w->post->shared, seat);
+	struct ring r = shared_messages(w->post->shared, seat);
 	struct slice parts[2];
 	size_t len = ring_look(r, parts);
 
@@ -137,7 +137,10 @@ static bool open_all(struct writer *w)
 	w->path = w->post->generation->config->root.log.access.at;
 	w->access = w->path ? open_log(w->path) : -1;
 	int why = errno;
-	shared_publish(s, false);
+	if (!shared_narrow(s, ROLE_WRITER, w->post->seat)) {
+		log_error("the shared memory cannot be mapped: %s", strerror(errno));
+		return false;
+	}
 	keep[len++] = s->bell;
 	keep[len++] = s->pokes[w->post->seat];
 	if (w->access >= 0)

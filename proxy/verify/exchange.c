@@ -18,8 +18,13 @@
 enum holder { NOBODY, A_TWIN, SPENT };
 
 struct exchanges {
-	_Atomic uint64_t ready;
-	struct siphash_key key;
+	union {
+		struct {
+			_Atomic uint64_t ready;
+			struct siphash_key key;
+		};
+		char head[EXCHANGES_HEAD];
+	};
 	_Alignas(64) _Atomic uint64_t slot[SLOTS];
 };
 

@@ -14,6 +14,8 @@
 #include "request/request.h"
 
 struct exchanges;
+/* The first bytes are written by the first attach alone and may be closed to writing after it. */
+#define EXCHANGES_HEAD ((size_t)4096)
 size_t exchanges_memory(void);
 /* `memory` is zeroed before its first attach, which draws the key of the hash. */
 struct exchanges *exchanges_attach(void *memory);

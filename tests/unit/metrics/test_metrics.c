@@ -259,6 +259,39 @@ static void a_registration_cut_by_death_is_completed_by_the_next(void **state)
 	assert_non_null(strstr(exposition(), "{reason=\"half\"} 1\n"));
 }
 
+static void whatever_lies_in_the_memory_only_what_was_registered_is_shown(void **state)
+{
+	char *rest = (char *)*state + METRICS_HEAD;
+	uint64_t word = 42;
+
+	metrics_add(metrics_series(METRIC_faults_total, S("known"), none, none, none), 7);
+	struct series *known = NULL;
+	for (size_t i = 0; i < SERIES_MAX; i++)
+		if (metrics_table->series[i].ready && memmem((char *)metrics_table->series[i].values, 8, "known", 5))
+			known = &metrics_table->series[i];
+	assert_non_null(known);
+	static const uint32_t cells[] = { CELLS_MAX - 1, CELLS_MAX, METRICS_LOST - 1, 0 };
+	for (size_t i = 0; i < 4; i++) { /* the last one is there, the next is not */
+		known->cell = cells[i];
+		metrics_clear(0);
+		assert_int_equal(strstr(exposition(), "\"known\"") != NULL, cells[i] == CELLS_MAX - 1);
+	}
+	for (unsigned round = 0; round < 8; round++) {
+		for (char *at = rest; at + sizeof word <= (char *)*state + metrics_memory(SEATS); at += sizeof word) {
+			word = word * 6364136223846793005u + 1442695040888963407u;
+			uint64_t put = round % 2 ? word : word >> 40 | (uint64_t)1 << 32;
+			memcpy(at, &put, sizeof put);
+		}
+		uint32_t s = metrics_series(METRIC_upstream_seconds, S("app"), none, none, none);
+		metrics_observe(s, 1000);
+		metrics_add(metrics_series(METRIC_faults_total, S("more"), none, none, none), 1);
+		metrics_clear(0);
+		const char *at = exposition();
+		for (; *at; at++)
+			assert_true(*at == '\n' || (*at >= 0x20 && *at < 0x7f));
+	}
+}
+
 static void memory_of_another_layout_is_not_attached(void **state)
 {
 	struct table *t = *state;
@@ -301,6 +334,7 @@ int main(void)
 		TEST(used_up_cells_lose_a_histogram_and_keep_the_rest),
 		TEST(processes_that_register_at_once_agree),
 		TEST(a_registration_cut_by_death_is_completed_by_the_next),
+		TEST(whatever_lies_in_the_memory_only_what_was_registered_is_shown),
 		TEST(memory_of_another_layout_is_not_attached),
 		TEST(the_document_has_a_row_for_each_family),
 	};

@@ -47,7 +47,7 @@ static const struct outcome *house_outcome(const struct house *h)
 static unsigned house_reload(struct house *h)
 {
 	struct shared_head *head = h->s.shared.head;
-	uint64_t number = atomic_fetch_add(&head->reloads_asked, 1) + 1;
+	uint64_t number = atomic_fetch_add(&h->s.shared.wishes->reloads_asked, 1) + 1;
 
 	shared_ring(h->s.shared.bell);
 	for (int i = 0; i < PATIENCE_MS && atomic_load(&head->reloads_done) < number; i++)
@@ -61,7 +61,7 @@ static pid_t find_worker(const struct house *h, unsigned slot)
 	for (unsigned i = SEAT_WORKERS; i < h->s.shared.seats_len; i++) {
 		const struct seat *s = &h->s.shared.seats[i];
 		if (atomic_load(&s->pid) > 0 && atomic_load(&s->slot) == slot &&
-			atomic_load(&s->state) == SEAT_SERVING)
+			shared_state(&h->s.shared, i) == SEAT_SERVING)
 			return atomic_load(&s->pid);
 	}
 	return 0;

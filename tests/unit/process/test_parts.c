@@ -23,6 +23,8 @@ static struct in6_addr address(unsigned n)
 	return a;
 }
 
+static struct in6_addr whom;
+
 static void an_address_is_suspected_only_while_it_is_named(void **state)
 {
 	static struct suspect s;
@@ -31,18 +33,18 @@ static void an_address_is_suspected_only_while_it_is_named(void **state)
 	struct in6_addr a = address(1), b = address(2);
 
 	(void)state;
-	assert_false(blame_crash(&blame, &s, &bars, 1));
+	assert_false(blame_crash(&blame, &s, &bars, 1, &whom));
 	suspect_name(&s, &a);
 	suspect_name(&s, NULL);
-	assert_false(blame_crash(&blame, &s, &bars, 2));
+	assert_false(blame_crash(&blame, &s, &bars, 2, &whom));
 	suspect_name(&s, &a);
 	suspect_name(&s, &b);
-	assert_false(blame_crash(&blame, &s, &bars, 3));
+	assert_false(blame_crash(&blame, &s, &bars, 3, &whom));
 	assert_int_equal(blame.len, 1);
 	suspect_name(&s, NULL);
-	assert_false(blame_crash(&blame, &s, &bars, 4));
+	assert_false(blame_crash(&blame, &s, &bars, 4, &whom));
 	suspect_name(&s, &b);
-	assert_true(blame_crash(&blame, &s, &bars, 5));
+	assert_true(blame_crash(&blame, &s, &bars, 5, &whom));
 	assert_false(barred_has(&bars, &a, 6));
 	assert_true(barred_has(&bars, &b, 6));
 }
@@ -58,13 +60,13 @@ static void an_ipv6_address_stands_for_its_64_and_an_ipv4_one_for_itself(void **
 	(void)state;
 	beside.s6_addr[15] = 9;
 	suspect_name(&s, &six);
-	assert_false(blame_crash(&blame, &s, &bars, 1));
+	assert_false(blame_crash(&blame, &s, &bars, 1, &whom));
 	suspect_name(&s, &beside);
-	assert_true(blame_crash(&blame, &s, &bars, 2));
+	assert_true(blame_crash(&blame, &s, &bars, 2, &whom));
 	assert_true(barred_has(&bars, &six, 3) && barred_has(&bars, &beside, 3));
 	suspect_name(&s, &four);
-	assert_false(blame_crash(&blame, &s, &bars, 3));
-	assert_true(blame_crash(&blame, &s, &bars, 4));
+	assert_false(blame_crash(&blame, &s, &bars, 3, &whom));
+	assert_true(blame_crash(&blame, &s, &bars, 4, &whom));
 	assert_true(barred_has(&bars, &four, 5));
 	four.s6_addr[15] = 1;
 	assert_false(barred_has(&bars, &four, 5));
@@ -80,16 +82,16 @@ static void only_an_address_of_two_crashes_is_barred(void **state)
 	(void)state;
 	assert_false(barred_has(&bars, &b, 0));
 	suspect_name(&s, &a);
-	assert_false(blame_crash(&blame, &s, &bars, NS_PER_S));
+	assert_false(blame_crash(&blame, &s, &bars, NS_PER_S, &whom));
 	suspect_name(&s, &b);
-	assert_false(blame_crash(&blame, &s, &bars, NS_PER_S));
-	assert_true(blame_crash(&blame, &s, &bars, 2 * NS_PER_S));
+	assert_false(blame_crash(&blame, &s, &bars, NS_PER_S, &whom));
+	assert_true(blame_crash(&blame, &s, &bars, 2 * NS_PER_S, &whom));
 	assert_true(barred_has(&bars, &b, 3 * NS_PER_S));
 	assert_false(barred_has(&bars, &a, 3 * NS_PER_S));
 	assert_false(barred_has(&bars, &b, 2 * NS_PER_S + BLAME_NS));
 	/* an old crash is forgotten */
 	suspect_name(&s, &a);
-	assert_false(blame_crash(&blame, &s, &bars, 3 * BLAME_NS));
+	assert_false(blame_crash(&blame, &s, &bars, 3 * BLAME_NS, &whom));
 }
 
 static void two_crashes_found_at_the_same_moment_are_two(void **state)
@@ -102,8 +104,8 @@ static void two_crashes_found_at_the_same_moment_are_two(void **state)
 	(void)state;
 	suspect_name(&first, &a);
 	suspect_name(&second, &a);
-	assert_false(blame_crash(&blame, &first, &bars, NS_PER_S));
-	assert_true(blame_crash(&blame, &second, &bars, NS_PER_S));
+	assert_false(blame_crash(&blame, &first, &bars, NS_PER_S, &whom));
+	assert_true(blame_crash(&blame, &second, &bars, NS_PER_S, &whom));
 }
 
 static void full_tables_stay_bounded(void **state)
@@ -116,13 +118,13 @@ static void full_tables_stay_bounded(void **state)
 	for (unsigned n = 0; n < 3 * BLAMED_MAX; n++) {
 		struct in6_addr a = address(n);
 		suspect_name(&s, &a);
-		assert_false(blame_crash(&blame, &s, &bars, 1));
+		assert_false(blame_crash(&blame, &s, &bars, 1, &whom));
 	}
 	assert_int_equal(blame.len, BLAMED_MAX);
 	for (unsigned n = 2 * BLAMED_MAX; n < 3 * BLAMED_MAX; n++) { /* those that were not forgotten */
 		struct in6_addr a = address(n);
 		suspect_name(&s, &a);
-		assert_true(blame_crash(&blame, &s, &bars, 2));
+		assert_true(blame_crash(&blame, &s, &bars, 2, &whom));
 	}
 	assert_int_equal(atomic_load(&bars.len), BARRED_MAX);
 }
@@ -135,7 +137,7 @@ static void a_question_survives_the_ring(void **state)
 
 	(void)state;
 	memset(memory, 0, ring_memory(4096));
-	struct ring *r = ring_init(memory, 4096);
+	struct ring r = ring_at(memory, 4096);
 	assert_true(ask_put(r, &(struct ask){ ASK_KEY, S("auth0"), S("kid-1"), 77 }));
 	assert_true(ask_put(r, &(struct ask){ ASK_TOKEN, S(""), S("opaque"), 0 }));
 	memset(longer, 'x', sizeof longer);
@@ -153,7 +155,85 @@ static void a_question_survives_the_ring(void **state)
 	free(memory);
 }
 
-static void what_is_published_cannot_be_made_writable_by_a_reader(void **state)
+enum {
+	SUPERVISOR = 1 << ROLE_SUPERVISOR, WRITER = 1 << ROLE_WRITER, KEEPER = 1 << ROLE_KEEPER,
+	WORKER = 1 << ROLE_WORKER, EVERYBODY = SUPERVISOR | WRITER | KEEPER | WORKER
+};
+
+struct row { const char *name; unsigned writers, readers; bool has_head; };
+
+static const struct row rows[] = {
+#define TABLE(name, writers, readers, head, bytes) { #name, writers, readers, (head) > 0 },
+#define SEAT(name, bytes)
+#include "process/tables.def"
+#undef TABLE
+#undef SEAT
+};
+
+/* How a file of shared memory is mapped here: its rights, or "" where it is not; and how often. */
+static unsigned mapped_as(const char *name, char rights[8])
+{
+	char line[512], whole[64], found[8];
+	FILE *f = fopen("/proc/self/maps", "r");
+	unsigned n = 0;
+
+	snprintf(whole, sizeof whole, "/memfd:sallyport %s (deleted)\n", name);
+	rights[0] = '\0';
+	while (fgets(line, sizeof line, f)) {
+		const char *at = strstr(line, "/memfd:sallyport ");
+		if (!at || strcmp(at, whole) != 0)
+			continue;
+		assert_int_equal(sscanf(line, "%*s %7s", found), 1);
+		assert_true(n == 0 || strcmp(found, rights) == 0);
+		memcpy(rights, found, sizeof found);
+		n++;
+	}
+	fclose(f);
+	return n;
+}
+
+static bool is_mapped(const char *name, const char *rights, unsigned times)
+{
+	char is[8];
+	unsigned n = mapped_as(name, is);
+
+	if (n == times && strcmp(is, rights) == 0)
+		return true;
+	fprintf(stderr, "%s: %u times as \"%s\"\n", name, n, is);
+	return false;
+}
+
+/* The whole of it, as the list says. */
+static bool is_narrowed(enum role role, unsigned seats)
+{
+	bool ok = true;
+
+	for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
+		const struct row *r = &rows[i];
+		bool writes = r->writers >> role & 1, reads = r->readers >> role & 1;
+		char head[48];
+		snprintf(head, sizeof head, "%s head", r->name);
+		ok &= is_mapped(r->name, writes ? "rw-s" : reads ? "r--s" : "", writes || reads);
+		ok &= is_mapped(head, r->has_head && reads ? "r--s" : "", r->has_head && reads);
+	}
+	return ok & is_mapped("seat", "rw-s", seats);
+}
+
+/* What was opened for reading stays that. */
+static bool is_for_ever(const struct shared *s, enum role role)
+{
+	bool ok = true;
+
+	for (unsigned i = 0; i < s->parts_len; i++) {
+		const struct part *p = &s->part[i];
+		ok &= p->read_only < 0;
+		if (!(p->writers >> role & 1) && p->readers >> role & 1)
+			ok &= mprotect(p->at, p->len, PROT_READ | PROT_WRITE) != 0;
+	}
+	return ok;
+}
+
+static void every_process_maps_what_the_list_gives_it_and_no_more(void **state)
 {
 	const struct shared_sizes sizes = { 4, 100000, 1024 };
 	struct shared s;
@@ -162,17 +242,59 @@ static void what_is_published_cannot_be_made_writable_by_a_reader(void **state)
 	(void)state;
 	assert_true(shared_open(&s, &sizes));
 	assert_int_equal(s.log_ring, 131072); /* the next power of two */
-	pid_t reader = fork();
-	if (reader == 0) {
-		bool mapped = shared_publish(&s, false);
-		bool refused = mprotect(s.published, 4096, PROT_READ | PROT_WRITE) != 0;
-		_exit(mapped && s.published_write < 0 && refused ? 0 : 1);
+	for (enum role role = ROLE_WRITER; role <= ROLE_WORKER; role++) {
+		unsigned seat = role == ROLE_WRITER ? SEAT_WRITER :
+			role == ROLE_KEEPER ? SEAT_KEEPERS : SEAT_WORKERS + 1;
+		pid_t child = fork();
+		if (child == 0) {
+			bool ok = shared_narrow(&s, role, seat) && is_for_ever(&s, role) &&
+				is_narrowed(role, role == ROLE_WORKER ? 1 : s.seats_len);
+			atomic_store(&shared_said(&s, seat)->beats, 1); /* its own is there */
+			_exit(ok ? 0 : 1);
+		}
+		waitpid(child, &status, 0);
+		assert_int_equal(status, 0);
+		assert_int_equal(atomic_load(&shared_said(&s, seat)->beats), 1);
 	}
-	waitpid(reader, &status, 0);
+	pid_t stranger = fork();
+	if (stranger == 0) {
+		char rights[8];
+		bool ok = shared_narrow(&s, ROLE_NONE, 0);
+		for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++)
+			ok &= mapped_as(rows[i].name, rights) == 0;
+		_exit(ok && mapped_as("seat", rights) == 0 ? 0 : 1);
+	}
+	waitpid(stranger, &status, 0);
 	assert_int_equal(status, 0);
-	assert_true(shared_publish(&s, true));
-	atomic_store(&s.published->tickets_made_s, 1);
 	shared_close(&s);
+}
+
+/* As a worker gone mad leaves it. */
+static void a_ring_of_nonsense_is_read_within_its_bounds(void **state)
+{
+	uint64_t words = 0x9e3779b97f4a7c15;
+	char *memory = aligned_alloc(64, ring_memory(4096)), room[ASK_MAX];
+	struct slice parts[2];
+	struct ask ask;
+
+	(void)state;
+	for (unsigned round = 0; round < 2000; round++) {
+		for (size_t i = 0; i < ring_memory(4096); i += sizeof words) {
+			words = words * 6364136223846793005u + 1442695040888963407u;
+			uint64_t word = words >> (round % 5 * 13); /* small ones too */
+			memcpy(memory + i, &word, sizeof word);
+		}
+		struct ring r = ring_at(memory, 4096);
+		size_t len = ring_look(r, parts);
+		assert_true(len <= 4096 && parts[0].len + parts[1].len == len);
+		for (size_t i = 0; i < 2; i++)
+			assert_true(parts[i].at >= r.at->data && parts[i].at + parts[i].len <= r.at->data + 4096);
+		for (unsigned i = 0; i < 100 && ask_take(r, room, &ask); i++)
+			assert_true(ask.issuer.len + ask.what.len <= ASK_MAX);
+		ring_put(r, S("a record of somebody who means well"));
+		ring_add(r, S("and a line"));
+	}
+	free(memory);
 }
 
 static void seats_of_a_role_run_out(void **state)
@@ -185,13 +307,13 @@ static void seats_of_a_role_run_out(void **state)
 	for (unsigned i = 0; i < GENERATIONS_MAX * 4; i++) {
 		int seat = shared_seat(&s, ROLE_WORKER);
 		assert_int_equal(seat, SEAT_WORKERS + (int)i);
-		atomic_store(&s.seats[seat].state, SEAT_STARTING);
+		atomic_store(&s.seats[seat].taken, 1);
 	}
 	assert_int_equal(shared_seat(&s, ROLE_WORKER), -1);
 	assert_int_equal(shared_seat(&s, ROLE_WRITER), SEAT_WRITER);
 	assert_int_equal(shared_seat(&s, ROLE_KEEPER), SEAT_KEEPERS);
-	assert_ptr_not_equal(shared_access(&s, 4), shared_access(&s, 5));
-	char *end = (char *)shared_suspect(&s, s.seats_len - 1) + sizeof(struct suspect);
+	assert_ptr_not_equal(shared_access(&s, 4).at, shared_access(&s, 5).at);
+	char *end = (char *)shared_hot(&s, s.seats_len - 1) + limit_hot_memory();
 	assert_true(end <= s.memory + s.memory_len);
 	shared_close(&s);
 }
@@ -308,7 +430,8 @@ int main(void)
 		cmocka_unit_test(two_crashes_found_at_the_same_moment_are_two),
 		cmocka_unit_test(full_tables_stay_bounded),
 		cmocka_unit_test(a_question_survives_the_ring),
-		cmocka_unit_test(what_is_published_cannot_be_made_writable_by_a_reader),
+		cmocka_unit_test(every_process_maps_what_the_list_gives_it_and_no_more),
+		cmocka_unit_test(a_ring_of_nonsense_is_read_within_its_bounds),
 		cmocka_unit_test(seats_of_a_role_run_out),
 		cmocka_unit_test(sockets_are_bound_all_or_none),
 		cmocka_unit_test(the_machine_keeps_its_secret_and_distrusts_an_open_one),

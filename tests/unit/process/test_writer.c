@@ -107,19 +107,19 @@ static void lines_go_to_the_file_and_messages_to_stderr(void **state)
 static void a_flood_leaves_half_the_room_to_valued_lines(void **state)
 {
 	struct desk *d = *state;
-	const struct ring *r = shared_access(&d->shared, SEAT_WORKERS);
+	const struct ring r = shared_access(&d->shared, SEAT_WORKERS);
 	struct slice flood = S("refused refused refused refused refused refused refused refused refused\n");
 	uint64_t wakes = 0;
 	unsigned valued = 0;
 
 	while (shared_log(&d->shared, SEAT_WORKERS, flood, false))
 		;
-	assert_in_range(ring_held(r), r->size / 2 - flood.len, r->size / 2);
+	assert_in_range(ring_held(r), r.size / 2 - flood.len, r.size / 2);
 	assert_int_equal(read(d->shared.pokes[SEAT_WRITER], &wakes, sizeof wakes), sizeof wakes);
 	assert_int_equal(wakes, 1); /* at the quarter, once */
 	while (shared_log(&d->shared, SEAT_WORKERS, flood, true))
 		valued++;
-	assert_in_range(valued, r->size / 2 / flood.len, r->size / 2 / flood.len + 1);
+	assert_in_range(valued, r.size / 2 / flood.len, r.size / 2 / flood.len + 1);
 	ring_drop(shared_access(&d->shared, SEAT_WORKERS), ring_held(r));
 	assert_true(shared_log(&d->shared, SEAT_WORKERS, flood, false));
 }
@@ -200,7 +200,7 @@ static void a_ring_that_overflows_counts_what_it_lost(void **state)
 	uint64_t before = dropped();
 	pid_t pid = start(d);
 	metrics_sit(SEAT_WORKERS);
-	while (atomic_load(&d->shared.seats[SEAT_WRITER].state) != SEAT_SERVING)
+	while (shared_state(&d->shared, SEAT_WRITER) != SEAT_SERVING)
 		usleep(1000);
 	kill(pid, SIGSTOP);
 	for (unsigned i = 0; i < 100; i++)

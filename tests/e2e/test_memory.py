@@ -1,0 +1,134 @@
+"""A worker that somebody has taken over can write into what it shares with others. Whatever it writes there, nobody but
+itself may die of it, and nobody may tell what is not theirs to tell."""
+import os, pathlib, random, re, signal, struct
+import pytest
+from house import BINARY, ROOT, connect, exchange, header, run, wait_until
+
+TABLES = (ROOT / "proxy/process/tables.def").read_text()
+WRITABLE = {m[1] for m in re.finditer(r"^TABLE\((\w+), ([A-Z| ]+),", TABLES, re.M) if "WORKER" in m[2] or "EVERYBODY" in m[2]}
+
+METRIC = re.compile(r'[a-z_]+(\{([a-z]+="([^"\\\n]|\\[\\"n])*",?)+\})? -?[0-9.e+]+')
+
+LIMITS = """  crowd: {key: [address, "header:X-Key"], rate: 100/s, burst: 100}"""
+ROUTES = """  - {name: crowd, path: /crowd/*, upstream: app, anonymous: true, limits: [crowd]}
+  - {name: exchange, path: /oauth/token, upstream: app, anonymous: true, exchange: true, needs_issuer: local}"""
+
+
+def shared_of(pid):
+    """What this process may write of what it shares: {name: [(from, to)]}."""
+    found = {}
+    for line in pathlib.Path(f"/proc/{pid}/maps").read_text().splitlines():
+        m = re.match(r"([0-9a-f]+)-([0-9a-f]+) (\S+) .*/memfd:sallyport (.*) \(deleted\)$", line)
+        if m and m[3] == "rw-s":
+            found.setdefault(m[4], []).append((int(m[1], 16), int(m[2], 16)))
+    return found
+
+
+def noise(seed, kind, length):
+    """Bytes that look like sizes, like indices, like addresses or like nothing."""
+    r = random.Random(seed)
+    if kind == "bytes":
+        return r.randbytes(length)
+    block = b"".join(struct.pack("<Q", {
+        "small": lambda: r.randrange(1 << r.randrange(1, 20)) << r.choice((0, 32)),
+        "ends": lambda: r.choice((0, 1, 0x7fffffff, 0xffffffff, 1 << 32, 1 << 63, (1 << 64) - 1)),
+        "pairs": lambda: r.randrange(1 << 16) | r.randrange(1 << 16) << 32,
+    }[kind]()) for _ in range(8192))
+    return (block * (length // len(block) + 1))[:length]
+
+
+def overwrite(pid, seed, kind):
+    with open(f"/proc/{pid}/mem", "r+b", buffering=0) as memory:
+        for places in shared_of(pid).values():
+            for start, end in places:
+                memory.seek(start)
+                memory.write(noise(seed + start, kind, end - start))
+
+
+class Client:
+    """A connection to the worker that lives: those that reach the other one are given up."""
+
+    def __init__(self, w):
+        self.w, self.sock = w, None
+
+    def once(self, *what):
+        try:
+            if not self.sock:
+                self.sock = connect(self.w.plain)
+                self.sock.settimeout(0.3)
+                answer = exchange(self.sock, *what)
+                self.sock.settimeout(10)
+            else:
+                answer = exchange(self.sock, *what)
+        except (OSError, AssertionError, ValueError):
+            answer = None
+        if not answer or (header(answer, "connection") or "").lower() == "close":
+            self.sock.close()
+            self.sock = None
+        return answer
+
+    def ask(self, path, method="GET", headers=(), body=b""):
+        return wait_until(lambda: self.once(method, path, headers, body), 20)
+
+
+def scrape(w):
+    s = connect(w.status_port)
+    s.settimeout(10)
+    answer = exchange(s, "GET", "/metrics", [("Connection", "close")])
+    s.close()
+    return answer[2].decode()
+
+
+def look_around(w):
+    client = Client(w)
+    for i in range(8):
+        for path in ("/open/hello", f"/keyed/{i}", f"/crowd/{i}", "/login/x"):
+            assert client.ask(path, headers=[("X-Key", f"key-{i}")])[0] in (200, 429)
+    assert client.ask("/api/x", headers=[("Authorization", "Bearer " + w.issuer.token())])[0] == 200
+    client.ask("/oauth/token", "POST", [("Content-Type", "application/x-www-form-urlencoded")], b"code=abc")
+    for line in scrape(w).splitlines():
+        assert line.startswith("#") or METRIC.fullmatch(line), line
+    for words in (("status", "-o", "json"), ("limits", "--show-keys"), ("issuer", "status")):
+        done = run(BINARY, *words, "-c", w.proxy.file, env=w.proxy.env)
+        assert done.returncode in (0, 1), (words, done.stderr)
+
+
+def crew(status):
+    return status["keeper"]["pid"], status["writer"]["pid"]
+
+
+@pytest.mark.foreign
+@pytest.mark.parametrize("kind", ["bytes", "small", "ends", "pairs"])
+def test_whatever_a_worker_writes_into_shared_memory_only_it_dies(make_world, kind):
+    w = make_world(workers=2, limits=LIMITS, routes=ROUTES)
+    seed = int.from_bytes(os.urandom(4), "little")
+    print("seed", seed)
+    look_around(w)
+    before = w.proxy.status()
+    victim, other = (p["pid"] for p in before["workers"])
+    for round in range(3):
+        os.kill(victim, signal.SIGSTOP)
+        overwrite(victim, seed + round, kind)
+        look_around(w)
+        try:
+            overwrite(victim, seed + 100 + round, kind)
+            os.kill(victim, signal.SIGABRT)  # as a crash: whom it was working for is looked up
+            os.kill(victim, signal.SIGCONT)
+        except OSError:
+            pass  # it stood still for so long that it has been ended
+        wait_until(lambda: victim not in [p["pid"] for p in w.proxy.status()["workers"]])
+        wait_until(lambda: len([p for p in w.proxy.status()["workers"] if p["state"] == "serving"]) == 2)
+        now = w.proxy.status()
+        pids = [p["pid"] for p in now["workers"]]
+        assert crew(now) == crew(before) and other in pids, w.proxy.stderr
+        victim = next(p for p in pids if p != other)
+    done = w.proxy.reload()
+    assert done.returncode == 0, done.stderr
+    look_around(w)
+
+
+def test_a_worker_can_write_what_the_list_says_and_nothing_else(world):
+    for worker in world.proxy.status()["workers"]:
+        found = shared_of(worker["pid"])
+        assert set(found) == WRITABLE | {"seat"}
+        assert all(len(places) == 1 for places in found.values())  # one seat: its own
