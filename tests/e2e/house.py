@@ -221,6 +221,11 @@ def tls_context(ca, alpn=("http/1.1",)):
     return context
 
 
+def logged(where):
+    """The lines of the access log in this directory, but for one that is being written."""
+    return [json.loads(line) for line in (pathlib.Path(where) / "access.jsonl").read_text().split("\n")[:-1]]
+
+
 def websocket(uri, headers=None, **more):
     """A WebSocket client, whose package renamed this argument when it was 14."""
     import websockets

@@ -1,7 +1,7 @@
 """Limits over a fleet of proxies that share a Redis."""
 import json, re, signal, threading, time
 import pytest
-from house import BINARY, connect, exchange, header, run, wait_until
+from house import BINARY, connect, exchange, header, logged, run, wait_until
 from test_redis import FLEET, SECRET, Redis, metric, redis  # noqa: F401
 from test_seen import ask
 
@@ -156,7 +156,7 @@ def test_what_was_waited_for_redis_is_not_the_upstreams_time(fleet, redis):
         redis.process.send_signal(signal.SIGCONT)
 
     def line():
-        found = [x for x in map(json.loads, open(w.where / "access.jsonl")) if x["url.path"] == "/whose/stopped"]
+        found = [x for x in logged(w.where) if x["url.path"] == "/whose/stopped"]
         return found and found[0]
     told = wait_until(line)
     waited = told["sallyport.ms.limit_identity"]

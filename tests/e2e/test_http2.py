@@ -240,10 +240,8 @@ def test_a_draining_connection_says_goaway_and_answers_what_is_under_way(make_wo
     stream = c.request("/open/slow?s=1")
     w.proxy.file.write_text(w.config())
     assert w.proxy.reload().returncode == 0
-    got = c.events(lambda e: isinstance(e, h2.events.ConnectionTerminated))
-    assert not any(isinstance(e, h2.events.StreamReset) for e in got)
     # the first GOAWAY only gives notice; a library that ends at it cannot say more, so frames are read by hand
-    data = c.sock.recv(65536)
+    data = b""
     while piece := c.sock.recv(65536):
         data += piece
     frames, at = [], 0
@@ -251,6 +249,7 @@ def test_a_draining_connection_says_goaway_and_answers_what_is_under_way(make_wo
         size, kind = int.from_bytes(data[at:at + 3], "big"), data[at + 3]
         frames.append((kind, int.from_bytes(data[at + 5:at + 9], "big"), data[at + 9:at + 9 + size]))
         at += 9 + size
-    assert (1 in [k for k, s, _ in frames if s == stream]) or any(isinstance(e, h2.events.ResponseReceived) for e in got)
+    kinds = [k for k, s, _ in frames if s == stream]
+    assert 1 in kinds and 3 not in kinds
     last = [p for k, _, p in frames if k == 7]
     assert last and int.from_bytes(last[-1][:4], "big") == stream and last[-1][4:8] == b"\0\0\0\0"

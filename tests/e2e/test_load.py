@@ -21,7 +21,7 @@ def metric(w, name):
 
 
 def test_without_descriptors_new_clients_are_shed_and_the_others_still_reach_the_upstream(make_world):
-    w = make_world(workers=1, prefix=["prlimit", "--nofile=256:256"])
+    w = make_world(workers=1, prefix=["prlimit", "--nofile=256:256"], routes="http: {connections_max: 1000}")
     clients = []
     for _ in range(300):
         clients.append(socket.create_connection(("127.0.0.1", w.plain), 10))
@@ -213,10 +213,10 @@ def test_what_a_few_connections_held_is_given_back_when_they_leave(make_world):
                    routes="  - {name: raw, path: /raw/*, upstream: raw, anonymous: true}")
     before = worker_private_kib(w)
     clients = [connect(w.port, w.ca) for _ in range(300)]
-    for s in clients:
-        s.sendall(b"POST /raw/x HTTP/1.1\r\nHost: localhost\r\nContent-Length: 100000000\r\n\r\n")
-        s.setblocking(False)
     piece = b"u" * 65536
+    for s in clients:  # each begins its body at once: whoever is slow with it for ten seconds is cut
+        s.sendall(b"POST /raw/x HTTP/1.1\r\nHost: localhost\r\nContent-Length: 100000000\r\n\r\n" + piece)
+        s.setblocking(False)
 
     def push():
         for s in clients:

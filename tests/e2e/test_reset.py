@@ -1,7 +1,7 @@
 """Resets that arrive in the same moment as data, on every kind of wire: whoever waits behind them learns of it at once."""
 import json, shutil, socket, ssl, struct, tempfile, threading, time
 import pytest
-from house import connect, exchange, header, read_answer, wait_until
+from house import connect, exchange, header, logged, read_answer, wait_until
 from scripted import Scripted
 from test_retry import SWITCH, played, upgrade  # noqa: F401
 from test_seen import ask
@@ -23,8 +23,8 @@ def hang_up(sock):
     plain.close()
 
 
-def logged(world, path):
-    found = [x for x in map(json.loads, open(world.where / "access.jsonl")) if x.get("url.path") == path]
+def logged_for(world, path):
+    found = [x for x in logged(world.where) if x.get("url.path") == path]
     return found and found[0]
 
 
@@ -97,7 +97,7 @@ def test_an_answer_cut_by_a_reset_is_cut_at_once(play, said):
     while piece := s.recv(65536):
         data += piece
     assert not data.endswith(b"0\r\n\r\n") and b"Content-Length: 5\r" not in data
-    assert wait_until(lambda: logged(w, "/raw/x"))["sallyport.reason"] == "upstream-cut"
+    assert wait_until(lambda: logged_for(w, "/raw/x"))["sallyport.reason"] == "upstream-cut"
 
 
 def test_half_a_head_and_a_reset_are_a_bad_answer_at_once(play):
@@ -155,7 +155,7 @@ def test_a_clients_reset_behind_its_bytes_is_seen(played, secure):  # noqa: F811
         s = client()
         s.sendall(b"POST %s HTTP/1.1\r\nHost: localhost\r\n" % path.encode() + said)
         hang_up(s)
-        assert wait_until(lambda: logged(w, path), SOON)["sallyport.reason"] == "client-left"
+        assert wait_until(lambda: logged_for(w, path), SOON)["sallyport.reason"] == "client-left"
     for said in (b"GET /raw/h", b"GET /raw/one HTTP/1.1\r\nHost: localhost\r\n\r\nGET /raw/t"):
         s = client()
         s.sendall(said)
@@ -164,7 +164,7 @@ def test_a_clients_reset_behind_its_bytes_is_seen(played, secure):  # noqa: F811
     assert read_answer(s)[0] == 101
     eager(s).sendall(b"\x81\x85")
     hang_up(s)
-    wait_until(lambda: logged(w, "/raw/ws"), SOON)
+    wait_until(lambda: logged_for(w, "/raw/ws"), SOON)
 
     def open_connections():
         text = ask(w.status_port, "/metrics")[1]
@@ -192,7 +192,7 @@ def test_an_http2_clients_reset_behind_its_bytes_is_seen(played):  # noqa: F811
     c.receive_data(s.recv(65536))  # the handshake is over on both sides
     s.sendall(c.data_to_send())
     hang_up(s)
-    assert wait_until(lambda: logged(w, "/raw/two"), SOON)["sallyport.reason"] == "client-left"
+    assert wait_until(lambda: logged_for(w, "/raw/two"), SOON)["sallyport.reason"] == "client-left"
 
 
 # ---- answers that end before they have begun ----
@@ -238,7 +238,7 @@ def test_an_answer_that_ends_with_its_head_is_502_or_a_head_and_the_log_knows_wh
     w = played(says(said))
 
     def told(path):
-        line = wait_until(lambda: logged(w, path))
+        line = wait_until(lambda: logged_for(w, path))
         return line["http.response.status_code"], line["sallyport.reason"]
     for n in range(20):
         s = connect(w.plain)
@@ -259,7 +259,7 @@ def test_a_bad_chunk_before_any_content_is_502(played, said):  # noqa: F811
     w = played(says(CHUNKED + said))
     a = exchange(connect(w.plain), "GET", "/raw/x")
     assert a[0] == 502 and header(a, "sallyport-reason") == "upstream-nonsense", a
-    line = wait_until(lambda: logged(w, "/raw/x"))
+    line = wait_until(lambda: logged_for(w, "/raw/x"))
     assert (line["http.response.status_code"], line["sallyport.reason"]) == (502, "upstream-nonsense")
     status, body, was_reset = second_client(w, "/raw/two")
     assert status == 502 and b"upstream-nonsense" in body and not was_reset
@@ -277,7 +277,7 @@ def test_what_came_of_an_answer_is_passed_on_before_it_is_cut(played, said, body
     assert data.startswith(b"HTTP/1.1 200 ") and body in data and not data.endswith(b"0\r\n\r\n")
     assert second_client(w, "/raw/two") == (200, body, True)
     for path in ("/raw/x", "/raw/two"):
-        line = wait_until(lambda: logged(w, path))
+        line = wait_until(lambda: logged_for(w, path))
         assert (line["http.response.status_code"], line["sallyport.reason"]) == (200, "upstream-cut")
 
 

@@ -1,7 +1,7 @@
 """What is sent a second time, and what never is. The upstream is played connection by connection."""
 import json, shutil, socket, struct, tempfile, threading, time
 import pytest
-from house import connect, exchange, header, must, read_answer, wait_until
+from house import connect, exchange, header, logged, must, read_answer, wait_until
 from scripted import Scripted
 
 
@@ -236,7 +236,7 @@ def test_a_tunnel_ends_with_its_token_and_the_log_says_why(played):
     assert read_answer(idle)[0] == 101 and idle.recv(100) == b""
 
     def reasons():
-        return {x.get("sallyport.reason") for x in map(json.loads, open(w.where / "access.jsonl"))}
+        return {x.get("sallyport.reason") for x in logged(w.where)}
     wait_until(lambda: {"tunnel-expired", "tunnel-idle"} <= reasons())
 
 
@@ -262,7 +262,7 @@ def test_tunnels_end_with_jitter_when_their_generation_drains(played):
     assert ended[-1][1] - ended[0][1] > 0.2
 
     def reasons():
-        return [x.get("sallyport.reason") for x in map(json.loads, open(w.where / "access.jsonl"))
+        return [x.get("sallyport.reason") for x in logged(w.where)
                 if x["http.response.status_code"] == 101]
     wait_until(lambda: len(reasons()) == 17)
     assert set(reasons()) == {"shut-down"}
@@ -304,7 +304,7 @@ def test_the_log_says_who_was_waited_for(played):
     assert read_answer(s)[0] == 200
 
     def lines():
-        found = {x["url.path"]: x for x in map(json.loads, open(w.where / "access.jsonl"))}
+        found = {x["url.path"]: x for x in logged(w.where)}
         return len(found) == 2 and found
     found = wait_until(lines)
     never, slow = found["/raw/never"], found["/raw/slow"]

@@ -1,5 +1,5 @@
 import json, os, re, signal, socket, threading, time
-from house import ROOT, connect, exchange, header, read_answer, wait_until
+from house import ROOT, connect, exchange, header, logged, read_answer, wait_until
 
 
 def ask(port, path, method="GET"):
@@ -29,7 +29,7 @@ def test_probes_and_metrics_and_nothing_else(world):
 
 
 def lines(world):
-    return [json.loads(line) for line in open(world.where / "access.jsonl", encoding="utf-8")]
+    return logged(world.where)
 
 
 def test_the_access_log_names_the_decision_and_hides_secrets(world):
