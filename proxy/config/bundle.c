@@ -190,6 +190,13 @@ static int slurp(struct bundle *b, int fd, struct slice *bytes, struct bundle_st
 	return 0;
 }
 
+bool bundle_is_exposed(const struct bundle *b, const char *path)
+{
+	struct stat about;
+
+	return b->disk && stat(path, &about) == 0 && (about.st_mode & S_IROTH);
+}
+
 static int read_disk(struct bundle *b, struct slice path, struct slice *bytes)
 {
 	int fd = open(path.at, O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY);

@@ -128,4 +128,6 @@ void check_config(struct load *l, struct config_root *c)
 	check_redis(&k);
 	check_routes(&k);
 	check_rest(&k);
+	if (l->errors->count == 0) /* what is misspelt is used under another name */
+		check_unused(&k);
 }

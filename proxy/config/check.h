@@ -16,6 +16,7 @@ void check_upstreams(struct check *k);
 void check_limits(struct check *k);
 void check_redis(struct check *k);
 void check_routes(struct check *k);
+void check_unused(struct check *k); /* warns only */
 /* Of one route: redirect, header changes, tokens, CORS. */
 void check_redirect(struct check *k, struct config_redirect *r);
 void check_headers(struct check *k, struct config_headers *h, bool request);

@@ -43,6 +43,7 @@ void config_errors_free(struct config_errors *e)
 		free(e->sources);
 	}
 	free(e->text);
+	free(e->warnings);
 	*e = (struct config_errors){ 0 };
 }
 
@@ -195,35 +196,34 @@ static void show_line(struct text *t, struct slice line, unsigned column)
 	text_add(t, S("^\n"));
 }
 
-static void append(struct config_errors *e, struct slice piece)
+static void append(char **to, struct slice piece)
 {
-	size_t len = e->text ? strlen(e->text) : 0;
-	char *text = realloc(e->text, len + piece.len + 1);
+	size_t len = *to ? strlen(*to) : 0;
+	char *text = realloc(*to, len + piece.len + 1);
 
 	check(text);
 	memcpy(text + len, piece.at, piece.len);
 	text[len + piece.len] = '\0';
-	e->text = text;
+	*to = text;
 }
 
-static void add_place(struct text *t, struct config_place place)
+static void add_place(struct text *t, struct config_place place, const char *what)
 {
 	if (place.file)
 		text_add(t, slice_head(slice_of(place.file), SENTENCE));
 	if (place.file && place.line)
 		text_printf(t, ":%u:%u", place.line, place.column);
-	text_add(t, place.file ? S(": error: ") : S("error: "));
+	text_printf(t, place.file ? ": %s: " : "%s: ", what);
 }
 
-static void complain(struct config_errors *e, struct config_place place, bool blind, const char *sentence)
+static void say(struct config_errors *e, char **to, const char *what, struct config_place place, bool blind,
+                const char *sentence)
 {
 	char room[4 * SENTENCE + 16 * WIDTH], said[2 * SENTENCE];
 	struct text t = TEXT(room), s = TEXT(said);
 	struct slice line;
 
-	if (e->count++ >= COMPLAIN_MAX)
-		return;
-	add_place(&t, place);
+	add_place(&t, place, what);
 	add_sentence(&s, e->sources, slice_of(sentence));
 	text_add(&t, text_slice(&s));
 	text_char(&t, '\n');
@@ -232,7 +232,25 @@ static void complain(struct config_errors *e, struct config_place place, bool bl
 		text_add(&t, S("    (the line may hold a secret and is not shown)\n"));
 	else if (line_of(b, place, &line))
 		show_line(&t, line, place.column);
-	append(e, text_slice(&t));
+	append(to, text_slice(&t));
+}
+
+static void complain(struct config_errors *e, struct config_place place, bool blind, const char *sentence)
+{
+	if (e->count++ < COMPLAIN_MAX)
+		say(e, &e->text, "error", place, blind, sentence);
+}
+
+void config_warn(struct config_errors *e, struct config_place place, const char *format, ...)
+{
+	char sentence[SENTENCE];
+	va_list args;
+
+	va_start(args, format);
+	vsnprintf(sentence, sizeof sentence, format, args);
+	va_end(args);
+	if (e->warned++ < COMPLAIN_MAX)
+		say(e, &e->warnings, "warning", place, false, sentence);
 }
 
 void config_complain(struct config_errors *e, struct config_place place, const char *format, ...)
@@ -265,7 +283,7 @@ void complain_close(struct config_errors *e)
 	if (e->count <= COMPLAIN_MAX)
 		return;
 	text_printf(&t, "%u more errors are not shown.\n", e->count - COMPLAIN_MAX);
-	append(e, text_slice(&t));
+	append(&e->text, text_slice(&t));
 }
 
 struct slice complain_shown(struct slice value)

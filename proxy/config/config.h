@@ -50,6 +50,8 @@ bool bundle_file(struct bundle *b, const char *path, struct slice *bytes, const 
 /* A file made from nothing (dev mode's embedded defaults): bundle_file finds it under this name, before the
  * disk. At most 4 MiB; of several under one name the last counts. */
 void bundle_put(struct bundle *b, const char *path, struct slice bytes);
+/* May everybody on this machine read it? False also where nothing is read from the disk. */
+bool bundle_is_exposed(const struct bundle *b, const char *path);
 /* An environment variable by name, recorded likewise. */
 bool bundle_env(struct bundle *b, const char *name, struct slice *value);
 
@@ -73,6 +75,8 @@ bool bundle_holds(const struct bundle *b, struct slice path, struct slice *bytes
 struct config_errors { /* start from { 0 } */
 	char *text;     /* what to print, complete lines; owned by whoever calls config_errors_free */
 	unsigned count; /* all found, at most 20 of them in text */
+	char *warnings; /* likewise: what is allowed and hardly meant; NULL: none */
+	unsigned warned;
 	struct config_sources *sources; /* private to config/; needs the bundle, which outlives it */
 };
 
@@ -86,6 +90,10 @@ void config_free(struct config *c);
 void config_errors_free(struct config_errors *e);
 /* One more mistake, at a place of the configuration (rooms that check their part: tls, classify). */
 void config_complain(struct config_errors *e, struct config_place place, const char *format, ...)
+	__attribute__((format(printf, 3, 4)));
+
+/* Something that is allowed and hardly meant. It refuses nothing. */
+void config_warn(struct config_errors *e, struct config_place place, const char *format, ...)
 	__attribute__((format(printf, 3, 4)));
 
 /* ---- telling: each writes to a stream and is generated from options.def ---- */

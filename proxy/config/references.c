@@ -40,6 +40,9 @@ static bool from_file(struct load *l, const struct node *n, struct slice path, s
 		                why ? why : "its name has control characters");
 		return false;
 	}
+	if (bundle_is_exposed(l->bundle, file.at))
+		config_warn(l->errors, n->place,
+		            "%s holds a secret, and everybody on this machine may read it: chmod 600", file.at);
 	if (slice_ends(*value, S("\n")))
 		value->len--;
 	if (slice_ends(*value, S("\r")))

@@ -36,6 +36,7 @@ int process_check(const struct run_options *o)
 	struct bundle *bundle = NULL;
 	char *text;
 
+	plan.warn = true;
 	plan.prove = prove;
 	plan.with = &proof;
 	struct config *c = reload_here(&plan, &bundle, &text);

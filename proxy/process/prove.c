@@ -2,6 +2,7 @@
 #include "base/log.h"
 #include "journey/journey.h"
 #include "process/chains.h"
+#include "process/doubts.h"
 #include "process/place.h"
 #include "redis/redis.h"
 #include <errno.h>
@@ -169,6 +170,7 @@ bool prove(void *with, const struct config *c, struct bundle *b, struct config_e
 	char why[256];
 	bool ok = open_data_plane(c, b, errors);
 
+	doubts_tell(c, b, !p->bind, errors);
 	if (ok && p->in_force) {
 		chains_try(c, b, p->in_force, clock_wall_ns() / NS_PER_S, errors);
 		ok = errors->count == 0;

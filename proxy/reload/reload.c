@@ -20,6 +20,14 @@ static char *line_of(const char *format, const char *what)
 	return len < 0 ? NULL : strdup(line);
 }
 
+/* Errors first. */
+static char *both(const char *errors, const char *warnings)
+{
+	char *text;
+
+	return asprintf(&text, "%s%s", errors ? errors : "", warnings ? warnings : "") < 0 ? NULL : text;
+}
+
 struct config *reload_here(const struct reload_plan *plan, struct bundle **bundle, char **text)
 {
 	struct bundle *b = bundle_record();
@@ -42,8 +50,9 @@ struct config *reload_here(const struct reload_plan *plan, struct bundle **bundl
 		*text = line_of("%s\n", text_end(&why) ? said : "the environment pin does not allow it");
 	if (ok && plan->prove)
 		ok = plan->prove(plan->with, c, b, &errors) && errors.count == 0;
-	if (errors.text && errors.count)
-		*text = strdup(errors.text);
+	const char *warnings = plan->warn ? errors.warnings : NULL;
+	if (!*text && (errors.count || warnings))
+		*text = both(errors.count ? errors.text : NULL, warnings);
 	config_errors_free(&errors);
 	if (ok)
 		return c;

@@ -23,6 +23,7 @@ struct reload_plan {
 	const char *pin_file;            /* RELOAD_PIN_FILE; tests have their own */
 	uid_t pin_owner;                 /* 0; tests that are not root have their own */
 	const struct bundle *in_force;   /* whose text is kept; NULL: all is read anew */
+	bool warn;                       /* *text also holds what is allowed and hardly meant */
 	bool free_of_pin;                /* look at the file only: `sallyport check` on another host */
 	/* All that config_load cannot know. False: complained. May be NULL. */
 	bool (*prove)(void *with, const struct config *c, struct bundle *b, struct config_errors *errors);
@@ -31,7 +32,7 @@ struct reload_plan {
 };
 
 /* In this process. NULL: *text says why, complete lines. The bundle and text (free) are the caller's;
- * *text is NULL where nothing is to be said. */
+ * *text is NULL where nothing is to be said; where all is well it may hold warnings. */
 struct config *reload_here(const struct reload_plan *plan, struct bundle **bundle, char **text);
 
 /* In a child. */

@@ -1,7 +1,7 @@
 import json, os, pathlib, pwd, shutil, signal, subprocess
 import pytest
 from conftest import World
-from house import BINARY, ROOT, connect, exchange, free_port, run, wait_until
+from house import BINARY, ROOT, connect, exchange, free_port, must, run, wait_until
 
 MINIMAL = """environment: dev
 listeners: [{address: "127.0.0.1:8080"}]
@@ -229,3 +229,59 @@ def test_output_that_cannot_be_written_is_a_failure():
         with open("/dev/full", "wb") as full:
             done = subprocess.run([BINARY, *command.split()], stdout=full, stderr=subprocess.PIPE, text=True)
         assert done.returncode == 1 and "cannot be written" in done.stderr
+
+
+def check(file):
+    return run(BINARY, "check", "-c", file)
+
+
+def test_check_warns_of_what_is_allowed_and_hardly_meant(tmp_path):
+    file = tmp_path / "x.yaml"
+    file.write_text(MINIMAL)
+    assert check(file).stderr == "" and check(file).returncode == 0
+    file.write_text(MINIMAL.replace("upstreams: {", "upstreams: {spare: {endpoints: [\"http://127.0.0.1:9001\"]}, ") +
+                    "limits: {idle: {key: [address], rate: 1/s, burst: 1}}\n"
+                    "issuers: {old: {issuer: \"http://127.0.0.1:9002/\", audiences: [a]}}\n"
+                    f"log: {{access: {tmp_path}/none/access.jsonl}}\n")
+    done = check(file)
+    assert done.returncode == 0, done
+    for sentence in ('no route uses the upstream "spare"', 'no route uses the limit "idle"', 'no route uses the issuer "old"',
+                     f"log.access: the directory {tmp_path}/none: No such file or directory"):
+        assert f"warning: {sentence}" in done.stderr, done.stderr
+    assert f"{file}:3:" in done.stderr and done.stderr.count("warning:") == 4
+    file.write_text(MINIMAL.replace(MINIMAL.splitlines()[3], "routes: []"))
+    done = check(file)
+    assert done.returncode == 0 and "warning: there are no routes: every request is answered 503" in done.stderr, done
+
+
+@pytest.mark.parametrize("days,said", [(30, None), (5, "expires soon, on 20"), (-1, "has expired on 20")])
+def test_check_warns_of_certificates_that_end(tmp_path, days, said):
+    key, chain, file = tmp_path / "key.pem", tmp_path / "chain.pem", tmp_path / "x.yaml"
+    must("openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes", "-days", days if days > 0 else 1,
+         "-subj", "/CN=localhost", "-addext", "subjectAltName=DNS:localhost", "-keyout", key, "-out", chain)
+    if days < 0:
+        (tmp_path / "ca.cnf").write_text("[ca]\ndefault_ca=d\n[d]\ndatabase=index\nnew_certs_dir=.\nserial=serial\ndefault_md=sha256\n"
+                                         "policy=p\n[p]\ncommonName=supplied\n")
+        (tmp_path / "index").write_text("")
+        (tmp_path / "serial").write_text("01\n")
+        must("openssl", "req", "-new", "-key", key, "-subj", "/CN=localhost", "-out", tmp_path / "csr.pem")
+        must("openssl", "ca", "-config", "ca.cnf", "-selfsign", "-batch", "-keyfile", "key.pem", "-in", "csr.pem", "-startdate",
+             "20200101000000Z", "-enddate", "20200201000000Z", "-notext", "-out", "chain.pem", cwd=tmp_path)
+    key.chmod(0o600)
+    file.write_text(MINIMAL.replace('"127.0.0.1:8080"', f'"127.0.0.1:8080", tls: {{certificates: [{{chain: {chain}, key: {key}}}]}}'))
+    done = check(file)
+    assert done.returncode == 0, done
+    assert (said is None and done.stderr == "") or f"warning: the certificate {chain} {said}" in done.stderr, done.stderr
+    key.chmod(0o644)
+    assert f"warning: {key} holds a secret, and everybody on this machine may read it" in check(file).stderr
+
+
+def test_check_warns_of_secrets_that_everybody_may_read(tmp_path):
+    secret, file = tmp_path / "fleet.key", tmp_path / "x.yaml"
+    secret.write_text("a" * 40)
+    file.write_text(MINIMAL + f'secrets: {{fleet: ["${{file:{secret}}}"]}}\n')
+    secret.chmod(0o600)
+    assert check(file).stderr == ""
+    secret.chmod(0o644)
+    done = check(file)
+    assert done.returncode == 0 and f"warning: {secret} holds a secret" in done.stderr and "aaaa" not in done.stderr, done
