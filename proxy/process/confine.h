@@ -1,12 +1,12 @@
 /* confine.h -- what a process may still do: who it runs as, which descriptors it holds, which system
  * calls it makes.
  *
- * * Everything but the supervisor gives up root, every capability, core dumps and tracing by others;
- * workers also enter a seccomp filter. The filter is a deny list with EPERM: what a data plane never does
- * (start programs or processes, write or create files, trace, mount, load code into the kernel, change
- * identity) is refused, while a C library's next version may use new harmless calls. Under
- * AddressSanitizer, whose leak check starts and traces a process, dumping and the calls it needs stay
- * allowed. */
+ * * Everything but the supervisor gives up root, every capability, core dumps and tracing by others, and
+ * enters a seccomp filter. The filter is a deny list with EPERM: what we never do (start programs, trace,
+ * signal or limit others, mount, load code into the kernel, change identity, write what is executed, and but
+ * for the keeper start processes and write files) is refused, while a C library's next version may use new
+ * harmless calls. Under AddressSanitizer, whose leak check starts and traces a process, dumping and the calls
+ * it needs stay allowed. */
 #pragma once
 #include "base/slice.h"
 #include <sys/types.h>
@@ -37,8 +37,9 @@ void confine_descriptors(int *keep, size_t len);
 bool confine_identity(const struct account *a);
 /* The supervisor keeps only what a reload needs: ports below 1024, files that root may read, its children. */
 bool confine_supervisor(void);
-/* After all files are open and everything is loaded. False: errno says why. */
-bool confine_calls(void);
+/* After all files are open and everything is loaded; what it may still do. False: errno says why. */
+enum { MAY_NOTHING = 0, MAY_WRITE = 1, MAY_FORK = 2, MAY_RESOLVE = 4 };
+bool confine_calls(unsigned may);
 /* As many descriptors as the hard limit allows. */
 void confine_raise_descriptors(void);
 uint64_t confine_descriptors_max(void); /* what this process may have open; 0: unknown */

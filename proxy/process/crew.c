@@ -1,6 +1,7 @@
 #include "process/crew.h"
 #include "base/log.h"
 #include <errno.h>
+#include <fcntl.h>
 #include <signal.h>
 #include <stdlib.h>
 #include <sys/wait.h>
@@ -24,6 +25,12 @@ _Noreturn static void be_child(struct crew *c, struct post post)
 	char name[32];
 	sigset_t none;
 
+	setsid(); /* no terminal of the supervisor's, and nothing to read from it */
+	int nothing = open("/dev/null", O_RDONLY | O_CLOEXEC);
+	if (nothing >= 0)
+		dup2(nothing, STDIN_FILENO);
+	if (nothing > STDERR_FILENO)
+		close(nothing);
 	/* signals are the supervisor's: a terminal sends SIGINT to all of us */
 	signal(SIGINT, SIG_IGN);
 	signal(SIGTERM, SIG_IGN);

@@ -238,7 +238,7 @@ static bool open_keeper(struct keeper *k)
 	k->opened_ns = k->loop->now_ns = clock_ns();
 	k->loop->on_turn = on_turn;
 	k->loop->with = k;
-	k->resolver = resolver_open(k->loop); /* forks, hence before libcurl and OpenSSL */
+	k->resolver = resolver_open(k->loop, k->shared); /* forks, hence before libcurl and OpenSSL */
 	k->dialler = dialler_open(k->loop);
 	if (!k->resolver || !open_keepers(k) || !open_doors(k))
 		return false;
@@ -307,6 +307,8 @@ int keeper_main(struct post *p)
 		log_error("the keeper cannot be set up: %s", strerror(errno));
 	} else if (!open_keeper(&k)) {
 		log_error("the keeper cannot be opened");
+	} else if (!confine_calls(MAY_WRITE | MAY_FORK | MAY_RESOLVE)) {
+		log_error("the system call filter cannot be set: %s", strerror(errno));
 	} else {
 		do {
 			loop_turn(k.loop, rest_ns(&k));

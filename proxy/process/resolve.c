@@ -1,5 +1,7 @@
 #include "process/resolve.h"
 #include "base/log.h"
+#include "process/confine.h"
+#include "process/shared.h"
 #include <errno.h>
 #include <netdb.h>
 #include <signal.h>
@@ -41,21 +43,33 @@ static void look_up(const struct question *q, struct reply *to)
 	freeaddrinfo(found);
 }
 
-_Noreturn static void help(int fd)
+/* Whatever NSS modules do, it is done here, with nothing of ours in reach. */
+static bool confine(struct shared *shared)
+{
+	log_sink(NULL, NULL); /* its ring goes too */
+	return (!shared || shared_narrow(shared, ROLE_NONE, 0)) && confine_calls(MAY_FORK | MAY_RESOLVE);
+}
+
+_Noreturn static void help(int fd, struct shared *shared)
 {
 	struct question q;
 	struct reply reply;
 
 	prctl(PR_SET_PDEATHSIG, SIGKILL);
+	if (!confine(shared))
+		_exit(1);
 	signal(SIGCHLD, SIG_IGN); /* reaped by the kernel */
 	while (recv(fd, &q, sizeof q, 0) == (ssize_t)sizeof q) {
 		pid_t pid = fork();
 		if (pid > 0)
 			continue;
-		if (pid == 0)
-			alarm(LOOKUP_S);
+		memset(&reply, 0, sizeof reply);
+		reply.number = q.number;
 		q.host[sizeof q.host - 1] = '\0';
-		look_up(&q, &reply);
+		if (pid == 0) {
+			alarm(LOOKUP_S);
+			look_up(&q, &reply); /* where none can be forked, nothing is found: it could block */
+		}
 		ssize_t sent = send(fd, &reply, sizeof reply, MSG_NOSIGNAL);
 		if (pid == 0)
 			_exit(sent < 0);
@@ -76,6 +90,7 @@ struct lookup {
 
 struct resolver {
 	struct loop *loop;
+	struct shared *shared;
 	struct event *readable;
 	pid_t pid;
 	int fd;
@@ -137,10 +152,8 @@ static void stop(struct resolver *r)
 	if (r->fd >= 0)
 		close(r->fd);
 	r->fd = -1;
-	if (r->pid > 0) {
-		kill(r->pid, SIGKILL);
-		waitpid(r->pid, NULL, 0);
-	}
+	if (r->pid > 0) /* it ends as its socket does, and with us */
+		waitpid(r->pid, NULL, WNOHANG);
 	r->pid = 0;
 }
 
@@ -172,7 +185,7 @@ static bool start(struct resolver *r)
 	r->pid = fork();
 	if (r->pid == 0) {
 		close(pair[0]);
-		help(pair[1]);
+		help(pair[1], r->shared);
 	}
 	close(pair[1]);
 	r->fd = pair[0];
@@ -184,13 +197,14 @@ static bool start(struct resolver *r)
 	return false;
 }
 
-struct resolver *resolver_open(struct loop *l)
+struct resolver *resolver_open(struct loop *l, struct shared *shared)
 {
 	struct resolver *r = calloc(1, sizeof *r);
 
 	if (!r)
 		return NULL;
 	r->loop = l;
+	r->shared = shared;
 	list_init(&r->asked);
 	list_init(&r->waiting);
 	r->fd = -1;

@@ -11,8 +11,10 @@ enum { RESOLVED_MAX = 8 };
 typedef void resolved_f(void *for_whom, const struct sockaddr_storage *found, size_t len);
 
 struct resolver;
-/* Forks: call it before anything large or threaded exists. NULL: errno says why. */
-struct resolver *resolver_open(struct loop *l);
+struct shared;
+/* Forks: call it before anything large or threaded exists. The helper unmaps `shared` (NULL: there is none).
+ * NULL: errno says why. */
+struct resolver *resolver_open(struct loop *l, struct shared *shared);
 /* Unfinished look-ups are forgotten without a call. */
 void resolver_close(struct resolver *r);
 /* done is called later, exactly once, within 6 s of its turn; len 0: nothing was found. */

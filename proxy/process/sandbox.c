@@ -3,9 +3,12 @@
 #include <fcntl.h>
 #include <linux/sched.h>
 #include <seccomp.h>
+#include <sys/ioctl.h>
+#include <sys/mman.h>
 #include <sys/socket.h>
+#include <unistd.h>
 
-/* Never of use to a data plane, and of much use to whoever has taken one over. */
+/* Never of use to any of us, and of much use to whoever has taken one over. */
 static const int denied[] = {
 	SCMP_SYS(execve), SCMP_SYS(execveat), SCMP_SYS(process_vm_readv), SCMP_SYS(process_vm_writev),
 	SCMP_SYS(process_madvise), SCMP_SYS(kcmp), SCMP_SYS(pidfd_getfd), SCMP_SYS(pidfd_send_signal),
@@ -21,6 +24,11 @@ static const int denied[] = {
 	SCMP_SYS(capset), SCMP_SYS(settimeofday), SCMP_SYS(clock_settime), SCMP_SYS(adjtimex),
 	SCMP_SYS(clock_adjtime), SCMP_SYS(sethostname), SCMP_SYS(setdomainname), SCMP_SYS(acct),
 	SCMP_SYS(quotactl), SCMP_SYS(syslog), SCMP_SYS(personality), SCMP_SYS(uselib), SCMP_SYS(vhangup),
+	SCMP_SYS(remap_file_pages), SCMP_SYS(tkill), SCMP_SYS(rt_sigqueueinfo), SCMP_SYS(rt_tgsigqueueinfo),
+};
+
+/* The keeper alone makes and renames files: its snapshots. */
+static const int denied_files[] = {
 	SCMP_SYS(creat), SCMP_SYS(truncate), SCMP_SYS(unlink), SCMP_SYS(unlinkat), SCMP_SYS(rename),
 	SCMP_SYS(renameat), SCMP_SYS(renameat2), SCMP_SYS(mkdir), SCMP_SYS(mkdirat), SCMP_SYS(rmdir),
 	SCMP_SYS(mknod), SCMP_SYS(mknodat), SCMP_SYS(link), SCMP_SYS(linkat), SCMP_SYS(symlink),
@@ -31,9 +39,12 @@ static const int denied[] = {
 };
 
 /* What a leak check of AddressSanitizer needs at the very end. */
-static const int denied_untraced[] = {
-	SCMP_SYS(ptrace), SCMP_SYS(fork), SCMP_SYS(vfork), SCMP_SYS(open),
-};
+static const int denied_untraced[] = { SCMP_SYS(ptrace) };
+static const int denied_forks[] = { SCMP_SYS(fork), SCMP_SYS(vfork) };
+static const int denied_open[] = { SCMP_SYS(open) };
+
+#define LEN(list) (sizeof (list) / sizeof (list)[0])
+#define WORD UINT64_C(0xffffffff) /* the kernel reads no more of these arguments than that */
 
 static bool deny_all(scmp_filter_ctx filter, const int *calls, size_t len)
 {
@@ -43,35 +54,78 @@ static bool deny_all(scmp_filter_ctx filter, const int *calls, size_t len)
 	return true;
 }
 
-/* Files, where at all, are only read; new threads are let be, new processes are not. clone3 and openat2 hide
- * their flags behind a pointer: the C library falls back when they do not exist. */
-static bool deny_by_argument(scmp_filter_ctx filter)
+static bool deny_word(scmp_filter_ctx filter, int call, unsigned argument, uint64_t value)
+{
+	return seccomp_rule_add(filter, SCMP_ACT_ERRNO(EPERM), call, 1,
+		SCMP_CMP64(argument, SCMP_CMP_MASKED_EQ, WORD, value)) == 0;
+}
+
+static bool deny_bits(scmp_filter_ctx filter, int call, unsigned argument, uint64_t bits)
+{
+	return seccomp_rule_add(filter, SCMP_ACT_ERRNO(EPERM), call, 1,
+		SCMP_CMP64(argument, SCMP_CMP_MASKED_EQ, bits, bits)) == 0;
+}
+
+/* Whom it may touch: itself. Signal 0 asks whether somebody lives. */
+static bool deny_others(scmp_filter_ctx filter)
+{
+	uint64_t self = (uint64_t)getpid();
+
+	return seccomp_rule_add(filter, SCMP_ACT_ERRNO(EPERM), SCMP_SYS(kill), 2,
+			SCMP_A0(SCMP_CMP_NE, self, 0), SCMP_A1(SCMP_CMP_NE, 0, 0)) == 0 &&
+		seccomp_rule_add(filter, SCMP_ACT_ERRNO(EPERM), SCMP_SYS(tgkill), 1,
+			SCMP_A0(SCMP_CMP_NE, self, 0)) == 0 &&
+		seccomp_rule_add(filter, SCMP_ACT_ERRNO(EPERM), SCMP_SYS(prlimit64), 1,
+			SCMP_A0(SCMP_CMP_NE, 0, 0)) == 0;
+}
+
+/* Memory is written or executed, never both; nothing is typed into a terminal; no odd sockets. */
+static bool deny_tricks(scmp_filter_ctx filter)
+{
+	static const uint64_t families[] = { AF_PACKET, AF_VSOCK, AF_ALG };
+	uint64_t both = PROT_WRITE | PROT_EXEC;
+	bool ok = deny_bits(filter, SCMP_SYS(mmap), 2, both) && deny_bits(filter, SCMP_SYS(mprotect), 2, both) &&
+		deny_bits(filter, SCMP_SYS(pkey_mprotect), 2, both) &&
+		deny_word(filter, SCMP_SYS(ioctl), 1, TIOCSTI) && deny_word(filter, SCMP_SYS(ioctl), 1, TIOCLINUX);
+
+	for (size_t i = 0; i < LEN(families) && ok; i++)
+		ok = deny_word(filter, SCMP_SYS(socket), 0, families[i]);
+	return ok && seccomp_rule_add(filter, SCMP_ACT_ERRNO(ENOSYS), SCMP_SYS(openat2), 0) == 0;
+}
+
+/* Files, where at all, are only read. openat2 hides its flags behind a pointer: the C library falls back when
+ * it does not exist, and so with clone3. */
+static bool deny_writing(scmp_filter_ctx filter)
 {
 	static const uint64_t writing[] = { O_WRONLY, O_RDWR, O_CREAT, O_TRUNC };
 
-	for (size_t i = 0; i < sizeof writing / sizeof writing[0]; i++)
-		if (seccomp_rule_add(filter, SCMP_ACT_ERRNO(EPERM), SCMP_SYS(openat), 1,
-			SCMP_A2(SCMP_CMP_MASKED_EQ, writing[i], writing[i])) != 0)
+	for (size_t i = 0; i < LEN(writing); i++)
+		if (!deny_bits(filter, SCMP_SYS(openat), 2, writing[i]))
 			return false;
-	if (!TRACED && seccomp_rule_add(filter, SCMP_ACT_ERRNO(EPERM), SCMP_SYS(clone), 1,
-		SCMP_A0(SCMP_CMP_MASKED_EQ, CLONE_VM, 0)) != 0)
-		return false;
-	if (!TRACED && seccomp_rule_add(filter, SCMP_ACT_ERRNO(ENOSYS), SCMP_SYS(clone3), 0) != 0)
-		return false;
-	static const uint64_t families[] = { AF_PACKET, AF_NETLINK, AF_VSOCK, AF_ALG };
-	for (size_t i = 0; i < sizeof families / sizeof families[0]; i++)
-		if (seccomp_rule_add(filter, SCMP_ACT_ERRNO(EPERM), SCMP_SYS(socket), 1,
-			SCMP_A0(SCMP_CMP_EQ, families[i], 0)) != 0)
-			return false;
-	return seccomp_rule_add(filter, SCMP_ACT_ERRNO(ENOSYS), SCMP_SYS(openat2), 0) == 0;
+	return deny_all(filter, denied_files, LEN(denied_files)) &&
+		(TRACED || deny_all(filter, denied_open, LEN(denied_open)));
 }
 
-bool confine_calls(void)
+/* New threads are let be, new processes are not. */
+static bool deny_forks(scmp_filter_ctx filter)
+{
+	return TRACED || (deny_all(filter, denied_forks, LEN(denied_forks)) &&
+		seccomp_rule_add(filter, SCMP_ACT_ERRNO(EPERM), SCMP_SYS(clone), 1,
+			SCMP_A0(SCMP_CMP_MASKED_EQ, CLONE_VM, 0)) == 0 &&
+		seccomp_rule_add(filter, SCMP_ACT_ERRNO(ENOSYS), SCMP_SYS(clone3), 0) == 0);
+}
+
+bool confine_calls(unsigned may)
 {
 	scmp_filter_ctx filter = seccomp_init(SCMP_ACT_ALLOW);
-	bool ok = filter && deny_all(filter, denied, sizeof denied / sizeof denied[0]) &&
-		(TRACED || deny_all(filter, denied_untraced, sizeof denied_untraced / sizeof denied_untraced[0])) &&
-		deny_by_argument(filter);
+	bool ok = filter && deny_all(filter, denied, LEN(denied)) &&
+		(TRACED || deny_all(filter, denied_untraced, LEN(denied_untraced))) &&
+		deny_others(filter) && deny_tricks(filter) && (may & MAY_WRITE || deny_writing(filter)) &&
+		(may & MAY_FORK || deny_forks(filter)) &&
+		(may & MAY_RESOLVE || deny_word(filter, SCMP_SYS(socket), 0, AF_NETLINK));
+
+	if (ok) /* a tree: a call that is let be costs few steps; an older library keeps its list */
+		seccomp_attr_set(filter, SCMP_FLTATR_CTL_OPTIMIZE, 2);
 	int code = ok ? seccomp_load(filter) : -EINVAL;
 
 	if (filter)

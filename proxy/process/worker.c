@@ -379,7 +379,7 @@ int worker_main(struct post *p)
 		log_error("the worker cannot be set up: %s", strerror(errno));
 	else if (!open_worker(&w))
 		log_error("the worker cannot be opened");
-	else if (!confine_calls())
+	else if (!confine_calls(MAY_NOTHING))
 		log_error("the system call filter cannot be set: %s", strerror(errno));
 	else
 		status = 0;

@@ -127,6 +127,26 @@ def test_whatever_a_worker_writes_into_shared_memory_only_it_dies(make_world, ki
     look_around(w)
 
 
+def below(pid):
+    children = [int(c) for c in pathlib.Path(f"/proc/{pid}/task/{pid}/children").read_text().split()]
+    return children + [p for c in children for p in below(c)]
+
+
+def test_every_process_below_the_supervisor_is_confined(world):
+    status, top = world.proxy.status(), world.proxy.process.pid
+    ours = [p["pid"] for p in status["workers"]] + [status["keeper"]["pid"], status["writer"]["pid"]]
+    resolver = [p for p in below(status["keeper"]["pid"])]
+    assert resolver and set(ours + resolver) <= set(below(top))
+    for pid in ours + resolver:
+        about = pathlib.Path(f"/proc/{pid}/status").read_text()
+        assert re.search(r"^Seccomp:\t2$", about, re.M) and re.search(r"^NoNewPrivs:\t1$", about, re.M), about
+        assert re.search(r"^CapPrm:\t0+$", about, re.M), about
+        assert os.readlink(f"/proc/{pid}/fd/0") == "/dev/null"
+        assert os.getsid(pid) != os.getsid(top)
+    for pid in resolver:
+        assert "memfd:sallyport " not in pathlib.Path(f"/proc/{pid}/maps").read_text()
+
+
 def test_a_worker_can_write_what_the_list_says_and_nothing_else(world):
     for worker in world.proxy.status()["workers"]:
         found = shared_of(worker["pid"])

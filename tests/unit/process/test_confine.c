@@ -7,11 +7,14 @@
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stdio.h>
+#include <signal.h>
 #include <stdlib.h>
+#include <sys/ioctl.h>
 #include <sys/mman.h>
 #include <sys/mount.h>
 #include <sys/prctl.h>
 #include <sys/resource.h>
+#include <sys/syscall.h>
 #include <sys/wait.h>
 #include <unistd.h>
 #include <cmocka.h>
@@ -80,13 +83,26 @@ static int enter_filter(void)
 {
 	char *const none[] = { NULL };
 
-	must(prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) == 0 && confine_calls());
+	must(prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) == 0 && confine_calls(MAY_NOTHING));
 	must(execve("/bin/true", none, none) < 0 && errno == EPERM);
 	must(open("/tmp/sallyport-must-not-exist", O_WRONLY | O_CREAT, 0600) < 0 && errno == EPERM);
 	must(unlink("/tmp/sallyport-must-not-exist") < 0 && errno == EPERM);
 	must(mount("none", "/tmp", "tmpfs", 0, NULL) < 0 && errno == EPERM);
 	must(socket(AF_NETLINK, SOCK_RAW, 0) < 0 && errno == EPERM);
 	must(TRACED || (fork() < 0 && errno == EPERM));
+	must(syscall(SYS_socket, AF_NETLINK | 1L << 40, SOCK_RAW, 0) < 0 && errno == EPERM);
+	must(kill(getppid(), SIGCONT) < 0 && errno == EPERM && kill(-1, SIGCONT) < 0 && errno == EPERM);
+	must(kill(getppid(), 0) == 0 && kill(getpid(), SIGCONT) == 0);
+	must(syscall(SYS_tgkill, getppid(), getppid(), SIGCONT) < 0 && errno == EPERM);
+	must(syscall(SYS_tkill, getppid(), SIGCONT) < 0 && errno == EPERM);
+	struct rlimit limit;
+	must(prlimit(getppid(), RLIMIT_NOFILE, NULL, &limit) < 0 && errno == EPERM);
+	must(prlimit(0, RLIMIT_NOFILE, NULL, &limit) == 0);
+	must(syscall(SYS_ioctl, 0, TIOCSTI | 1L << 32, "x") < 0 && errno == EPERM);
+	int page = PROT_READ | PROT_WRITE, anonymous = MAP_PRIVATE | MAP_ANONYMOUS;
+	must(mmap(NULL, 4096, page | PROT_EXEC, anonymous, -1, 0) == MAP_FAILED && errno == EPERM);
+	void *mapped = mmap(NULL, 4096, page, anonymous, -1, 0);
+	must(mapped != MAP_FAILED && mprotect(mapped, 4096, page | PROT_EXEC) < 0 && errno == EPERM);
 	int fd = socket(AF_INET, SOCK_STREAM, 0); /* what a data plane does goes on */
 	must(fd >= 0 && close(fd) == 0);
 	void *memory = malloc(1 << 24);
@@ -133,7 +149,7 @@ static void on_found(void *for_whom, const struct sockaddr_storage *found, size_
 static void names_are_resolved_in_a_helper(void **state)
 {
 	struct loop *l = loop_open();
-	struct resolver *r = resolver_open(l);
+	struct resolver *r = resolver_open(l, NULL);
 
 	(void)state;
 	assert_non_null(r);
