@@ -16,8 +16,10 @@ struct owed {
 	struct name name;
 	struct gcra gcra;
 	struct limits *home;
-	uint64_t since_ns, tokens;     /* not told yet */
-	uint64_t told_since_ns, told, told_ns; /* in flight, where flying; when it left */
+	uint64_t tokens;               /* admitted here and not told yet ... */
+	uint64_t since_ns, paid_ns;    /* ... which this worker's part of the rate pays between these times */
+	uint64_t extra_tokens, extra_ns, extra_since_ns; /* what outcomes cost, likewise */
+	struct { uint64_t tokens, owed_ns, share_ns, extra_tokens, extra_ns, at_ns; } told; /* in flight */
 	uint64_t base_ns;      /* that server's clock minus ours */
 	uint64_t keep_ns;      /* worth telling until then even where nothing is owed */
 	bool flying;
@@ -78,9 +80,12 @@ bool share_take(struct limits *l, const struct plan *plan, const struct ask *a, 
 uint64_t share_tag(const struct limits *l, uint64_t tag);
 
 /* ---- settle.c: what Redis has not been told ---- */
-/* anew: this machine's share was full again, so what was admitted before is paid off. */
+/* Admitted from this machine's share. anew: that was full again, so what was admitted before is paid off. */
 void settle_owe(struct limits *l, const struct plan *plan, uint64_t tag, const struct name *name,
                 uint64_t tokens, uint64_t now_ns, bool anew);
+/* What an outcome costs beyond what was taken. */
+void settle_charge(struct limits *l, const struct plan *plan, uint64_t tag, const struct name *name,
+                   uint64_t tokens, uint64_t now_ns);
 /* The key may have been made without a time to live: it gets one when Redis answers again. */
 void settle_touch(struct limits *l, const struct lease *e, uint64_t now_ns);
 void settle_turn(struct limits *l, uint64_t now_ns);

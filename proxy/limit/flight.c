@@ -86,7 +86,7 @@ static void pay(struct lease *e, struct span *granted, uint64_t now_ns)
 
 	granted->from_ns += paid * period;
 	if (e->late_tokens > paid)
-		settle_owe(e->home, e->plan, e->tag, &e->name, e->late_tokens - paid, now_ns, false);
+		settle_charge(e->home, e->plan, e->tag, &e->name, e->late_tokens - paid, now_ns);
 	metrics_count_n(METRIC_limit_late_tokens_total, paid);
 	e->late_tokens = 0;
 }
@@ -154,8 +154,8 @@ static void on_reply(struct limit_asked *asked, const struct limit_reply *reply,
 		return;
 	if (!ruling.admitted || twice)
 		hold(e, now_ns);
-	if (e->late_tokens) /* refused: it is owed */
-		settle_owe(e->home, e->plan, e->tag, &e->name, e->late_tokens, now_ns, false);
+	if (e->late_tokens) /* refused: it is owed, on top of what the answer says */
+		settle_charge(e->home, e->plan, e->tag, &e->name, e->late_tokens, now_ns);
 	e->late_tokens = 0;
 	e->twice = false;
 	wake_all(e, false);

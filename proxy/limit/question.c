@@ -102,19 +102,15 @@ uint64_t question_rest(const struct question *q, const struct ruling *r)
 	return room > r->debt_ns ? (room - r->debt_ns) / q->gcra.period_ns : 0;
 }
 
-void settlement_write(struct gcra gcra, uint64_t since_ns, uint64_t tokens, struct slice key,
+void settlement_write(struct gcra gcra, uint64_t base_ns, uint64_t owed_ns, struct slice key,
                       struct words *to)
 {
-	uint64_t owed;
-
-	check(since_ns < STAMP_MAX && gcra.tolerance_ns < TOLERANCE_MAX);
-	if (__builtin_mul_overflow(gcra.period_ns, tokens, &owed) || owed > TOLERANCE_MAX)
-		owed = TOLERANCE_MAX;
+	check(base_ns < STAMP_MAX && gcra.tolerance_ns < TOLERANCE_MAX && owed_ns <= TOLERANCE_MAX);
 	begin(to, key);
 	overflow(to, S("SAT"));
-	increase(to, number(to->digits[0], true, since_ns));
-	increase(to, number(to->digits[1], false, since_ns + owed));
-	expire(to, key, to->digits[2], 2 * gcra.tolerance_ns + owed + SPARE_NS);
+	increase(to, number(to->digits[0], true, base_ns));
+	increase(to, number(to->digits[1], false, base_ns + owed_ns));
+	expire(to, key, to->digits[2], 2 * gcra.tolerance_ns + owed_ns + SPARE_NS);
 }
 
 bool settlement_read(const struct limit_reply *reply, uint64_t *tat_ns)

@@ -39,8 +39,10 @@ bool question_read(const struct limit_reply *reply, struct ruling *to);
 /* Of a refusal: how many tokens would have fitted. */
 uint64_t question_rest(const struct question *q, const struct ruling *r);
 
-/* What was admitted without asking: `tokens` since `since_ns`. V becomes max(V, since) + tokens * T:
- *     BITFIELD k OVERFLOW SAT INCRBY u63 0 -M INCRBY u63 0 (M + n*T)      PEXPIRE k (2*tau + n*T + 2 s) */
-void settlement_write(struct gcra gcra, uint64_t since_ns, uint64_t tokens, struct slice key,
+/* What was admitted without asking and is not paid by the time that passed. V becomes max(V, base) + owed:
+ *     BITFIELD k OVERFLOW SAT INCRBY u63 0 -base INCRBY u63 0 (base + owed)   PEXPIRE k (2*tau + owed + 2 s)
+ * base is the present, or the highest time known where that is later. So settlements of any machines and
+ * tokens of the same moment make the same V in whatever order they come. */
+void settlement_write(struct gcra gcra, uint64_t base_ns, uint64_t owed_ns, struct slice key,
                       struct words *to);
 bool settlement_read(const struct limit_reply *reply, uint64_t *tat_ns);

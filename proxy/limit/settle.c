@@ -1,15 +1,21 @@
 /* settle.c -- what was admitted without Redis and is owed to it. Told as soon as the key's server answers
  * again, also before questions are asked there: its breaker lets settlements through first. What was in
  * flight when a connection died may have arrived or not; it is told again, so that at worst a key owes it
- * twice and nobody is admitted twice. A debt that would have been paid off meanwhile is forgotten. */
+ * twice and nobody is admitted twice.
+ *
+ * Told is what the time that passed has not paid. Each machine's share is paid at rate / N, its part of the
+ * rate; so what all of them tell is together what one bucket would owe, at most one burst, and as it counts
+ * from the present no order of telling, and no token between, makes more of it. The share's level says how
+ * much that is for all workers of the machine: who tells takes it off, up to what he admitted himself. */
 #include "limit/fleet.h"
 #include "base/check.h"
 #include "metrics/metrics.h"
 
 #define SWEEP_NS (20 * NS_PER_MS)
 #define TOUCH_NS (60 * NS_PER_S)
+#define OWED_MAX_NS (UINT64_C(1) << 60)
 
-static struct owed *find(struct fleet *f, uint64_t tag, uint64_t now_ns)
+static struct owed *find(struct fleet *f, uint64_t tag)
 {
 	struct owed *near = f->owed + tag % (OWED / OWED_NEAR) * OWED_NEAR, *free = NULL;
 
@@ -20,16 +26,15 @@ static struct owed *find(struct fleet *f, uint64_t tag, uint64_t now_ns)
 			free = &near[i];
 	}
 	if (free) {
-		*free = (struct owed){ .tag = tag, .since_ns = now_ns };
+		*free = (struct owed){ .tag = tag };
 		f->owed_used++;
 	}
 	return free;
 }
 
-static struct owed *entry(struct limits *l, const struct plan *plan, uint64_t tag, const struct name *name,
-                          uint64_t now_ns)
+static struct owed *entry(struct limits *l, const struct plan *plan, uint64_t tag, const struct name *name)
 {
-	struct owed *o = find(l->fleet, tag, now_ns);
+	struct owed *o = find(l->fleet, tag);
 
 	if (!o)
 		return NULL;
@@ -39,40 +44,86 @@ static struct owed *entry(struct limits *l, const struct plan *plan, uint64_t ta
 	return o;
 }
 
+static uint64_t later(uint64_t a, uint64_t b)
+{
+	return a > b ? a : b;
+}
+
+static uint64_t least(uint64_t a, uint64_t b)
+{
+	return a < b ? a : b;
+}
+
+static uint64_t product(uint64_t a, uint64_t b)
+{
+	uint64_t p;
+
+	return __builtin_mul_overflow(a, b, &p) || p > OWED_MAX_NS ? OWED_MAX_NS : p;
+}
+
+/* On top of what is known, for the server may come back empty. */
+static uint64_t base_of(const struct limits *l, uint64_t tag, uint64_t now_ns)
+{
+	uint64_t known;
+
+	return table_find(l->table, tag, &known) ? later(known, now_ns) : now_ns;
+}
+
+/* Of the fleet's rate each worker pays for one part. */
+static uint64_t parts(const struct owed *o)
+{
+	return fleet_workers(o->home->fleet);
+}
+
+static void owe(struct owed *o, uint64_t tokens, uint64_t owed_ns, uint64_t now_ns)
+{
+	uint64_t base_ns = base_of(o->home, o->tag, now_ns);
+
+	if (o->paid_ns <= base_ns)
+		o->since_ns = o->paid_ns = base_ns;
+	o->paid_ns += product(owed_ns, parts(o));
+	o->tokens += tokens;
+}
+
 void settle_owe(struct limits *l, const struct plan *plan, uint64_t tag, const struct name *name,
                 uint64_t tokens, uint64_t now_ns, bool anew)
 {
-	struct owed *o = entry(l, plan, tag, name, now_ns);
-	uint64_t known;
+	struct owed *o = entry(l, plan, tag, name);
 
 	metrics_count_n(METRIC_limit_owed_tokens_total, tokens);
 	if (!o) {
 		metrics_count_n(METRIC_limit_owed_lost_total, tokens);
 		return;
 	}
-	if (anew)
-		o->tokens = 0;
-	if (o->tokens == 0) /* on top of what is known, for the server may come back empty */
-		o->since_ns = table_find(l->table, tag, &known) && known > now_ns ? known : now_ns;
-	o->tokens += tokens;
+	if (anew) {
+		metrics_count_n(METRIC_limit_settled_tokens_total, o->tokens);
+		o->tokens = o->paid_ns = 0;
+	}
+	owe(o, tokens, product(tokens, plan->gcra.period_ns), now_ns);
+}
+
+void settle_charge(struct limits *l, const struct plan *plan, uint64_t tag, const struct name *name,
+                   uint64_t tokens, uint64_t now_ns)
+{
+	struct owed *o = entry(l, plan, tag, name);
+
+	metrics_count_n(METRIC_limit_owed_tokens_total, tokens);
+	if (!o) {
+		metrics_count_n(METRIC_limit_owed_lost_total, tokens);
+		return;
+	}
+	if (o->extra_ns == 0)
+		o->extra_since_ns = base_of(l, tag, now_ns);
+	o->extra_ns = least(o->extra_ns + product(tokens, plan->gcra.period_ns), plan->gcra.tolerance_ns);
+	o->extra_tokens += tokens;
 }
 
 void settle_touch(struct limits *l, const struct lease *e, uint64_t now_ns)
 {
-	struct owed *o = entry(l, e->plan, e->tag, &e->name, now_ns);
+	struct owed *o = entry(l, e->plan, e->tag, &e->name);
 
 	if (o)
 		o->keep_ns = now_ns + TOUCH_NS;
-}
-
-/* Everybody may have admitted as much, on top of a bucket that was empty. */
-static bool is_moot(const struct fleet *f, const struct owed *o, uint64_t now_ns)
-{
-	uint64_t debt, all = f->remote.size(f->remote.with);
-
-	if (o->keep_ns > now_ns || __builtin_mul_overflow(o->tokens * (all ? all : 1), o->gcra.period_ns, &debt))
-		return false;
-	return o->since_ns + o->gcra.tolerance_ns + debt <= now_ns;
 }
 
 static void drop(struct fleet *f, struct owed *o)
@@ -84,11 +135,35 @@ static void drop(struct fleet *f, struct owed *o)
 /* As of questions: what nobody could have reached is left behind by a clock that was set back. */
 static bool is_astray(const struct owed *o, uint64_t tat, uint64_t now_ns)
 {
-	uint64_t most = 4 * o->gcra.tolerance_ns + ASTRAY_NS, owed;
+	uint64_t most = 4 * o->gcra.tolerance_ns + ASTRAY_NS;
 
-	if (__builtin_mul_overflow(o->told, o->gcra.period_ns, &owed) || owed > most)
-		owed = most;
-	return tat <= o->base_ns || tat - o->base_ns > now_ns + most + owed;
+	return tat <= o->base_ns || tat - o->base_ns > now_ns + most;
+}
+
+static void on_told(struct owed *o, uint64_t tat, uint64_t now_ns)
+{
+	metrics_count_n(METRIC_limit_settled_tokens_total, o->told.tokens + o->told.extra_tokens);
+	o->keep_ns = 0;
+	if (reset_is_on(o->home, o->tag, o->told.at_ns))
+		return; /* it tells of the bucket before */
+	if (is_astray(o, tat, now_ns))
+		metrics_count(METRIC_limit_astray_total);
+	else
+		table_raise(o->home->table, o->tag, tat - o->base_ns, now_ns, o->name.owner);
+}
+
+/* It is owed again. */
+static void on_lost(struct owed *o, uint64_t now_ns)
+{
+	o->keep_ns = now_ns + TOUCH_NS;
+	if (reset_is_on(o->home, o->tag, o->told.at_ns))
+		return;
+	owe(o, o->told.tokens, o->told.owed_ns, o->told.at_ns);
+	if (o->extra_ns == 0)
+		o->extra_since_ns = base_of(o->home, o->tag, o->told.at_ns);
+	o->extra_ns = least(o->extra_ns + o->told.extra_ns, o->gcra.tolerance_ns);
+	o->extra_tokens += o->told.extra_tokens;
+	table_refill(o->home->table, share_tag(o->home, o->tag), o->told.share_ns);
 }
 
 static void on_reply(struct limit_asked *asked, const struct limit_reply *reply, uint64_t now_ns)
@@ -97,48 +172,72 @@ static void on_reply(struct limit_asked *asked, const struct limit_reply *reply,
 	uint64_t tat;
 
 	o->flying = false;
-	if (reply->answered && settlement_read(reply, &tat)) {
-		metrics_count_n(METRIC_limit_settled_tokens_total, o->told);
-		if (reset_is_on(o->home, o->tag, o->told_ns))
-			; /* it tells of the bucket before */
-		else if (is_astray(o, tat, now_ns))
-			metrics_count(METRIC_limit_astray_total);
-		else
-			table_raise(o->home->table, o->tag, tat - o->base_ns, now_ns, o->name.owner);
-		o->keep_ns = 0;
-	} else if (!reset_is_on(o->home, o->tag, o->told_ns)) {
-		if (o->tokens == 0 || o->told_since_ns < o->since_ns)
-			o->since_ns = o->told_since_ns;
-		o->tokens += o->told;
-		o->keep_ns = now_ns + TOUCH_NS;
-	}
-	o->told = 0;
-	if (o->tokens == 0 && o->keep_ns == 0)
+	if (reply->answered && settlement_read(reply, &tat))
+		on_told(o, tat, now_ns);
+	else
+		on_lost(o, now_ns);
+	if (o->tokens == 0 && o->extra_tokens == 0 && o->keep_ns == 0)
 		drop(o->home->fleet, o);
+}
+
+/* Takes what is to be told off the machine's share, where that has room in the table. */
+static uint64_t take_owed(struct owed *o, uint64_t now_ns)
+{
+	const struct fleet *f = o->home->fleet;
+	uint64_t machines = f->remote.size(f->remote.with), from_ns = later(now_ns, o->since_ns), own;
+	bool found;
+
+	machines = machines ? machines : 1;
+	own = o->paid_ns > from_ns ? (o->paid_ns - from_ns) / parts(o) : 0;
+	own = least(own, o->gcra.tolerance_ns);
+	o->told.share_ns = table_drain(o->home->table, share_tag(o->home, o->tag), from_ns,
+	                               product(own, machines), &found);
+	return found ? least(o->told.share_ns / machines, own) : own;
+}
+
+static uint64_t take_extra(const struct owed *o, uint64_t now_ns)
+{
+	uint64_t passed = now_ns > o->extra_since_ns ? now_ns - o->extra_since_ns : 0;
+
+	return o->extra_ns > passed ? o->extra_ns - passed : 0;
+}
+
+static bool is_paid(const struct owed *o, uint64_t now_ns)
+{
+	return o->keep_ns <= now_ns && o->paid_ns <= now_ns && o->extra_since_ns + o->extra_ns <= now_ns;
 }
 
 static void tell(struct fleet *f, struct owed *o, uint64_t now_ns)
 {
 	const struct limit_remote *remote = &f->remote;
-	uint64_t error, stamp;
+	uint64_t error, stamp, owed_ns;
 	struct words words;
 	char room[NAME_TEXT];
 
+	if (is_paid(o, now_ns)) {
+		metrics_count_n(METRIC_limit_settled_tokens_total, o->tokens + o->extra_tokens);
+		drop(f, o);
+		return;
+	}
 	if (remote->state(remote->with, o->name.slot) == LIMIT_REMOTE_DOWN)
 		return;
 	stamp = remote->stamp(remote->with, o->name.slot, now_ns, &error);
 	if (stamp < now_ns)
 		return;
 	o->base_ns = stamp - now_ns;
-	settlement_write(o->gcra, o->since_ns + o->base_ns, o->tokens, name_text(f, &o->name, room), &words);
+	owed_ns = o->told.owed_ns = take_owed(o, now_ns);
+	o->told.tokens = o->tokens;
+	o->told.extra_ns = take_extra(o, now_ns);
+	o->told.extra_tokens = o->extra_tokens;
+	o->told.at_ns = now_ns;
+	o->tokens = o->paid_ns = o->extra_ns = o->extra_tokens = 0;
+	owed_ns += o->told.extra_ns;
+	settlement_write(o->gcra, base_of(o->home, o->tag, now_ns) + o->base_ns, owed_ns,
+	                 name_text(f, &o->name, room), &words);
 	o->asked.on_reply = on_reply;
-	if (!flight_send(f, &o->name, &words, true, &o->asked))
-		return;
-	o->flying = true;
-	o->told = o->tokens;
-	o->told_ns = now_ns;
-	o->told_since_ns = o->since_ns;
-	o->tokens = 0;
+	o->flying = flight_send(f, &o->name, &words, true, &o->asked);
+	if (!o->flying)
+		on_lost(o, now_ns);
 }
 
 void settle_forget(struct limits *l, uint64_t tag)
@@ -147,7 +246,7 @@ void settle_forget(struct limits *l, uint64_t tag)
 
 	for (size_t i = 0; i < OWED_NEAR; i++)
 		if (near[i].tag == tag)
-			near[i].tokens = 0;
+			near[i].tokens = near[i].paid_ns = near[i].extra_ns = near[i].extra_tokens = 0;
 }
 
 void settle_turn(struct limits *l, uint64_t now_ns)
@@ -159,11 +258,7 @@ void settle_turn(struct limits *l, uint64_t now_ns)
 	f->sweep_ns = now_ns + SWEEP_NS;
 	for (size_t i = 0; i < OWED && f->owed_used; i++) {
 		struct owed *o = &f->owed[i];
-		if (o->tag == 0 || o->flying)
-			continue;
-		if (is_moot(f, o, now_ns))
-			drop(f, o);
-		else
+		if (o->tag && !o->flying)
 			tell(f, o, now_ns);
 	}
 }

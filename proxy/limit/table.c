@@ -325,6 +325,30 @@ uint64_t table_tat(struct limit_table *t, uint64_t tag)
 	return s ? atomic_load_explicit(&s->tat, memory_order_acquire) : 0;
 }
 
+uint64_t table_drain(struct limit_table *t, uint64_t tag, uint64_t floor_ns, uint64_t most_ns, bool *found)
+{
+	struct near near = near_of(t, tag);
+	struct slot *s = find(&near, tag);
+	uint64_t tat = s ? atomic_load(&s->tat) : 0, taken;
+
+	*found = s != NULL;
+	do {
+		taken = tat > floor_ns ? tat - floor_ns : 0;
+		taken = taken < most_ns ? taken : most_ns;
+	} while (taken && atomic_load(&s->tag) == tag &&
+	         !atomic_compare_exchange_weak(&s->tat, &tat, tat - taken));
+	return taken;
+}
+
+void table_refill(struct limit_table *t, uint64_t tag, uint64_t ns)
+{
+	struct near near = near_of(t, tag);
+	struct slot *s = find(&near, tag);
+
+	if (s && ns)
+		atomic_fetch_add(&s->tat, ns);
+}
+
 /* Only a debt is taken away, and only the key's own: a debtor's slot is not given to another. */
 bool table_forgive(struct limit_table *t, uint64_t tag, uint64_t now_ns)
 {

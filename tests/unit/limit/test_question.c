@@ -122,14 +122,43 @@ static void a_settlement_counts_from_when_it_began_or_from_what_is_there(void **
 	uint64_t tat;
 
 	(void)state;
-	settlement_write(g, START, 3, key, &w);
+	settlement_write(g, START, 3 * g.period_ns, key, &w);
 	field_execute(&f, w.bitfield, w.bitfield_len, &reply);
 	assert_true(settlement_read(&reply, &tat));
 	assert_int_equal(tat, START + 3 * NS_PER_S / 10);
-	settlement_write(g, START, 2, key, &w);
+	settlement_write(g, START, 2 * g.period_ns, key, &w);
 	field_execute(&f, w.bitfield, w.bitfield_len, &reply);
 	assert_true(settlement_read(&reply, &tat));
 	assert_int_equal(tat, START + 5 * NS_PER_S / 10);
+}
+
+static void settlements_and_tokens_make_the_same_bucket_in_any_order(void **state)
+{
+	struct gcra g = gcra_of((struct rate){ 10, NS_PER_S }, 100);
+	uint64_t end = 0;
+
+	(void)state;
+	for (unsigned order = 0; order < 720; order++) { /* all of six */
+		struct field f = { .value = START, .exists = true };
+		struct question q = { .stamp_ns = START, .gcra = g, .tokens = 2 };
+		unsigned left[6] = { 0, 1, 2, 3, 4, 5 }, rest = order;
+		for (unsigned n = 6; n > 0; n--) {
+			unsigned at = rest % n, what = left[at];
+			struct words words;
+			struct limit_reply reply;
+			struct ruling r;
+			rest /= n;
+			left[at] = left[n - 1];
+			if (what >= 3) {
+				assert_true(asks(&f, &q, &r) && r.admitted);
+				continue;
+			}
+			settlement_write(g, START, (what + 1) * g.period_ns / 3, key, &words);
+			field_execute(&f, words.bitfield, words.bitfield_len, &reply);
+		}
+		end = end ? end : f.value;
+		assert_int_equal(f.value, end);
+	}
 }
 
 static void an_answer_of_another_shape_is_none(void **state)
@@ -228,6 +257,7 @@ int main(void)
 		cmocka_unit_test(what_is_known_refuses_without_asking_and_survives_a_server_that_forgot),
 		cmocka_unit_test(a_refusal_says_how_much_would_have_fitted),
 		cmocka_unit_test(a_settlement_counts_from_when_it_began_or_from_what_is_there),
+		cmocka_unit_test(settlements_and_tokens_make_the_same_bucket_in_any_order),
 		cmocka_unit_test(an_answer_of_another_shape_is_none),
 		cmocka_unit_test(eighteen_thousand_random_questions_are_answered_as_a_reference_bucket_would),
 	};
