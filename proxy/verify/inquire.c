@@ -29,7 +29,7 @@ static char *encoded(struct slice from)
 
 static void open_one(struct inquiries *all, struct inquirer *i, struct source *s)
 {
-	static const char *const outcomes[OUTCOMES] = { "good", "refused", "failed", "shared" };
+	static const char *const outcomes[OUTCOMES] = { "good", "refused", "failed", "shared", "unusable" };
 	const struct config_opaque *o = s->config->opaque;
 
 	if (!o)
@@ -104,6 +104,30 @@ static uint64_t backoff_ns(unsigned failures)
 	return ns < NS_PER_S ? NS_PER_S : ns;
 }
 
+static void works(struct inquirer *i)
+{
+	if (i->failures)
+		log_info("issuer %.*s: tokens can be asked about again", SLICE(i->source->config->id));
+	i->failures = 0;
+	i->failure[0] = '\0';
+	i->not_before_ns = 0;
+}
+
+/* Does the issuer say by that status that something is wrong with this one question, and nothing of itself?
+ * Who sends odd tokens can have it say so. */
+static bool is_of_one(int status)
+{
+	return status == 400 || status == 413 || status == 414 || status == 422;
+}
+
+/* It could not be asked about, for no fault of the issuer's. */
+static void failed_alone(struct inquiry *q)
+{
+	works(q->by);
+	metrics_add(q->by->series[OUTCOME_FAILED], 1);
+	opaque_tell(inquiry_table(q), q->id, OPAQUE_FAILED, keeper_now(q->all->keeper) + OPAQUE_REFUSED_NS);
+}
+
 static void failed(struct inquiry *q, const char *why)
 {
 	struct inquirer *i = q->by;
@@ -118,21 +142,30 @@ static void failed(struct inquiry *q, const char *why)
 	opaque_tell(inquiry_table(q), q->id, OPAQUE_FAILED, until_ns);
 }
 
-static void works(struct inquirer *i)
-{
-	if (i->failures)
-		log_info("issuer %.*s: tokens can be asked about again", SLICE(i->source->config->id));
-	i->failures = 0;
-	i->failure[0] = '\0';
-	i->not_before_ns = 0;
-}
-
 static void refused(struct inquiry *q)
 {
 	works(q->by);
 	metrics_add(q->by->series[OUTCOME_REFUSED], 1);
 	opaque_take_back(inquiry_table(q), q->id);
 	opaque_tell(inquiry_table(q), q->id, OPAQUE_REFUSED, keeper_now(q->all->keeper) + OPAQUE_REFUSED_NS);
+	fleet_forget(q);
+}
+
+/* An answer that concerns one token says nothing against its issuer. What was said of the token before holds
+ * no more. */
+static void unusable(struct inquiry *q, const char *why)
+{
+	struct inquirer *i = q->by;
+	uint64_t until_ns = keeper_now(q->all->keeper) + OPAQUE_REFUSED_NS;
+
+	works(i);
+	if (strcmp(i->unusable, why) != 0)
+		log_warn("issuer %.*s: what it says of a token cannot be used: %s", SLICE(i->source->config->id),
+		         why);
+	snprintf(i->unusable, sizeof i->unusable, "%s", why);
+	metrics_add(i->series[OUTCOME_UNUSABLE], 1);
+	opaque_take_back(inquiry_table(q), q->id);
+	opaque_tell_why(inquiry_table(q), q->id, why, until_ns);
 	fleet_forget(q);
 }
 
@@ -164,6 +197,10 @@ static void on_answer(void *for_whom, int status, struct slice body, uint64_t ma
 		good(q, (struct slice){ text, len });
 	else if (reply == REPLY_REFUSED)
 		refused(q);
+	else if (reply == REPLY_UNUSABLE)
+		unusable(q, why);
+	else if (is_of_one(status) || body.len > REPLY_BYTES_MAX)
+		failed_alone(q);
 	else
 		failed(q, status ? said : why);
 	inquiry_end(q);

@@ -4,7 +4,7 @@
 #include "verify/reply.h"
 #include "verify/seal.h"
 
-enum outcome { OUTCOME_GOOD, OUTCOME_REFUSED, OUTCOME_FAILED, OUTCOME_SHARED, OUTCOMES };
+enum outcome { OUTCOME_GOOD, OUTCOME_REFUSED, OUTCOME_FAILED, OUTCOME_SHARED, OUTCOME_UNUSABLE, OUTCOMES };
 
 struct inquirer { /* one issuer's; source NULL: it is never asked */
 	struct source *source;
@@ -14,7 +14,7 @@ struct inquirer { /* one issuer's; source NULL: it is never asked */
 	char *user, *password; /* form-encoded (RFC 6749 section 2.3.1) */
 	unsigned failures;     /* in a row */
 	uint64_t not_before_ns;
-	char failure[160];
+	char failure[160], unusable[160]; /* as last told */
 	uint32_t series[OUTCOMES];
 };
 

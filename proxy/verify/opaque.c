@@ -1,5 +1,6 @@
 #include "verify/opaque.h"
 #include "base/check.h"
+#include <stdio.h>
 
 /* With a NUL behind it, so that no two lists look the same. */
 static bool add(EVP_MD_CTX *ctx, struct slice part)
@@ -100,8 +101,8 @@ bool opaque_text(const struct opaque_seen *seen, char to[OPAQUE_TEXT_MAX])
 	return atomic_load_explicit(&seen->at->version, memory_order_relaxed) == seen->version;
 }
 
-enum opaque_word opaque_heard(const struct opaque_table *t, const unsigned char id[SHA256_LEN],
-                              uint64_t now_ns)
+enum opaque_word opaque_heard_why(const struct opaque_table *t, const unsigned char id[SHA256_LEN],
+                                  uint64_t now_ns, char why[OPAQUE_WHY_MAX])
 {
 	size_t first = set_of(id, OPAQUE_WORDS);
 
@@ -111,6 +112,8 @@ enum opaque_word opaque_heard(const struct opaque_table *t, const unsigned char 
 		if (!version || !is_same(n->copy[version & 1].id, id))
 			continue;
 		uint64_t until_ns = n->copy[version & 1].until_ns, word = n->copy[version & 1].word;
+		if (why)
+			memcpy(why, n->copy[version & 1].why, OPAQUE_WHY_MAX);
 		atomic_thread_fence(memory_order_acquire);
 		if (atomic_load_explicit(&n->version, memory_order_relaxed) == version)
 			return now_ns < until_ns ? (enum opaque_word)word : OPAQUE_NOTHING;
@@ -194,8 +197,8 @@ static struct opaque_note *choose_note(struct opaque_table *t, const unsigned ch
 	return best;
 }
 
-void opaque_tell(struct opaque_table *t, const unsigned char id[SHA256_LEN], enum opaque_word word,
-                 uint64_t until_ns)
+static void tell(struct opaque_table *t, const unsigned char id[SHA256_LEN], enum opaque_word word,
+                 const char *why, uint64_t until_ns)
 {
 	bool same;
 	struct opaque_note *n = choose_note(t, id, &same);
@@ -206,6 +209,19 @@ void opaque_tell(struct opaque_table *t, const unsigned char id[SHA256_LEN], enu
 	memcpy(n->copy[version & 1].id, id, SHA256_LEN);
 	n->copy[version & 1].until_ns = until_ns;
 	n->copy[version & 1].word = word;
+	snprintf(n->copy[version & 1].why, OPAQUE_WHY_MAX, "%s", why);
 	atomic_store(&n->version, version);
 	atomic_fetch_add(&t->moved, 1);
+}
+
+void opaque_tell(struct opaque_table *t, const unsigned char id[SHA256_LEN], enum opaque_word word,
+                 uint64_t until_ns)
+{
+	tell(t, id, word, "", until_ns);
+}
+
+void opaque_tell_why(struct opaque_table *t, const unsigned char id[SHA256_LEN], const char *why,
+                     uint64_t until_ns)
+{
+	tell(t, id, OPAQUE_UNUSABLE, why, until_ns);
 }

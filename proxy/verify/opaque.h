@@ -28,11 +28,17 @@ struct opaque_answer {
 	struct { struct opaque_head head; char text[OPAQUE_TEXT_MAX]; } copy[2];
 };
 
-enum opaque_word { OPAQUE_NOTHING, OPAQUE_REFUSED, OPAQUE_FAILED };
+enum opaque_word {
+	OPAQUE_NOTHING,
+	OPAQUE_REFUSED,  /* it is not valid */
+	OPAQUE_UNUSABLE, /* it may be valid, but what was said of it cannot be used */
+	OPAQUE_FAILED,   /* it could not be asked about */
+};
+#define OPAQUE_WHY_MAX 80 /* bytes, with the NUL */
 
 struct opaque_note {
 	_Atomic uint64_t version;
-	struct { unsigned char id[SHA256_LEN]; uint64_t until_ns, word; } copy[2];
+	struct { unsigned char id[SHA256_LEN]; uint64_t until_ns, word; char why[OPAQUE_WHY_MAX]; } copy[2];
 };
 
 struct opaque_table {
@@ -60,12 +66,20 @@ bool opaque_find(const struct opaque_table *t, const unsigned char id[SHA256_LEN
 /* Its text, head.len bytes. False: it has been replaced meanwhile. */
 bool opaque_text(const struct opaque_seen *seen, char to[OPAQUE_TEXT_MAX])
 	__attribute__((warn_unused_result));
-/* What was said of it lately that is no answer. */
-enum opaque_word opaque_heard(const struct opaque_table *t, const unsigned char id[SHA256_LEN],
-                              uint64_t now_ns);
+/* What was said of it lately that is no answer; why, which may be NULL: of UNUSABLE. */
+enum opaque_word opaque_heard_why(const struct opaque_table *t, const unsigned char id[SHA256_LEN],
+                                  uint64_t now_ns, char why[OPAQUE_WHY_MAX]);
+static inline enum opaque_word opaque_heard(const struct opaque_table *t, const unsigned char id[SHA256_LEN],
+                                            uint64_t now_ns)
+{
+	return opaque_heard_why(t, id, now_ns, NULL);
+}
 
 /* The keeper's. An unchanged answer keeps its generation. NOTHING takes back a word. */
 void opaque_put(struct opaque_table *t, const struct opaque_head *head, struct slice text);
 void opaque_take_back(struct opaque_table *t, const unsigned char id[SHA256_LEN]);
 void opaque_tell(struct opaque_table *t, const unsigned char id[SHA256_LEN], enum opaque_word word,
                  uint64_t until_ns);
+/* OPAQUE_UNUSABLE, and what is wrong: a sentence part, cut where it is too long. */
+void opaque_tell_why(struct opaque_table *t, const unsigned char id[SHA256_LEN], const char *why,
+                     uint64_t until_ns);

@@ -78,6 +78,15 @@ enum fault opaque_fall_back(struct trial *t)
 	return age_ns(t) <= terms(t)->stale ? judge(t) : FAULT_TOKEN_UNASKED;
 }
 
+static enum fault unusable(struct trial *t, const char why[OPAQUE_WHY_MAX])
+{
+	struct slice said = { why, strnlen(why, OPAQUE_WHY_MAX - 1) };
+
+	metrics_add(t->verify->negative, 1);
+	t->request->detail = arena_copy(&t->request->arena, said);
+	return FAULT_TOKEN_UNUSABLE;
+}
+
 enum fault opaque_examine(struct trial *t)
 {
 	struct verify *v = t->verify;
@@ -91,11 +100,14 @@ enum fault opaque_examine(struct trial *t)
 		return FAULT_TOKEN_UNASKED;
 	if (!opaque_id(&v->crypt, t->issuer->opaque_who, t->name.token, t->id))
 		return FAULT_TOKEN_UNASKED;
-	enum opaque_word word = opaque_heard(table, t->id, t->now_ns);
+	char why[OPAQUE_WHY_MAX];
+	enum opaque_word word = opaque_heard_why(table, t->id, t->now_ns, why);
 	if (word == OPAQUE_REFUSED) {
 		metrics_add(v->negative, 1);
 		return FAULT_TOKEN_INACTIVE;
 	}
+	if (word == OPAQUE_UNUSABLE)
+		return unusable(t, why);
 	if (!opaque_find(table, t->id, &t->seen))
 		t->seen.head.len = 0;
 	if (age_ns(t) <= fresh_ns) {

@@ -10,6 +10,7 @@
 enum reply {
 	REPLY_GOOD,     /* and these are its claims */
 	REPLY_REFUSED,  /* the token is not valid */
+	REPLY_UNUSABLE, /* the token is valid, but it cannot be judged by what is said of it */
 	REPLY_NONSENSE, /* it says nothing that could be relied on */
 };
 
@@ -17,6 +18,7 @@ struct reply_plan { /* which claims are wanted of an issuer's answers: those tha
 	const struct config_issuer *issuer;
 	struct claims_names names;
 	struct config_texts wanted;
+	const struct config *config; /* NULL: no route names any scope */
 };
 /* Names claims of every route's conditions, into room for CLAIMS_WANTED_MAX. */
 struct reply_plan reply_plan_of(const struct config *c, const struct config_issuer *issuer,
@@ -26,7 +28,8 @@ struct reply_plan reply_plan_of(const struct config *c, const struct config_issu
 bool reply_is_readable(const struct reply_plan *plan, struct slice text);
 
 /* GOOD: `to` holds the claims as JSON, reduced to what is wanted; iss is there (the issuer's own where it
- * said none) and azp (client_id where it said none). NONSENSE: *why is a sentence part. */
+ * said none) and azp (client_id where it said none). Where that is too long, only those scopes and
+ * permissions are kept that some route names. UNUSABLE and NONSENSE: *why is a sentence part. */
 enum reply reply_read(const struct reply_plan *plan, int status, struct slice body, char to[OPAQUE_TEXT_MAX],
                       size_t *len, const char **why)
 	__attribute__((warn_unused_result));

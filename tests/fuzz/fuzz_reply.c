@@ -5,12 +5,16 @@
 static struct config_opaque opaque;
 static const struct config_issuer issuer = { .id = { "i", 1 }, .issuer = { "https://i/", 10 },
 	.opaque = &opaque };
+static struct slice scopes[] = { { "read", 4 } };
+static struct config_route_verify rule = { .scopes = { scopes, 1 }, .permissions = { scopes, 1 } };
+static struct config_route route = { .verify = &rule };
+static struct config config = { .root = { .routes = &route, .routes_len = 1 } };
 static struct slice wanted[] = { { "org_id", 6 }, { "roles", 5 } };
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
 	const struct reply_plan plan = { &issuer, { { "azp", 3 }, { "org_id", 6 }, { "https://i/", 10 } },
-		{ wanted, 2 } };
+		{ wanted, 2 }, &config };
 	const struct claims_plan reader = { &plan.names, 1, plan.wanted, true };
 	char text[OPAQUE_TEXT_MAX], room[2 * OPAQUE_TEXT_MAX];
 	const char *why = NULL;
@@ -22,7 +26,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	opaque.by = data[0] & 1;
 	struct slice body = { (const char *)data + 1, size - 1 };
 	enum reply reply = reply_read(&plan, data[0] & 2 ? 401 : 200, body, text, &len, &why);
-	if (reply == REPLY_NONSENSE)
+	if (reply == REPLY_NONSENSE || reply == REPLY_UNUSABLE)
 		check(why);
 	if (reply != REPLY_GOOD)
 		return 0;

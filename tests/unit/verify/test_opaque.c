@@ -221,8 +221,7 @@ static void nobody_waits_longer_than_the_patience(void **state)
 static void an_answer_that_says_nothing_is_no_refusal(void **state)
 {
 	static const char *const bodies[] = { "", "{}", "[]", "{\"active\":1}", "{\"active\":\"true\"}",
-		"{\"active\":false,\"active\":true}", "<html>", "{\"active\":true,\"exp\":0}",
-		"{\"active\":true,\"exp\":\"never\"}", "{\"active\":true,\"sub\":\"a\\nb\"}" };
+		"{\"active\":false,\"active\":true}", "<html>", "{\"active\":true", "{\"active\":null}" };
 
 	(void)state;
 	for (size_t i = 0; i < 4; i++) {
