@@ -7,6 +7,7 @@
 
 #define ACCEPTS_PER_TURN 64
 #define RETRY_NS (100 * NS_PER_MS)
+#define UNSENT_MOST (256 * 1024) /* of a client connection */
 
 struct listener {
 	struct loop *loop;
@@ -122,7 +123,8 @@ void listeners_accept(struct loop *loop)
 
 int listener_bind(const struct sockaddr_storage *at, socklen_t len, bool listening)
 {
-	int on = 1, fd = socket(at->ss_family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
+	int on = 1, unsent = UNSENT_MOST;
+	int fd = socket(at->ss_family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
 
 	if (fd < 0)
 		return -1;
@@ -130,6 +132,9 @@ int listener_bind(const struct sockaddr_storage *at, socklen_t len, bool listeni
 		(at->ss_family == AF_UNIX || setsockopt(fd, SOL_SOCKET, SO_REUSEPORT, &on, sizeof on) == 0) &&
 		/* what is accepted inherits it: an answer in pieces never waits for the client's acknowledgement */
 		(at->ss_family == AF_UNIX || setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof on) == 0) &&
+		/* and so does what bounds the bytes that lie in the kernel and were not even sent yet */
+		(at->ss_family == AF_UNIX ||
+			setsockopt(fd, IPPROTO_TCP, TCP_NOTSENT_LOWAT, &unsent, sizeof unsent) == 0) &&
 		(at->ss_family != AF_INET6 || setsockopt(fd, IPPROTO_IPV6, IPV6_V6ONLY, &on, sizeof on) == 0);
 	if (set && bind(fd, (const struct sockaddr *)at, len) == 0 && (!listening || listen(fd, 4096) == 0))
 		return fd;

@@ -3,6 +3,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <linux/sockios.h>
+#include <netinet/tcp.h>
 #include <poll.h>
 #include <sys/ioctl.h>
 #include <unistd.h>
@@ -178,6 +179,24 @@ uint64_t wire_taken_ns(struct wire *w)
 	return w->moved_ns;
 }
 
+/* Its peer has reset it, or it was never a connection: what the kernel says of its queue is old. */
+static bool is_over(const struct wire *w)
+{
+	struct tcp_info info;
+	socklen_t len = sizeof info;
+
+	return w->failed || w->write_failed ||
+		(getsockopt(w->fd, IPPROTO_TCP, TCP_INFO, &info, &len) == 0 && info.tcpi_state == TCP_CLOSE);
+}
+
+size_t wire_unsent(struct wire *w)
+{
+	if (is_over(w))
+		return 0;
+	ask_kernel(w);
+	return w->out_len + (size_t)w->unsent;
+}
+
 /* The kernel's queue is full: what is left of it later tells whether the peer takes. */
 static void is_full(struct wire *w)
 {
@@ -338,6 +357,8 @@ void wire_close(struct wire *w)
 	if (w->layer)
 		w->layer->free(w);
 	event_del(&w->event);
+	if (w->abandoned)
+		setsockopt(w->fd, SOL_SOCKET, SO_LINGER, &(struct linger){ 1, 0 }, sizeof(struct linger));
 	close(w->fd);
 	while (w->out) {
 		struct block *b = w->out;

@@ -40,6 +40,7 @@ struct wire {
 	void *owner;
 	bool connecting, readable, writable, hung_up, ended, failed, shut, closed;
 	bool write_failed;            /* the peer takes nothing more; what it sent may still be read */
+	bool abandoned;               /* see wire_abandon */
 	bool drained;                 /* the backlog became empty in this turn */
 	int error;                    /* errno of the failure */
 	struct block *out, *out_last; /* queued bytes */
@@ -68,6 +69,9 @@ static inline size_t wire_room(const struct wire *w)
 /* When the peer last took anything. The kernel tells us of room only once a third of its queue is free, for
  * which a slow peer may need minutes: while we have a backlog it is asked, four times a second at most. */
 uint64_t wire_taken_ns(struct wire *w);
+/* Bytes that the peer has not got yet, in our queue and the kernel's; what it took meanwhile counts as moved.
+ * One system call. */
+size_t wire_unsent(struct wire *w);
 /* Something may be read now without a new edge. */
 bool wire_is_readable(const struct wire *w);
 /* Is there anything to read, or is the peer gone altogether? A reset comes as one more "readable", or with
@@ -80,6 +84,8 @@ void wire_nudge(struct wire *w);
 
 /* No more from us: close_notify and FIN once the backlog is out. */
 void wire_shut(struct wire *w);
+/* What is unsent is not worth keeping: closing will reset the connection, and the kernel keeps nothing. */
+static inline void wire_abandon(struct wire *w) { w->abandoned = true; }
 /* The end: no callback after this; the memory goes at the end of the turn. Unsent bytes are lost. */
 void wire_close(struct wire *w);
 

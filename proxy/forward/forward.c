@@ -383,7 +383,8 @@ static uint64_t bodies_deadline(const struct request *r, const struct passage *p
 {
 	uint64_t given = p->link->wire->moved_ns + r->route->idle_timeout;
 
-	if (r->ops->room(r) == 0 || p->down_done) {
+	/* what is left unread of it is left for want of room */
+	if (r->ops->room(r) == 0 || p->down_done || wire_is_readable(p->link->wire)) {
 		*why = FAULT_CLIENT_STALLED;
 		return r->ops->taken_ns(r) + r->config->root.timeouts.write_stall;
 	}

@@ -178,7 +178,9 @@ void link_close(struct link *l)
 		e->idle_len--;
 	}
 	e->open_len--;
-	if (l->ready && !l->wire->failed)
+	if (wire_backlog(l->wire)) /* it takes nothing, and what the kernel has for it is of no use to anybody */
+		wire_abandon(l->wire);
+	else if (l->ready && !l->wire->failed)
 		wire_shut(l->wire);
 	wire_close(l->wire);
 	free(l);

@@ -44,27 +44,58 @@ void h1_close(struct h1 *h)
 	free(h);
 }
 
-static void linger(struct h1 *h)
+static void linger(struct h1 *h, uint64_t quiet_ns)
 {
 	h1_move(h, H1_LINGER);
 	wire_shut(h->c.wire);
-	patience(h,
-	         H1_LINGER_NS + (wire_backlog(h->c.wire) ? h->c.server->config->root.timeouts.write_stall : 0));
+	h->linger_ns = quiet_ns;
+	h->linger_until_ns = h->c.server->loop->now_ns + H1_LINGER_MOST_NS;
+	patience(h, quiet_ns);
+	wire_nudge(h->c.wire);
+}
+
+/* The end, once all that we said has left: until then it is ours, and counted. */
+static void leave_when_sent(struct h1 *h)
+{
+	struct wire *w = h->c.wire;
+	uint64_t now = h->c.server->loop->now_ns;
+
+	bool unsent = wire_unsent(w) > 0;
+
+	h->deaf = true;
+	if (unsent && now < w->moved_ns + h->c.server->config->root.timeouts.write_stall) {
+		patience(h, H1_LOOK_NS);
+		return;
+	}
+	if (unsent)
+		wire_abandon(w);
+	h1_close(h);
+}
+
+/* The answer was cut and must not look like a whole one: no goodbye, and the end once its bytes have left. */
+static void leave_cut(struct h1 *h)
+{
+	h1_move(h, H1_LINGER);
+	leave_when_sent(h);
 }
 
 static void discard(struct h1 *h)
 {
 	struct loop *l = h->c.server->loop;
+	size_t total = 0;
+	ssize_t got = WIRE_LATER;
 
-	for (;;) {
-		ssize_t got = wire_read(h->c.wire, l->scratch_in, SCRATCH_SIZE);
-		if (got == WIRE_LATER)
-			return;
-		if (got < 0 || (h->lingered += (size_t)got) > H1_LINGER_BYTES) {
-			h1_close(h);
-			return;
-		}
+	while (total < H1_LINGER_TURN && (got = wire_read(h->c.wire, l->scratch_in, SCRATCH_SIZE)) > 0)
+		total += (size_t)got;
+	if (got < 0) {
+		leave_when_sent(h);
+		return;
 	}
+	uint64_t left = h->linger_until_ns > l->now_ns ? h->linger_until_ns - l->now_ns : 0;
+	if (total)
+		patience(h, h->linger_ns < left ? h->linger_ns : left);
+	if (got > 0)
+		wire_nudge(h->c.wire);
 }
 
 /* The target of a request line, empty where there is none. */
@@ -96,7 +127,7 @@ static void refuse_unborn(struct h1 *h, struct slice line)
 	text_add(&t, body);
 	check(!t.cut);
 	wire_write(h->c.wire, text_slice(&t));
-	linger(h);
+	linger(h, H1_LINGER_NS);
 }
 
 static void wait_for_more(struct h1 *h)
@@ -230,7 +261,10 @@ static bool read_more(struct h1 *h, struct slice *bytes)
 	}
 	ssize_t got = have < BLOCK_SIZE ? wire_read(h->c.wire, to + have, BLOCK_SIZE - have) : WIRE_LATER;
 	if (got < 0) {
-		h1_close(h);
+		if (got == WIRE_END && wire_unsent(h->c.wire)) /* it still listens */
+			linger(h, H1_LINGER_NS);
+		else
+			h1_close(h);
 		return false;
 	}
 	if (h->in)
@@ -275,29 +309,23 @@ static void on_ready(struct wire *w)
 		request_wake(h->request);
 		break;
 	case H1_LINGER:
-		discard(h);
+		if (!h->deaf)
+			discard(h);
 		break;
 	case H1_GONE:
 		break;
 	}
 }
 
-/* When a client that still takes the rest of its answer, however slowly, has stalled. */
-static uint64_t stalled_ns(const struct h1 *h)
-{
-	return wire_taken_ns(h->c.wire) + h->c.server->config->root.timeouts.write_stall;
-}
-
 static void on_due(struct deadline *d)
 {
 	struct h1 *h = list_entry(d, struct h1, c.deadline);
-	uint64_t now = h->c.server->loop->now_ns;
 	struct request *r;
 
 	if (h->state == H1_IDLE)
-		linger(h);
-	else if (h->state == H1_LINGER && wire_backlog(h->c.wire) && stalled_ns(h) > now)
-		patience(h, stalled_ns(h) - now);
+		linger(h, H1_LINGER_NS);
+	else if (h->state == H1_LINGER)
+		leave_when_sent(h);
 	else if (h->state == H1_HEAD && (r = http_request_take(h->c.server, h->c.visitor)))
 		head_is_bad(h, r, FAULT_HEADER_TIMEOUT);
 	else
@@ -310,17 +338,21 @@ void h1_next(struct h1 *h)
 	struct h1_exchange *x = h->exchange;
 	bool tunnel = h->state == H1_TUNNEL, whole = x->answered && x->ended && !x->broken;
 	bool stay = whole && !tunnel && !x->close && h1_swallow(h, x);
+	bool unwanted = !tunnel && !x->body.ended;
 
 	http_request_give(s, h->request);
 	h->request = NULL;
 	h->exchange = NULL;
-	if (h->c.wire->failed || h->killed || (!whole && !tunnel)) {
+	if (h->c.wire->failed || h->c.wire->abandoned || h->killed) {
 		h1_close(h);
 		return;
 	}
+	if (!whole && !tunnel) {
+		leave_cut(h);
+		return;
+	}
 	if (!stay) {
-		linger(h);
-		wire_nudge(h->c.wire);
+		linger(h, unwanted ? H1_LINGER_BODY_NS : H1_LINGER_NS);
 		return;
 	}
 	h1_move(h, H1_IDLE);

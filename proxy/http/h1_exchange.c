@@ -313,7 +313,11 @@ static void flush(struct request *r)
 
 static void abort_answer(struct request *r)
 {
-	of(r)->exchange->broken = true;
+	struct h1 *h = of(r);
+
+	h->exchange->broken = true;
+	if (r->fault == FAULT_CLIENT_STALLED)
+		wire_abandon(h->c.wire);
 }
 
 static bool is_gone(const struct request *r)

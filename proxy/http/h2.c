@@ -228,6 +228,10 @@ static void receive(struct h2 *h)
 		ssize_t got = wire_read(w, w->loop->scratch_in, SCRATCH_SIZE);
 		if (got == WIRE_LATER)
 			return;
+		if (got == WIRE_END && list_is_empty(&h->streams) && wire_unsent(w)) {
+			linger(h); /* it still listens */
+			return;
+		}
 		if (got < 0) {
 			lose(h);
 			return;
@@ -242,18 +246,32 @@ static void receive(struct h2 *h)
 	}
 }
 
+/* The end, once all that we said has left: until then it is ours, and counted. */
+static void lose_when_sent(struct h2 *h)
+{
+	const struct wire *w = h->c.wire;
+
+	h->deaf = true;
+	if (is_dead(h) || !wire_unsent(h->c.wire)) {
+		lose(h);
+	} else if (now_ns(h) >= w->moved_ns + h->c.server->config->root.timeouts.write_stall) {
+		wire_abandon(h->c.wire);
+		lose(h);
+	} else {
+		h->look_ns = now_ns(h) + H2_LOOK_NS;
+	}
+}
+
 static void discard(struct h2 *h)
 {
 	struct loop *l = h->c.server->loop;
 
-	for (;;) {
+	while (!h->deaf) {
 		ssize_t got = wire_read(h->c.wire, l->scratch_in, SCRATCH_SIZE);
 		if (got == WIRE_LATER)
 			return;
-		if (got < 0 || (h->lingered += (size_t)got) > H2_LINGER_BYTES) {
-			lose(h);
-			return;
-		}
+		if (got < 0 || (h->lingered += (size_t)got) > H2_LINGER_BYTES)
+			lose_when_sent(h);
 	}
 }
 
@@ -313,7 +331,7 @@ static void set_deadline(struct h2 *h)
 	if (h->phase == H2_LOST)
 		due = UINT64_MAX;
 	else if (h->phase == H2_LINGER)
-		due = sooner(due, h->stuck_ns ? UINT64_MAX : h->since_ns + H2_LINGER_NS);
+		due = h->deaf ? h->look_ns : h->since_ns + H2_LINGER_NS;
 	else
 		due = sooner(sooner(sooner(due, greeting_until(h)), sooner(head_until(h), idle_until(h))),
 		             sooner(notice_until(h), h2_rest_until(h)));
@@ -347,7 +365,12 @@ static void on_due(struct deadline *d)
 	uint64_t now = now_ns(h);
 
 	h2_touch(h);
+	if (h->phase == H2_LINGER) {
+		lose_when_sent(h);
+		return;
+	}
 	if (!is_speaking(h) || now >= stuck_until(h)) {
+		wire_abandon(h->c.wire);
 		lose(h);
 		return;
 	}

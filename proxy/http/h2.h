@@ -27,6 +27,7 @@
 #define H2_READ_MOST (256 * 1024)     /* bytes read in one turn before others have theirs */
 #define H2_LINGER_NS (2 * NS_PER_S)
 #define H2_LINGER_BYTES (64 * 1024)
+#define H2_LOOK_NS (250 * NS_PER_MS)  /* from look to look whether all that we said has left */
 #define H2_NOTICE_NS NS_PER_S         /* from the shutdown notice to the last GOAWAY, at most */
 #define H2_CREDIT_MOST 200            /* control frames that may be earned in advance by useful ones */
 #define H2_TRAILERS_MOST 16           /* trailer fields of a request, and bytes of them */
@@ -54,6 +55,7 @@ struct h2 {
 	size_t out_len;            /* bytes of answers queued in all streams */
 	size_t gathered;           /* bytes waiting in the loop's scratch_out, within a flush */
 	size_t lingered;
+	uint64_t look_ns;          /* lingering and deaf: when to look whether all has left */
 	uint32_t credit;           /* control frames earned */
 	uint32_t opened;           /* streams with the wide window */
 	uint32_t answers;          /* heads of answers that were submitted */
@@ -62,6 +64,7 @@ struct h2 {
 	uint8_t rests_len, phase, leaving;
 	uint16_t unborn_status;    /* what a head for which no request could be taken is answered; 0: unknown */
 	bool spoken;               /* our SETTINGS were given to the wire */
+	bool deaf;                 /* lingering: nothing more is read */
 	bool choked;               /* some room() was 0 for the wire's backlog */
 };
 

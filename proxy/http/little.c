@@ -56,7 +56,11 @@ static void leave(struct guest *g)
 
 static void on_due(struct deadline *d)
 {
-	leave(list_entry(d, struct guest, deadline));
+	struct guest *g = list_entry(d, struct guest, deadline);
+
+	if (wire_unsent(g->wire)) /* it takes nothing */
+		wire_abandon(g->wire);
+	leave(g);
 }
 
 static void patience(struct guest *g, uint64_t ns)

@@ -218,6 +218,9 @@ static void every_accepted_connection_sends_without_delay(void **state)
 	len = sizeof on;
 	assert_int_equal(getsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, &len), 0);
 	assert_true(on);
+	/* nor does the kernel hold more than so much that was not even sent */
+	assert_int_equal(getsockopt(fd, IPPROTO_TCP, TCP_NOTSENT_LOWAT, &on, &len), 0);
+	assert_in_range(on, 128 * 1024, 256 * 1024);
 	close(fd);
 	close(client);
 	close(listening);
