@@ -84,10 +84,50 @@ static void take_four(const char *at, struct in6_addr *to)
 	memcpy(to->s6_addr + 12, at, 4);
 }
 
-/* TLVs behind the addresses are not looked at. */
+#define TLV_CRC32C 3
+
+/* CRC-32C (RFC 9260 appendix A) of the header with zeros for the four bytes at `hole`. */
+static uint32_t crc32c(struct slice header, size_t hole)
+{
+	uint32_t crc = UINT32_MAX;
+
+	for (size_t i = 0; i < header.len; i++) {
+		crc ^= i - hole < 4 ? 0 : (unsigned char)header.at[i];
+		for (int bit = 0; bit < 8; bit++)
+			crc = crc >> 1 ^ (crc & 1 ? 0x82F63B78 : 0);
+	}
+	return ~crc;
+}
+
+/* Of what stands behind the addresses, from `at` on, only the checksum is looked at: is it right? */
+static bool is_intact(struct slice header, size_t at)
+{
+	while (at < header.len) {
+		size_t len = header.len - at < 3 ? 0 : two(header.at + at + 1);
+		const unsigned char *value = (const unsigned char *)header.at + at + 3;
+		if (header.len - at < 3 || len > header.len - at - 3)
+			return true;
+		if (header.at[at] == TLV_CRC32C) {
+			if (len != 4)
+				return false;
+			uint32_t said = (uint32_t)value[0] << 24 | (uint32_t)value[1] << 16 |
+				(uint32_t)value[2] << 8 | value[3];
+			if (crc32c(header, at + 3) != said)
+				return false;
+		}
+		at += 3 + len;
+	}
+	return true;
+}
+
+static size_t addresses_len(unsigned family)
+{
+	return family == 0x11 ? 12 : family == 0x21 ? 36 : family == 0x31 ? 216 : 0;
+}
+
 static enum proxy_result read_addresses(unsigned family, struct slice from, struct proxy_header *to)
 {
-	size_t need = family == 0x11 ? 12 : family == 0x21 ? 36 : family == 0x31 ? 216 : 0;
+	size_t need = addresses_len(family);
 
 	if (from.len < need || (need == 0 && family != 0))
 		return PROXY_BAD;
@@ -122,10 +162,14 @@ static enum proxy_result read_v2(struct slice bytes, struct proxy_header *to)
 	if (bytes.len < V2_HEAD + len)
 		return PROXY_MORE;
 	to->len = V2_HEAD + len;
+	unsigned family = (unsigned char)bytes.at[13];
+	size_t behind = V2_HEAD + addresses_len(family);
 	to->local = bytes.at[12] == 0x20;
+	if (!is_intact(slice_head(bytes, to->len), behind))
+		return PROXY_BAD;
 	if (to->local)
 		return PROXY_DONE;
-	return read_addresses((unsigned char)bytes.at[13], slice_head(slice_from(bytes, V2_HEAD), len), to);
+	return read_addresses(family, slice_head(slice_from(bytes, V2_HEAD), len), to);
 }
 
 enum proxy_result proxy_read(struct slice bytes, int accept, struct proxy_header *to)

@@ -69,6 +69,21 @@ static bool is_stray(const struct request *r, const struct header *h)
 	return h->id == HEADER_TRACESTATE && !traced(r);
 }
 
+/* A hop is spent, where hops are counted (RFC 9110 section 7.6.2); none that is left was answered here. */
+static bool is_counted_down(struct text *t, const struct request *r, const struct header *h)
+{
+	uint64_t left;
+
+	if (!slice_same(r->method, S("OPTIONS")) && !slice_same(r->method, S("TRACE")))
+		return false;
+	if (!slice_u64(h->value, &left) || !left)
+		return false;
+	text_add(t, S("Max-Forwards: "));
+	text_u64(t, left - 1);
+	text_add(t, S("\r\n"));
+	return true;
+}
+
 static void clients_fields(struct text *t, const struct request *r)
 {
 	const struct config_headers *change = r->route->request_headers;
@@ -78,6 +93,8 @@ static void clients_fields(struct text *t, const struct request *r)
 		if (h->dropped || is_replaced(h) || is_stray(r, h))
 			continue;
 		if (head_is_changed(r, h->name))
+			continue;
+		if (h->id == HEADER_MAX_FORWARDS && is_counted_down(t, r, h))
 			continue;
 		text_field(t, h->name, h->value);
 	}

@@ -10,7 +10,7 @@ static enum head_result read_line(struct head_scan *s, struct answer_head *to)
 		return head_line_bad(s, line);
 	unsigned version = head_version(line);
 	if (version < 10 || line[8] != ' ' || !slice_u64((struct slice){ line + 9, 3 }, &status) ||
-	    status < 100 || status > 599)
+	    status < 100 || status > 999)
 		return head_line_bad(s, line);
 	const char *p = line + 12;
 	if (p < s->end && *p == ' ')

@@ -187,9 +187,11 @@ static void write_framing(struct text *t, const struct request *r, struct h1_exc
 }
 
 static void write_connection(struct text *t, const struct request *r, const struct h1_exchange *x,
-                             unsigned status)
+                             const struct response *a)
 {
-	if (status == 101)
+	if (a->status == 426 && headers_find(a->fields, HEADER_UPGRADE)) /* RFC 9110 section 7.8 */
+		text_add(t, x->close ? S("Connection: Upgrade, close\r\n") : S("Connection: Upgrade\r\n"));
+	else if (a->status == 101)
 		text_add(t, S("Connection: Upgrade\r\nUpgrade: websocket\r\n"));
 	else if (x->close)
 		text_add(t, S("Connection: close\r\n"));
@@ -218,7 +220,7 @@ static bool head(struct request *r, const struct response *a)
 	write_status(&t, a->status);
 	write_fields(&t, a->fields);
 	write_framing(&t, r, x, a);
-	write_connection(&t, r, x, a->status);
+	write_connection(&t, r, x, a);
 	text_add(&t, S("\r\n"));
 	x->pending = arena_copy(&r->arena, text_slice(&t));
 	if (t.cut || !x->pending.at) {

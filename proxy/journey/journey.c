@@ -84,7 +84,7 @@ static bool say_head(struct request *r)
 		.length = h->length, .no_body = h->no_body };
 
 	r->said = 1;
-	respond_fields(r, &h->headers);
+	respond_fields(r, &h->headers, h->version, r->loop->wall_ns);
 	return r->ops->head(r, &a);
 }
 

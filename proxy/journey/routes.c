@@ -157,7 +157,7 @@ static bool path_fits(const struct row *row, struct slice path)
 static bool method_fits(const struct config_route *route, const struct request *r)
 {
 	if (!route->methods.len)
-		return true;
+		return !slice_same(r->method, S("TRACE")); /* it shows fields that are not the client's to see */
 	for (size_t i = 0; i < route->methods.len; i++)
 		if (slice_same(route->methods.at[i], r->method))
 			return true;

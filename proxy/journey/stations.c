@@ -111,6 +111,27 @@ static enum pace redirect(struct request *r, const struct config_redirect *to)
 	return ANSWER;
 }
 
+/* It asks this proxy itself (RFC 9110 sections 9.3.7 and 7.6.2): we are there, and say no more. */
+static enum pace answer_for_ourselves(struct request *r)
+{
+	if (slice_same(r->method, S("TRACE")))
+		return request_fail(r, FAULT_METHOD_DENIED);
+	r->answer.status = 204;
+	return ANSWER;
+}
+
+/* May it go no farther than here? */
+static bool ends_here(const struct request *r)
+{
+	const struct header *left;
+	uint64_t hops;
+
+	if (r->asker || (!slice_same(r->method, S("OPTIONS")) && !slice_same(r->method, S("TRACE"))))
+		return false;
+	left = headers_find(&r->headers, HEADER_MAX_FORWARDS);
+	return left && slice_u64(left->value, &hops) && hops == 0;
+}
+
 /* Browsers send a preflight without their certificate; here it is only answered. Whoever is asked about came
  * over another proxy's connection. */
 static bool is_certified(const struct request *r, bool asks_first)
@@ -135,6 +156,8 @@ static enum pace found(struct request *r, struct route_facts *facts)
 		return redirect(r, route->redirect);
 	if (asks_first)
 		return r->asker ? decide_preflight(r, route->cors) : preflight(r, route->cors);
+	if (ends_here(r))
+		return answer_for_ourselves(r);
 	if (r->upgrade_websocket && !forward_has_room(r->journey->forward))
 		return request_fail(r, FAULT_TUNNELS_FULL);
 	uint64_t most = route->body_max; /* config/ has filled it from http.body_max */
@@ -176,6 +199,8 @@ enum pace route_enter(struct request *r)
 		return request_fail(r, why);
 	if (is_misdirected(r->journey, r))
 		return request_fail(r, FAULT_MISDIRECTED);
+	if (slice_same(r->path, S("*"))) /* no route is for it */
+		return answer_for_ourselves(r);
 	facts = decision_route(r, &why, &denied);
 	return facts ? found(r, facts) : lost(r, denied, why);
 }
@@ -186,6 +211,8 @@ static uint32_t series_of(struct slice route, const struct request *r)
 	struct text status = TEXT(digits);
 
 	text_u64(&status, r->status);
+	if (r->status > 599) /* some upstream's own: they share one series */
+		status.len = 0, text_add(&status, S("other"));
 	return metrics_series(METRIC_requests_total, route, text_slice(&status), class_names[r->class], S(""));
 }
 

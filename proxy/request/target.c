@@ -144,7 +144,7 @@ static bool is_ipv6(struct slice host)
 	return strlen(text) == host.len - 2 && inet_pton(AF_INET6, text, &address) == 1;
 }
 
-/* host [":" port] (RFC 9110 section 4.2) without userinfo, escapes and what else no host needs. */
+/* host [":" [port]] (RFC 3986 section 3.2.3) without userinfo, escapes and what else no host needs. */
 static bool split_authority(struct slice from, struct authority *to)
 {
 	bool bracket = from.len && from.at[0] == '[';
@@ -153,7 +153,7 @@ static bool split_authority(struct slice from, struct authority *to)
 	struct slice port = slice_from(from, end + 1);
 
 	*to = (struct authority){ .host = slice_head(from, end) };
-	if (end < from.len && (port.len > 5 || !slice_u64(port, &to->port) || !to->port || to->port > 65535))
+	if (port.len && (port.len > 5 || !slice_u64(port, &to->port) || !to->port || to->port > 65535))
 		return false;
 	return bracket ? is_ipv6(to->host) : is_name(to->host);
 }

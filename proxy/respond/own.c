@@ -12,7 +12,8 @@ struct slice respond_reason(const struct request *r)
 		return slice_of(fault_info[r->fault].code);
 	if (r->answer.status)
 		return r->answer.status == 200 ? S("allowed") :
-			r->answer.status < 300 ? S("preflight") : S("redirect");
+			r->answer.status >= 300 ? S("redirect") :
+			r->answer.fields.len ? S("preflight") : S("answered-here");
 	return S("");
 }
 
@@ -110,6 +111,8 @@ static void add_allow(struct own *o)
 
 	if (o->meant != 405)
 		return;
+	if (route && !may_deny_with(route->deny) && !route->methods.len)
+		text_add(&o->values, S("GET, HEAD, POST, PUT, PATCH, DELETE, OPTIONS")); /* all but TRACE */
 	for (size_t i = 0; route && !may_deny_with(route->deny) && i < route->methods.len; i++) {
 		text_add(&o->values, i ? S(", ") : S(""));
 		text_add(&o->values, route->methods.at[i]);

@@ -1,5 +1,6 @@
 /* pass.c -- the upstream's head fields on their way to the client. */
 #include "respond/answer.h"
+#include "base/stamp.h"
 
 /* Fields that concern one connection only, or that http/ sets itself (RFC 9110 section 7.6.1). */
 static bool is_of_the_hop(enum header_id id)
@@ -52,7 +53,9 @@ static void drop_foreign(const struct request *r, struct headers *f)
 {
 	for (uint16_t i = 0; i < f->len; i++) {
 		struct header *h = &f->at[i];
-		if (is_of_the_hop(h->id) || is_ours(h->name) || (h->id == HEADER_TRAILER && r->version == 10))
+		if (r->status == 426 && r->version == 11 && h->id == HEADER_UPGRADE)
+			h->dropped = false; /* what the client is to change to (RFC 9110 section 15.5.22) */
+		else if (is_of_the_hop(h->id) || is_ours(h->name) || (h->id == HEADER_TRAILER && r->version == 10))
 			h->dropped = true;
 	}
 }
@@ -101,14 +104,29 @@ static void make_room(struct request *r, struct headers *f, const struct config_
 	f->cap = (uint16_t)want;
 }
 
-void respond_fields(struct request *r, struct headers *fields)
+/* RFC 9110 section 6.6.1 */
+static void add_date(struct request *r, struct headers *f, uint64_t wall_ns)
+{
+	char store[40];
+	struct text date = TEXT(store);
+
+	if (headers_find(f, HEADER_DATE))
+		return;
+	stamp_http(&date, wall_ns);
+	struct slice kept = arena_copy(&r->arena, text_slice(&date));
+	if (kept.at)
+		headers_add_as(f, HEADER_DATE, S("Date"), kept);
+}
+
+void respond_fields(struct request *r, struct headers *fields, unsigned version, uint64_t wall_ns)
 {
 	const struct config_headers *changes = r->route ? r->route->response_headers : NULL;
 
 	drop_nominated(fields);
 	drop_foreign(r, fields);
 	make_room(r, fields, changes);
-	headers_add_as(fields, HEADER_VIA, S("Via"), S("1.1 sallyport"));
+	add_date(r, fields, wall_ns);
+	headers_add_as(fields, HEADER_VIA, S("Via"), version == 10 ? S("1.0 sallyport") : S("1.1 sallyport"));
 	headers_add_as(fields, HEADER_OTHER, S("Sallyport-Request-Id"), slice_of(r->id));
 	if (r->rate_limit_policy.len)
 		headers_add(fields, S("RateLimit-Policy"), r->rate_limit_policy);

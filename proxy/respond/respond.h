@@ -20,9 +20,10 @@ enum { SAID_HEAD = 1, SAID_END = 2 };
 bool respond_own(struct request *r, uint64_t wall_ns);
 
 /* Changes the upstream's head fields into what the client gets: hop-by-hop and framing fields and foreign
- * Sallyport-* out; Via, ours, rate limits, CORS and the route's changes in. A table without room for them is
- * replaced by a larger one from r->arena. */
-void respond_fields(struct request *r, struct headers *fields);
+ * Sallyport-* out; Via with the version that the upstream spoke (10, 11), a Date where it sent none, ours,
+ * rate limits, CORS and the route's changes in. A table without room for them is replaced by a larger one
+ * from r->arena. */
+void respond_fields(struct request *r, struct headers *fields, unsigned version, uint64_t wall_ns);
 
 /* "no-route", "redirect", "preflight"; empty where the upstream answered and nothing went wrong. */
 struct slice respond_reason(const struct request *r);

@@ -69,6 +69,8 @@ static void version_2_is_read(void **state)
 	address_is(&h.source, "2001:db8::1");
 	address_is(&h.destination, "::1");
 	assert_int_equal(h.source_port, 80);
+	whole(S(SIGNATURE "\x21\x11\0\x17\xc0\0\2\1\xc0\0\2\2\x12\x34\x01\xbb\4\0\1z"
+	        "\3\0\4\245\347\155\313")); /* a right checksum */
 	whole(S(SIGNATURE "\x20\0\0\0"));
 	assert_true(h.local);
 	whole(S(SIGNATURE "\x20\x11\0\1x"));
@@ -108,6 +110,8 @@ static const struct slice bad_binaries[] = {
 	V1(SIGNATURE "\x21\x11\xff\xff"), V1(SIGNATURE "\x21\x11\0\x0b\xc0\0\2\1\xc0\0\2\2\x12\x34\x01"),
 	V1(SIGNATURE "\x21\x21\0\x0c\xc0\0\2\1\xc0\0\2\2\x12\x34\x01\xbb"),
 	V1(SIGNATURE "\x21\x12\0\x0c\xc0\0\2\1\xc0\0\2\2\x12\x34\x01\xbb"), V1(SIGNATURE "\x21\x41\0\0"),
+	V1(SIGNATURE "\x21\x11\0\x17\xc0\0\2\1\xc0\0\2\2\x12\x34\x01\xbb\4\0\1z" "\3\0\4\245\347\155\312"),
+	V1(SIGNATURE "\x21\x11\0\x13\xc0\0\2\1\xc0\0\2\2\x12\x34\x01\xbb\4\0\1z" "\3\0\0"),
 	V1(SIGNATURE "\x21\x31\0\0"), V1("\r\n\r\n\0\r\nQUIX"),
 };
 

@@ -113,7 +113,7 @@ static const char *const bad[] = {
 	"HTTP/1.1 2000 OK\r\n\r\n",
 	"HTTP/1.1 20 OK\r\n\r\n",
 	"HTTP/1.1 099 OK\r\n\r\n",
-	"HTTP/1.1 600 OK\r\n\r\n",
+	"HTTP/1.1 1000 OK\r\n\r\n",
 	"HTTP/1.1 +20 OK\r\n\r\n",
 	"HTTP/1.1  200 OK\r\n\r\n",
 	"HTTP/1.1 200OK\r\n\r\n",

@@ -81,7 +81,7 @@ static const struct { const char *host; enum fault why; } hosts[] = {
 	{ "a", FAULT_NONE }, { "a.b-c_d.example", FAULT_NONE }, { "192.0.2.1:80", FAULT_NONE },
 	{ "[2001:db8::1]", FAULT_NONE }, { "[::1]:65535", FAULT_NONE }, { "a:1", FAULT_NONE },
 	{ "", FAULT_BAD_HOST }, { ".", FAULT_BAD_HOST }, { ".a", FAULT_BAD_HOST }, { "a..b", FAULT_BAD_HOST },
-	{ "a..", FAULT_BAD_HOST }, { "a:", FAULT_BAD_HOST }, { "a:0", FAULT_BAD_HOST }, { "a:65536",
+	{ "a..", FAULT_BAD_HOST }, { "a:", FAULT_NONE }, { "a:0", FAULT_BAD_HOST }, { "a:65536",
 		FAULT_BAD_HOST },
 	{ "a:+80", FAULT_BAD_HOST }, { "a:80:80", FAULT_BAD_HOST }, { "a:http", FAULT_BAD_HOST },
 	{ "a b", FAULT_BAD_HOST }, { "a,b", FAULT_BAD_HOST }, { "a/b", FAULT_BAD_HOST }, { "a?b",
@@ -91,7 +91,8 @@ static const struct { const char *host; enum fault why; } hosts[] = {
 	{ "[::1", FAULT_BAD_HOST }, { "::1", FAULT_BAD_HOST }, { "[::1]a", FAULT_BAD_HOST }, { "[]",
 		FAULT_BAD_HOST },
 	{ "[::g]", FAULT_BAD_HOST }, { "[fe80::1%25eth0]", FAULT_BAD_HOST }, { "[192.0.2.1]", FAULT_BAD_HOST },
-	{ "[::1]:", FAULT_BAD_HOST }, { "[::1]80", FAULT_BAD_HOST }, { "\"a\"", FAULT_BAD_HOST },
+	{ "[::1]:", FAULT_NONE },
+	{ ":", FAULT_BAD_HOST }, { "[::1]80", FAULT_BAD_HOST }, { "\"a\"", FAULT_BAD_HOST },
 	{ "http://a", FAULT_BAD_HOST },
 };
 

@@ -1,5 +1,7 @@
 #include "fake.h"
 
+#define WALL_NS (UINT64_C(1741964966535) * NS_PER_MS)
+
 static struct config_route route;
 static struct header table[64];
 static struct headers answer;
@@ -63,7 +65,7 @@ static void what_concerns_the_hop_stays_there(void **state)
 	gives(S("X-Other"), S("2"));
 	gives(S("X-Kept"), S("3"));
 	gives(S("Server"), S("app/1"));
-	respond_fields(r, &answer);
+	respond_fields(r, &answer, 11, WALL_NS);
 	assert_dropped(S("Connection"));
 	assert_dropped(S("Keep-Alive"));
 	assert_dropped(S("Transfer-Encoding"));
@@ -88,8 +90,9 @@ static void ours_are_ours_alone(void **state)
 	r->rate_limit = S("\"a\";r=1;t=1");
 	r->rate_limit_policy = S("\"a\";q=1;w=1");
 	r->issuer_state = S("stale");
-	respond_fields(r, &answer);
+	respond_fields(r, &answer, 11, WALL_NS);
 	assert_dropped(S("Sallyport-Reason"));
+	assert_sent(S("Date"), "Fri, 14 Mar 2025 15:09:26 GMT");
 	assert_dropped(S("sallyport_request_id"));
 	assert_dropped(S("sallyport.verdict"));
 	assert_sent(S("Sallyports"), "kept");
@@ -107,7 +110,7 @@ static void a_via_before_ours_stays(void **state)
 
 	(void)state;
 	gives(S("Via"), S("1.0 inner"));
-	respond_fields(r, &answer);
+	respond_fields(r, &answer, 11, WALL_NS);
 	assert_int_equal(sent(S("Via"), &value), 2);
 	assert_true(slice_same(value, S("1.1 sallyport")));
 }
@@ -126,7 +129,7 @@ static void the_route_sets_and_removes(void **state)
 	gives(S("X-Powered-By"), S("magic"));
 	gives(S("X-FRAME-OPTIONS"), S("ALLOW"));
 	gives(S("Set-Cookie"), S("c=3"));
-	respond_fields(r, &answer);
+	respond_fields(r, &answer, 11, WALL_NS);
 	assert_dropped(S("X-Powered-By"));
 	assert_sent(S("X-Frame-Options"), "DENY");
 	assert_int_equal(sent(S("Set-Cookie"), &value), 2);
@@ -142,7 +145,7 @@ static void a_full_table_is_replaced_by_a_larger_one(void **state)
 	gives(S("A"), S("1"));
 	gives(S("B"), S("2"));
 	gives(S("Keep-Alive"), S("3"));
-	respond_fields(r, &answer);
+	respond_fields(r, &answer, 11, WALL_NS);
 	assert_sent(S("A"), "1");
 	assert_sent(S("B"), "2");
 	assert_dropped(S("Keep-Alive"));
@@ -157,7 +160,7 @@ static void without_memory_removal_still_holds(void **state)
 	(void)state;
 	arena_init(&r->arena, fake_arena, 16);
 	gives(S("Sallyport-Reason"), S("forged"));
-	respond_fields(r, &answer);
+	respond_fields(r, &answer, 11, WALL_NS);
 	assert_dropped(S("Sallyport-Reason"));
 	assert_int_equal(answer.len, 1);
 }
@@ -171,14 +174,14 @@ static void an_allowed_origin_may_read_unless_the_upstream_spoke_of_it(void **st
 	(void)state;
 	route.cors = &cors;
 	fake_ask(S("Origin"), S("https://app.example.com"));
-	respond_fields(r, &answer);
+	respond_fields(r, &answer, 11, WALL_NS);
 	assert_sent(S("Access-Control-Allow-Origin"), "https://app.example.com");
 	assert_sent(S("Access-Control-Allow-Credentials"), "true");
 	assert_sent(S("Vary"), "Origin");
 
 	answer.len = 0;
 	gives(S("access-control-allow-origin"), S("null"));
-	respond_fields(r, &answer);
+	respond_fields(r, &answer, 11, WALL_NS);
 	assert_sent(S("Access-Control-Allow-Origin"), "null");
 	assert_dropped(S("Access-Control-Allow-Credentials"));
 }
