@@ -3,7 +3,9 @@
 #include "base/check.h"
 #include "base/text.h"
 #include "tls/inside.h"
+#include <openssl/ec.h>
 #include <openssl/err.h>
+#include <openssl/objects.h>
 
 /* One plain name: what else OpenSSL's lists may hold in later versions is not for a name to say. */
 static bool is_name(struct slice s)
@@ -21,6 +23,32 @@ static void add(struct text *list, struct slice name)
 	if (list->len)
 		text_char(list, ':');
 	text_add(list, name);
+}
+
+/* One number for P-256 and prime256v1; 0 where this has no number. */
+static int number_of(struct slice name)
+{
+	char room[64];
+	struct text t = TEXT(room);
+
+	text_add(&t, name);
+	if (!text_end(&t))
+		return 0;
+	int nist = EC_curve_nist2nid(room);
+	return nist != NID_undef ? nist : OBJ_sn2nid(room);
+}
+
+/* OpenSSL refused a list that holds a group twice until 3.5, which takes it. */
+static bool holds(const struct text *list, struct slice name)
+{
+	int number = number_of(name);
+
+	for (struct slice rest = { list->at, list->len }; rest.len;) {
+		struct slice other = slice_cut(&rest, ':');
+		if (slice_same(other, name) || (number && number_of(other) == number))
+			return true;
+	}
+	return false;
 }
 
 /* Does the list with this name behind it hold? Not where the name is unknown, or is there already. */
@@ -46,10 +74,10 @@ bool tls_groups(const struct config_listener_tls *t, char list[static TLS_GROUPS
 	check(ctx);
 	for (struct slice rest = t->groups; rest.len;) {
 		struct slice name = slice_cut(&rest, ':');
-		if (is_name(name) && fits(ctx, &in, name))
-			add(&in, name);
-		else if (!is_name(name) || !fits(ctx, &none, name))
+		if (!is_name(name) || !fits(ctx, &none, name))
 			add(&out, name);
+		else if (!holds(&in, name) && fits(ctx, &in, name))
+			add(&in, name);
 	}
 	SSL_CTX_free(ctx);
 	bool ok = text_end(&in) && text_end(&out);
