@@ -35,7 +35,7 @@ class Secure(Scripted):
         self.context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
         self.context.load_cert_chain(authority.where / "server.pem", authority.where / "server.key")
         super().__init__(play)
-        self.url = self.url.replace("http:", "https:").replace("127.0.0.1", "localhost")
+        self.url = self.url.replace("http:", "https:")
 
     def serve(self, peer):
         try:
