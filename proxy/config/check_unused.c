@@ -21,7 +21,10 @@ static bool uses_limit(const struct config_route *r, struct slice name)
 
 static bool uses_issuer(const struct config_route *r, struct slice name)
 {
-	return (r->verify && (slice_same(r->verify->issuer, name) || has(&r->verify->issuers, name))) || slice_same(r->needs_issuer, name);
+	const struct config_route_verify *v = r->verify;
+
+	return (v && (slice_same(v->issuer, name) || has(&v->issuers, name))) ||
+	       slice_same(r->needs_issuer, name);
 }
 
 static void warn_unused(struct check *k, struct slice name, struct config_place place, const char *what,

@@ -1,4 +1,5 @@
 #include "config/yaml.h"
+#include "base/text.h"
 #include "config/index.h"
 #include <yaml.h>
 
@@ -42,6 +43,15 @@ static void syntax_error(struct reader *r)
 	r->stop = true;
 	if (strstr(problem, "cannot start any token") && character_at(r->text, p->problem_mark.index) == '\t')
 		problem = "a tab may not indent; use spaces";
+	const struct yaml_trouble trouble = { r->text, problem, p->context ? p->context : "",
+		(unsigned)p->problem_mark.line + 1, (unsigned)p->problem_mark.column + 1,
+		(unsigned)p->context_mark.line + 1, (unsigned)p->context_mark.column + 1 };
+	char said[400];
+	struct text words = TEXT(said);
+	if (yaml_in_words(&trouble, &words) && text_end(&words)) {
+		complain_blind(r->errors, place_of(r, p->problem_mark), "%s", said);
+		return;
+	}
 	if (!p->context) {
 		complain_blind(r->errors, place_of(r, p->problem_mark), "this is not YAML: %s", problem);
 		return;

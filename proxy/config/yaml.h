@@ -29,6 +29,16 @@ struct node {
 /* The tree lies in s; file becomes every node's place.file. NULL: complained. */
 struct node *yaml_read(struct store *s, struct slice text, const char *file, struct config_errors *e);
 
+/* What libyaml complains of; lines and columns from 1. */
+struct text;
+struct yaml_trouble {
+	struct slice text;             /* the whole file */
+	const char *problem, *context; /* context: "" where there is none */
+	unsigned line, column, context_line, context_column;
+};
+/* A sentence for people, where the cause is one of the usual ones; false: nothing is known better. */
+bool yaml_in_words(const struct yaml_trouble *t, struct text *to);
+
 /* UTF-8 without byte order mark and control characters (line ends are LF or CR LF)? False: complained. */
 bool yaml_is_text(struct slice text, const char *file, struct config_errors *e);
 

@@ -285,3 +285,24 @@ def test_check_warns_of_secrets_that_everybody_may_read(tmp_path):
     secret.chmod(0o644)
     done = check(file)
     assert done.returncode == 0 and f"warning: {secret} holds a secret" in done.stderr and "aaaa" not in done.stderr, done
+
+
+@pytest.mark.parametrize("text,words", [
+    ("listeners:\n  - address: a\n    tls: {}\n   protocols: [h2]\n",
+     ":5:4: error: the indentation is wrong: this line begins with 3 spaces, which fits nothing above it; the list that begins at line 3 "
+     "stands at 2, line 4 at 4"),
+    ("upstreams:\n  app:\n    endpoints: [a]\n\n    # why\n   keep: 3\n",
+     ":7:4: error: the indentation is wrong: this line begins with 3 spaces, which fits nothing above it; the mapping that begins at line 3 "
+     "stands at 2, line 4 at 4"),
+    ("log:\n  access: stdout\n level: info\n", "this line begins with 1 space, which fits nothing above it; the mapping that begins at line 1"),
+    ("log:\n  access: stdout\n    level: info\n", ":4:10: error: the indentation is wrong: this line begins with 4 spaces and so belongs "
+     "to line 3, which has a value already; line 3 begins with 2"),
+    (" log: {}\n", "this line begins with 1 space and so belongs to line 1, which has a value already; line 1 begins with 0"),
+    ("routes:\n- path: /*\n  deny: 403\n  - path: /x\n", "this line begins an item of a list, and here the mapping that begins at line 3"),
+    ("log\nuser: nobody\n", "line 2 has no colon, so that this line is read as its continuation"),
+    ("user: a: b\n", "a second colon in one line"), ("log:\n\taccess: stdout\n", "a tab may not indent; use spaces")])
+def test_mistakes_of_indentation_are_told_in_plain_words(tmp_path, text, words):
+    file = tmp_path / "x.yaml"
+    file.write_text("environment: dev\n" + text)
+    done = check(file)
+    assert done.returncode == 78 and words in done.stderr, done.stderr
