@@ -68,6 +68,18 @@ static enum fault try_keys(struct trial *t, const struct jwt *jwt)
 	return fault;
 }
 
+/* A kid may have been given to another key since the set was fetched, which was before the token's iat. That
+ * is looked into once for a request, and only where a fetch is allowed now: after it the signature is right
+ * or wrong. */
+static bool may_be_used_again(const struct trial *t, const struct jwt *jwt)
+{
+	const struct issuer *i = t->issuer;
+	uint64_t not_before_ns = i->slot ? atomic_load(&i->slot->not_before_ns) : UINT64_MAX;
+
+	return jwt->kid.len && jwt->claims.issued_s && !t->waiter && not_before_ns <= t->now_ns &&
+	       !is_proven_absent(t, jwt->claims.issued_s);
+}
+
 /* The signature of a token whose claims are in order. */
 static enum fault check_signature(struct trial *t, const struct jwt *jwt)
 {
@@ -87,6 +99,10 @@ static enum fault check_signature(struct trial *t, const struct jwt *jwt)
 	if (could_be_new && !is_proven_absent(t, jwt->claims.issued_s)) {
 		t->wants_key = true;
 		return FAULT_ISSUER_UNKNOWN;
+	}
+	if (fault == FAULT_TOKEN_SIGNATURE && may_be_used_again(t, jwt)) {
+		t->wants_key = true; /* where no fetch is to be had the signature is wrong */
+		return fault;
 	}
 	if (fault == FAULT_TOKEN_SIGNATURE)
 		cache_refuse(t->verify->cache, &t->name, t->now_ns);

@@ -4,7 +4,7 @@
 #include <stdarg.h>
 #include <cmocka.h>
 
-static struct maker old, fresh, bare;
+static struct maker old, fresh, bare, successor;
 
 #define WAITS FAULTS /* what house_enter_at says of a request that is parked */
 #define CLAIMS(iat) "{\"iss\":\"https://i/\",\"aud\":\"api\",\"exp\":1800003600,\"iat\":" iat "}"
@@ -127,6 +127,54 @@ static void a_declined_question_ends_the_wait_of_who_asked_and_lets_another_ask(
 	assert_int_equal(house.asked, 2);
 	assert_string_equal(house.asked_kid, "other");
 	verify_leave(house.verify, s);
+}
+
+/* By another key than old, under the kid that it has. */
+static struct slice under_the_old_name(const char *payload)
+{
+	return maker_token(&successor, NULL, payload);
+}
+
+static void a_kid_that_is_used_again_for_another_key_is_looked_into_once(void **state)
+{
+	struct request *r = house_guest(0, ROUTE_PLAIN, under_the_old_name(NEW_TOKEN));
+
+	(void)state;
+	assert_int_equal(house_enter_at(r, NOW_NS, WALL_S), WAITS);
+	assert_int_equal(house.asked, 1);
+	house_publish(0, maker_jwks(&successor, 1), WALL_S, NOW_NS + 1);
+	verify_turn(house.verify);
+	assert_int_equal(house_enter_at(r, NOW_NS + 2, WALL_S), FAULT_NONE);
+}
+
+static void a_wrong_signature_is_wrong_where_the_kid_was_not_used_again(void **state)
+{
+	struct request *r = house_guest(0, ROUTE_PLAIN, under_the_old_name(NEW_TOKEN));
+
+	(void)state;
+	assert_int_equal(house_enter_at(r, NOW_NS, WALL_S), WAITS);
+	house_publish(0, maker_jwks(&old, 1), WALL_S, NOW_NS + 1);
+	verify_turn(house.verify);
+	assert_int_equal(house_enter_at(r, NOW_NS + 2, WALL_S), FAULT_TOKEN_SIGNATURE);
+	assert_int_equal(house.asked, 1);
+	r = house_guest(0, ROUTE_PLAIN, under_the_old_name(CLAIMS("1800000001")));
+	atomic_store(&house_slot(0)->not_before_ns, NOW_NS + 30 * NS_PER_S); /* the cooldown */
+	assert_int_equal(house_enter_at(r, NOW_NS + 3, WALL_S), FAULT_TOKEN_SIGNATURE);
+	assert_int_equal(house.asked, 1);
+}
+
+static void a_fetch_that_fails_leaves_a_wrong_signature_wrong(void **state)
+{
+	struct request *r = house_guest(0, ROUTE_PLAIN, under_the_old_name(NEW_TOKEN));
+
+	(void)state;
+	assert_int_equal(house_try(ROUTE_PLAIN, under_the_old_name(OLD_TOKEN)), FAULT_TOKEN_SIGNATURE);
+	r = house_guest(0, ROUTE_PLAIN, under_the_old_name(NEW_TOKEN));
+	assert_int_equal(house_enter_at(r, NOW_NS, WALL_S), WAITS);
+	atomic_fetch_add(&house_slot(0)->failed, 1);
+	atomic_fetch_add(&house.published->moved, 1);
+	verify_turn(house.verify);
+	assert_int_equal(house_enter_at(r, NOW_NS + 1, WALL_S), FAULT_TOKEN_SIGNATURE);
 }
 
 static void nobody_waits_for_a_fetch_that_will_not_come_in_time(void **state)
@@ -375,6 +423,9 @@ int main(void)
 		TEST(a_question_without_an_answer_is_asked_again_a_second_later),
 		TEST(a_failed_attempt_ends_the_wait),
 		TEST(a_declined_question_ends_the_wait_of_who_asked_and_lets_another_ask),
+		TEST(a_kid_that_is_used_again_for_another_key_is_looked_into_once),
+		TEST(a_wrong_signature_is_wrong_where_the_kid_was_not_used_again),
+		TEST(a_fetch_that_fails_leaves_a_wrong_signature_wrong),
 		TEST(nobody_waits_for_a_fetch_that_will_not_come_in_time),
 		TEST(nobody_waits_longer_than_the_patience_however_often_woken),
 		TEST(a_silent_keeper_means_cannot_know),
@@ -399,10 +450,12 @@ int main(void)
 	old = maker_make(ALG_ES256, "old");
 	fresh = maker_make(ALG_EDDSA, "fresh");
 	bare = maker_make(ALG_ES256, NULL);
+	successor = maker_make(ALG_ES256, "old");
 	int failed = cmocka_run_group_tests(tests, NULL, NULL);
 	maker_free(&old);
 	maker_free(&fresh);
 	maker_free(&bare);
+	maker_free(&successor);
 	maker_forget();
 	return failed;
 }
