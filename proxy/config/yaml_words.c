@@ -50,8 +50,8 @@ static bool misplaced(const struct yaml_trouble *t, struct text *to)
 
 	if (!strstr(t->context, "parsing a block") || own == block || t->column != own + 1 || !above)
 		return false;
-	text_printf(to, "the indentation is wrong: this line begins with %u %s, which fits nothing above it; ", own,
-	            spaces(own));
+	text_printf(to, "the indentation is wrong: this line begins with %u %s, which fits nothing above it; ",
+	            own, spaces(own));
 	text_add(to, S("the "));
 	text_printf(to, "%s that begins at line %u stands at %u, line %u at %u",
 	            strstr(t->context, "mapping") ? "mapping" : "list", t->context_line, block, above,
