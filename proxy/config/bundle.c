@@ -11,6 +11,8 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#define FORGET_WITHIN 16 /* bytes; a shorter value may stand in a text by chance */
+
 struct bundle {
 	struct store store; /* names and bytes, unless they lie in the mapping */
 	struct bundle_piece *pieces;
@@ -105,6 +107,25 @@ void bundle_close(struct bundle *b)
 	store_free(&b->store);
 	free(b->pieces);
 	free(b);
+}
+
+bool bundle_own(struct bundle *b)
+{
+	return !b->mapped.at || bundle_memory_own(b->mapped);
+}
+
+void bundle_forget(struct bundle *b, struct slice value)
+{
+	for (size_t i = 0; i < b->len; i++) {
+		struct slice bytes = b->pieces[i].bytes, rest = bytes;
+		bool whole = slice_starts(bytes, value) && bytes.len <= value.len + 2; /* a line end may follow */
+		if (value.len < FORGET_WITHIN && !whole)
+			continue;
+		for (char *at; (at = memmem(rest.at, rest.len, value.at, value.len));) {
+			secret_wipe(at, value.len);
+			rest = slice_from(bytes, (size_t)(at - bytes.at) + value.len);
+		}
+	}
 }
 
 int bundle_seal(const struct bundle *b)

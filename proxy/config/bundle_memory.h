@@ -17,6 +17,8 @@ struct bundle_piece {
 int bundle_memory_seal(const struct bundle_piece *pieces, size_t len);
 /* False where it is not sealed or not of this shape. The caller keeps fd. */
 bool bundle_memory_map(int fd, struct slice *mapped);
+/* Makes it anonymous and writable, in its place. */
+bool bundle_memory_own(struct slice mapped);
 void bundle_memory_unmap(struct slice mapped);
 /* The next piece; *at starts at 0 and is mapped.len after the last one, anything else where it is broken. */
 bool bundle_memory_next(struct slice mapped, size_t *at, struct bundle_piece *piece);

@@ -34,6 +34,7 @@ struct post {
 	struct shared *shared;
 	const struct sockets *sockets;
 	const struct generation *generation;
+	struct generation *const *generations; /* all that live, GENERATIONS_MAX + 1 places; NULL: that one */
 	const struct account *account;
 	enum role role;
 	unsigned seat, slot;

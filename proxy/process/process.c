@@ -129,7 +129,8 @@ static int run(struct supervisor *s, struct generation *g)
 		log_info("processes that meet the network run as %s", s->account.name);
 	metrics_sit(SEAT_SUPERVISOR);
 	s->crew.bodies = (struct bodies){ worker_main, keeper_main, writer_main };
-	s->crew.post = (struct post){ .sockets = &s->sockets, .account = &s->account, .status_fd = s->status_fd,
+	s->crew.post = (struct post){ .sockets = &s->sockets,
+		.generations = s->generations, .account = &s->account, .status_fd = s->status_fd,
 		.admin_fd = s->admin_fd, .floor_fd = s->floor_fd,
 		.machine_secret = { (const char *)secret, sizeof secret },
 		.config_path = s->options->config, .started_by = getuid() };

@@ -3,6 +3,7 @@
 #include "base/log.h"
 #include "journey/journey.h"
 #include "process/ask.h"
+#include "process/forget.h"
 #include "process/post.h"
 #include "redis/redis.h"
 #include "respond/respond.h"
@@ -379,6 +380,8 @@ int worker_main(struct post *p)
 		log_error("the worker cannot be set up: %s", strerror(errno));
 	else if (!open_worker(&w))
 		log_error("the worker cannot be opened");
+	else if (!forget_secrets(p))
+		log_error("there is not enough memory to forget secrets");
 	else if (!confine_calls(MAY_NOTHING))
 		log_error("the system call filter cannot be set: %s", strerror(errno));
 	else

@@ -3,6 +3,7 @@
  * log's directory may be root's alone; reopening is therefore done by a new writer. What the disk does
  * not take is dropped and counted; what found its ring full, its author has counted. */
 #include "base/log.h"
+#include "process/forget.h"
 #include "process/post.h"
 #include <errno.h>
 #include <fcntl.h>
@@ -203,7 +204,7 @@ int writer_main(struct post *p)
 	w->post = p;
 	w->access = -1;
 	signal(SIGXFSZ, SIG_IGN); /* a file at its limit is a full disk, not an end */
-	bool open = open_all(w);
+	bool open = open_all(w) && forget_secrets(p);
 	if (open && !confine_calls(MAY_NOTHING)) {
 		log_error("the system call filter cannot be set: %s", strerror(errno));
 		open = false;

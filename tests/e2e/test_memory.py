@@ -132,6 +132,48 @@ def below(pid):
     return children + [p for c in children for p in below(c)]
 
 
+def holds(pid, value):
+    """Does any byte of memory that this process has, hold it?"""
+    with open(f"/proc/{pid}/mem", "rb", buffering=0) as memory:
+        for line in pathlib.Path(f"/proc/{pid}/maps").read_text().splitlines():
+            m = re.match(r"([0-9a-f]+)-([0-9a-f]+) r", line)
+            if not m or "[v" in line or int(m[2], 16) - int(m[1], 16) > 1 << 30:
+                continue
+            memory.seek(int(m[1], 16))
+            try:
+                if value in memory.read(int(m[2], 16) - int(m[1], 16)):
+                    return line
+            except OSError:
+                pass  # beyond the end of a file
+    return None
+
+
+def test_neither_worker_nor_writer_knows_what_only_the_keeper_needs(make_world, tmp_path):
+    """The fleet's secrets, by each way to write one; the client secret at an issuer; the machine's secret."""
+    made = {name: os.urandom(24).hex() for name in ("env", "file", "text", "client", "later")}
+    (tmp_path / "fleet").write_text(made["file"] + "\n")
+    (tmp_path / "client").write_text(made["client"] + "\n")
+    more = ', audience_missing: refuse, opaque: {endpoint: "http://127.0.0.1:1/i", client_id: me, client_secret: "${file:%s/client}"}' % tmp_path
+    secrets = '\nsecrets: {fleet: ["${env:FLEET}", "${file:%s/fleet}", "%s"]}\n' % (tmp_path, made["text"])
+    w = make_world(workers=1, issuer_more=more, routes=secrets, env={"FLEET": made["env"], "LATER": made["later"]})
+    machine = next(pathlib.Path(w.where).glob("xdg/**/machine.key")).read_bytes()
+    for round in range(2):
+        status = w.proxy.status()
+        for name, value in made.items():
+            if name != "later" or round:
+                assert holds(status["keeper"]["pid"], value.encode()), name  # so the search finds what is there
+        for pid in [p["pid"] for p in status["workers"]] + [status["writer"]["pid"]]:
+            for name, value in made.items():
+                if name != "later" or round:
+                    assert not holds(pid, value.encode()), (name, holds(pid, value.encode()))
+            assert not holds(pid, machine)
+        done = w.proxy.reload(w.config().replace("${env:FLEET}", "${env:LATER}"))
+        assert done.returncode == 0, done.stderr
+        wait_until(lambda: len(w.proxy.status()["workers"]) == 1)
+        del made["env"]
+        made["env"] = made["later"]
+
+
 def test_every_process_below_the_supervisor_is_confined(world):
     status, top = world.proxy.status(), world.proxy.process.pid
     ours = [p["pid"] for p in status["workers"]] + [status["keeper"]["pid"], status["writer"]["pid"]]
