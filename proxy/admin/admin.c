@@ -1,6 +1,8 @@
 #include "admin/admin.h"
+#include "base/path.h"
 #include "base/log.h"
 #include <errno.h>
+#include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/stat.h>
@@ -45,16 +47,21 @@ static bool is_alive(const struct sockaddr_storage *at, socklen_t len)
 	return alive;
 }
 
-static int bind_private(const struct sockaddr_storage *at, socklen_t len)
+/* In that very directory, whatever its path leads to by now. */
+static int bind_private(int directory, const char *name)
 {
+	struct sockaddr_un at = { .sun_family = AF_UNIX };
 	int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
+	int len = snprintf(at.sun_path, sizeof at.sun_path, "/proc/self/fd/%d/%s", directory, name);
 
 	if (fd < 0)
 		return -1;
+	errno = ENAMETOOLONG;
 	mode_t before = umask(0177); /* never open to others, not even for a moment */
-	int bound = bind(fd, (const struct sockaddr *)at, len);
+	bool bound = len > 0 && (size_t)len < sizeof at.sun_path &&
+		bind(fd, (const struct sockaddr *)&at, sizeof at) == 0;
 	umask(before);
-	if (bound == 0 && listen(fd, CONNECTIONS) == 0)
+	if (bound && listen(fd, CONNECTIONS) == 0)
 		return fd;
 	int why = errno;
 	close(fd);
@@ -62,28 +69,49 @@ static int bind_private(const struct sockaddr_storage *at, socklen_t len)
 	return -1;
 }
 
+/* The directory; what is not a socket stays. */
+static int take_away(const char *path, const char **name)
+{
+	struct stat st;
+	int directory = path_parent(path, name);
+
+	if (directory >= 0 && fstatat(directory, *name, &st, AT_SYMLINK_NOFOLLOW) == 0 && S_ISSOCK(st.st_mode))
+		unlinkat(directory, *name, 0);
+	return directory;
+}
+
+void admin_unbind(const char *path)
+{
+	const char *name;
+	int directory = take_away(path, &name);
+
+	if (directory >= 0)
+		close(directory);
+}
+
 int admin_bind(const char *path, char *why, size_t why_cap)
 {
 	struct sockaddr_storage at;
-	struct stat st;
 	socklen_t len;
 	char name[sizeof(struct sockaddr_un) + 8];
+	const char *last;
 
 	snprintf(name, sizeof name, "unix:%s", path);
 	if (strlen(path) + 5 >= sizeof name || !address_parse(slice_of(name), &at, &len)) {
 		snprintf(why, why_cap, "admin.socket: %s is too long for a Unix socket, or not absolute", path);
 		return -1;
 	}
-	if (lstat(path, &st) == 0 && S_ISSOCK(st.st_mode)) {
-		if (is_alive(&at, len)) {
-			snprintf(why, why_cap, "admin.socket: another Sallyport answers at %s", path);
-			return -1;
-		}
-		unlink(path);
+	if (is_alive(&at, len)) {
+		snprintf(why, why_cap, "admin.socket: another Sallyport answers at %s", path);
+		return -1;
 	}
-	int fd = bind_private(&at, len);
+	int directory = take_away(path, &last);
+	int fd = directory >= 0 ? bind_private(directory, last) : -1;
+	int error = errno;
+	if (directory >= 0)
+		close(directory);
 	if (fd < 0)
-		snprintf(why, why_cap, "admin.socket: %s cannot be made: %s", path, strerror(errno));
+		snprintf(why, why_cap, "admin.socket: %s cannot be made: %s", path, strerror(error));
 	return fd;
 }
 

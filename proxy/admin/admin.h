@@ -26,6 +26,8 @@ struct admin_world {
 /* A bound and listening socket of mode 0600 at `path`. -1: *why is a sentence. Takes the place of a dead
  * one's socket, never of a living one's. */
 int admin_bind(const char *path, char *why, size_t why_cap);
+/* Takes the name away. */
+void admin_unbind(const char *path);
 /* The listening descriptor stays the caller's. NULL: out of memory. */
 struct admin *admin_open(struct loop *l, int fd, const struct admin_world *w);
 void admin_pause(struct admin *a); /* no new connections; those that are there are answered */

@@ -1,6 +1,7 @@
 #include "config/complain.h"
 #include "base/check.h"
 #include "base/text.h"
+#include "config/bundle.h"
 #include "config/store.h"
 #include "config/yaml.h"
 #include <stdarg.h>
@@ -20,17 +21,20 @@ struct behind { /* a reference */
 
 struct config_sources {
 	struct bundle *bundle;
+	char *main; /* path of the configuration itself */
 	struct hidden *hidden;
 	size_t len;
 	struct store store;
 	struct behind *behind;
 };
 
-void complain_open(struct config_errors *e, struct bundle *b)
+void complain_open(struct config_errors *e, struct bundle *b, const char *path)
 {
 	*e = (struct config_errors){ .sources = calloc(1, sizeof *e->sources) };
 	check(e->sources);
 	e->sources->bundle = b;
+	e->sources->main = strdup(path);
+	check(e->sources->main);
 }
 
 void config_errors_free(struct config_errors *e)
@@ -39,6 +43,7 @@ void config_errors_free(struct config_errors *e)
 		for (size_t i = 0; i < e->sources->len; i++)
 			free(e->sources->hidden[i].file);
 		free(e->sources->hidden);
+		free(e->sources->main);
 		store_free(&e->sources->store);
 		free(e->sources);
 	}
@@ -216,26 +221,68 @@ static void add_place(struct text *t, struct config_place place, const char *wha
 	text_printf(t, place.file ? ": %s: " : "%s: ", what);
 }
 
+static bool owner_of(const struct bundle *b, const char *path, uint32_t *owner)
+{
+	char absolute[PATH_MAX];
+	struct bundle_stamp stamp;
+	struct slice name = bundle_absolute(b, slice_of(path), absolute);
+
+	if (!name.len || !bundle_stamp(b, name, &stamp))
+		return false;
+	*owner = stamp.owner;
+	return true;
+}
+
+/* Is it of another owner than the configuration? We may read what whoever wrote the configuration may not,
+ * and he must not learn from us what is in it. */
+static bool is_foreign(const struct config_sources *s, struct config_place place)
+{
+	uint32_t ours, its;
+
+	return s && s->bundle && place.file && owner_of(s->bundle, s->main, &ours) &&
+	       owner_of(s->bundle, place.file, &its) && ours != its;
+}
+
+/* What a sentence quotes of the file is left out. */
+static void unquote(char *sentence)
+{
+	char *to = sentence;
+	bool quoted = false;
+
+	for (const char *from = sentence; *from; from++) {
+		if (*from == '"')
+			quoted = !quoted;
+		if (!quoted || *from == '"')
+			*to++ = *from;
+	}
+	*to = '\0';
+}
+
 static void say(struct config_errors *e, char **to, const char *what, struct config_place place, bool blind,
-                const char *sentence)
+                char *sentence)
 {
 	char room[4 * SENTENCE + 16 * WIDTH], said[2 * SENTENCE];
 	struct text t = TEXT(room), s = TEXT(said);
 	struct slice line;
 
 	add_place(&t, place, what);
+	bool foreign = is_foreign(e->sources, place);
+	if (foreign)
+		unquote(sentence);
 	add_sentence(&s, e->sources, slice_of(sentence));
 	text_add(&t, text_slice(&s));
 	text_char(&t, '\n');
 	struct bundle *b = e->sources ? e->sources->bundle : NULL;
-	if (place.line && e->sources && (is_hidden(e->sources, place) || (blind && may_be_secret(b, place))))
+	if (place.line && foreign)
+		text_add(&t, S("    (the file is not of the configuration's owner, and its lines are not shown)\n"));
+	else if (place.line && e->sources && (is_hidden(e->sources, place) || (blind && may_be_secret(b, place))))
 		text_add(&t, S("    (the line may hold a secret and is not shown)\n"));
 	else if (line_of(b, place, &line))
 		show_line(&t, line, place.column);
 	append(to, text_slice(&t));
 }
 
-static void complain(struct config_errors *e, struct config_place place, bool blind, const char *sentence)
+static void complain(struct config_errors *e, struct config_place place, bool blind, char *sentence)
 {
 	if (e->count++ < COMPLAIN_MAX)
 		say(e, &e->text, "error", place, blind, sentence);

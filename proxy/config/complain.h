@@ -9,8 +9,9 @@
 
 #define COMPLAIN_MAX 20
 
-/* Source lines come from b, which must outlive the errors. */
-void complain_open(struct config_errors *e, struct bundle *b);
+/* Source lines come from b, which must outlive the errors; only from files of the owner of the configuration
+ * at `path`. */
+void complain_open(struct config_errors *e, struct bundle *b, const char *path);
 /* Says how many more there were. */
 void complain_close(struct config_errors *e);
 /* These lines of the place's file hold a secret: they are never shown. */

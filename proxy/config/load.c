@@ -104,7 +104,7 @@ struct config *config_load(struct bundle *b, const char *path, struct config_err
 	struct config_memory *m = calloc(1, sizeof *m);
 
 	check(m);
-	complain_open(errors, b);
+	complain_open(errors, b, path);
 	l.keep = &m->store;
 	l.files = index_of(&l.scratch);
 	l.notes = index_of(&l.scratch);

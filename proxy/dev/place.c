@@ -1,4 +1,5 @@
 #include "dev/place.h"
+#include "base/path.h"
 #include <arpa/inet.h>
 #include <errno.h>
 #include <stdio.h>
@@ -77,24 +78,15 @@ bool place_find(struct place *p, unsigned port)
 
 bool place_make(const struct place *p)
 {
-	char path[PATH_MAX];
+	int fd = path_directories(p->dir, 0700);
+	bool ours = fd >= 0 && fchmod(fd, 0700) == 0;
+	int why = errno;
 
-	memcpy(path, p->dir, sizeof path);
-	for (char *slash = strchr(path + 1, '/');; slash = strchr(slash + 1, '/')) {
-		if (slash)
-			*slash = '\0';
-		if (mkdir(path, 0700) != 0 && errno != EEXIST) {
-			fprintf(stderr, "sallyport: cannot make the directory %s: %s\n", path, strerror(errno));
-			return false;
-		}
-		if (!slash)
-			break;
-		*slash = '/';
-	}
-	if (chmod(path, 0700) == 0)
-		return true;
-	fprintf(stderr, "sallyport: the directory %s is not ours: %s\n", path, strerror(errno));
-	return false;
+	if (fd >= 0)
+		close(fd);
+	if (!ours)
+		fprintf(stderr, "sallyport: cannot make the directory %s: %s\n", p->dir, strerror(why));
+	return ours;
 }
 
 bool place_file(const struct place *p, const char *name, char to[static PATH_MAX])

@@ -1,4 +1,5 @@
 #include "process/machine.h"
+#include "base/path.h"
 #include "base/random.h"
 #include <errno.h>
 #include <fcntl.h>
@@ -25,25 +26,19 @@ static bool directory(char *to, size_t cap)
 	return len > 0 && (size_t)len < cap;
 }
 
-/* Every directory on the way, private. */
-static bool make_directories(char *path)
+static bool make_directories(const char *path)
 {
-	for (char *at = path + 1; *at; at++) {
-		if (*at != '/')
-			continue;
-		*at = '\0';
-		int made = mkdir(path, 0700);
-		*at = '/';
-		if (made != 0 && errno != EEXIST)
-			return false;
-	}
-	return mkdir(path, 0700) == 0 || errno == EEXIST;
+	int fd = path_directories(path, 0700);
+
+	if (fd >= 0)
+		close(fd);
+	return fd >= 0;
 }
 
 static bool read_secret(const char *path, unsigned char *to)
 {
 	struct stat st;
-	int fd = open(path, O_RDONLY | O_CLOEXEC | O_NOFOLLOW);
+	int fd = path_open(path, O_RDONLY, 0);
 
 	if (fd < 0)
 		return false;
@@ -55,22 +50,39 @@ static bool read_secret(const char *path, unsigned char *to)
 	return ok;
 }
 
+static bool write_secret(int fd, unsigned char *to)
+{
+	struct stat st;
+
+	if (fd < 0)
+		return false;
+	errno = EPERM; /* in somebody else's directory it would be his */
+	if (fstat(fd, &st) != 0 || st.st_uid != geteuid())
+		return false;
+	random_bytes(to, MACHINE_SECRET);
+	return write(fd, to, MACHINE_SECRET) == MACHINE_SECRET && fsync(fd) == 0;
+}
+
 /* Whole or not at all, also where two start at once: the first one's stays. */
 static bool make_secret(const char *path, unsigned char *to)
 {
 	char fresh[PATH_MAX];
+	const char *name;
 	int len = snprintf(fresh, sizeof fresh, "%s.%d", path, (int)getpid());
+	int at = len > 0 && (size_t)len < sizeof fresh ? path_parent(path, &name) : -1;
 
-	if (len < 0 || (size_t)len >= sizeof fresh)
+	if (at < 0)
 		return false;
-	int fd = open(fresh, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
-	if (fd < 0)
-		return false;
-	random_bytes(to, MACHINE_SECRET);
-	bool ok = write(fd, to, MACHINE_SECRET) == MACHINE_SECRET && fsync(fd) == 0;
-	ok = close(fd) == 0 && ok && (link(fresh, path) == 0 || errno == EEXIST);
+	const char *fresh_name = strrchr(fresh, '/') + 1;
+	int fd = path_open(fresh, O_WRONLY | O_CREAT | O_EXCL, 0600);
+	bool ok = write_secret(fd, to);
+	ok = ok && (linkat(at, fresh_name, at, name, 0) == 0 || errno == EEXIST);
 	int why = errno;
-	unlink(fresh);
+	if (fd >= 0) {
+		close(fd);
+		unlinkat(at, fresh_name, 0);
+	}
+	close(at);
 	errno = why;
 	return ok && read_secret(path, to);
 }
@@ -85,7 +97,7 @@ int machine_floor(void)
 		return -1;
 	}
 	snprintf(path, sizeof path, "%s/machine.floor", dir);
-	int fd = open(path, O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600);
+	int fd = path_open(path, O_RDWR | O_CREAT, 0600);
 	if (fd < 0)
 		return -1;
 	if (fstat(fd, &st) == 0 && S_ISREG(st.st_mode) && st.st_uid == geteuid() && !(st.st_mode & 077))

@@ -1,6 +1,7 @@
 /* place.c -- the state directory: is it there, and whose is it? */
 #include "process/place.h"
 #include "base/log.h"
+#include "base/path.h"
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
@@ -11,24 +12,17 @@
 
 enum state_of { STATE_GOOD, STATE_MISSING, STATE_TO_GIVE, STATE_CLOSED };
 
-static int open_directory(const char *path)
+/* May that user write there, by that path? Asked as that user, where we can become it for the question. */
+static bool is_writable(const char *path, const struct account *a)
 {
-	return open(path, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
-}
-
-/* May that user write there? Asked as that user, where we can become it for the question. */
-static bool is_writable(int fd, const struct account *a)
-{
-	bool may = false;
+	struct path_self was;
 
 	if (!a->change)
-		return faccessat(fd, ".", W_OK | X_OK, AT_EACCESS) == 0;
-	if (setegid(a->gid) == 0 && seteuid(a->uid) == 0)
-		may = faccessat(fd, ".", W_OK | X_OK, AT_EACCESS) == 0;
-	int why = errno;
-	if (seteuid(0) != 0 || setegid(0) != 0)
+		return faccessat(AT_FDCWD, path, W_OK | X_OK, AT_EACCESS) == 0;
+	if (!path_be(&was, a->uid, a->gid))
 		return false;
-	errno = why;
+	bool may = faccessat(AT_FDCWD, path, W_OK | X_OK, AT_EACCESS) == 0;
+	path_be_root(&was);
 	return may;
 }
 
@@ -48,38 +42,50 @@ static bool is_empty(int fd)
 	return empty;
 }
 
-static bool is_roots_and_empty(const char *path)
+/* Root's, by a way that nobody else had a hand in, and empty: a fresh volume. Takes the descriptor. */
+static bool is_to_give(int fd, struct path_found found)
 {
 	struct stat s;
-	int fd = open_directory(path);
 
-	if (fd < 0)
-		return false;
-	if (fstat(fd, &s) != 0 || s.st_uid != 0) {
-		close(fd);
-		return false;
-	}
-	return is_empty(fd);
+	if (fstat(fd, &s) == 0 && s.st_uid == 0 && found.ours)
+		return is_empty(fd);
+	close(fd);
+	return false;
 }
 
 /* *why: an errno where it is CLOSED. */
 static enum state_of look(const char *path, const struct account *a, int *why)
 {
-	int fd = open_directory(path);
+	struct path_found found;
+	int fd = path_directory(path, 0, &found);
 
 	*why = errno;
 	if (fd < 0)
 		return *why == ENOENT ? STATE_MISSING : STATE_CLOSED;
-	bool writable = is_writable(fd, a);
+	bool writable = is_writable(path, a);
 	*why = errno;
+	if (!writable && a->change)
+		return is_to_give(fd, found) ? STATE_TO_GIVE : STATE_CLOSED;
 	close(fd);
-	if (writable)
-		return STATE_GOOD;
-	return a->change && is_roots_and_empty(path) ? STATE_TO_GIVE : STATE_CLOSED;
+	return writable ? STATE_GOOD : STATE_CLOSED;
 }
 
-/* Could mkdir work? Its parent is a directory that we may write. */
-static bool is_makeable(const char *path, int *why)
+/* May the user pass all that lies above? Else what is made there is of no use to it. */
+static bool is_reachable(const char *parent, const struct account *a)
+{
+	struct path_self was;
+
+	if (!a->change)
+		return true;
+	if (!path_be(&was, a->uid, a->gid))
+		return false;
+	bool may = faccessat(AT_FDCWD, parent, X_OK, AT_EACCESS) == 0;
+	path_be_root(&was);
+	return may;
+}
+
+/* Could a start make it, or give it, and the user reach it? */
+static bool is_makeable(const char *path, const struct account *a, int *why)
 {
 	char parent[4096];
 
@@ -87,20 +93,22 @@ static bool is_makeable(const char *path, int *why)
 	char *slash = strrchr(parent, '/');
 	if (slash)
 		*(slash == parent ? slash + 1 : slash) = '\0';
-	bool may = access(parent, W_OK | X_OK) == 0;
+	bool may = access(parent, W_OK | X_OK) == 0 && is_reachable(parent, a);
 	*why = errno;
 	return may;
 }
 
 static bool make(const char *path, const struct account *a, int *why)
 {
-	int fd = -1;
-	bool done = (mkdir(path, 0700) == 0 || errno == EEXIST) && (fd = open_directory(path)) >= 0 &&
-		(!a->change || fchown(fd, a->uid, a->gid) == 0);
+	struct path_found found;
+	int fd = path_directory(path, 0700, &found);
+	bool done = fd >= 0 && (!a->change || (found.ours && fchown(fd, a->uid, a->gid) == 0));
 
-	*why = errno;
+	*why = fd >= 0 && !found.ours ? EPERM : errno;
 	if (fd >= 0)
 		close(fd);
+	if (done && a->change && !(done = is_writable(path, a)))
+		*why = errno;
 	return done;
 }
 
@@ -114,7 +122,7 @@ bool state_try(const struct config *c, const struct account *a, bool start, stru
 	enum state_of is = look(path, a, &why);
 	bool good = is == STATE_GOOD;
 	if (is == STATE_MISSING || is == STATE_TO_GIVE)
-		good = start ? make(path, a, &why) : is == STATE_TO_GIVE || is_makeable(path, &why);
+		good = start ? make(path, a, &why) : is_makeable(path, a, &why);
 	if (good)
 		return true;
 	if (start || geteuid() != 0) { /* whoever is not root cannot see what root's start would do */

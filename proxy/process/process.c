@@ -1,5 +1,6 @@
 #include "process/process.h"
 #include "base/log.h"
+#include "base/path.h"
 #include "process/machine.h"
 #include "process/post.h"
 #include "process/prove.h"
@@ -8,7 +9,6 @@
 #include <errno.h>
 #include <poll.h>
 #include <stdlib.h>
-#include <sys/stat.h>
 #include <unistd.h>
 
 enum { BAD_CONFIGURATION = 78 }; /* EX_CONFIG of sysexits.h */
@@ -56,7 +56,10 @@ static void make_socket_directory(const struct config *c)
 	if (!slash || slash == dir)
 		return;
 	*slash = '\0';
-	if (mkdir(dir, 0755) != 0 && errno != EEXIST)
+	int fd = path_directory(dir, 0755, NULL);
+	if (fd >= 0)
+		close(fd);
+	else
 		log_warn("%s cannot be made: %s", dir, strerror(errno));
 }
 
@@ -138,7 +141,7 @@ static int run(struct supervisor *s, struct generation *g)
 		log_warn("the supervisor keeps rights that it does not need: %s", strerror(errno));
 	int status = supervisor_run(s, g);
 	if (status == 0)
-		unlink(s->admin_path);
+		admin_unbind(s->admin_path);
 	secret_wipe(secret, sizeof secret);
 	return status;
 }

@@ -1,5 +1,6 @@
 #include "process/prove.h"
 #include "base/log.h"
+#include "base/path.h"
 #include "journey/journey.h"
 #include "process/chains.h"
 #include "process/doubts.h"
@@ -8,7 +9,6 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <sys/mman.h>
-#include <sys/stat.h>
 #include <unistd.h>
 
 static void *scratch(size_t len)
@@ -135,7 +135,10 @@ static void make_log_directory(const struct config *c)
 	if (!slash || slash == dir)
 		return;
 	*slash = '\0';
-	if (mkdir(dir, 0750) != 0 && errno != EEXIST)
+	int fd = path_directory(dir, 0750, NULL);
+	if (fd >= 0)
+		close(fd);
+	else
 		log_warn("log.access: %s cannot be made: %s", dir, strerror(errno));
 }
 
@@ -143,15 +146,15 @@ static void make_log_directory(const struct config *c)
 static bool try_log(const struct config *c, const struct account *a, struct config_errors *errors)
 {
 	const char *path = c->root.log.access.at;
+	struct path_self was;
 
 	if (!path || strcmp(path, "stdout") == 0 || strcmp(path, "stderr") == 0)
 		return true;
-	int fd = open(path, O_WRONLY | O_APPEND | O_CREAT | O_CLOEXEC | O_NONBLOCK | O_NOCTTY, 0640);
+	int fd = path_open(path, O_WRONLY | O_APPEND | O_CREAT | O_NONBLOCK, 0640);
 	int first = errno;
-	if (fd < 0 && a->change && setegid(a->gid) == 0 && seteuid(a->uid) == 0) {
-		fd = open(path, O_WRONLY | O_APPEND | O_CREAT | O_CLOEXEC | O_NONBLOCK | O_NOCTTY, 0640);
-		if (seteuid(0) != 0 || setegid(0) != 0)
-			return false;
+	if (fd < 0 && a->change && path_be(&was, a->uid, a->gid)) {
+		fd = path_open(path, O_WRONLY | O_APPEND | O_CREAT | O_NONBLOCK, 0640);
+		path_be_root(&was);
 	}
 	if (fd >= 0) {
 		close(fd);

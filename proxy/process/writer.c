@@ -3,6 +3,7 @@
  * log's directory may be root's alone; reopening is therefore done by a new writer. What the disk does
  * not take is dropped and counted; what found its ring full, its author has counted. */
 #include "base/log.h"
+#include "base/path.h"
 #include "process/forget.h"
 #include "process/post.h"
 #include <errno.h>
@@ -31,9 +32,7 @@ static int open_log(const char *path)
 		return fcntl(STDOUT_FILENO, F_DUPFD_CLOEXEC, 3);
 	if (strcmp(path, "stderr") == 0)
 		return fcntl(STDERR_FILENO, F_DUPFD_CLOEXEC, 3);
-	/* root follows no link at the end: the directory may be somebody else's */
-	int flags = O_WRONLY | O_APPEND | O_CREAT | O_CLOEXEC | O_NOCTTY | (geteuid() == 0 ? O_NOFOLLOW : 0);
-	return open(path, flags, 0640);
+	return path_open(path, O_WRONLY | O_APPEND | O_CREAT, 0640); /* the directory may be somebody else's */
 }
 
 static void complain(struct writer *w, const char *what, int why)

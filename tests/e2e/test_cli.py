@@ -137,16 +137,16 @@ def test_yaml_beyond_the_subset_is_refused(tmp_path, text, word):
     assert done.returncode == 78 and word in done.stderr and "x.yaml" in done.stderr
 
 
-def test_the_readmes_ten_lines_for_production_are_a_whole_configuration(tmp_path, authority):
+def test_the_readmes_ten_lines_for_production_are_a_whole_configuration(place, authority):
     text = (ROOT / "README.md").read_text().split("## Ten lines for production\n", 1)[1].strip("\n").split("\n\n", 1)[0]
     lines = [line[4:] for line in text.splitlines()]
     assert len(lines) == 10 and all(line.startswith("    ") for line in text.splitlines())
     chain, key = authority.issue("ten-lines", ["DNS:api.example.com"])
-    file = tmp_path / "sallyport.yaml"
+    file = place / "sallyport.yaml"
     file.write_text("\n".join(lines).replace("/etc/sallyport/tls.pem", str(chain)).replace("/etc/sallyport/tls.key", str(key))
                     .replace("0.0.0.0:443", f"127.0.0.1:{free_port()}").replace("127.0.0.1:9180", f"127.0.0.1:{free_port()}")
-                    + f"\nstate: {tmp_path}/state\nadmin: {{socket: {tmp_path}/admin.sock}}\nlog: {{access: {tmp_path}/access.jsonl}}\n")
-    env = dict(os.environ, SALLYPORT_ENVIRONMENT="production", XDG_STATE_HOME=str(tmp_path))
+                    + f"\nstate: {place}/state\nadmin: {{socket: {place}/admin.sock}}\nlog: {{access: {place}/access.jsonl}}\n")
+    env = dict(os.environ, SALLYPORT_ENVIRONMENT="production", XDG_STATE_HOME=str(place))
     done = run(BINARY, "check", "-c", file, env=env)
     assert done.returncode == 0 and "error" not in done.stderr, done
 

@@ -9,7 +9,7 @@ static struct node *read_text(const char *text)
 {
 	bundle = bundle_empty();
 	bundle_put(bundle, "/f", slice_of(text));
-	complain_open(&errors, bundle);
+	complain_open(&errors, bundle, "/etc/s/c.yaml");
 	return yaml_read(&store, slice_of(text), "/f", &errors);
 }
 
