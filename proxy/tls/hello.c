@@ -265,13 +265,13 @@ enum hello_result hello_read(struct slice bytes, struct hello *to)
 	f.ciphers_len = f.extensions_len = f.algorithms_len = 0;
 	f.has_name = false;
 	f.protocol = (struct slice){ "", 0 };
-	f.version = (uint16_t)number(&c, 2);
+	f.version = (uint16_t)number(&c, 2); /* whatever it says: the library chooses one below */
 	for (int i = 0; i < 8; i++)
 		number(&c, 4); /* random */
 	vector(&c, 1, 0, 32); /* session id */
 	struct cursor ciphers = vector(&c, 2, 2, 65534);
 	struct cursor compression = vector(&c, 1, 1, 255);
-	if (c.bad || f.version >> 8 != 3 || !memchr(compression.at, 0, compression.left) ||
+	if (c.bad || !memchr(compression.at, 0, compression.left) ||
 	    !read_list(&ciphers, f.ciphers, CIPHERS_MAX, &f.ciphers_len) ||
 	    (c.left && !read_extensions(&c, to, &f)))
 		return HELLO_BAD;

@@ -201,3 +201,60 @@ def test_the_fingerprint_is_logged_as_published(gate):
     assert re.fullmatch(r"t13d\d{4}h1_[0-9a-f]{12}_[0-9a-f]{12}", ja4), ja4
     ja4 = [v for k, v in two.items() if "ja4" in k][0]
     assert re.fullmatch(r"t12d\d{4}h2_[0-9a-f]{12}_[0-9a-f]{12}", ja4), ja4
+
+
+def early(gate, session, data, place):
+    """What s_client says, which sends `data` as early data and a request behind it."""
+    (place / "early").write_bytes(data)
+    done = subprocess.run(["openssl", "s_client", "-connect", f"127.0.0.1:{gate.port}", "-servername", "localhost", "-sess_in", session,
+                           "-early_data", place / "early", "-ign_eof"], capture_output=True, timeout=30,
+                          input=b"GET /open/hello HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n")
+    return (done.stdout + done.stderr).decode(errors="replace")
+
+
+@pytest.fixture
+def foreign_session(authority, place):
+    """Of another server of the same name, which takes early data."""
+    port = free_port()
+    server = subprocess.Popen(["openssl", "s_server", "-accept", f"127.0.0.1:{port}", "-cert", authority.where / "server.pem", "-key",
+                               authority.where / "server.key", "-early_data", "-max_early_data", "1000000", "-quiet"],
+                              stdin=subprocess.PIPE, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+
+    def take():
+        subprocess.run(["openssl", "s_client", "-connect", f"127.0.0.1:{port}", "-servername", "localhost", "-sess_out", place / "session"],
+                       input=b"hello\n", capture_output=True, timeout=10)
+        return (place / "session").exists()
+    wait_until(take)
+    server.kill()
+    server.wait()
+    return place / "session"
+
+
+@pytest.mark.parametrize("size", [1, 100, 5000, 16384, 40000])
+def test_early_data_under_another_servers_ticket_is_skipped(gate, foreign_session, place, size):
+    told = early(gate, foreign_session, b"x" * size, place)
+    assert "Early data was rejected" in told and "HTTP/1.1 200" in told, told[-2000:]
+
+
+def test_early_data_without_end_is_not_skipped_for_ever(gate, foreign_session, place):
+    told = early(gate, foreign_session, b"x" * 500000, place)
+    assert "HTTP/1.1 200" not in told and gate.proxy.process.poll() is None
+    assert exchange(connect(gate.port, gate.ca), "GET", "/open/hello")[0] == 200
+
+
+@pytest.mark.parametrize("newest", [ssl.TLSVersion.TLSv1_2, ssl.TLSVersion.TLSv1_3])
+@pytest.mark.parametrize("version", [0x0303, 0x0304, 0x03ff, 0x0404, 0x7f12, 0xfefd])
+def test_a_hello_of_a_later_version_is_answered_by_one_that_is_spoken(gate, newest, version):
+    context = ssl.create_default_context(cafile=str(gate.ca))
+    context.maximum_version = newest
+    into, out = ssl.MemoryBIO(), ssl.MemoryBIO()
+    client = context.wrap_bio(into, out, server_hostname="localhost")
+    with pytest.raises(ssl.SSLWantReadError):
+        client.do_handshake()
+    hello = bytearray(out.read())
+    assert hello[0] == 22 and hello[5] == 1
+    hello[9:11] = version.to_bytes(2, "big")
+    with connect(gate.port) as s:
+        s.sendall(hello)
+        got = s.recv(100)
+    assert got[0] == 22 and got[5] == 2 and got[9:11] == b"\x03\x03", got[:16]
