@@ -337,7 +337,8 @@ static void workers_of_one_machine_tell_what_it_owes_together_once(void **state)
 	w.state = LIMIT_REMOTE_SETTLING;
 	w.now_ns += 20 * MS;
 	world_answer();
-	assert_in_range(world_debt_ns(), NS_PER_S / 4, NS_PER_S / 2 + 100 * MS); /* half of the burst: the machine's share */
+	/* half of the burst: the machine's share */
+	assert_in_range(world_debt_ns(), NS_PER_S / 4, NS_PER_S / 2 + 100 * MS);
 }
 
 static void a_debt_that_would_be_paid_by_now_is_forgotten(void **state)
