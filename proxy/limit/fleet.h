@@ -33,6 +33,7 @@ struct fleet {
 	struct list queue;     /* leases to be asked for at the end of the turn */
 	struct owed *owed;
 	size_t owed_used;
+	uint64_t apart_said_ns; /* the log last heard that this machine was cut off alone */
 	uint64_t sweep_ns;     /* the owed are looked at again from then on */
 };
 
@@ -78,6 +79,8 @@ bool share_take(struct limits *l, const struct plan *plan, const struct ask *a, 
 
 /* The tag of its bucket. */
 uint64_t share_tag(const struct limits *l, uint64_t tag);
+/* Of the time up to which the share's level was told to Redis. */
+uint64_t told_tag(const struct limits *l, uint64_t tag);
 
 /* ---- settle.c: what Redis has not been told ---- */
 /* Admitted from this machine's share. anew: that was full again, so what was admitted before is paid off. */

@@ -28,6 +28,7 @@ static void forget(struct limits *l, uint64_t tag, uint64_t now_ns)
 	settle_forget(l, tag);
 	table_forgive(l->table, tag, now_ns);
 	table_forgive(l->table, share_tag(l, tag), now_ns);
+	table_forgive(l->table, told_tag(l, tag), now_ns);
 	*f = (struct forgotten){ tag, now_ns + 2 * LIMIT_RESET_NS };
 	l->forgotten_until_ns = f->until_ns;
 }

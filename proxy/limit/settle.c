@@ -6,13 +6,16 @@
  * Told is what the time that passed has not paid. Each machine's share is paid at rate / N, its part of the
  * rate; so what all of them tell is together what one bucket would owe, at most one burst, and as it counts
  * from the present no order of telling, and no token between, makes more of it. The share's level says how
- * much that is for all workers of the machine: who tells takes it off, up to what he admitted himself. */
+ * much that is for all workers of the machine, and up to where it was told stands beside it: who tells moves
+ * that on, by what he admitted himself at most. */
 #include "limit/fleet.h"
 #include "base/check.h"
+#include "base/log.h"
 #include "metrics/metrics.h"
 
 #define SWEEP_NS (20 * NS_PER_MS)
 #define TOUCH_NS (60 * NS_PER_S)
+#define APART_SAID_NS (60 * NS_PER_S)
 #define OWED_MAX_NS (UINT64_C(1) << 60)
 
 static struct owed *find(struct fleet *f, uint64_t tag)
@@ -140,6 +143,25 @@ static bool is_astray(const struct owed *o, uint64_t tat, uint64_t now_ns)
 	return tat <= o->base_ns || tat - o->base_ns > now_ns + most;
 }
 
+/* On top of what others were given meanwhile, ours is too much: they were not cut off. */
+static void note_apart(const struct owed *o, uint64_t tat)
+{
+	struct fleet *f = o->home->fleet;
+	uint64_t full = o->base_ns + o->told.at_ns + o->gcra.tolerance_ns;
+	uint64_t over_ns = tat > full ? least(tat - full, o->told.owed_ns) : 0;
+	uint64_t tokens = over_ns / o->gcra.period_ns;
+
+	if (tokens < 2 || over_ns < o->gcra.tolerance_ns / 32 || o->told.extra_ns ||
+	    f->remote.size(f->remote.with) < 2)
+		return; /* or it is what was under way as Redis came back */
+	metrics_count_n(METRIC_limit_apart_tokens_total, tokens);
+	if (f->apart_said_ns && o->told.at_ns < f->apart_said_ns + APART_SAID_NS)
+		return;
+	f->apart_said_ns = o->told.at_ns;
+	log_warn("limits: this machine was cut off from Redis while others were not, and admitted its share "
+	         "beside theirs: of one key %llu tokens more than its limit", (unsigned long long)tokens);
+}
+
 static void on_told(struct owed *o, uint64_t tat, uint64_t now_ns)
 {
 	metrics_count_n(METRIC_limit_settled_tokens_total, o->told.tokens + o->told.extra_tokens);
@@ -150,6 +172,8 @@ static void on_told(struct owed *o, uint64_t tat, uint64_t now_ns)
 		metrics_count(METRIC_limit_astray_total);
 	else
 		table_raise(o->home->table, o->tag, tat - o->base_ns, now_ns, o->name.owner);
+	if (!is_astray(o, tat, now_ns))
+		note_apart(o, tat);
 }
 
 /* It is owed again. */
@@ -163,7 +187,7 @@ static void on_lost(struct owed *o, uint64_t now_ns)
 		o->extra_since_ns = base_of(o->home, o->tag, o->told.at_ns);
 	o->extra_ns = least(o->extra_ns + o->told.extra_ns, o->gcra.tolerance_ns);
 	o->extra_tokens += o->told.extra_tokens;
-	table_refill(o->home->table, share_tag(o->home, o->tag), o->told.share_ns);
+	table_retreat(o->home->table, told_tag(o->home, o->tag), o->told.share_ns);
 }
 
 static void on_reply(struct limit_asked *asked, const struct limit_reply *reply, uint64_t now_ns)
@@ -180,19 +204,28 @@ static void on_reply(struct limit_asked *asked, const struct limit_reply *reply,
 		drop(o->home->fleet, o);
 }
 
-/* Takes what is to be told off the machine's share, where that has room in the table. */
+/* What of the share's level nobody has told yet, where the table has room for both. */
 static uint64_t take_owed(struct owed *o, uint64_t now_ns)
 {
 	const struct fleet *f = o->home->fleet;
-	uint64_t machines = f->remote.size(f->remote.with), from_ns = later(now_ns, o->since_ns), own;
-	bool found;
+	struct limit_table *t = o->home->table;
+	uint64_t machines = f->remote.size(f->remote.with), from_ns = later(now_ns, o->since_ns), own, level_ns;
+	uint64_t told = told_tag(o->home, o->tag), told_ns, period_ns = o->gcra.period_ns;
 
 	machines = machines ? machines : 1;
 	own = o->paid_ns > from_ns ? (o->paid_ns - from_ns) / parts(o) : 0;
 	own = least(own, o->gcra.tolerance_ns);
-	o->told.share_ns = table_drain(o->home->table, share_tag(o->home, o->tag), from_ns,
-	                               product(own, machines), &found);
-	return found ? least(o->told.share_ns / machines, own) : own;
+	o->told.share_ns = 0;
+	if (!table_find(t, share_tag(o->home, o->tag), &level_ns) || own == 0)
+		return own;
+	/* the share began with what was owed before, which is not ours to tell */
+	if ((!table_find(t, told, &told_ns) || told_ns <= now_ns) &&
+	    !table_raise(t, told, from_ns, now_ns, o->name.owner))
+		return own;
+	o->told.share_ns = table_advance(t, told, now_ns, level_ns, product(own, machines));
+	own = least(o->told.share_ns / machines, own);
+	/* among several machines in whole tokens: what each is short of one, all of them would gain */
+	return machines > 1 ? own + (period_ns - own % period_ns) % period_ns : own;
 }
 
 static uint64_t take_extra(const struct owed *o, uint64_t now_ns)

@@ -37,6 +37,13 @@ uint64_t share_tag(const struct limits *l, uint64_t tag)
 	return table_tag(l->table, (struct slice){ (const char *)key, sizeof key });
 }
 
+uint64_t told_tag(const struct limits *l, uint64_t tag)
+{
+	uint64_t key[2] = { tag, UINT64_C(0x746f6c64) }; /* "told" */
+
+	return table_tag(l->table, (struct slice){ (const char *)key, sizeof key });
+}
+
 bool share_take(struct limits *l, const struct plan *plan, const struct ask *a, uint64_t now_ns,
                 struct answered *to, bool *full)
 {

@@ -325,28 +325,28 @@ uint64_t table_tat(struct limit_table *t, uint64_t tag)
 	return s ? atomic_load_explicit(&s->tat, memory_order_acquire) : 0;
 }
 
-uint64_t table_drain(struct limit_table *t, uint64_t tag, uint64_t floor_ns, uint64_t most_ns, bool *found)
+uint64_t table_advance(struct limit_table *t, uint64_t tag, uint64_t floor_ns, uint64_t end_ns,
+                       uint64_t most_ns)
 {
 	struct near near = near_of(t, tag);
 	struct slot *s = find(&near, tag);
-	uint64_t tat = s ? atomic_load(&s->tat) : 0, taken;
+	uint64_t there = s ? atomic_load(&s->tat) : 0, from, step;
 
-	*found = s != NULL;
 	do {
-		taken = tat > floor_ns ? tat - floor_ns : 0;
-		taken = taken < most_ns ? taken : most_ns;
-	} while (taken && atomic_load(&s->tag) == tag &&
-	         !atomic_compare_exchange_weak(&s->tat, &tat, tat - taken));
-	return taken;
+		from = there > floor_ns ? there : floor_ns;
+		step = end_ns > from ? end_ns - from : 0;
+		step = step < most_ns ? step : most_ns;
+	} while (s && step && !atomic_compare_exchange_weak(&s->tat, &there, from + step));
+	return s ? step : 0;
 }
 
-void table_refill(struct limit_table *t, uint64_t tag, uint64_t ns)
+void table_retreat(struct limit_table *t, uint64_t tag, uint64_t ns)
 {
 	struct near near = near_of(t, tag);
 	struct slot *s = find(&near, tag);
 
 	if (s && ns)
-		atomic_fetch_add(&s->tat, ns);
+		atomic_fetch_sub(&s->tat, ns);
 }
 
 /* Only a debt is taken away, and only the key's own: a debtor's slot is not given to another. */

@@ -89,9 +89,11 @@ void table_give_back(struct answered *a);
 
 /* The key's time. False: it is not there. */
 bool table_find(struct limit_table *t, uint64_t tag, uint64_t *tat);
-/* Takes up to most_ns off the key's time, down to floor_ns. What was taken; *found: the key is there. */
-uint64_t table_drain(struct limit_table *t, uint64_t tag, uint64_t floor_ns, uint64_t most_ns, bool *found);
-/* Puts that back. */
-void table_refill(struct limit_table *t, uint64_t tag, uint64_t ns);
+/* Moves the key's time, floor_ns at least, towards end_ns by most_ns at most. By how much; 0 where it is not
+ * there. */
+uint64_t table_advance(struct limit_table *t, uint64_t tag, uint64_t floor_ns, uint64_t end_ns,
+                       uint64_t most_ns);
+/* Takes that back. */
+void table_retreat(struct limit_table *t, uint64_t tag, uint64_t ns);
 /* Lifts the key's time to tat, and never lowers it. False: there is no room for the key. */
 bool table_raise(struct limit_table *t, uint64_t tag, uint64_t tat, uint64_t now_ns, uint32_t owner);

@@ -2,6 +2,7 @@
 import signal, time
 import pytest
 from absence import RATE, Crowd, fleet_of
+from conftest import authority, issuer, make_world  # noqa: F401
 from test_redis import redis  # noqa: F401
 
 

@@ -261,86 +261,6 @@ static void where_no_question_is_taken_the_machine_decides(void **state)
 	assert_int_equal(world_debt_ns(), NS_PER_S - 20 * MS);
 }
 
-static uint32_t drawn;
-
-static uint32_t draw(uint32_t n)
-{
-	drawn = drawn * 1664525u + 1013904223u;
-	return (drawn >> 16) % n;
-}
-
-/* Whoever is drawn asks, takes its turn and is answered: its backlog is told between the tokens of others. */
-static void mingle(int steps)
-{
-	for (int i = 0; i < steps; i++) {
-		struct proxy *p = &w.proxies[draw(4)];
-		struct guest *g = world_request(p, 1);
-		for (int k = 0; k < 4; k++) {
-			limits_turn(p->l, w.now_ns);
-			world_deliver();
-			if (g->woken) {
-				g->woken = false;
-				world_enter(g);
-			}
-		}
-		w.now_ns += draw(2) * MS;
-	}
-}
-
-static void backlogs_and_tokens_in_any_order_lock_nobody_out(void **state)
-{
-	static const uint64_t outage_s[] = { 1, 5, 20 };
-
-	for (uint32_t seed = 0; seed < 12; seed++) {
-		teardown(state);
-		setup(state);
-		drawn = seed;
-		world_limit("login", "address", 200, 200);
-		w.size = 4;
-		for (size_t i = 0; i < 4; i++)
-			world_proxy(i, NULL);
-		flood(4, 2 * NS_PER_S);
-		w.state = LIMIT_REMOTE_DOWN;
-		unsigned away = flood(4, outage_s[seed % 3] * NS_PER_S);
-		assert_in_range(away, outage_s[seed % 3] * 180, outage_s[seed % 3] * 200 + 20);
-		w.state = seed % 2 ? LIMIT_REMOTE_SETTLING : LIMIT_REMOTE_UP;
-		mingle(60);
-		w.state = LIMIT_REMOTE_UP;
-		mingle(20);
-		world_answer();
-		/* without settling first, tokens may fill the bucket before the last backlog is told */
-		assert_in_range(world_debt_ns(), 1, (seed % 2 ? 5 : 8) * (int64_t)NS_PER_S / 4);
-		flood(4, NS_PER_S);
-		for (int second = 0; second < 3; second++)
-			assert_in_range(flood(4, NS_PER_S), 180, 201);
-	}
-}
-
-static void workers_of_one_machine_tell_what_it_owes_together_once(void **state)
-{
-	(void)state;
-	world_limit("login", "address", 20, 20);
-	w.size = 2;
-	struct proxy *a = world_proxy(0, NULL);
-	world_proxy(1, a);
-	for (int i = 0; i < 40; i++) {
-		admits(a, 1);
-		w.now_ns += 20 * MS;
-	}
-	w.state = LIMIT_REMOTE_DOWN;
-	unsigned away = 0;
-	for (int i = 0; i < 2000; i++) {
-		away += admits(&w.proxies[i % 2], 1);
-		w.now_ns += 10 * MS;
-	}
-	assert_in_range(away, 190, 220); /* half of the rate for 20 s */
-	w.state = LIMIT_REMOTE_SETTLING;
-	w.now_ns += 20 * MS;
-	world_answer();
-	/* half of the burst: the machine's share */
-	assert_in_range(world_debt_ns(), NS_PER_S / 4, NS_PER_S / 2 + 100 * MS);
-}
-
 static void a_debt_that_would_be_paid_by_now_is_forgotten(void **state)
 {
 	(void)state;
@@ -447,8 +367,6 @@ int main(void)
 		TEST(a_server_that_forgot_gives_nobody_a_second_burst),
 		TEST(what_is_owed_to_a_server_that_forgot_comes_on_top_of_what_is_known),
 		TEST(a_question_that_is_lost_is_decided_here_and_its_key_gets_a_time_to_live),
-		TEST(backlogs_and_tokens_in_any_order_lock_nobody_out),
-		TEST(workers_of_one_machine_tell_what_it_owes_together_once),
 		TEST(a_settlement_that_is_lost_is_told_again),
 		TEST(where_no_question_is_taken_the_machine_decides),
 		TEST(a_debt_that_would_be_paid_by_now_is_forgotten),

@@ -1,0 +1,178 @@
+/* What machines tell of an outage, in any order. */
+#include "fleet_world.h"
+#include <setjmp.h>
+#include <stdarg.h>
+#include <cmocka.h>
+
+static int setup(void **state)
+{
+	(void)state;
+	world_reset();
+	return 0;
+}
+
+static int teardown(void **state)
+{
+	(void)state;
+	world_close();
+	return 0;
+}
+
+#define MS NS_PER_MS
+
+static bool admits(struct proxy *p, uint8_t address)
+{
+	struct guest *g = world_request(p, address);
+
+	world_answer();
+	assert_int_not_equal(g->pace, WAIT);
+	return g->pace == GO_ON;
+}
+
+/* One request each ms, over all proxies in turn; how many were admitted. */
+static unsigned flood(size_t proxies, uint64_t for_ns)
+{
+	unsigned admitted = 0;
+
+	for (uint64_t t = 0; t < for_ns; t += MS) {
+		w.now_ns += MS;
+		admitted += admits(&w.proxies[t / MS % proxies], 1);
+	}
+	return admitted;
+}
+
+static uint32_t drawn;
+
+static uint32_t draw(uint32_t n)
+{
+	drawn = drawn * 1664525u + 1013904223u;
+	return (drawn >> 16) % n;
+}
+
+/* Whoever is drawn asks, takes its turn and is answered: its backlog is told between the tokens of others. */
+static void mingle(int steps)
+{
+	for (int i = 0; i < steps; i++) {
+		struct proxy *p = &w.proxies[draw(4)];
+		struct guest *g = world_request(p, 1);
+		for (int k = 0; k < 4; k++) {
+			limits_turn(p->l, w.now_ns);
+			world_deliver();
+			if (g->woken) {
+				g->woken = false;
+				world_enter(g);
+			}
+		}
+		w.now_ns += draw(2) * MS;
+	}
+}
+
+static void backlogs_and_tokens_in_any_order_lock_nobody_out(void **state)
+{
+	static const uint64_t outage_s[] = { 1, 5, 20 };
+
+	for (uint32_t seed = 0; seed < 12; seed++) {
+		teardown(state);
+		setup(state);
+		drawn = seed;
+		world_limit("login", "address", 200, 200);
+		w.size = 4;
+		for (size_t i = 0; i < 4; i++)
+			world_proxy(i, NULL);
+		flood(4, 2 * NS_PER_S);
+		w.state = LIMIT_REMOTE_DOWN;
+		unsigned away = flood(4, outage_s[seed % 3] * NS_PER_S);
+		assert_in_range(away, outage_s[seed % 3] * 180, outage_s[seed % 3] * 200 + 20);
+		w.state = seed % 2 ? LIMIT_REMOTE_SETTLING : LIMIT_REMOTE_UP;
+		mingle(60);
+		w.state = LIMIT_REMOTE_UP;
+		mingle(20);
+		world_answer();
+		/* without settling first, tokens may fill the bucket before the last backlog is told */
+		assert_in_range(world_debt_ns(), 1, (seed % 2 ? 5 : 8) * (int64_t)NS_PER_S / 4);
+		flood(4, NS_PER_S);
+		for (int second = 0; second < 3; second++)
+			assert_in_range(flood(4, NS_PER_S), 180, 201);
+	}
+}
+
+static uint64_t apart_after(bool others_went_on)
+{
+	void *memory = calloc(1, metrics_memory(1));
+	uint64_t apart;
+
+	metrics_attach(memory, 1);
+	metrics_sit(0);
+	world_limit("login", "address", 100, 100);
+	w.size = 2;
+	struct proxy *a = world_proxy(0, NULL);
+	world_proxy(1, NULL);
+	flood(2, 2 * NS_PER_S);
+	w.state = LIMIT_REMOTE_DOWN;
+	flood(1, 2 * NS_PER_S);
+	w.state = LIMIT_REMOTE_UP;
+	for (int i = 0; i < 200 && others_went_on; i++) { /* the other one alone */
+		struct guest *g = world_request(&w.proxies[1], 1);
+		for (int k = 0; k < 4; k++) {
+			limits_turn(w.proxies[1].l, w.now_ns);
+			world_deliver();
+			if (g->woken) {
+				g->woken = false;
+				world_enter(g);
+			}
+		}
+	}
+	w.now_ns += 20 * MS;
+	limits_turn(a->l, w.now_ns);
+	world_answer();
+	apart = metrics_value(metrics_lone(METRIC_limit_apart_tokens_total));
+	metrics_leave();
+	free(memory);
+	return apart;
+}
+
+static void who_was_cut_off_alone_says_so(void **state)
+{
+	assert_int_equal(apart_after(false), 0);
+	teardown(state);
+	setup(state);
+	assert_in_range(apart_after(true), 30, 50); /* its share of the burst, less the time since */
+}
+
+static void workers_of_one_machine_tell_what_it_owes_together_once(void **state)
+{
+	(void)state;
+	world_limit("login", "address", 20, 20);
+	w.size = 2;
+	struct proxy *a = world_proxy(0, NULL);
+	world_proxy(1, a);
+	for (int i = 0; i < 40; i++) {
+		admits(a, 1);
+		w.now_ns += 20 * MS;
+	}
+	w.state = LIMIT_REMOTE_DOWN;
+	unsigned away = 0;
+	for (int i = 0; i < 2000; i++) {
+		away += admits(&w.proxies[i % 2], 1);
+		w.now_ns += 10 * MS;
+	}
+	assert_in_range(away, 190, 220); /* half of the rate for 20 s */
+	w.state = LIMIT_REMOTE_SETTLING;
+	w.now_ns += 20 * MS;
+	world_answer();
+	/* half of the burst: the machine's share */
+	assert_in_range(world_debt_ns(), NS_PER_S / 4, NS_PER_S / 2 + 100 * MS);
+}
+
+#define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		TEST(backlogs_and_tokens_in_any_order_lock_nobody_out),
+		TEST(who_was_cut_off_alone_says_so),
+		TEST(workers_of_one_machine_tell_what_it_owes_together_once),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
