@@ -109,30 +109,50 @@ static void want_name(struct channel *l)
 		r->world.want_name(r->world.with, l->node.host);
 }
 
-static void begin(struct channel *l)
+/* False: the address takes no connection. */
+static bool dial(struct channel *l, const struct sockaddr_storage *to, socklen_t len)
 {
 	struct redis *r = l->redis;
-	struct sockaddr_storage to;
-	socklen_t len;
+	int fd = r->world.dial ? r->world.dial(r->world.with, to, len) : address_dial(to, len);
 
-	if (r->world.want_name && node_has_name(&l->node))
-		r->world.want_name(r->world.with, l->node.host);
-	if (!node_address(&l->node, r->world.names, r->dials++, &to, &len)) {
-		want_name(l);
-		return;
-	}
-	int fd = r->world.dial ? r->world.dial(r->world.with, &to, len) : address_dial(&to, len);
-	l->wire = fd < 0 ? NULL : wire_open(r->loop, fd, to.ss_family != AF_UNIX);
+	l->wire = fd < 0 ? NULL : wire_open(r->loop, fd, to->ss_family != AF_UNIX);
 	l->reader = l->wire ? codec_reader(l) : NULL;
-	if (!l->reader) {
-		channel_drop(l, END_REFUSED);
-		return;
-	}
+	if (!l->reader)
+		return false;
 	l->wire->owner = l;
 	l->wire->on_ready = on_ready;
 	l->state = CHANNEL_CONNECTING;
 	l->heard_ns = r->loop->now_ns;
 	l->error[0] = l->run[0] = '\0';
+	return true;
+}
+
+/* False: each address was tried, and none takes a connection. */
+static bool dial_next(struct channel *l)
+{
+	struct sockaddr_storage to;
+	socklen_t len;
+
+	while (l->untried) {
+		l->untried--;
+		hang_up(l);
+		if (node_address(&l->node, l->redis->world.names, &to, &len) && dial(l, &to, len))
+			return true;
+	}
+	return false;
+}
+
+static void begin(struct channel *l)
+{
+	struct redis *r = l->redis;
+
+	if (r->world.want_name && node_has_name(&l->node))
+		r->world.want_name(r->world.with, l->node.host);
+	l->untried = node_addresses(&l->node, r->world.names);
+	if (!l->untried)
+		want_name(l);
+	else if (!dial_next(l))
+		channel_drop(l, END_REFUSED);
 }
 
 /* From a socket to a conversation. Negative: not yet; else how it ended; ENDS: it is there. */
@@ -155,6 +175,12 @@ static int progress(struct channel *l)
 	return END_TLS;
 }
 
+static void on_silence(struct channel *l)
+{
+	if (l->state != CHANNEL_CONNECTING || !l->wire->connecting || !dial_next(l))
+		channel_drop(l, END_SILENT);
+}
+
 void channel_sweep(struct channel *l)
 {
 	uint64_t now_ns = l->redis->loop->now_ns;
@@ -162,7 +188,7 @@ void channel_sweep(struct channel *l)
 	if (l->state == CHANNEL_OFF && now_ns >= l->retry_ns)
 		begin(l);
 	else if (l->state != CHANNEL_OFF && now_ns >= channel_due_ns(l))
-		channel_drop(l, END_SILENT);
+		on_silence(l);
 	else if (l->doomed >= 0)
 		channel_drop(l, (enum channel_end)l->doomed);
 }
@@ -321,7 +347,7 @@ static void on_ready(struct wire *w)
 
 	if (l->state == CHANNEL_CONNECTING) {
 		int step = progress(l);
-		if (step < 0)
+		if (step < 0 || (step == END_REFUSED && dial_next(l)))
 			return;
 		if (step < ENDS)
 			channel_doom(l, (enum channel_end)step, S(""));

@@ -2,7 +2,8 @@
  * others. Private to redis/.
  *
  * OFF -> CONNECTING (and TLS) -> GREETING (who we are, who they are) -> READY; from anywhere back to OFF,
- * which loses every ask of the channel. It is tried again 100 ms later, for ever. */
+ * which loses every ask of the channel. It is tried again 100 ms later, for ever. Of a name's addresses one
+ * that takes no connection makes way for the next; only when none does, the channel is dropped. */
 #pragma once
 #include "redis/ask.h"
 #include "redis/node.h"
@@ -25,6 +26,7 @@ struct channel {
 	enum channel_kind kind;
 	enum channel_state state;
 	struct node node;
+	size_t untried;                  /* addresses of its name that have not been tried this time */
 	struct wire *wire;
 	redisReader *reader;
 	struct list pending, sent;       /* of struct ask */

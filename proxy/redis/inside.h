@@ -103,7 +103,6 @@ struct redis {
 	struct list asks_idle, asks_age;
 	struct text keyspace;
 	char keyspace_bytes[160], name[64];
-	unsigned dials;
 	uint64_t turn_ns, busy_ns;       /* when the last turn began, and how long it took */
 	uint64_t name_told_ns;
 	uint32_t series_seconds, series_clock, series_refused_down, series_refused_full;

@@ -10,6 +10,7 @@ bool node_of(struct slice host, uint64_t port, bool secure, struct node *to)
 
 	text_add(&t, host);
 	to->port = (uint16_t)port;
+	to->turn = 0;
 	to->secure = secure;
 	if (!host.len || !port || port > UINT16_MAX || !text_end(&t))
 		return false;
@@ -28,6 +29,7 @@ bool node_parse(struct slice url, struct node *to)
 	uint64_t port;
 
 	to->port = 0;
+	to->turn = 0;
 	to->secure = slice_starts(url, S("rediss://"));
 	if (slice_starts(url, S("unix:"))) {
 		text_add(&t, slice_from(url, 5));
@@ -87,26 +89,41 @@ static socklen_t set_port(struct sockaddr_storage *to, uint16_t port)
 	return sizeof(struct sockaddr_in6);
 }
 
-bool node_address(const struct node *n, const struct redis_names *names, unsigned turn,
-                  struct sockaddr_storage *to, socklen_t *len)
+static bool local(const struct node *n, struct sockaddr_storage *to, socklen_t *len)
 {
-	struct sockaddr_un *local = (struct sockaddr_un *)to;
+	struct sockaddr_un *path = (struct sockaddr_un *)to;
+
+	memset(to, 0, sizeof *to);
+	path->sun_family = AF_UNIX;
+	if (strlen(n->host) >= sizeof path->sun_path)
+		return false;
+	memcpy(path->sun_path, n->host, strlen(n->host));
+	*len = sizeof *path;
+	return true;
+}
+
+size_t node_addresses(const struct node *n, const struct redis_names *names)
+{
 	struct sockaddr_storage found[REDIS_ADDRESSES];
 
-	if (!n->port) {
-		memset(to, 0, sizeof *to);
-		local->sun_family = AF_UNIX;
-		if (strlen(n->host) >= sizeof local->sun_path)
-			return false;
-		memcpy(local->sun_path, n->host, strlen(n->host));
-		*len = sizeof *local;
-		return true;
-	}
+	if (!node_has_name(n))
+		return 1;
+	return names ? redis_names_read(names, n->host, found) : 0;
+}
+
+bool node_address(struct node *n, const struct redis_names *names,
+                  struct sockaddr_storage *to, socklen_t *len)
+{
+	struct sockaddr_storage found[REDIS_ADDRESSES];
+	size_t have;
+
+	if (!n->port)
+		return local(n, to, len);
 	if (!literal(n, to)) {
-		size_t have = names ? redis_names_read(names, n->host, found) : 0;
+		have = names ? redis_names_read(names, n->host, found) : 0;
 		if (!have)
 			return false;
-		*to = found[turn % have];
+		*to = found[n->turn++ % have];
 	}
 	*len = set_port(to, n->port);
 	return true;

@@ -9,6 +9,7 @@ struct node {
 	char host[HOST_MAX]; /* name, address without brackets, or the path of a Unix socket */
 	uint16_t port;       /* 0: a Unix socket */
 	bool secure;
+	unsigned turn;       /* of its name's addresses: which is next */
 };
 
 /* redis://HOST:PORT, rediss://HOST:PORT, unix:/PATH, as the configuration's checks let them through. */
@@ -18,7 +19,9 @@ bool node_of(struct slice host, uint64_t port, bool secure, struct node *to);
 bool node_same(const struct node *a, const struct node *b);
 /* "host:port", for people and metrics; NUL-terminated. */
 void node_say(const struct node *n, char to[static HOST_MAX + 8]);
-/* One of its addresses, another one with each `turn`. False: its name is not published (yet). */
-bool node_address(const struct node *n, const struct redis_names *names, unsigned turn,
+/* How many it has. 0: its name is not published (yet). */
+size_t node_addresses(const struct node *n, const struct redis_names *names);
+/* The next of them. False: there is none, or its path is too long. */
+bool node_address(struct node *n, const struct redis_names *names,
                   struct sockaddr_storage *to, socklen_t *len);
 bool node_has_name(const struct node *n); /* to be looked up */

@@ -41,6 +41,7 @@ void topology_lost(struct redis *r)
 			r->guide.error);
 	}
 	r->guided = false;
+	r->servers[r->server].turn = r->guide.node.turn;
 	r->server = (r->server + 1) % r->servers_len;
 	r->guide.node = r->servers[r->server];
 	r->guide.retry_ns = r->loop->now_ns + random_jitter(PROBE_NS / r->servers_len, 20);

@@ -4,6 +4,7 @@
 #include "base/text.h"
 #include "redis/redis.h"
 #include <fcntl.h>
+#include <netinet/in.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stdio.h>
@@ -25,6 +26,10 @@ struct fake {
 	unsigned dials;
 	bool keeps;                /* older connections stay open as a new one is made */
 	bool refuses;              /* connections */
+	sa_family_t dead;          /* no address of this family takes a connection */
+	enum { DEAD_AT_ONCE, DEAD_LATER, DEAD_SILENT } dead_how;
+	int silent;                /* the other end of one that nobody answers */
+	struct redis_published published;
 	const char *role, *run;
 	char heard[65536];         /* what the server was told and has not answered */
 	size_t heard_len;
@@ -40,14 +45,39 @@ static inline uint64_t fake_clock(void)
 	return fake_now_ns;
 }
 
+/* A connection that is under way: it is refused after a moment, or nobody ever answers. */
+static inline int dial_nobody(void)
+{
+	struct sockaddr_in a = { .sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK) };
+	socklen_t len = sizeof a;
+	int pair[2], fd = socket(AF_INET, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
+
+	if (f.dead_how == DEAD_SILENT) { /* what is full is not writable, as what is not connected */
+		close(fd);
+		assert_int_equal(socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0, pair), 0);
+		while (write(pair[0], &a, sizeof a) > 0)
+			;
+		f.silent = pair[1];
+		return pair[0];
+	}
+	int taken = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+	assert_int_equal(bind(taken, (struct sockaddr *)&a, len), 0); /* and nobody listens there */
+	assert_int_equal(getsockname(taken, (struct sockaddr *)&a, &len), 0);
+	assert_int_equal(connect(fd, (struct sockaddr *)&a, len), -1);
+	close(taken);
+	return fd;
+}
+
 static inline int fake_dial(void *with, const struct sockaddr_storage *to, socklen_t len)
 {
 	int pair[2];
 
-	(void)with, (void)to, (void)len;
+	(void)with, (void)len;
 	f.dials++;
-	if (f.refuses)
+	if (f.refuses || (to->ss_family == f.dead && f.dead_how == DEAD_AT_ONCE))
 		return -1;
+	if (to->ss_family == f.dead)
+		return dial_nobody();
 	assert_int_equal(socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, pair), 0);
 	assert_int_equal(fcntl(pair[1], F_SETFL, O_NONBLOCK), 0);
 	if (f.peer >= 0 && !f.keeps)
@@ -101,7 +131,7 @@ static inline void fake_open(const char *redis)
 	f.loop->now_ns = fake_now_ns;
 	deadline_wheel_init(&f.loop->wheel, fake_now_ns);
 	const struct redis_world w = { .config = f.config, .bundle = f.bundle, .loop = f.loop,
-		.on_event = on_event, .dial = fake_dial, .name = S("test") };
+		.on_event = on_event, .dial = fake_dial, .names = &f.published.names, .name = S("test") };
 	f.redis = redis_open(&w, &errors);
 	assert_non_null(f.redis);
 }
