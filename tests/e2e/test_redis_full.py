@@ -15,7 +15,7 @@ redis: {servers: "redis://127.0.0.1:PORT", budget: 200ms}
 
 def fill(redis):
     redis.cli("config", "set", "maxmemory-policy", "noeviction")
-    redis.cli("config", "set", "maxmemory", "1mb")
+    redis.cli("config", "set", "maxmemory", "1")  # byte: how much a new server takes differs by release
     yield
     redis.cli("config", "set", "maxmemory", "0")
 
