@@ -1,6 +1,6 @@
-/* least_server.c CHAIN KEY WARM COUNT -- the least that OpenSSL holds for an idle connection, set as Sallyport sets it: accepts
- * WARM connections and COUNT more, which say nothing, and prints its port and then the KiB of private memory for each of
- * the COUNT. */
+/* least_server.c CHAIN KEY WARM COUNT -- the least that OpenSSL holds for an idle connection, set as Sallyport
+ * sets it: accepts WARM connections and COUNT more, which say nothing, and prints its port and then the KiB of
+ * private memory for each of the COUNT. */
 #include <arpa/inet.h>
 #include <fcntl.h>
 #include <openssl/ssl.h>
@@ -44,8 +44,8 @@ static void take(SSL_CTX *ctx, int listener)
 	SSL *ssl = SSL_new(ctx);
 	char nothing[16];
 
-	if (fd < 0 || !ssl || SSL_set_fd(ssl, fd) != 1 || SSL_accept(ssl) != 1 || fcntl(fd, F_SETFL, O_NONBLOCK) != 0 ||
-		SSL_read(ssl, nothing, sizeof nothing) > 0)
+	if (fd < 0 || !ssl || SSL_set_fd(ssl, fd) != 1 || SSL_accept(ssl) != 1 ||
+		fcntl(fd, F_SETFL, O_NONBLOCK) != 0 || SSL_read(ssl, nothing, sizeof nothing) > 0)
 		exit(1);
 }
 
