@@ -1,6 +1,6 @@
-/* least_server.c CHAIN KEY WARM COUNT -- the least that OpenSSL holds for an idle connection, set as Sallyport
- * sets it: accepts WARM connections and COUNT more, which say nothing, and prints its port and then the KiB of
- * private memory for each of the COUNT. */
+/* least_server.c CHAIN KEY WARM COUNT -- the least that OpenSSL holds for an idle connection, set as
+ * Sallyport sets it: accepts WARM connections and COUNT more, which say nothing, and prints its port and then
+ * the KiB of private memory for each of the COUNT. */
 #include <arpa/inet.h>
 #include <fcntl.h>
 #include <openssl/ssl.h>
