@@ -127,15 +127,15 @@ def test_messages_carry_a_time_where_no_journal_adds_one(make_world, tmp_path):
     time_first = re.compile(r"20\d\d-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z sallyport: ")
     wait_until(lambda: "is in force" in w.proxy.stderr)
     assert all(time_first.match(line) for line in w.proxy.stderr.splitlines()), w.proxy.stderr
-    journal = tmp_path / "journal"
-    with open(journal, "wb") as f:
-        node = os.fstat(f.fileno())
-        for stream, timed in ((f"{node.st_dev}:{node.st_ino}", False), (f"{node.st_dev}:{node.st_ino + 1}", True)):
-            f.truncate(0)
-            p = subprocess.Popen([BINARY, "run", "-c", w.proxy.file], stderr=f, env=dict(w.proxy.env, JOURNAL_STREAM=stream))
-            p.wait(20)  # the addresses are taken
-            lines = [x for x in journal.read_text(errors="replace").strip("\0").splitlines() if "sallyport: " in x]
-            assert lines and all(bool(time_first.match(x)) == timed for x in lines), lines
+    for name, away, timed in (("journal", 0, False), ("other", 1, True)):
+        with open(tmp_path / name, "wb") as f:
+            node = os.fstat(f.fileno())
+            stream = f"{node.st_dev}:{node.st_ino + away}"
+            done = subprocess.run([BINARY, "run", "-c", w.proxy.file], stderr=f, env=dict(w.proxy.env, JOURNAL_STREAM=stream), timeout=20)
+        said = (tmp_path / name).read_text(errors="replace")
+        assert done.returncode == 1 and "nothing is started" in said, (done, said)  # the addresses are taken
+        lines = [x for x in said.splitlines() if "sallyport: " in x]
+        assert all(bool(time_first.match(x)) == timed for x in lines), lines
 
 
 def refused(port):
