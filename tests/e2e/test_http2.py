@@ -1,4 +1,4 @@
-import json
+import json, ssl
 import h2.connection, h2.events, h2.settings, h2.config
 import httpx
 from house import connect, must, run
@@ -51,6 +51,25 @@ class Client:
             if isinstance(e, h2.events.DataReceived):
                 body += e.data
         return status, headers, body
+
+
+def until_it_ends(sock):
+    """What comes until the other ends the connection. A library that ends at the first GOAWAY refuses what comes behind it, so
+    the bytes are read by hand."""
+    data = b""
+    while piece := sock.recv(65536):
+        data += piece
+    return data
+
+
+def frames_of(data):
+    """(kind, stream, payload) of each whole frame."""
+    frames, at = [], 0
+    while at + 9 <= len(data):
+        size, kind = int.from_bytes(data[at:at + 3], "big"), data[at + 3]
+        frames.append((kind, int.from_bytes(data[at + 5:at + 9], "big"), data[at + 9:at + 9 + size]))
+        at += 9 + size
+    return frames
 
 
 def test_httpx_speaks_http2(world):
@@ -113,7 +132,7 @@ def test_rapid_reset_ends_the_connection(world):
                     if not data or any(isinstance(e, h2.events.ConnectionTerminated) for e in c.c.receive_data(data)):
                         gone = True
                         break
-                except (TimeoutError, __import__("ssl").SSLWantReadError):
+                except (TimeoutError, ssl.SSLWantReadError):
                     pass
                 c.sock.settimeout(10)
     except (OSError, h2.exceptions.ProtocolError):
@@ -123,17 +142,14 @@ def test_rapid_reset_ends_the_connection(world):
 
 def test_a_ping_flood_ends_the_connection(world):
     c = Client(world)
-    gone = False
     try:
         for i in range(3000):
             c.c.ping(b"12345678")
             if i % 50 == 49:
                 c.flush()
-        got = c.events(lambda e: isinstance(e, h2.events.ConnectionTerminated))
-        gone = True
-    except OSError:
-        gone = True
-    assert gone
+        until_it_ends(c.sock)
+    except (ConnectionError, ssl.SSLError):
+        pass  # an end too; silence is none
 
 
 def test_nghttp_and_h2load(world):
@@ -241,14 +257,7 @@ def test_a_draining_connection_says_goaway_and_answers_what_is_under_way(make_wo
     w.proxy.file.write_text(w.config())
     assert w.proxy.reload().returncode == 0
     # the first GOAWAY only gives notice; a library that ends at it cannot say more, so frames are read by hand
-    data = b""
-    while piece := c.sock.recv(65536):
-        data += piece
-    frames, at = [], 0
-    while at + 9 <= len(data):
-        size, kind = int.from_bytes(data[at:at + 3], "big"), data[at + 3]
-        frames.append((kind, int.from_bytes(data[at + 5:at + 9], "big"), data[at + 9:at + 9 + size]))
-        at += 9 + size
+    frames = frames_of(until_it_ends(c.sock))
     kinds = [k for k, s, _ in frames if s == stream]
     assert 1 in kinds and 3 not in kinds
     last = [p for k, _, p in frames if k == 7]
