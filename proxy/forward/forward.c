@@ -278,6 +278,13 @@ static enum pace start(struct forward *f, struct request *r)
 	return GO_ON;
 }
 
+/* What may be sent again is gathered first; so is an empty body whose end is not there yet (HTTP/2): its head
+ * alone would be the whole request for the upstream. */
+static bool gathers(const struct request *r)
+{
+	return r->has_body && (is_idempotent(r->method) || (!r->chunked && !r->content_length));
+}
+
 enum pace forward_enter(struct forward *f, struct request *r)
 {
 	struct passage *p = r->passage;
@@ -288,8 +295,7 @@ enum pace forward_enter(struct forward *f, struct request *r)
 		p = r->passage;
 	}
 	if (pace == GO_ON && p->state == PASSAGE_START) {
-		/* what may be sent again is gathered first */
-		pace = r->has_body && is_idempotent(r->method) ? http_stash(r) : GO_ON;
+		pace = gathers(r) ? http_stash(r) : GO_ON;
 		r->marks_ns[MARK_GATHERED] = r->loop->now_ns;
 		if (pace == GO_ON)
 			pace = choose(r, p, false);

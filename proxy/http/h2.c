@@ -205,10 +205,36 @@ static void wake_starved(struct h2 *h)
 
 /* ---- bytes in ---- */
 
+static ssize_t hand_over(struct h2 *h, struct slice bytes)
+{
+	return nghttp2_session_mem_recv(h->session, (const uint8_t *)bytes.at, bytes.len);
+}
+
+/* A DATA frame is judged when all before it has been handed over. */
+static ssize_t hand_over_frames(struct h2 *h, struct slice bytes)
+{
+	size_t from = 0, at = 0;
+
+	while (at < bytes.len) {
+		at += h2_scan_step(&h->scan, slice_from(bytes, at));
+		int32_t id = h2_scan_data(&h->scan);
+		if (!id)
+			continue;
+		size_t begin = at < sizeof h->scan.head ? 0 : at - sizeof h->scan.head;
+		ssize_t used = hand_over(h, (struct slice){ bytes.at + from, begin - from });
+		if (used < 0 || !nghttp2_session_want_read(h->session))
+			return used;
+		from = begin;
+		h->calm = h2_late_data(h, id);
+		if (h->calm)
+			return NGHTTP2_ERR_CALLBACK_FAILURE;
+	}
+	return hand_over(h, slice_from(bytes, from));
+}
+
 static bool feed(struct h2 *h, size_t len)
 {
-	const void *bytes = h->c.server->loop->scratch_in;
-	ssize_t used = nghttp2_session_mem_recv(h->session, bytes, len);
+	ssize_t used = hand_over_frames(h, (struct slice){ h->c.server->loop->scratch_in, len });
 
 	if (used < 0 && !h->calm)
 		h->calm = used == NGHTTP2_ERR_FLOODED         ? NGHTTP2_ENHANCE_YOUR_CALM
@@ -447,6 +473,7 @@ void http_serve_h2(struct http_server *s, struct wire *w, struct visitor *v)
 	deadline_init(&h->c.deadline, on_due);
 	list_init(&h->dirty);
 	list_init(&h->streams);
+	h->scan.left = H2_PREFACE_LEN;
 	list_push(&s->connections, &h->c.link);
 	s->connections_len++;
 	h->since_ns = h->idle_ns = s->loop->now_ns;

@@ -10,7 +10,9 @@
 #pragma once
 #include "http/h2_answer.h"
 #include "http/h2_memory.h"
+#include "http/h2_past.h"
 #include "http/h2_rest.h"
+#include "http/h2_scan.h"
 #include "http/http.h"
 
 /* Of a stream before its body is wanted: the protocol's own default. A smaller one, told while a client is
@@ -60,6 +62,8 @@ struct h2 {
 	uint32_t opened;           /* streams with the wide window */
 	uint32_t answers;          /* heads of answers that were submitted */
 	uint32_t calm;             /* not 0: end the session with this HTTP/2 error code */
+	struct h2_past past;
+	struct h2_scan scan;
 	struct h2_rest rests[H2_RESTS_MOST]; /* oldest first */
 	uint8_t rests_len, phase, leaving;
 	uint16_t unborn_status;    /* what a head for which no request could be taken is answered; 0: unknown */
@@ -114,6 +118,8 @@ void h2_gather(struct h2 *h, const void *from, size_t len);
 /* ---- h2_frames.c: what nghttp2 reports ---- */
 /* Makes h->session, in h->memory; false: out of memory. Settings and window are submitted. */
 bool h2_session(struct h2 *h);
+/* Of a DATA frame that nghttp2 is to have next: 0, or the error code that ends the connection. */
+uint32_t h2_late_data(const struct h2 *h, int32_t id);
 
 /* ---- h2_head.c: a request's head, field by field ---- */
 /* 0, or NGHTTP2_ERR_TEMPORAL_CALLBACK_FAILURE where the stream is reset. */

@@ -68,6 +68,29 @@ static bool is_control(const struct h2 *h, const nghttp2_frame_hd *hd)
 	}
 }
 
+/* nghttp2 discards what comes on a stream that it does not know any more; even ones it looks after itself. */
+static uint32_t late_error(const struct h2 *h, int32_t id)
+{
+	bool there = nghttp2_session_get_stream_remote_close(h->session, id) != -1;
+
+	return there ? 0 : h2_past_error(&h->past, id);
+}
+
+uint32_t h2_late_data(const struct h2 *h, int32_t id)
+{
+	return id % 2 && id <= h->past.highest ? late_error(h, id) : 0;
+}
+
+/* Streams above our last GOAWAY are not opened: discarding is right for them. */
+static uint32_t late_head(struct h2 *h, int32_t id)
+{
+	if (id % 2 && id <= h->past.highest)
+		return late_error(h, id);
+	if (id % 2 && h->leaving != H2_LEFT)
+		h2_past_open(&h->past, id);
+	return 0;
+}
+
 static int on_begin_frame(nghttp2_session *session, const nghttp2_frame_hd *hd, void *with)
 {
 	struct h2 *h = with;
@@ -75,6 +98,8 @@ static int on_begin_frame(nghttp2_session *session, const nghttp2_frame_hd *hd, 
 	(void)session;
 	if (hd->type == NGHTTP2_RST_STREAM)
 		return count_reset(h);
+	if (hd->type == NGHTTP2_HEADERS && (h->calm = late_head(h, hd->stream_id)) != 0)
+		return NGHTTP2_ERR_CALLBACK_FAILURE;
 	return is_control(h, hd) ? count_control(h) : 0;
 }
 
@@ -86,6 +111,18 @@ static int on_unknown(nghttp2_session *session, void **payload, const nghttp2_fr
 	(void)hd;
 	(void)with;
 	return NGHTTP2_ERR_CANCEL;
+}
+
+/* A head that opened no stream is refused; more may follow before our reset is even written. */
+static int on_invalid(nghttp2_session *session, const nghttp2_frame *frame, int error, void *with)
+{
+	struct h2 *h = with;
+
+	(void)error;
+	if (frame->hd.type == NGHTTP2_HEADERS &&
+	    nghttp2_session_get_stream_remote_close(session, frame->hd.stream_id) == -1)
+		h2_past_reset(&h->past, frame->hd.stream_id);
+	return 0;
 }
 
 /* ---- heads ---- */
@@ -248,6 +285,8 @@ static int on_sent(nghttp2_session *session, const nghttp2_frame *frame, void *w
 	struct h2_stream *s = find(session, with, frame->hd.stream_id);
 
 	if (frame->hd.type == NGHTTP2_RST_STREAM) {
+		if (nghttp2_session_get_stream_remote_close(session, frame->hd.stream_id) != 1)
+			h2_past_reset(&h->past, frame->hd.stream_id);
 		if (frame->rst_stream.error_code != NGHTTP2_NO_ERROR && !(s && (s->aborted || s->cut)))
 			count_reset(h); /* provoked by the peer; h->calm is looked at after the call */
 		return 0;
@@ -316,6 +355,7 @@ static nghttp2_session_callbacks *make_callbacks(void)
 	nghttp2_session_callbacks_set_on_header_callback2(c, on_header);
 	nghttp2_session_callbacks_set_on_invalid_header_callback2(c, on_invalid_header);
 	nghttp2_session_callbacks_set_on_frame_recv_callback(c, on_frame);
+	nghttp2_session_callbacks_set_on_invalid_frame_recv_callback(c, on_invalid);
 	nghttp2_session_callbacks_set_on_data_chunk_recv_callback(c, on_chunk);
 	nghttp2_session_callbacks_set_on_stream_close_callback(c, on_stream_close);
 	nghttp2_session_callbacks_set_on_frame_send_callback(c, on_sent);

@@ -255,13 +255,24 @@ static ssize_t nothing_left(struct h2_stream *s)
 	return BODY_LATER;
 }
 
+/* The byte that completes a told length is kept until the end is known: DATA beyond it makes the whole
+ * request malformed (RFC 9113 section 8.1.1), which must not be whole elsewhere by then. */
+static size_t readable(const struct h2_stream *s, size_t cap)
+{
+	const struct request *r = s->request;
+
+	if (s->in_ended || r->chunked || !r->content_length || s->got + cap < r->content_length)
+		return cap;
+	return s->got < r->content_length ? (size_t)(r->content_length - s->got - 1) : 0;
+}
+
 static ssize_t body_read(struct request *r, void *to, size_t cap)
 {
 	struct h2_stream *s = h2_of(r);
 
 	if (r->has_body && !r->chunked && r->content_length > s->limit)
 		return BODY_TOO_LONG;
-	size_t len = copy_out(s, to, cap);
+	size_t len = copy_out(s, to, readable(s, cap));
 	if (len == 0)
 		return cap ? nothing_left(s) : BODY_LATER;
 	s->got += len;

@@ -262,3 +262,59 @@ def test_a_draining_connection_says_goaway_and_answers_what_is_under_way(make_wo
     assert 1 in kinds and 3 not in kinds
     last = [p for k, _, p in frames if k == 7]
     assert last and int.from_bytes(last[-1][:4], "big") == stream and last[-1][4:8] == b"\0\0\0\0"
+
+
+def test_an_empty_body_is_sent_on_when_its_end_is_known(world):
+    for method in ("POST", "PATCH", "PUT"):
+        path = f"/open/untold-{method}"
+        c = Client(world)
+        stream = c.request(path, method, [("content-length", "0")], end=False)
+        assert c.answer(c.request())[0] == 200  # what came before it has been worked on
+        assert not [r for r in world.origin.requests if r[1] == path], method
+        c.c._get_stream_by_id(stream)._expected_content_length = None
+        c.c.send_data(stream, b"more", end_stream=True)
+        c.flush()
+        got = c.events(lambda e: isinstance(e, (h2.events.StreamEnded, h2.events.StreamReset)))
+        reset = [e for e in got if isinstance(e, h2.events.StreamReset)]
+        assert reset and reset[0].error_code == 1, method
+        assert c.answer(c.request())[0] == 200
+        assert not [r for r in world.origin.requests if r[1] == path], method
+
+        stream = c.request(path, method, [("content-length", "0")], end=False)
+        c.c.send_data(stream, b"", end_stream=True)
+        c.flush()
+        assert c.answer(stream)[0] == 200
+        assert len([r for r in world.origin.requests if r[1] == path]) == 1
+
+
+def test_a_body_longer_than_told_is_never_whole_at_the_upstream(world):
+    c = Client(world)
+    stream = c.request("/open/longer", "POST", [("content-length", "4")], end=False)
+    c.c.send_data(stream, b"four")
+    c.flush()
+    assert c.answer(c.request())[0] == 200
+    c.c.send_data(stream, b"more")
+    c.flush()
+    got = c.events(lambda e: isinstance(e, h2.events.StreamReset))
+    assert [e.error_code for e in got if isinstance(e, h2.events.StreamReset)] == [1]
+    assert c.answer(c.request())[0] == 200
+    assert not [r for r in world.origin.requests if r[1] == "/open/longer"]
+    stream = c.request("/open/longer", "POST", [("content-length", "4")], end=False)
+    c.c.send_data(stream, b"four")
+    c.c.end_stream(stream)
+    c.flush()
+    assert c.answer(stream)[0] == 200
+    assert [r[3] for r in world.origin.requests if r[1] == "/open/longer"] == [b"four"]
+
+
+def test_frames_on_a_stream_that_is_over_end_the_connection(world):
+    head = bytes.fromhex("828784") + b"\x01\x09localhost"
+    for kind, payload, stream, code in ((0, b"late", 3, 5), (1, head, 3, 5), (1, head, 1, 1)):
+        c = Client(world)
+        c.c.highest_outbound_stream_id = 1
+        first = c.request()
+        assert first == 3 and c.answer(first)[0] == 200
+        c.sock.sendall(len(payload).to_bytes(3, "big") + bytes([kind, 5 if kind else 0]) + stream.to_bytes(4, "big") +
+                       payload)
+        got = c.events(lambda e: isinstance(e, h2.events.ConnectionTerminated))
+        assert [e.error_code for e in got if isinstance(e, h2.events.ConnectionTerminated)] == [code], (kind, stream)
