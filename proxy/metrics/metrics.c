@@ -288,5 +288,7 @@ uint64_t cell_sum(uint32_t cell)
 
 uint64_t metrics_value(uint32_t series)
 {
-	return metrics_table && series != METRICS_LOST ? cell_sum(series) : 0;
+	uint64_t sum = metrics_table && series != METRICS_LOST ? cell_sum(series) : 0;
+
+	return sum <= INT64_MAX ? sum : 0; /* a worker may write anything: what no count can be is none */
 }
