@@ -317,6 +317,18 @@ static void the_document_has_a_row_for_each_family(void **state)
 }
 
 #define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
+		TEST(what_no_count_can_be_is_none),
+
+static void what_no_count_can_be_is_none(void **state)
+{
+	uint32_t s = metrics_series(METRIC_redis_up, S("a"), none, none, none);
+
+	(void)state;
+	metrics_set(s, -16); /* as one who has taken over a worker may write */
+	assert_true(metrics_value(s) == 0);
+	metrics_set(s, INT64_MAX);
+	assert_true(metrics_value(s) == INT64_MAX);
+}
 
 int main(void)
 {
