@@ -10,8 +10,9 @@ static const char *const words[] = { "up", "unknown", "unchecked", "ejected", "u
 static uint64_t ejected_by(const struct watched *e)
 {
 	const struct slice no = { 0 };
+	uint32_t series = metrics_series(METRIC_endpoint_ejected, e->upstream->id, e->text, no, no);
 
-	return metrics_value(metrics_series(METRIC_endpoint_ejected, e->upstream->id, e->text, no, no));
+	return metrics_value(series) & INT64_MAX; /* whatever workers count, readers of JSON take it */
 }
 
 static enum known known_of(const struct watched *e)
