@@ -77,6 +77,37 @@ static struct slice lower(struct check *k, struct slice s)
 	return (struct slice){ to, s.len };
 }
 
+/* The fields that pass may name: those that request/headers.def has as overrides. */
+static bool is_override(struct slice name)
+{
+	static const char *const overrides[] = {
+		"x-original-url", "x-original-uri", "x-rewrite-url", "x-original-host", "x-http-method-override",
+		"x-http-method", "x-method-override", "true-client-ip", "client-ip", "x-client-ip",
+		"x-cluster-client-ip", "cf-connecting-ip", "fastly-client-ip"
+	};
+
+	for (size_t i = 0; i < sizeof overrides / sizeof overrides[0]; i++)
+		if (slice_same_nocase(name, slice_of(overrides[i])))
+			return true;
+	return false;
+}
+
+static void check_pass(struct check *k, const struct config_headers *h, bool request, struct index *seen)
+{
+	for (size_t i = 0; i < h->pass.len; i++) {
+		const struct slice *name = &h->pass.at[i];
+		if (!request)
+			COMPLAIN(k, name, h, "pass is for request_headers; nothing is removed from answers like that");
+		else if (!is_override(*name))
+			COMPLAIN(k, name, h,
+			         "pass: \"%.*s\" is none of the fields that are removed unless a route passes them, "
+			         "as X-Original-URL and X-HTTP-Method-Override are", SHOWN(k, name));
+		else if (index_add(seen, lower(k, *name), (void *)(uintptr_t)h))
+			COMPLAIN(k, name, h, "pass: the field \"%.*s\" is set, removed or passed already",
+			         SHOWN(k, name));
+	}
+}
+
 void check_headers(struct check *k, struct config_headers *h, bool request)
 {
 	struct index seen = index_of(&k->load->scratch);
@@ -96,6 +127,7 @@ void check_headers(struct check *k, struct config_headers *h, bool request)
 			config_complain(k->load->errors, place, "%s: the field \"%.*s\" is set or removed already", of,
 			                SHOWN(k, &h->remove.at[i]));
 	}
+	check_pass(k, h, request, &seen);
 }
 
 /* ---- CORS ---- */

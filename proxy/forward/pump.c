@@ -30,7 +30,8 @@ static bool may_follow(const struct request *r, const struct header *h)
 	bool any_name = r->config->root.http.field_names == 1; /* WORDS: plain|token */
 
 	return !h->dropped && !header_is_vouched(h->name) && !request_has_carrier(r, h->name) &&
-	       !head_is_changed(r, h->name) && (any_name || header_is_plain(h->name));
+	       !trailer_overrides(h->name) && !head_is_changed(r, h->name) &&
+	       (any_name || header_is_plain(h->name));
 }
 
 static bool send_last(struct request *r, struct passage *p)

@@ -1,4 +1,5 @@
 #include "request/request.h"
+#include "metrics/metrics.h"
 
 #define SPELLING_MAX 40 /* bytes; longer names are not in headers.def */
 
@@ -18,18 +19,75 @@ static struct slice spell(struct slice name, char to[SPELLING_MAX], bool *odd)
 	return (struct slice){ to, len };
 }
 
-bool header_is_ours(struct slice name)
+static bool is_override(unsigned id)
+{
+	switch (id) {
+	case HEADER_X_ORIGINAL_URL:
+	case HEADER_X_ORIGINAL_URI:
+	case HEADER_X_REWRITE_URL:
+	case HEADER_X_ORIGINAL_HOST:
+	case HEADER_X_HTTP_METHOD_OVERRIDE:
+	case HEADER_X_HTTP_METHOD:
+	case HEADER_X_METHOD_OVERRIDE:
+	case HEADER_TRUE_CLIENT_IP:
+	case HEADER_CLIENT_IP:
+	case HEADER_X_CLIENT_IP:
+	case HEADER_X_CLUSTER_CLIENT_IP:
+	case HEADER_CF_CONNECTING_IP:
+	case HEADER_FASTLY_CLIENT_IP:
+		return true;
+	default:
+		return false;
+	}
+}
+
+/* *id: the name of headers.def of which this is another spelling. */
+static bool reads_as_ours(struct slice name, enum header_id *id)
 {
 	char store[SPELLING_MAX];
 	bool odd;
 	struct slice plain = spell(name, store, &odd);
 
+	*id = HEADER_OTHER;
 	if (slice_starts(plain, S("sallyport-")))
 		return true;
 	if (!odd)
 		return false;
-	return slice_starts(plain, S("x-forwarded-")) ||
-	       (name.len == plain.len && header_id(plain) != HEADER_OTHER);
+	if (name.len == plain.len)
+		*id = header_id(plain);
+	return slice_starts(plain, S("x-forwarded-")) || (*id != HEADER_OTHER && !is_override(*id));
+}
+
+bool header_is_ours(struct slice name)
+{
+	enum header_id id;
+
+	return reads_as_ours(name, &id);
+}
+
+enum header_id header_override(struct slice name)
+{
+	enum header_id id = header_id(name);
+
+	if (id == HEADER_OTHER)
+		reads_as_ours(name, &id);
+	return is_override(id) ? id : HEADER_OTHER;
+}
+
+static void count_removal(enum header_id id)
+{
+	struct slice no = S("");
+
+	metrics_add(metrics_series(METRIC_fields_removed_total, header_names[id], no, no, no), 1);
+}
+
+bool trailer_overrides(struct slice name)
+{
+	enum header_id id = header_override(name);
+
+	if (id != HEADER_OTHER)
+		count_removal(id);
+	return id != HEADER_OTHER;
 }
 
 bool header_is_vouched(struct slice name)
@@ -149,7 +207,37 @@ void headers_drop_hop(struct headers *h)
 	}
 }
 
-static bool ends_here(const struct header *f, bool trusted, bool trailers)
+static bool is_passed(const struct request *r, struct slice name)
+{
+	const struct config_headers *change = r->route ? r->route->request_headers : NULL;
+
+	for (size_t i = 0; change && i < change->pass.len; i++)
+		if (slice_same_nocase(change->pass.at[i], name))
+			return true;
+	return false;
+}
+
+/* Another spelling of an override ends here, whoever sends it: no proxy that is trusted writes it. */
+static bool ends_by_its_spelling(const struct header *f)
+{
+	enum header_id id;
+	bool ours = reads_as_ours(f->name, &id);
+
+	if (!is_override(id))
+		return ours;
+	count_removal(id);
+	return true;
+}
+
+static bool ends_as_override(const struct request *r, const struct header *f, bool trusted)
+{
+	if (trusted || is_passed(r, f->name))
+		return false;
+	count_removal((enum header_id)f->id);
+	return true;
+}
+
+static bool ends_here(const struct request *r, const struct header *f, bool trusted, bool trailers)
 {
 	switch (f->id) {
 	case HEADER_PROXY:
@@ -164,8 +252,10 @@ static bool ends_here(const struct header *f, bool trusted, bool trailers)
 	case HEADER_TRAILER:
 		return !trailers;
 	case HEADER_OTHER:
-		return header_is_ours(f->name) || (!trusted && is_forwarded_kin(f->name));
+		return ends_by_its_spelling(f) || (!trusted && is_forwarded_kin(f->name));
 	default:
+		if (is_override(f->id))
+			return ends_as_override(r, f, trusted);
 		return slice_lower(f->name.at[0]) == 's' && header_is_ours(f->name);
 	}
 }
@@ -177,7 +267,7 @@ void request_strip(struct request *r)
 
 	headers_drop_hop(&r->headers);
 	for (uint16_t i = 0; i < r->headers.len; i++)
-		if (ends_here(&r->headers.at[i], trusted, trailers))
+		if (ends_here(r, &r->headers.at[i], trusted, trailers))
 			r->headers.at[i].dropped = true;
 }
 

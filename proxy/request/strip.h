@@ -14,15 +14,22 @@ void headers_drop_hop(struct headers *h);
  *  - those of headers_drop_hop, and Trailer where no trailers can follow;
  *  - those of header_is_ours, and Proxy, which CGI would take for a setting (CVE-2016-5385);
  *  - X-Forwarded-For and Forwarded always (r->forwarded_for is what of them is to be continued); the other
- *    X-Forwarded-* and X-Real-IP unless the peer is a trusted proxy.
+ *    X-Forwarded-* and X-Real-IP unless the peer is a trusted proxy;
+ *  - overrides (header_override) unless the peer is a trusted proxy or the route passes them, those in
+ *    another spelling always. Each is counted.
  * Called once, after request_address, before the proxy's own fields are set. Where r->upgrade_websocket is to
  * be honoured, whoever sends the head writes Connection and Upgrade anew. */
 void request_strip(struct request *r);
 
 /* Is the name ours alone, or another spelling of a name that the proxy vouches for? Sallyport-* in any case
  * and with any byte that is neither letter nor digit for a '-'; X-Forwarded-* and every name of headers.def
- * with another such byte for a '-'. CGI and its kin cannot tell these from the real one. */
+ * but the overrides with another such byte for a '-'. CGI and its kin cannot tell these from the real one. */
 bool header_is_ours(struct slice name);
+
+/* The override of headers.def that the name is, or reads as; HEADER_OTHER where it is none. */
+enum header_id header_override(struct slice name);
+/* Is the trailer an override? It is never sent on; it is counted. */
+bool trailer_overrides(struct slice name);
 
 /* Does some recipient take the name of a field, trailer or cookie for this one? In any case; with any other
  * byte for one that is neither letter nor digit; with escapes, blanks and quotes around it; as the name of an

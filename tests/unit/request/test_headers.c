@@ -192,6 +192,48 @@ static void identity_fields_of_a_client_end_here_in_every_spelling(void **state)
 	}
 }
 
+static bool override_is_dropped(const char *name, bool trusted, const char *passed)
+{
+	const char *const fields[][2] = { { name, "x" } };
+	struct slice pass = slice_of(passed);
+	struct config_headers change = { .pass = { &pass, 1 } };
+	const struct config_route route = { .request_headers = &change };
+	static struct cidr all = { .bits = 0 };
+	static struct sample s;
+	struct request *r = ASKED(&s, fields);
+
+	r->route = &route;
+	if (trusted)
+		s.config.root.trusted_proxies = (struct config_cidrs){ &all, 1 };
+	request_strip(r);
+	return r->headers.at[0].dropped;
+}
+
+static void overrides_of_a_client_end_here_unless_the_route_passes_them(void **state)
+{
+	static const char *const plain[] = { "X-Original-URL", "X-Original-URI", "X-Rewrite-URL",
+		"x-original-host", "X-HTTP-Method-Override", "X-HTTP-METHOD", "X-Method-Override", "True-Client-IP",
+		"Client-IP", "X-Client-IP", "X-Cluster-Client-IP", "CF-Connecting-IP", "Fastly-Client-IP" };
+	static const char *const odd[] = { "X_Original_URL", "x-original_url", "X.Rewrite.Url",
+		"x!http~method-override", "TRUE_CLIENT_IP", "Client_IP", "x|method|override" };
+
+	(void)state;
+	for (size_t i = 0; i < sizeof plain / sizeof plain[0]; i++) {
+		assert_true(override_is_dropped(plain[i], false, "X-Other"));
+		assert_false(override_is_dropped(plain[i], false, plain[i]));
+		assert_false(override_is_dropped(plain[i], true, "X-Other"));
+		assert_true(trailer_overrides(slice_of(plain[i])));
+	}
+	for (size_t i = 0; i < sizeof odd / sizeof odd[0]; i++) {
+		assert_true(override_is_dropped(odd[i], false, "X-Original-URL"));
+		assert_true(override_is_dropped(odd[i], true, "X-Original-URL"));
+		assert_true(trailer_overrides(slice_of(odd[i])));
+	}
+	assert_false(override_is_dropped("X-Original-URLs", false, "X-Other"));
+	assert_false(override_is_dropped("X_Original_URLs", false, "X-Other"));
+	assert_false(trailer_overrides(S("X-Checksum")));
+}
+
 static void trailer_is_announced_only_where_trailers_follow(void **state)
 {
 	static const char *const fields[][2] = { { "Trailer", "Digest" } };
@@ -304,6 +346,7 @@ int main(void)
 		cmocka_unit_test(fields_of_the_hop_end_here),
 		cmocka_unit_test(what_matters_cannot_be_named_away),
 		cmocka_unit_test(identity_fields_of_a_client_end_here_in_every_spelling),
+		cmocka_unit_test(overrides_of_a_client_end_here_unless_the_route_passes_them),
 		cmocka_unit_test(trailer_is_announced_only_where_trailers_follow),
 		cmocka_unit_test(trailers_hold_no_framing_and_no_identity),
 		cmocka_unit_test(a_field_name_is_plain_where_no_upstream_folds_it),
