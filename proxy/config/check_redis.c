@@ -124,6 +124,30 @@ static void check_redis_tls(struct check *k, const struct config_redis *r)
 		COMPLAIN(k, &t->ca, t, "tls is given, and no server is rediss://");
 }
 
+static bool is_same_secret(const struct secret *a, const struct secret *b)
+{
+	return a->len == b->len && a->len && memcmp(a->bytes, b->bytes, a->len) == 0;
+}
+
+/* What it is for: whoever takes a worker over is not believed by the fleet. */
+static void check_keeper(struct check *k, const struct config_redis *r)
+{
+	const struct config_redis_keeper *keeper = &r->keeper;
+
+	check_password(k, r, &keeper->password, &keeper->user, "keeper.password");
+	if (!keeper->user.at && load_is_written(k->load, &keeper->password))
+		COMPLAIN(k, &keeper->password, r, "keeper.password is given, and keeper.user is not");
+	else if (!keeper->user.at)
+		config_warn(k->load->errors, r->place,
+		            "redis.keeper is missing: workers can write what the fleet believes of keys and "
+		            "revocations");
+	else if (slice_same(keeper->user, r->user.at ? r->user : S("default")))
+		COMPLAIN(k, &keeper->user, r, "keeper.user \"%.*s\" is the user of the workers too",
+		         SHOWN(k, &keeper->user));
+	if (is_same_secret(&keeper->password, &r->password))
+		COMPLAIN(k, &keeper->password, r, "keeper.password is the password of the workers too");
+}
+
 void check_redis(struct check *k)
 {
 	struct config_redis *r = k->root->redis;
@@ -132,6 +156,7 @@ void check_redis(struct check *k)
 		return;
 	check_servers(k, r);
 	check_password(k, r, &r->password, &r->user, "password");
+	check_keeper(k, r);
 	check_sentinel(k, r);
 	check_redis_tls(k, r);
 }

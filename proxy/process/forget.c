@@ -49,6 +49,10 @@ static void forget_configuration(const struct post *p, const struct config_root 
 	for (size_t i = 0; i < c->issuers_len; i++)
 		if (c->issuers[i].opaque)
 			forget_value(p, c->issuers[i].opaque->client_secret);
+	if (c->redis) {
+		const struct secret *s = &c->redis->keeper.password;
+		forget_value(p, (struct slice){ (const char *)s->bytes, s->len });
+	}
 }
 
 /* What calls that are over have left below us. */

@@ -118,7 +118,12 @@ static int run(struct supervisor *s, struct generation *g)
 	static unsigned char secret[MACHINE_SECRET];
 	char why[512];
 
+	const struct config_redis *redis = g->config->root.redis;
+
 	log_threshold((enum log_level)g->config->root.log.level);
+	if (redis && !redis->keeper.user.at)
+		log_warn("redis.keeper is missing: "
+			"workers can write what the fleet believes of keys and revocations");
 	if (!open_places(s, g))
 		return 1;
 	bool kept = machine_secret(secret, why, sizeof why);

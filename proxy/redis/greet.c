@@ -71,13 +71,25 @@ static void on_ping(void *with, const struct redis_answer *a)
 		l->state = CHANNEL_READY;
 }
 
-static bool authenticate(struct channel *l)
+/* Its name, and its password, which may be empty. */
+static struct slice user_of(const struct channel *l, const struct secret **password)
 {
 	const struct config_redis *c = l->redis->config;
-	bool sentinel = l->kind == CHANNEL_SENTINEL;
-	const struct secret *password = sentinel ? &c->sentinel_password : &c->password;
-	struct slice words[3] = { S("AUTH"), sentinel ? c->sentinel_user : c->user,
-		{ (const char *)password->bytes, password->len } };
+
+	if (l->kind == CHANNEL_SENTINEL) {
+		*password = &c->sentinel_password;
+		return c->sentinel_user;
+	}
+	bool keeper = l->redis->world.is_keeper && c->keeper.user.len;
+	*password = keeper ? &c->keeper.password : &c->password;
+	return keeper ? c->keeper.user : c->user;
+}
+
+static bool authenticate(struct channel *l)
+{
+	const struct secret *password;
+	struct slice user = user_of(l, &password);
+	struct slice words[3] = { S("AUTH"), user, { (const char *)password->bytes, password->len } };
 
 	if (!password->len)
 		return true;

@@ -36,7 +36,7 @@ struct redis_keeper *redis_keeper_open(const struct redis_keeper_world *w, struc
 	struct redis_keeper *k = w->config->root.redis ? calloc(1, sizeof *k) : NULL;
 	struct redis_world world = { .config = w->config, .bundle = w->bundle, .loop = w->loop,
 		.names = &w->published->names, .want_name = want_name, .with = k, .name = S("keeper"),
-		.budget_ns = REDIS_KEEPER_BUDGET_NS };
+		.is_keeper = true, .budget_ns = REDIS_KEEPER_BUDGET_NS };
 
 	if (!k)
 		return NULL;

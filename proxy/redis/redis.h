@@ -45,6 +45,7 @@ struct redis_world {
 	int (*dial)(void *with, const struct sockaddr_storage *to, socklen_t len);
 	void *with;        /* of all three */
 	struct slice name; /* for CLIENT SETNAME: "worker-0" */
+	bool is_keeper;     /* it is redis.keeper where there is one */
 	uint64_t budget_ns; /* how long its answers may take; 0: redis.budget */
 };
 

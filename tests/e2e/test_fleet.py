@@ -2,7 +2,7 @@
 import json, re, signal, threading, time
 import pytest
 from house import BINARY, connect, exchange, header, logged, run, wait_until
-from test_redis import FLEET, SECRET, Redis, metric, redis  # noqa: F401
+from test_redis import FLEET, PASSWORDS, SECRET, USERS, guarded, metric  # noqa: F401
 from test_seen import ask
 
 LIMITS = """
@@ -18,14 +18,15 @@ ROUTES = """
   - {name: here, path: /here/*, upstream: app, anonymous: true, limits: [here]}
   - {name: busy, path: /busy/*, upstream: app, anonymous: true, limits: [busy]}
   - {name: whose, path: /whose/*, upstream: app, verify: {issuer: local}, limits: [whose]}
-redis: {servers: "redis://127.0.0.1:PORT", fleet_floor: 2, budget: 200ms}
+redis: {servers: "redis://127.0.0.1:PORT", USERS, fleet_floor: 2, budget: 200ms}
 """
 
 
 @pytest.fixture
-def fleet(make_world, redis):
+def fleet(make_world, guarded):
     # one worker each: what a worker remembers of a refusal, and its breaker, are its own
-    worlds = [make_world(workers=1, limits=LIMITS, routes=ROUTES.replace("PORT", str(redis.port)) + SECRET, env=FLEET)
+    routes = ROUTES.replace("PORT", str(guarded.port)).replace("USERS", USERS) + SECRET
+    worlds = [make_world(workers=1, limits=LIMITS, routes=routes, env=dict(FLEET, **PASSWORDS))
               for _ in range(2)]
     for w in worlds:
         wait_until(lambda: metric(w, "redis_up") == 2 and metric(w, "fleet_size") == 2, 20)
@@ -42,7 +43,7 @@ def sources(world, limit):
     return {source: int(n) for source, n in found if n != "0"}
 
 
-def test_a_limit_holds_over_all_proxies_together(fleet, redis):
+def test_a_limit_holds_over_all_proxies_together(fleet, guarded):
     answers = [get(fleet[i % 2], "/hourly/x", "X-Key", "alice") for i in range(10)]
     assert [a[0] for a in answers] == [200] * 6 + [429] * 4
     assert header(answers[0], "ratelimit").startswith('"hourly";r=5;t=')
@@ -57,10 +58,10 @@ def test_a_limit_holds_over_all_proxies_together(fleet, redis):
     shown = run(BINARY, "limits", "-c", fleet[0].proxy.file, "-o", "json", env=fleet[0].proxy.env)
     busiest = json.loads(shown.stdout)["keys"][0]
     assert (busiest["limit"], busiest["by"], busiest["remaining"]) == ("hourly", "deny-cache", 0)
-    keys = [k for k in redis.cli("--scan").split() if ":rl:" in k]
+    keys = [k for k in guarded.cli("--scan").split() if ":rl:" in k]
     assert len(keys) == 2 and all(re.fullmatch(r"sallyport:dev:rl:\{[0-9a-f]{32}\}", k) for k in keys)
-    assert all(int(redis.cli("pttl", k)) > 0 for k in keys)
-    ran = {m.lower() for m in re.findall(r"cmdstat_(\w+)", redis.cli("info", "commandstats"))}
+    assert all(int(guarded.cli("pttl", k)) > 0 for k in keys)
+    ran = {m.lower() for m in re.findall(r"cmdstat_(\w+)", guarded.cli("info", "commandstats"))}
     assert "bitfield" in ran and not ran & {"eval", "evalsha", "fcall", "script", "function"}
 
 
@@ -69,7 +70,7 @@ def reset(world, *words):
     return done.returncode, json.loads(done.stdout) if done.stdout else done.stderr
 
 
-def test_a_key_begins_anew_on_all_machines_by_its_words_or_its_hash(fleet, redis):
+def test_a_key_begins_anew_on_all_machines_by_its_words_or_its_hash(fleet, guarded):
     hashed = lambda: next(k for w in fleet for k in json.loads(
         run(BINARY, "limits", "-c", w.proxy.file, "-o", "json", env=w.proxy.env).stdout)["keys"])["key"]
     for key in ("alice", hashed):
@@ -82,8 +83,8 @@ def test_a_key_begins_anew_on_all_machines_by_its_words_or_its_hash(fleet, redis
     assert "alice" not in fleet[1].proxy.stderr
     assert "hourly, dear, here, busy, whose" in reset(fleet[0], "no-such", "alice")[1]
     assert "among the busiest" in reset(fleet[0], "hourly", "#0123456789abcdef")[1]
-    assert all(int(redis.cli("pttl", k)) > 0 for k in redis.cli("--scan").split())
-    redis.stop()
+    assert all(int(guarded.cli("pttl", k)) > 0 for k in guarded.cli("--scan").split())
+    guarded.stop()
     wait_until(lambda: metric(fleet[0], "redis_down") == 2, 20)
     status, told = reset(fleet[0], "hourly", "alice")
     assert status == 1 and "nothing was reset" in told
@@ -126,15 +127,15 @@ def test_what_an_outcome_costs_counts_on_the_other_proxy_too(fleet):
     assert get(fleet[0], "/dear/x", "X-Name", "eve")[0] == 429
 
 
-def test_while_redis_hangs_each_proxy_has_its_share_and_tells_of_it_afterwards(fleet, redis):
+def test_while_redis_hangs_each_proxy_has_its_share_and_tells_of_it_afterwards(fleet, guarded):
     assert get(fleet[0], "/hourly/x", "X-Key", "carol")[0] == 200
-    redis.process.send_signal(signal.SIGSTOP)
+    guarded.process.send_signal(signal.SIGSTOP)
     first = [get(w, "/hourly/x", "X-Key", "dave")[0] for w in fleet]
     assert first == [200, 200]  # unknown: one on each
     wait_until(lambda: all(metric(w, "redis_down") == 2 for w in fleet), 20)
     assert [get(fleet[0], "/hourly/x", "X-Key", "dave")[0] for _ in range(2)] == [429, 429]
     assert [get(fleet[0], "/hourly/x", "X-Key", "carol")[0] for _ in range(4)] == [200, 200, 429, 429]  # half of five
-    redis.process.send_signal(signal.SIGCONT)
+    guarded.process.send_signal(signal.SIGCONT)
     wait_until(lambda: all(metric(w, "redis_up") == 2 and metric(w, "limit_owed_tokens_total")
                            <= metric(w, "limit_settled_tokens_total") + metric(w, "limit_late_tokens_total")
                            for w in fleet), 20)
@@ -144,16 +145,16 @@ def test_while_redis_hangs_each_proxy_has_its_share_and_tells_of_it_afterwards(f
     assert 2 <= dave.count(200) <= 4  # the questions that were on their way may have been executed as well
 
 
-def test_what_was_waited_for_redis_is_not_the_upstreams_time(fleet, redis):
+def test_what_was_waited_for_redis_is_not_the_upstreams_time(fleet, guarded):
     w = fleet[0]
     who = ("Authorization", "Bearer " + w.issuer.token())
     wait_until(lambda: get(w, "/whose/first", *who)[0] == 200)
-    redis.process.send_signal(signal.SIGSTOP)
+    guarded.process.send_signal(signal.SIGSTOP)
     try:
         who = ("Authorization", "Bearer " + w.issuer.token(sub="another"))
         assert get(w, "/whose/stopped", *who)[0] == 200
     finally:
-        redis.process.send_signal(signal.SIGCONT)
+        guarded.process.send_signal(signal.SIGCONT)
 
     def line():
         found = [x for x in logged(w.where) if x["url.path"] == "/whose/stopped"]

@@ -1,9 +1,9 @@
 """Issuers' keys that the machines of a fleet leave for each other in Redis."""
 import hashlib, hmac, json, os, shutil, time
 import pytest
-from house import ROOT, Sallyport, wait_until
+from house import Sallyport, wait_until
 from issuing import Judge, Tokens, command, get, houses, metric, reason, told
-from test_redis import FLEET, SECRET, Redis
+from test_redis import FLEET, PASSWORDS, SECRET, USERS, guarded as redis  # noqa: F401
 
 MISSING = (503, "issuer-keys-missing")
 
@@ -13,19 +13,9 @@ def house(authority, tmp_path):
     yield from houses(authority, tmp_path)
 
 
-@pytest.fixture
-def redis(tmp_path):
-    """One that lets the documented user in."""
-    acl = (ROOT / "conf/redis-users.acl").read_text().replace("CHANGE-ME", "hunter2").replace(":prod:", ":dev:")
-    (tmp_path / "users.acl").write_text(acl)
-    r = Redis(tmp_path, "--aclfile", str(tmp_path / "users.acl"))
-    yield r
-    r.stop()
-
-
 def share(redis):
-    return dict(env=dict(FLEET, REDIS_PASSWORD="hunter2"), more=f'redis: {{servers: "redis://127.0.0.1:{redis.port}", '
-                f'user: sallyport, password: "${{env:REDIS_PASSWORD}}", budget: 500ms}}\n{SECRET}')
+    return dict(env=dict(FLEET, **PASSWORDS), more=f'redis: {{servers: "redis://127.0.0.1:{redis.port}", '
+                f'{USERS}, budget: 500ms}}\n{SECRET}')
 
 
 def key_of(redis):
@@ -81,14 +71,16 @@ def test_a_new_machine_that_starts_inside_an_outage_admits_every_valid_token(hou
     assert told(b)["keys_from"] == "disk"
 
 
-def test_what_the_documented_user_is_asked_for_it_may_do(house, redis):
+def test_what_the_documented_users_are_asked_for_they_may_do(house, redis):
     a = house(**share(redis))
     wait_until(lambda: key_of(redis), 20)
     assert redis.cli("acl", "log").strip() == ""
-    redis.cli("acl", "setuser", "sallyport", "-get")       # and one that may not hinders nothing
+    redis.cli("acl", "setuser", "sallyport-keeper", "-get")  # and one that may not hinders nothing
     wait_until(lambda: "stays untold: NOPERM" in a.proxy.stderr, 20)
     assert metric(a, 'sallyport_redis_up{server="127.0.0.1:%d"}' % redis.port) == 2
     assert get(a, a.issuer.token())[0] == 200 and told(a)["failures"] == 0
+    a.proxy.stop()
+    redis.cli("acl", "log", "reset")
 
 
 def test_a_changed_or_older_copy_admits_nobody_and_is_said(house, redis):

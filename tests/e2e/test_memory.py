@@ -149,12 +149,16 @@ def holds(pid, value):
 
 
 def test_neither_worker_nor_writer_knows_what_only_the_keeper_needs(make_world, tmp_path):
-    """The fleet's secrets, by each way to write one; the client secret at an issuer; the machine's secret."""
-    made = {name: os.urandom(24).hex() for name in ("env", "file", "text", "client", "later")}
+    """The fleet's secrets, by each way to write one; the client secret at an issuer; the keeper's password at Redis; the machine's secret."""
+    made = {name: os.urandom(24).hex() for name in ("env", "file", "text", "client", "redis", "later")}
     (tmp_path / "fleet").write_text(made["file"] + "\n")
     (tmp_path / "client").write_text(made["client"] + "\n")
     more = ', audience_missing: refuse, opaque: {endpoint: "http://127.0.0.1:1/i", client_id: me, client_secret: "${file:%s/client}"}' % tmp_path
     secrets = '\nsecrets: {fleet: ["${env:FLEET}", "${file:%s/fleet}", "%s"]}\n' % (tmp_path, made["text"])
+    (tmp_path / "redis").write_text(made["redis"] + "\n")
+    (tmp_path / "workers").write_text("of-the-workers\n")
+    secrets += 'redis: {servers: "redis://127.0.0.1:1", user: w, password: "${file:%s/workers}", ' \
+               'keeper: {user: k, password: "${file:%s/redis}"}}\n' % (tmp_path, tmp_path)
     w = make_world(workers=1, issuer_more=more, routes=secrets, env={"FLEET": made["env"], "LATER": made["later"]})
     machine = next(pathlib.Path(w.where).glob("xdg/**/machine.key")).read_bytes()
     for round in range(2):

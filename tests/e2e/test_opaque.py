@@ -3,7 +3,7 @@ import asyncio, base64, collections, http.server, json, pathlib, resource, socke
 import pytest
 import websockets
 from house import connect, exchange, free_port, header, tls_context, wait_until, websocket
-from test_redis import FLEET, SECRET as SECRETS, metric, redis  # noqa: F401
+from test_redis import FLEET, PASSWORDS, SECRET as SECRETS, USERS, guarded as redis, metric  # noqa: F401
 
 SECRET = "s3cret:with/odd+bytes"
 BASIC = "Basic " + base64.b64encode(b"gate+way:" + urllib.parse.quote_plus(SECRET).encode()).decode()
@@ -155,9 +155,9 @@ def test_a_thousand_waiting_requests_for_ten_tokens_are_ten_questions(make_world
 
 
 def test_a_fleet_asks_once_and_redis_learns_nothing(make_world, registry, redis):
-    more = f'redis: {{servers: "redis://127.0.0.1:{redis.port}", budget: 500ms}}\n{SECRETS}'
+    more = f'redis: {{servers: "redis://127.0.0.1:{redis.port}", {USERS}, budget: 500ms}}\n{SECRETS}'
     one, two = (make_world(issuer_more=introspection(registry), routes=more,
-                           env=dict(FLEET, INTROSPECTION_SECRET=SECRET)) for _ in range(2))
+                           env=dict(FLEET, **PASSWORDS, INTROSPECTION_SECRET=SECRET)) for _ in range(2))
     for w in one, two:
         wait_until(lambda: metric(w, "redis_up") == 3, 20)
     registry.tokens["shared-token"] = {"sub": "user-secret-7", "scope": "read"}
@@ -170,7 +170,7 @@ def test_a_fleet_asks_once_and_redis_learns_nothing(make_world, registry, redis)
     value = redis.cli("get", keys[0])
     assert "user-secret-7" not in value and "shared-token" not in value + keys[0]
     redis.cli("set", keys[0], "forged", "px", "100000")
-    three = make_world(issuer_more=introspection(registry), routes=more, env=dict(FLEET, INTROSPECTION_SECRET=SECRET))
+    three = make_world(issuer_more=introspection(registry), routes=more, env=dict(FLEET, **PASSWORDS, INTROSPECTION_SECRET=SECRET))
     wait_until(lambda: metric(three, "redis_up") == 3, 20)
     assert get(three, "/api/x", "shared-token")[0] == 200
     assert registry.asked["shared-token"] == 2

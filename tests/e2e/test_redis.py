@@ -1,11 +1,15 @@
 import os, signal, subprocess
 import pytest
-from house import BINARY, connect, exchange, free_port, run, wait_until
+from house import BINARY, ROOT, connect, exchange, free_port, run, wait_until
 from test_seen import ask
 
 
 SECRET = 'secrets: {fleet: ["${env:FLEET_SECRET}"]}'
 FLEET = {"FLEET_SECRET": "one secret for all machines of a fleet"}
+# of the documented users, as guarded has them
+PASSWORDS = {"REDIS_PASSWORD": "hunter2", "KEEPER_PASSWORD": "hunter2-TOO"}
+USERS = ('user: sallyport, password: "${env:REDIS_PASSWORD}", '
+         'keeper: {user: sallyport-keeper, password: "${env:KEEPER_PASSWORD}"}')
 
 
 class Redis:
@@ -34,6 +38,18 @@ def redis(tmp_path):
     r = Redis(tmp_path)
     yield r
     r.stop()
+
+
+@pytest.fixture
+def guarded(tmp_path):
+    """One that lets the documented users in, who are refused nothing that they ask for."""
+    acl = (ROOT / "conf/redis-users.acl").read_text().replace("CHANGE-ME", "hunter2").replace(":prod:", ":dev:")
+    (tmp_path / "users.acl").write_text(acl)
+    r = Redis(tmp_path, "--aclfile", str(tmp_path / "users.acl"))
+    yield r
+    refused = r.cli("acl", "log").strip() if r.process else ""
+    r.stop()
+    assert not refused, refused
 
 
 def metric(world, name):
@@ -80,6 +96,32 @@ def test_workers_and_keeper_use_a_redis_by_name_and_do_without_it(make_world, re
     assert done.returncode == 0, done.stderr
     wait_until(lambda: metric(w, up) == 2, 20)
     wait_until(lambda: metric(w, "fleet_size") == 1)
+
+
+def checked(world):
+    os.chmod(world.where, 0o755)  # the keeper's user keeps things there
+    return run(BINARY, "check", "-c", world.proxy.file, env=world.proxy.env)
+
+
+def test_workers_and_keeper_are_users_of_their_own(make_world, guarded):
+    w = make_world(routes=f'redis: {{servers: "redis://127.0.0.1:{guarded.port}", {USERS}, budget: 500ms}}\n' + SECRET,
+                   env=dict(FLEET, **PASSWORDS))
+    wait_until(lambda: metric(w, "redis_up") == 3, 20)
+    who = {dict(f.split("=", 1) for f in line.split())["name"]: dict(f.split("=", 1) for f in line.split())["user"]
+           for line in guarded.cli("client", "list").splitlines()}
+    assert {n: u for n, u in who.items() if n.startswith("sallyport-")} == {
+        "sallyport-worker-0": "sallyport", "sallyport-worker-1": "sallyport", "sallyport-keeper": "sallyport-keeper"}
+    assert "redis.keeper" not in w.proxy.stderr
+    done = checked(w)
+    assert done.returncode == 0 and "redis.keeper" not in done.stdout + done.stderr, done
+
+
+def test_one_user_for_both_is_warned_of_by_check_and_once_at_a_start(make_world, redis):
+    w = make_world(routes=f'redis: {{servers: "redis://127.0.0.1:{redis.port}", budget: 500ms}}\n' + SECRET, env=FLEET)
+    wait_until(lambda: metric(w, "redis_up") == 3, 20)
+    assert w.proxy.stderr.count("redis.keeper is missing") == 1
+    done = checked(w)
+    assert done.returncode == 0 and (done.stdout + done.stderr).count("warning: redis.keeper is missing") == 1, done
 
 
 def test_a_redis_that_cannot_be_spoken_to_safely_refuses_the_reload(make_world, tmp_path):

@@ -4,8 +4,9 @@ import pytest
 from distance import Distance
 from house import Sallyport, wait_until
 from issuing import command, get, houses, metric, reason
-from test_redis import FLEET, SECRET, redis  # noqa: F401
+from test_redis import FLEET as SECRETS, PASSWORDS, SECRET, USERS, guarded as redis  # noqa: F401
 
+FLEET = dict(SECRETS, **PASSWORDS)
 REVOKED = (401, "token-revoked")
 
 
@@ -19,7 +20,7 @@ def revoke(world, *words):
 
 
 def test_what_one_machine_revokes_holds_on_all_and_over_a_redis_that_forgets(house, redis):
-    share = f'redis: {{servers: "redis://127.0.0.1:{redis.port}", budget: 500ms}}\n' + SECRET
+    share = share_of(redis.port)
     a = house(more=share, env=FLEET)
     b = house(more=share, env=FLEET, issuer=a.issuer)
     one, two = (a.issuer.token(jti=f"j-{i}") for i in (1, 2))
@@ -50,7 +51,7 @@ def test_what_one_machine_revokes_holds_on_all_and_over_a_redis_that_forgets(hou
 
 
 def share_of(port, budget="500ms"):
-    return f'redis: {{servers: "redis://127.0.0.1:{port}", budget: {budget}}}\n' + SECRET
+    return f'redis: {{servers: "redis://127.0.0.1:{port}", {USERS}, budget: {budget}}}\n' + SECRET
 
 
 def test_a_redis_farther_than_the_budget_of_limits_carries_revocations_all_the_same(house, redis):

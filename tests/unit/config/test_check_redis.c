@@ -63,6 +63,46 @@ static void a_password_comes_by_reference_and_is_never_shown(void **state)
 	refuse(REDIS("servers: \"redis://a:1\", user: u"), "the user \"u\" has no password");
 }
 
+#define USER "servers: \"redis://a:1\", user: u, password: \"${file:pw}\", "
+
+/* As one that is refused is said; NULL: it is good. warned: piece of its warning, NULL for none. */
+static void judge(const char *text, const char *piece, const char *warned)
+{
+	struct bundle *b = bundle_empty();
+
+	bundle_put(b, "/etc/s/pw", S("hunter2\n"));
+	bundle_put(b, "/etc/s/other", S("hunter3\n"));
+	struct loaded l = load_from(b, text);
+	if (piece)
+		expect_said(&l, piece);
+	else
+		expect_good(&l);
+	if (warned)
+		assert_non_null(strstr(l.errors.warnings, warned));
+	else if (l.errors.warnings)
+		assert_null(strstr(l.errors.warnings, "redis"));
+	assert_null(l.errors.text ? strstr(l.errors.text, "hunter") : NULL);
+	unload(&l);
+}
+
+static void the_keeper_has_a_user_of_its_own_or_there_is_a_warning(void **state)
+{
+	(void)state;
+	judge(REDIS(USER "keeper: {user: k, password: \"${file:other}\"}"), NULL, NULL);
+	judge(REDIS(USER), NULL, "redis.keeper is missing");
+	judge(REDIS("servers: \"redis://a:1\""), NULL, "4:8: warning: redis.keeper is missing");
+	judge(REDIS(USER "keeper: {user: u, password: \"${file:other}\"}"),
+		"\"u\" is the user of the workers", NULL);
+	judge(REDIS(USER "keeper: {user: k, password: \"${file:pw}\"}"),
+		"the password of the workers too", NULL);
+	judge(REDIS(USER "keeper: {password: \"${file:other}\"}"), "keeper.user is not", NULL);
+	judge(REDIS(USER "keeper: {user: k}"), "the user \"k\" has no keeper.password", NULL);
+	judge(REDIS(USER "keeper: {user: k, password: hunter3}"),
+		"keeper.password: a password is not written", NULL);
+	judge(REDIS("servers: \"redis://a:1\", keeper: {user: default, password: \"${file:pw}\"}"),
+		"\"default\" is the user of the workers", NULL);
+}
+
 static void tls_is_for_rediss_servers_with_both_halves_of_a_certificate(void **state)
 {
 	struct bundle *b = bundle_empty();
@@ -91,6 +131,7 @@ int main(void)
 		cmocka_unit_test(a_redis_is_one_server_sentinels_or_a_cluster),
 		cmocka_unit_test(a_malformed_server_is_said_to_be_what_it_is),
 		cmocka_unit_test(a_password_comes_by_reference_and_is_never_shown),
+		cmocka_unit_test(the_keeper_has_a_user_of_its_own_or_there_is_a_warning),
 		cmocka_unit_test(tls_is_for_rediss_servers_with_both_halves_of_a_certificate),
 	};
 

@@ -55,7 +55,7 @@ static inline void write_file(const char *name, const char *text)
 	fclose(out);
 }
 
-/* A documented file of users, with a password, which also lies in "password". */
+/* A documented file of users, with passwords, which also lie in "password" and "keeper-password". */
 static inline void copy_acl(const char *from, const char *to)
 {
 	static char text[4096];
@@ -66,9 +66,11 @@ static inline void copy_acl(const char *from, const char *to)
 	fclose(in);
 	char *word = strstr(text, "CHANGE-ME");
 	assert_non_null(word);
-	memcpy(word, "hunter222", 9);
+	for (; word; word = strstr(word, "CHANGE-ME"))
+		memcpy(word, "hunter222", 9);
 	write_file(to, text);
 	write_file("password", "hunter222\n");
+	write_file("keeper-password", "hunter222-TOO\n");
 }
 
 static inline int remove_one(const char *path, const struct stat *st, int what, struct FTW *at)

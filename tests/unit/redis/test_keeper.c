@@ -1,4 +1,4 @@
-/* The keeper's part, as the documented user: names are looked up, proxies are counted. */
+/* The keeper's part, as its documented user: names are looked up, proxies are counted. */
 #include "real.h"
 
 #define TEST(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
@@ -71,13 +71,14 @@ static void a_fleet_is_counted_by_its_hearts(void **state)
 {
 	static struct redis_published first, second;
 	struct redis_keeper *one, *two = NULL;
-	char config[256];
+	char config[512];
 
 	(void)state;
 	copy_acl("conf/redis-users.acl", "users.acl");
 	size_t s = start_server("aclfile users.acl");
 	snprintf(config, sizeof config, "servers: \"redis://redis.test:%u\", user: sallyport, "
-		"password: \"${file:password}\", budget: 1s", real.server[s].port);
+		"password: \"${file:password}\", keeper: {user: sallyport-keeper, "
+		"password: \"${file:keeper-password}\"}, budget: 1s", real.server[s].port);
 	configure(config);
 	assert_int_equal(redis_fleet_size(&first.fleet, real.config), 1);
 	resolves = false;
@@ -90,6 +91,8 @@ static void a_fleet_is_counted_by_its_hearts(void **state)
 	assert_int_equal(redis_fleet_size(&first.fleet, real.config), 2);
 	assert_string_equal(cli("-p %u acl log", real.server[s].port), "\n");
 	assert_null(strstr(cli("-p %u pttl sallyport:prod:fleet", real.server[s].port), "-"));
+	assert_non_null(strstr(cli("-p %u client list", real.server[s].port), "user=sallyport-keeper"));
+	assert_null(strstr(cli("-p %u client list", real.server[s].port), "user=sallyport "));
 	stop(s, SIGKILL);
 	UNTIL_OF(!redis_is_usable(redis_keeper_redis(one), 0));
 	assert_int_equal(redis_fleet_size(&first.fleet, real.config), 2); /* as last seen */

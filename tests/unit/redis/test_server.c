@@ -140,10 +140,55 @@ static void the_documented_user_may_do_all_that_is_done_and_nothing_more(void **
 	assert_int_equal(got.answered, 1);
 	assert_non_null(strstr(cli("-p %u client list", real.server[s].port), "name=sallyport-test"));
 	assert_string_equal(cli("-p %u acl log", real.server[s].port), "\n"); /* nobody was refused anything */
+	assert_non_null(strstr(cli("-p %u client list", real.server[s].port), "user=sallyport "));
 	assert_non_null(strstr(cli("-p %u --user sallyport --pass hunter222 eval 'return 1' 0",
 		real.server[s].port), "NOPERM"));
 	assert_non_null(strstr(cli("-p %u --user sallyport --pass hunter222 bitfield other get u8 0",
 		real.server[s].port), "NOPERM"));
+}
+
+static void may(size_t s, bool good, const char *user, const char *command)
+{
+	const char *said = cli("-p %u --user %s --pass %s %s", real.server[s].port, user,
+		strcmp(user, "sallyport") == 0 ? "hunter222" : "hunter222-TOO", command);
+
+	if (!strstr(said, "NOPERM") != good)
+		fail_msg("%s: %s: %s", user, command, said);
+}
+
+/* What one machine believes of another: the keeper's user may say it, the workers' may not. */
+static void a_workers_user_can_write_nothing_that_the_fleet_believes(void **state)
+{
+	static const char *const keeper[] = { "set sallyport:prod:keys:a b", "get sallyport:prod:keys:a",
+		"set sallyport:prod:tok:a b px 1000", "get sallyport:prod:tok:a", "del sallyport:prod:tok:a",
+		"zadd sallyport:prod:revoked 1 a", "zrem sallyport:prod:revoked a", "zadd sallyport:prod:fleet 1 a",
+		"zadd sallyport:prod:revoked-seen 1 a", "zrangebyscore sallyport:prod:revoked 0 1",
+		"zadd sallyport:prod:resets 1 a", "zcount sallyport:prod:fleet 0 1", "del sallyport:prod:rl:{a}" };
+	static const char *const none[] = { "zadd other:prod:revoked 1 a", "keys '*'", "flushall",
+		"set sallyport:dev:keys:a b", "config get '*'", "acl list", "client list", "set sallyport:prod:a b" };
+	static const char *const both[] = { "bitfield sallyport:prod:rl:{a} get u8 0", "time", "role",
+		"pexpire sallyport:prod:rl:{a} 1000", "ping" };
+
+	(void)state;
+	copy_acl("conf/redis-users.acl", "users.acl");
+	size_t s = start_server("aclfile users.acl");
+	for (size_t i = 0; i < sizeof keeper / sizeof keeper[0]; i++) {
+		may(s, false, "sallyport", keeper[i]);
+		may(s, true, "sallyport-keeper", keeper[i]);
+	}
+	for (size_t i = 0; i < sizeof none / sizeof none[0]; i++) {
+		may(s, false, "sallyport", none[i]);
+		may(s, false, "sallyport-keeper", none[i]);
+	}
+	for (size_t i = 0; i < sizeof both / sizeof both[0]; i++) {
+		may(s, true, "sallyport", both[i]);
+		may(s, true, "sallyport-keeper", both[i]);
+	}
+	for (const char *const *c = (const char *const[]){ "bitfield", "pexpire", NULL }; *c; c++) {
+		char command[128];
+		snprintf(command, sizeof command, "%s sallyport:prod:revoked 1", *c);
+		may(s, false, "sallyport", command);
+	}
 }
 
 static char logged[4096];
@@ -184,6 +229,7 @@ int main(void)
 		TEST(tls_verifies_the_server_and_shows_our_certificate),
 		TEST(a_server_of_another_name_or_authority_is_not_spoken_to),
 		TEST(the_documented_user_may_do_all_that_is_done_and_nothing_more),
+		TEST(a_workers_user_can_write_nothing_that_the_fleet_believes),
 		TEST(a_wrong_password_is_said_and_never_shown),
 	};
 
