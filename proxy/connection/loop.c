@@ -154,8 +154,9 @@ struct block *block_take(struct loop *l)
 		l->blocks = b->next;
 		l->blocks_free--;
 	} else {
-		b = malloc(sizeof *b);
+		b = malloc(sizeof *b + BLOCK_SIZE);
 		check(b); /* workers are bounded well below the machine; without 16 KiB nothing can go on */
+		b->cap = BLOCK_SIZE;
 	}
 	l->blocks_used++;
 	b->next = NULL;
@@ -163,10 +164,21 @@ struct block *block_take(struct loop *l)
 	return b;
 }
 
+struct block *block_grow(struct loop *l, struct block *b)
+{
+	size_t cap = b->cap + BLOCK_SIZE;
+	struct block *grown = realloc(b, sizeof *b + cap);
+
+	check(grown);
+	grown->cap = cap;
+	l->blocks_used++;
+	return grown;
+}
+
 void block_give(struct loop *l, struct block *b)
 {
-	l->blocks_used--;
-	if (l->blocks_free >= BLOCKS_KEPT) {
+	l->blocks_used -= b->cap / BLOCK_SIZE;
+	if (b->cap > BLOCK_SIZE || l->blocks_free >= BLOCKS_KEPT) {
 		free(b);
 		return;
 	}

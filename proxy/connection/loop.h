@@ -11,7 +11,12 @@
 #define PIECE_SIZE (128 * 1024)     /* most bytes of a body that are moved at once */
 #define SCRATCH_SIZE (2 * PIECE_SIZE) /* bytes of each scratch buffer: a piece and its framing, or a head */
 
-struct block { struct block *next; uint32_t from, to; char bytes[BLOCK_SIZE]; };
+struct block {
+	struct block *next;
+	uint32_t from, to;
+	size_t cap;                   /* bytes: BLOCK_SIZE, or a multiple of it where it has grown */
+	char bytes[];
+};
 
 struct loop {
 	struct event_base *base;
@@ -27,7 +32,7 @@ struct loop {
 	uint64_t timer_due_ns;        /* 0: not armed */
 	struct list graveyard;        /* things freed at the end of the turn */
 	struct block *blocks;         /* free ones */
-	size_t blocks_free, blocks_used;
+	size_t blocks_free, blocks_used; /* a grown one counts by its size */
 	char *scratch_in, *scratch_out,
 	    *scratch_head;            /* SCRATCH_SIZE each; contents live until the callee returns */
 	uint64_t (*clock)(void);      /* a scene gives its own; wall = clock + wall_offset then */
@@ -44,6 +49,9 @@ void loop_close(struct loop *l);
 void loop_turn(struct loop *l, uint64_t most_ns);
 
 struct block *block_take(struct loop *l);
+/* BLOCK_SIZE bytes more behind the ones there, for a message head that must lie in one piece. It may move:
+ * slices into it are void, and whoever held it holds what is returned. */
+struct block *block_grow(struct loop *l, struct block *b);
 void block_give(struct loop *l, struct block *b);
 
 /* Something to be freed when nothing of this turn can refer to it any more. */

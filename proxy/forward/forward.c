@@ -199,11 +199,21 @@ static void interim(struct request *r, struct passage *p)
 	r->ops->early(r, &early);
 }
 
+/* Too big a head is our bound, and no sign that the endpoint is ill. */
+static enum pace head_is_bad(struct request *r, struct passage *p)
+{
+	if (p->head.too_big)
+		return request_fail(r, FAULT_UPSTREAM_HEAD_TOO_BIG);
+	balance_failed(p->link->endpoint, false);
+	return request_fail(r, FAULT_UPSTREAM_NONSENSE);
+}
+
 /* Whole heads among the bytes held; WAIT where none is. */
 static enum pace parse_head(struct request *r, struct passage *p)
 {
 	const struct config_http *o = &r->config->root.http;
-	struct head_bounds bounds = { BLOCK_SIZE, (size_t)o->target_max, (uint16_t)o->headers_max };
+	struct head_bounds bounds = { .head_max = (size_t)o->answer_head_max,
+		                      .fields_max = (uint16_t)o->answer_headers_max };
 	bool head = slice_same(r->method, S("HEAD"));
 
 	while (p->in->from < p->in->to) {
@@ -211,10 +221,9 @@ static enum pace parse_head(struct request *r, struct passage *p)
 		size_t len = 0;
 		switch (head_read_answer(bytes, &bounds, &p->seen, head, &p->head, &len)) {
 		case HEAD_MORE:
-			return bytes.len < BLOCK_SIZE ? WAIT : request_fail(r, FAULT_UPSTREAM_NONSENSE);
+			return WAIT;
 		case HEAD_BAD:
-			balance_failed(p->link->endpoint, false);
-			return request_fail(r, FAULT_UPSTREAM_NONSENSE);
+			return head_is_bad(r, p);
 		case HEAD_DONE:
 			break;
 		}
@@ -232,16 +241,26 @@ static enum pace parse_head(struct request *r, struct passage *p)
 	return WAIT;
 }
 
+/* Space behind the bytes held. None is longer than its bound, since parse_head has looked at it. */
+static void make_space(struct request *r, struct passage *p)
+{
+	struct block *b = p->in ? p->in : block_take(r->loop);
+
+	if (b->from == b->to)
+		b->from = b->to = 0;
+	if (b->to == b->cap && b->from) {
+		memmove(b->bytes, b->bytes + b->from, b->to - b->from);
+		b->to -= b->from;
+		b->from = 0;
+	}
+	p->in = b->to == b->cap ? block_grow(r->loop, b) : b;
+}
+
 static enum pace read_head(struct request *r, struct passage *p)
 {
 	for (;;) {
-		if (!p->in)
-			p->in = block_take(r->loop);
-		if (p->in->from == p->in->to)
-			p->in->from = p->in->to = 0;
-		if (p->in->to == BLOCK_SIZE)
-			return request_fail(r, FAULT_UPSTREAM_NONSENSE);
-		ssize_t got = wire_read(p->link->wire, p->in->bytes + p->in->to, BLOCK_SIZE - p->in->to);
+		make_space(r, p);
+		ssize_t got = wire_read(p->link->wire, p->in->bytes + p->in->to, p->in->cap - p->in->to);
 		if (got == WIRE_LATER)
 			return WAIT;
 		if (got < 0)
@@ -256,7 +275,7 @@ static enum pace read_head(struct request *r, struct passage *p)
 static enum pace start(struct forward *f, struct request *r)
 {
 	struct passage *p = arena_room(&r->arena, sizeof *p);
-	size_t fields = r->config->root.http.headers_max;
+	size_t fields = r->config->root.http.answer_headers_max;
 
 	if (p)
 		memset(p, 0, offsetof(struct passage, body.trailer));

@@ -137,8 +137,8 @@ enum pace pump_first(struct request *r, struct passage *p)
 		return GO_ON;
 	if (wire_is_unsure(p->link->wire) && b->from == b->to)
 		wire_look(p->link->wire);
-	while (unframe_first(p) && !p->first.len && !p->body.ended && b->to < BLOCK_SIZE) {
-		got = wire_read(p->link->wire, b->bytes + b->to, BLOCK_SIZE - b->to);
+	while (unframe_first(p) && !p->first.len && !p->body.ended && b->to < b->cap) {
+		got = wire_read(p->link->wire, b->bytes + b->to, b->cap - b->to);
 		if (got <= 0)
 			break;
 		b->to += (uint32_t)got;

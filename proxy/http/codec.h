@@ -26,6 +26,7 @@ struct answer_head {             /* an upstream's response head */
 	struct headers headers;      /* at: room given by the caller */
 	bool chunked, has_length, keep; /* keep: the connection may be used again */
 	bool no_body;                /* by method or status */
+	bool too_big;                /* HEAD_BAD for its length or for the number of its fields */
 	uint64_t length;
 };
 /* As above. Interim (1xx) heads come like others. Repeated equal lengths are folded into one. */

@@ -80,7 +80,8 @@ enum head_result head_read_answer(struct slice bytes, const struct head_bounds *
 		result = read_line(&s, to);
 	if (result == HEAD_DONE)
 		result = head_fields(&s, &to->headers, b->fields_max);
-	if (result == HEAD_MORE && bytes.len >= b->head_max)
+	to->too_big = s.full || (result == HEAD_MORE && bytes.len >= b->head_max);
+	if (to->too_big)
 		return HEAD_BAD;
 	if (result != HEAD_DONE)
 		return result;

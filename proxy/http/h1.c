@@ -246,20 +246,34 @@ static void parse(struct h1 *h, struct slice bytes)
 	begin(h, r);
 }
 
+/* How many more bytes may lie behind those held: a head that fills its block gets another one, up to its
+ * bound. */
+static size_t room_for_more(struct h1 *h)
+{
+	const struct config_http *o = &h->c.server->config->root.http;
+
+	if (!h->in)
+		return BLOCK_SIZE;
+	if (h->in->to == h->in->cap && h->in->cap < o->head_max)
+		h->in = block_grow(h->c.server->loop, h->in);
+	return h->in->cap - h->in->to;
+}
+
 /* More bytes behind those held; false where there are none to parse anew. */
 static bool read_more(struct h1 *h, struct slice *bytes)
 {
 	struct loop *l = h->c.server->loop;
-	char *to = h->in ? h->in->bytes : l->scratch_in;
 	size_t have = 0;
 
 	if (h->in) {
 		have = h->in->to - h->in->from;
-		memmove(to, h->in->bytes + h->in->from, have);
+		memmove(h->in->bytes, h->in->bytes + h->in->from, have);
 		h->in->from = 0;
 		h->in->to = (uint32_t)have;
 	}
-	ssize_t got = have < BLOCK_SIZE ? wire_read(h->c.wire, to + have, BLOCK_SIZE - have) : WIRE_LATER;
+	size_t room = room_for_more(h);
+	char *to = h->in ? h->in->bytes : l->scratch_in;
+	ssize_t got = room ? wire_read(h->c.wire, to + have, room) : WIRE_LATER;
 	if (got < 0) {
 		if (got == WIRE_END && wire_unsent(h->c.wire)) /* it still listens */
 			linger(h, H1_LINGER_NS);
@@ -286,8 +300,11 @@ static void read_head(struct h1 *h)
 		if (h->state != H1_HEAD)
 			return;
 	}
-	if (read_more(h, &bytes))
+	while (read_more(h, &bytes)) {
 		parse(h, bytes);
+		if (h->state != H1_HEAD || !wire_is_readable(h->c.wire)) /* else it filled its block, and goes on */
+			return;
+	}
 }
 
 static void on_ready(struct wire *w)

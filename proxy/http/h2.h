@@ -34,6 +34,7 @@
 #define H2_CREDIT_MOST 200            /* control frames that may be earned in advance by useful ones */
 #define H2_TRAILERS_MOST 16           /* trailer fields of a request, and bytes of them */
 #define H2_TRAILER_BYTES 1024
+#define H2_HEAD_OUT SCRATCH_SIZE      /* of an answer's head: the longest we take, and what we add */
 #define H2_ABSURD 8                   /* heads over http.head_max times this are not read to their end */
 
 enum h2_phase { H2_GREETING, H2_OPEN, H2_LINGER, H2_LOST, H2_GONE };

@@ -373,6 +373,7 @@ static nghttp2_option *make_options(void)
 	nghttp2_option_set_no_closed_streams(o, 1);
 	nghttp2_option_set_max_settings(o, 32);
 	nghttp2_option_set_max_outbound_ack(o, 1000);
+	nghttp2_option_set_max_send_header_block_length(o, H2_HEAD_OUT);
 	for (unsigned type = NGHTTP2_CONTINUATION + 1; type <= UINT8_MAX; type++)
 		nghttp2_option_set_user_recv_extension_type(o, (uint8_t)type); /* so that they are counted */
 	return o;

@@ -24,11 +24,14 @@ struct request_pool {
 	size_t kept, used, tunnels, most, store_len;
 };
 
-/* Room for both heads, their field tables, the normalised target, the answer's own fields. */
+/* Room for the request's head, for what is written anew of it (the target, a cookie joined from pieces or
+ * without some of them), for the answer's head, the field tables, one of them grown, and what we add. */
 static size_t store_len(const struct config *c)
 {
-	size_t fields = (size_t)c->root.http.headers_max * sizeof(struct header);
-	size_t len = 3 * (size_t)c->root.http.head_max + 3 * fields + 16 * 1024;
+	const struct config_http *o = &c->root.http;
+	size_t heads = 3 * (size_t)o->head_max + (size_t)o->answer_head_max;
+	size_t fields = (size_t)o->headers_max + 2 * (size_t)o->answer_headers_max;
+	size_t len = heads + fields * sizeof(struct header) + 16 * 1024;
 
 	return (len + 63) / 64 * 64;
 }

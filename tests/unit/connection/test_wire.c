@@ -252,12 +252,40 @@ static void addresses_are_read_and_written(void **state)
 	assert_false(address_parse(S("unix:run"), &at, &len));
 }
 
+static void a_block_grows_with_what_lies_in_it_and_is_counted_by_its_size(void **state)
+{
+	struct loop *l = loop_open();
+	struct block *b = block_take(l);
+
+	(void)state;
+	assert_int_equal(b->cap, BLOCK_SIZE);
+	for (size_t i = 0; i < BLOCK_SIZE; i++)
+		b->bytes[i] = (char)(i * 7);
+	b->from = 5;
+	b->to = BLOCK_SIZE;
+	b = block_grow(l, block_grow(l, b));
+	assert_int_equal(b->cap, 3 * BLOCK_SIZE);
+	assert_int_equal(b->from, 5);
+	assert_int_equal(b->to, BLOCK_SIZE);
+	for (size_t i = 0; i < BLOCK_SIZE; i++)
+		assert_int_equal(b->bytes[i], (char)(i * 7));
+	memset(b->bytes + BLOCK_SIZE, 'x', 2 * BLOCK_SIZE);
+	assert_int_equal(l->blocks_used, 3);
+	block_give(l, b);
+	assert_int_equal(l->blocks_used, 0);
+	b = block_take(l); /* a grown one is not kept */
+	assert_int_equal(b->cap, BLOCK_SIZE);
+	block_give(l, b);
+	loop_close(l);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(bytes_arrive_and_a_short_read_waits_for_the_next_edge),
 		cmocka_unit_test(data_and_fin_in_one_edge_are_both_seen),
 		cmocka_unit_test(what_the_kernel_refuses_is_queued_and_leaves_in_order),
+		cmocka_unit_test(a_block_grows_with_what_lies_in_it_and_is_counted_by_its_size),
 		cmocka_unit_test(peeked_bytes_stay_until_skipped),
 		cmocka_unit_test(a_deadline_fires_late_by_one_slot_at_most_and_never_early),
 		cmocka_unit_test(the_next_deadline_is_found_whatever_was_set_before),

@@ -152,10 +152,14 @@ static void an_endless_head_is_refused(void **state)
 	memcpy(big, "HTTP/1.1 200 ", 13);
 	assert_int_equal(read_answer((struct slice){ big, 4095 }, false), HEAD_MORE);
 	assert_int_equal(read_answer((struct slice){ big, 4096 }, false), HEAD_BAD);
+	assert_true(a.too_big);
 	memcpy(big, "HTTP/1.1 200 OK\r\n", 17);
 	for (size_t i = 17; i + 6 < 300; i += 6)
 		memcpy(big + i, "a: b\r\n", 6);
 	assert_int_equal(read_answer((struct slice){ big, 300 }, false), HEAD_BAD);
+	assert_true(a.too_big);
+	assert_int_equal(read_answer(S("HTTP/1.1 200 OK\r\na b\r\n\r\n"), false), HEAD_BAD);
+	assert_false(a.too_big);
 }
 
 static void chunks_and_phrases_are_written(void **state)
