@@ -41,6 +41,7 @@ struct journey {
 	struct http_server http;
 	struct classify *classify;
 	struct limit_remote remote;    /* Redis for limit/ */
+	struct shared_claims *claims;  /* NULL: exchanges are this machine's alone */
 	struct limits *limits;
 	struct verify *verify;
 	struct forward *forward;
@@ -86,6 +87,17 @@ enum pace decision_allow(struct request *r);
 bool answer_add(struct request *r, struct slice name, struct slice value);
 /* remote.c: Redis as limit/ wants to have it; NULL where there is none. */
 const struct limit_remote *remote_open(struct journey *j);
+/* claims.c: codes and refresh tokens that one proxy of the fleet has. NULL where there is no Redis, or no
+ * secret of the fleet. */
+struct shared_claims *claims_open(struct journey *j);
+void claims_close(struct shared_claims *all);
+/* Once the machine's own claim is r's: GO_ON, WAIT for Redis, or ANSWER with EXCHANGE_BUSY or _USED. */
+enum pace claims_enter(struct shared_claims *all, struct request *r);
+uint64_t claims_patience(const struct request *r); /* ns; 0: it does not wait for Redis */
+void claims_hurry(struct request *r);  /* entered again it goes on without Redis */
+void claims_leave(struct request *r);
+void claims_settle(struct request *r); /* the end of a request with a claim, by r->status */
+void claims_turn(struct shared_claims *all);
 /* stations.c: those that are the journey's own */
 bool is_preflight(const struct request *r, const struct config_cors *cors); /* cors may be NULL */
 enum pace route_enter(struct request *r);

@@ -55,8 +55,17 @@ static enum pace screen_walk(struct request *r)
 {
 	if (!r->route->exchange || r->asker)
 		return GO_ON;
+	struct journey *j = r->journey;
 	enum pace pace = http_stash(r);
-	return pace == GO_ON ? exchange_enter(r->journey->world.exchanges, r, r->loop->now_ns) : pace;
+	if (pace == GO_ON)
+		pace = exchange_enter(j->world.exchanges, r, r->loop->now_ns);
+	return pace == GO_ON && r->exchange && j->claims ? claims_enter(j->claims, r) : pace;
+}
+
+/* What was read of the body stays with the request. */
+static void screen_undo(struct request *r)
+{
+	claims_leave(r);
 }
 
 static enum pace limit_second(struct request *r)
@@ -120,7 +129,7 @@ static const struct {
 	[VERIFY]     = { verify_walk,     verify_undo,  MARK_VERIFIED }, /* is the credential real? */
 	[IDENTIFY]   = { classify_second, NULL,         MARK_BEGAN },    /* who is it? */
 	[LOGIN]      = { login_walk,      NULL,         MARK_BEGAN },    /* can it succeed now? */
-	[SCREEN]     = { screen_walk,     limit_undo,   MARK_SCREENED }, /* is its credential in use already? */
+	[SCREEN]     = { screen_walk,     screen_undo,  MARK_SCREENED }, /* is its credential in use already? */
 	[LIMIT_LATE] = { limit_second,    limit_undo,   MARK_LIMITED_LATE }, /* may this subject try? */
 	[FORWARD]    = { forward_walk,    forward_undo, MARK_HEAD },     /* the upstream's response head */
 	[RESPOND]    = { respond_walk,    respond_undo, MARK_ENDED },    /* its body, or our own answer */
@@ -195,7 +204,7 @@ static void on_due(struct deadline *d)
 
 	if (r->in_haste) {
 		r->in_haste = false;
-		limit_hurry(r);
+		r->at == SCREEN ? claims_hurry(r) : limit_hurry(r);
 		journey_walk(r);
 		return;
 	}
@@ -213,11 +222,20 @@ static void on_due(struct deadline *d)
 		journey_cut(r, why);
 }
 
+/* ns; 0: it does not wait for Redis. */
+static uint64_t redis_patience(const struct request *r)
+{
+	if (r->at == SCREEN)
+		return claims_patience(r);
+	if (r->at == LIMIT || r->at == LIMIT_LATE)
+		return limit_patience(r->journey->limits, r, r->loop->now_ns);
+	return 0;
+}
+
 static void park(struct request *r)
 {
 	enum fault why;
-	bool limited = r->at == LIMIT || r->at == LIMIT_LATE;
-	uint64_t haste_ns = limited ? limit_patience(r->journey->limits, r, r->loop->now_ns) : 0;
+	uint64_t haste_ns = redis_patience(r);
 
 	check(route[r->at].leave);
 	if (haste_ns) {
@@ -352,6 +370,8 @@ static void tell(const struct journey *j)
 
 static void ask_redis(struct journey *j)
 {
+	if (j->claims)
+		claims_turn(j->claims);
 	limits_turn(j->limits, j->world.loop->now_ns);
 	uint64_t due_ns = limits_due_ns(j->limits);
 	if (due_ns != UINT64_MAX)

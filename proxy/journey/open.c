@@ -53,6 +53,12 @@ static bool open_limits(struct journey *j)
 	return true;
 }
 
+static bool open_claims(struct journey *j)
+{
+	j->claims = claims_open(j);
+	return true;
+}
+
 static void on_owing(struct deadline *d)
 {
 	(void)d; /* the turn that follows does it */
@@ -81,6 +87,7 @@ struct journey *journey_open(const struct journey_world *w, struct config_errors
 	    (j->classify = classify_open(w->config, w->bundle, errors)) &&
 	    (j->limits = limits_open(w->config, w->limits, remote_open(j), errors)) &&
 	    open_limits(j) &&
+	    open_claims(j) &&
 	    (j->verify = verify_open(w->config, w->keys, w->ask, errors)) &&
 	    (j->forward = forward_open(w->config, w->bundle, w->loop, w->endpoints, w->news, errors)))
 		return j;
@@ -96,6 +103,7 @@ void journey_close(struct journey *j)
 	deadline_clear(&j->world.loop->brief, &j->owing);
 	forward_close(j->forward);
 	verify_close(j->verify);
+	claims_close(j->claims);
 	limits_close(j->limits);
 	classify_close(j->classify);
 	routes_close(j->routes);

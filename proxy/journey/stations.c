@@ -246,6 +246,8 @@ enum pace settle_enter(struct request *r)
 
 	r->marks_ns[MARK_ENDED] = r->loop->now_ns;
 	forward_settle(j->forward, r);
+	if (r->claim)
+		claims_settle(r);
 	exchange_settle(j->world.exchanges, r, r->loop->now_ns);
 	limit_settle(j->limits, r, r->loop->now_ns);
 	count(r);

@@ -110,8 +110,8 @@ struct request {
 	struct slice stash; bool stash_ended; /* the first bytes of the body; they are all of it */
 	const void *revocable;        /* private to verify/; of what may become a tunnel */
 	void *waits, *stash_block;    /* private to the station that said WAIT; to http/ */
-	uint64_t exchange;            /* private to verify/: its claim on a code or refresh token; 0: none */
-	uint64_t redis_waited_ns;     /* limit/: spent waiting for Redis so far */
+	struct shared_claim *claim;   /* private to journey/: on a code or refresh token, at the fleet's Redis */
+	uint64_t exchange, redis_waited_ns; /* private to verify/: the machine's claim, or 0; waited so far */
 	struct passage *passage;      /* private to forward/ */
 
 	/* for the log line */

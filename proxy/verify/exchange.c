@@ -1,7 +1,9 @@
 #include "verify/exchange.h"
 #include "base/random.h"
-#include "base/siphash.h"
+#include "base/secret.h"
+#include "base/text.h"
 #include "base/urlencoded.h"
+#include "verify/crypt.h"
 #include <jansson.h>
 #include <stdatomic.h>
 
@@ -205,4 +207,37 @@ void exchange_settle(struct exchanges *t, struct request *r, uint64_t now_ns)
 	if (r->exchange)
 		replace(t, r->exchange, used ? word_of(tag_of(r->exchange), now_ns / NS_PER_S, USED_S) | USED : 0);
 	r->exchange = 0;
+}
+
+/* ---- for a fleet ---- */
+
+bool exchange_key_make(struct slice secret, struct exchange_key *to)
+{
+	unsigned char bytes[SHA256_LEN];
+	bool done = crypt_derive(secret, S("sallyport exchange claim name 1"), bytes);
+
+	_Static_assert(sizeof *to == sizeof bytes, "two keys of 128 bits");
+	if (done)
+		memcpy(to, bytes, sizeof *to);
+	secret_wipe(bytes, sizeof bytes);
+	return done;
+}
+
+bool exchange_name(const struct exchange_key *key, const struct request *r, char to[EXCHANGE_NAME])
+{
+	char store[CREDENTIAL_MAX];
+	struct slice c = credential(r, store);
+	uint64_t half[2] = { siphash(key->half[0], c), siphash(key->half[1], c) };
+	struct text hex = { .at = to, .cap = EXCHANGE_NAME };
+
+	text_hex(&hex, half, sizeof half);
+	return c.len > 0;
+}
+
+void exchange_machine(const struct exchanges *t, char to[EXCHANGE_MACHINE])
+{
+	uint64_t its = siphash(t->key, S("machine"));
+	struct text hex = { .at = to, .cap = EXCHANGE_MACHINE };
+
+	text_hex(&hex, &its, sizeof its);
 }

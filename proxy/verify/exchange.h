@@ -9,8 +9,10 @@
  *
  * A fixed table in memory that the workers share, of single 64-bit words: a keyed hash of the credential,
  * whether it was used, and when the word ends by itself, should its worker die. Nothing of the credential
- * lies in it. Where it is full, exchanges pass unclaimed. */
+ * lies in it. Where it is full, exchanges pass unclaimed. What a fleet's machines tell each other of it
+ * goes by other names, under a key of the fleet; who carries it is no matter of this room. */
 #pragma once
+#include "base/siphash.h"
 #include "request/request.h"
 
 struct exchanges;
@@ -25,3 +27,15 @@ struct exchanges *exchanges_attach(void *memory);
 enum pace exchange_enter(struct exchanges *t, struct request *r, uint64_t now_ns);
 /* Every end of a request that may hold a claim. r->status: of 2xx, the credential was used. */
 void exchange_settle(struct exchanges *t, struct request *r, uint64_t now_ns);
+
+/* ---- for a fleet ---- */
+#define EXCHANGE_NAME 32    /* hex digits */
+#define EXCHANGE_MACHINE 16 /* hex digits */
+struct exchange_key { struct siphash_key half[2]; };
+/* Derived from the fleet's secret for these names alone. False: it could not be. */
+bool exchange_key_make(struct slice secret, struct exchange_key *to) __attribute__((warn_unused_result));
+/* The same on every machine of the fleet for the same credential. False: r has none. */
+bool exchange_name(const struct exchange_key *key, const struct request *r, char to[EXCHANGE_NAME])
+	__attribute__((warn_unused_result));
+/* The same for all who use the table, and for nobody else. */
+void exchange_machine(const struct exchanges *t, char to[EXCHANGE_MACHINE]);

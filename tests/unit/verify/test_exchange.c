@@ -153,9 +153,34 @@ static void a_full_table_refuses_nobody(void **state)
 	free(t);
 }
 
+static void a_fleet_has_one_name_for_a_credential_however_it_is_spelt(void **state)
+{
+	struct request r = { .stash = S("refresh_token=a%2Bb") };
+	char name[EXCHANGE_NAME], again[EXCHANGE_NAME];
+	struct exchange_key ours, theirs;
+
+	(void)state;
+	assert_false(exchange_key_make(S(""), &ours));
+	assert_true(exchange_key_make(S("one secret of the fleet's machines"), &ours));
+	assert_true(exchange_key_make(S("another secret of other machines"), &theirs));
+	assert_true(exchange_name(&ours, &r, name));
+	r.stash = S("{\"refresh_token\":\"\\u0061+b\"}");
+	assert_true(exchange_name(&ours, &r, again));
+	assert_memory_equal(name, again, EXCHANGE_NAME);
+	assert_true(exchange_name(&theirs, &r, again));
+	assert_memory_not_equal(name, again, EXCHANGE_NAME);
+	assert_memory_not_equal(name, name + EXCHANGE_NAME / 2, EXCHANGE_NAME / 2);
+	r.stash = S("refresh_token=a%2Bc");
+	assert_true(exchange_name(&ours, &r, again));
+	assert_memory_not_equal(name, again, EXCHANGE_NAME);
+	r.stash = S("grant_type=client_credentials&client_secret=b");
+	assert_false(exchange_name(&ours, &r, again));
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(a_fleet_has_one_name_for_a_credential_however_it_is_spelt),
 		cmocka_unit_test(one_at_a_time_has_a_code_however_it_is_written),
 		cmocka_unit_test(other_credentials_and_grants_without_one_are_not_held_up),
 		cmocka_unit_test(one_that_succeeded_is_remembered_for_half_a_minute),
