@@ -45,6 +45,7 @@ struct probes_world {
 	void *with;
 };
 struct probes *probes_open(struct loop *l, int fd, const struct probes_world *w);
+bool probes_drain(struct probes *p); /* as little_drain */
 void probes_close(struct probes *p);
 
 /* ---- the client's side: blocking ---- */

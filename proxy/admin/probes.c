@@ -104,6 +104,11 @@ struct probes *probes_open(struct loop *l, int fd, const struct probes_world *w)
 	return NULL;
 }
 
+bool probes_drain(struct probes *p)
+{
+	return !p || little_drain(p->little);
+}
+
 void probes_close(struct probes *p)
 {
 	if (!p)

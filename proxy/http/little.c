@@ -21,7 +21,7 @@ struct little {
 	void *with;
 	struct list connections;      /* longest without a finished request first */
 	unsigned connections_len;
-	bool count_bodies;
+	bool count_bodies, draining;
 };
 
 struct guest {
@@ -31,6 +31,7 @@ struct guest {
 	struct deadline deadline;
 	enum doing doing;
 	bool is_head, close_after, answered;
+	bool was_served;              /* an answer is behind it: it waits for nothing */
 	size_t seen, head_len, in_len, discarded;
 	char *held;                   /* body bytes, LITTLE_BODY of room; NULL until some came */
 	size_t held_len;
@@ -203,7 +204,7 @@ static void begin_body(struct guest *g)
 	const struct header *expect = headers_find(&r->headers, HEADER_EXPECT);
 
 	g->is_head = slice_same(r->method, S("HEAD"));
-	g->close_after = r->client_close;
+	g->close_after = r->client_close || g->server->draining;
 	g->held_len = 0;
 	g->body_len = 0;
 	body_init(&g->body, !r->has_body ? BODY_NONE : r->chunked ? BODY_CHUNKED : BODY_LENGTH,
@@ -280,6 +281,7 @@ static enum step next(struct guest *g)
 {
 	free(g->held);
 	g->held = NULL;
+	g->was_served = true;
 	if (g->close_after) {
 		say_goodbye(g);
 		return AGAIN;
@@ -436,6 +438,22 @@ struct little *little_open(struct loop *l, int listen_fd, void (*on_ask)(void *w
 void little_count_bodies(struct little *s)
 {
 	s->count_bodies = true;
+}
+
+bool little_drain(struct little *s)
+{
+	struct list *next;
+
+	if (!s->draining)
+		listener_pause(s->listener, true);
+	s->draining = true;
+	for (struct list *at = s->connections.next; at != &s->connections; at = next) {
+		struct guest *g = list_entry(at, struct guest, link);
+		next = at->next;
+		if (g->was_served && g->doing == READING_HEAD && g->in_len == 0 && !wire_backlog(g->wire))
+			leave(g);
+	}
+	return s->connections_len == 0;
 }
 
 void little_close(struct little *s)

@@ -34,6 +34,9 @@ struct little *little_open(struct loop *l, int listen_fd, void (*on_ask)(void *w
 	void *with);
 /* Bodies of any length are taken: counted, and dropped past LITTLE_BODY. Without this they end in 413. */
 void little_count_bodies(struct little *s);
+/* Takes no new connections; those that wait for an answer get it, the others are closed. True when none is
+ * left: to be called once a turn until then. */
+bool little_drain(struct little *s);
 /* Closes all connections at once. */
 void little_close(struct little *s);
 

@@ -279,7 +279,9 @@ static bool goes_on(struct keeper *k)
 		keeper_answer_waiting(k, true);
 		keeper_confirm(k, true);
 	}
-	return now_ns < k->leave_ns && k->admin && !admin_is_idle(k->admin);
+	bool idle = probes_drain(k->probes);
+	idle &= !k->admin || admin_is_idle(k->admin);
+	return now_ns < k->leave_ns && !idle;
 }
 
 static uint64_t rest_ns(const struct keeper *k)

@@ -1,5 +1,5 @@
 """The life of the processes: what survives whose death, what a reload may change, what is left behind."""
-import os, pathlib, re, shutil, signal, socket, subprocess, tempfile, time
+import os, pathlib, re, shutil, signal, socket, subprocess, tempfile, threading, time
 import pytest
 from house import BINARY, Load, Sallyport, connect, exchange, free_port, read_answer, run, wait_until
 
@@ -120,6 +120,33 @@ def test_a_reload_that_was_refused_has_no_number(make_world):
     done = w.proxy.reload(w.config())
     assert done.returncode == 0 and "generation 2 is in force" in done.stdout, done
     wait_until(lambda: {x["generation"] for x in workers(w)} == {2})
+
+
+def test_no_scrape_is_lost_to_a_reload(make_world):
+    """The keeper that leaves answers those whose connection it has taken, also where their request comes a moment later."""
+    w = make_world(workers=1)
+    lost, done, stopping = [], [0], []
+
+    def scrape():
+        while not stopping:
+            try:
+                with socket.create_connection(("127.0.0.1", w.status_port), 5) as s:
+                    time.sleep(0.02)
+                    s.sendall(b"GET /livez HTTP/1.1\r\nHost: x\r\n\r\n")
+                    if not s.recv(100).startswith(b"HTTP/1.1 200"):
+                        lost.append("closed without an answer")
+                    done[0] += 1
+            except OSError as e:
+                lost.append(repr(e))
+    threads = [threading.Thread(target=scrape) for _ in range(8)]
+    for t in threads:
+        t.start()
+    for _ in range(4):
+        assert w.proxy.reload(w.config()).returncode == 0
+    stopping.append(True)
+    for t in threads:
+        t.join(15)
+    assert done[0] > 50 and lost == []
 
 
 def test_messages_carry_a_time_where_no_journal_adds_one(make_world, tmp_path):
