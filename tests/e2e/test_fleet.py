@@ -56,8 +56,9 @@ def test_a_limit_holds_over_all_proxies_together(fleet, guarded):
     assert sum(t.get("redis", 0) for t in told) >= 7 and sum(t.get("deny-cache", 0) for t in told) >= 2
     assert not any("local" in t for t in told)
     shown = run(BINARY, "limits", "-c", fleet[0].proxy.file, "-o", "json", env=fleet[0].proxy.env)
-    busiest = json.loads(shown.stdout)["keys"][0]
-    assert (busiest["limit"], busiest["by"], busiest["remaining"]) == ("hourly", "deny-cache", 0)
+    # which is the busiest depends on when counts are halved: the later one may have passed it
+    hourly = [k for k in json.loads(shown.stdout)["keys"] if k["limit"] == "hourly"]
+    assert [(k["by"], k["remaining"]) for k in hourly] == [("deny-cache", 0)]
     keys = [k for k in guarded.cli("--scan").split() if ":rl:" in k]
     assert len(keys) == 2 and all(re.fullmatch(r"sallyport:dev:rl:\{[0-9a-f]{32}\}", k) for k in keys)
     assert all(int(guarded.cli("pttl", k)) > 0 for k in keys)

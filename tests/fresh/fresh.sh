@@ -43,9 +43,10 @@ mkdir "$work/probe"
 base() { # base RELEASE: the tree as it comes, made anew each week
 	local tar=$cache/debian-$1.tar name
 	[ "$1" = 12 ] && name=bookworm || name=trixie
-	[ -z "$(find "$cache" -maxdepth 1 -name "debian-$1.tar" -mtime -7)" ] || return 0
+	[ -z "$(find "$cache" -maxdepth 1 -type f -name "debian-$1.tar" -mtime -7)" ] || return 0
 	echo "fresh-check: making a minimal tree of Debian $1"
-	mmdebstrap --quiet --variant=minbase --include=git,make,ca-certificates "$name" "$tar.new" "$mirror" >"$tar.log" 2>&1 || {
+	rm -rf --one-file-system "$tar" "$tar.new"
+	mmdebstrap --quiet --format=tar --variant=minbase --include=git,make,ca-certificates "$name" "$tar.new" "$mirror" >"$tar.log" 2>&1 || {
 		tail -5 "$tar.log"
 		cannot "a minimal Debian $1 cannot be made from $mirror"
 	}
