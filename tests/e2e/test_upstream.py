@@ -108,12 +108,14 @@ def test_an_unhealthy_endpoint_gets_nothing(make_world):
     sick = Origin()
     sick.fail["/healthz"] = 500
     w = make_world(workers=1, upstreams=f"""
-  pair: {{endpoints: ["{sick.url}", "http://127.0.0.1:ORIGIN"], health: {{path: /healthz, interval: 100ms, fall: 1, rise: 1}}}}""".replace("ORIGIN", "1"))
+  pair: {{endpoints: ["{sick.url}", "http://127.0.0.1:ORIGIN"], health: {{path: /healthz, interval: 1s, fall: 1, rise: 1}}}}""".replace("ORIGIN", "1"))
     text = w.config().replace("http://127.0.0.1:1\"", w.origin.url + '"') + \
         "  - {name: pair, path: /pair/*, upstream: pair, anonymous: true}\n"
     assert w.proxy.reload(text).returncode == 0
     wait_until(lambda: get(w, "/pair/x")[0] == 200)
-    time.sleep(1)
+    # what is known for three intervals is unknown, hence eligible: a second leaves a busy machine time to look again
+    wait_until(lambda: [e["state"] for u in w.proxy.status()["upstreams"] if u["upstream"] == "pair"
+                        for e in u["endpoints"]] == ["down", "up"])
     before = len([r for r in sick.requests if r[1].startswith("/pair")])
     assert [get(w, "/pair/x")[0] for _ in range(40)] == [200] * 40
     assert len([r for r in sick.requests if r[1].startswith("/pair")]) == before
