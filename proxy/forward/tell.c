@@ -12,7 +12,7 @@ static uint64_t ejected_by(const struct watched *e)
 	const struct slice no = { 0 };
 	uint32_t series = metrics_series(METRIC_endpoint_ejected, e->upstream->id, e->text, no, no);
 
-	return metrics_value(series) & INT64_MAX; /* whatever workers count, readers of JSON take it */
+	return metrics_value(series);
 }
 
 static enum known known_of(const struct watched *e)

@@ -10,8 +10,8 @@ static void describe_shard(const struct shard *s, struct text *t)
 	text_add(t, S("{\"server\":\""));
 	text_json(t, slice_of(s->name));
 	text_printf(t, "\",\"state\":\"%s\",\"used_by\":%llu,\"unused_by\":%llu,\"reason\":", states[s->state],
-		(unsigned long long)(metrics_value(s->series_up) & INT64_MAX), /* as readers of JSON take it */
-		(unsigned long long)(metrics_value(s->series_down) & INT64_MAX));
+		(unsigned long long)metrics_value(s->series_up),
+		(unsigned long long)metrics_value(s->series_down));
 	if (s->state == REDIS_DOWN)
 		text_printf(t, "\"%s\"}", s->told_len ? s->told[s->told_len - 1] : "connecting");
 	else
