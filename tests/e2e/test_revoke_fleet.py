@@ -98,9 +98,7 @@ def test_revoke_names_the_machines_that_have_read_it_and_those_that_have_not(hou
 def test_a_machine_that_starts_again_counts_once(house, redis):
     a = house(more=share_of(redis.port), env=FLEET)
     before = wait_until(lambda: redis.cli("zrange", "sallyport:dev:fleet", 0, -1).strip(), 20)
-    for pid in (*a.proxy.children(), a.proxy.process.pid):   # no goodbye
-        os.kill(pid, signal.SIGKILL)
-    a.proxy.process.wait()
+    a.proxy.kill()
     a.proxy = Sallyport(a.where, a.proxy.file.read_text(), env=FLEET)
     a.proxy.wait_ready(a.status_port)
     wait_until(lambda: metric(a, "sallyport_fleet_size") == 1, 20)

@@ -121,7 +121,7 @@ static struct config_route *door(const char *name, const char *path, enum asker 
 {
 	struct config_route *r = route(name, "", path);
 
-	r->check = asker;
+	r->check = (int)asker;
 	return r;
 }
 

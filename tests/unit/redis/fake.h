@@ -27,7 +27,7 @@ struct fake {
 	bool keeps;                /* older connections stay open as a new one is made */
 	bool refuses;              /* connections */
 	sa_family_t dead;          /* no address of this family takes a connection */
-	enum { DEAD_AT_ONCE, DEAD_LATER, DEAD_SILENT } dead_how;
+	enum fake_death { DEAD_AT_ONCE, DEAD_LATER, DEAD_SILENT } dead_how;
 	int silent;                /* the other end of one that nobody answers */
 	struct redis_published published;
 	const char *role, *run;

@@ -5,7 +5,7 @@
 #define TEST(name) cmocka_unit_test(name)
 
 /* A server of which the name has these addresses, in this order. */
-static void open_named(const sa_family_t *families, size_t len, sa_family_t dead, int how)
+static void open_named(const sa_family_t *families, size_t len, sa_family_t dead, enum fake_death how)
 {
 	struct sockaddr_storage found[REDIS_ADDRESSES] = { 0 };
 
@@ -25,7 +25,7 @@ static void the_next_address_is_tried_at_once_where_one_refuses(void **state)
 	const sa_family_t both[] = { AF_INET6, AF_INET };
 
 	(void)state;
-	for (int how = DEAD_AT_ONCE; how <= DEAD_LATER; how++) {
+	for (enum fake_death how = DEAD_AT_ONCE; how <= DEAD_LATER; how++) {
 		open_named(both, 2, AF_INET6, how);
 		assert_true(reach(REDIS_UP, MS, 8));
 		assert_int_equal(f.dials, 2);
@@ -55,7 +55,7 @@ static void where_none_takes_a_connection_each_is_tried_once_in_a_tenth_of_a_sec
 	const sa_family_t dead[] = { AF_INET6, AF_INET6, AF_INET6 };
 
 	(void)state;
-	for (int how = DEAD_AT_ONCE; how <= DEAD_LATER; how++) {
+	for (enum fake_death how = DEAD_AT_ONCE; how <= DEAD_LATER; how++) {
 		open_named(dead, 3, AF_INET6, how);
 		for (int i = 0; i < 10; i++)
 			turn(MS);

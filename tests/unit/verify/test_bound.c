@@ -31,7 +31,7 @@ static void shows(const char *byte)
 
 static enum fault brings(const char *payload, int route)
 {
-	return house_try(route, maker_token(&ed, NULL, payload));
+	return (enum fault)house_try(route, maker_token(&ed, NULL, payload));
 }
 
 static void a_token_bound_to_a_certificate_passes_with_that_one_alone(void **state)
