@@ -76,13 +76,14 @@ def ended_children_seconds():
     return u.ru_utime + u.ru_stime
 
 
-def favour_session():
-    """Where the kernel weighs sessions against each other first (autogroup), ours goes before until we end."""
-    group = pathlib.Path("/proc/self/autogroup")
-    if group.exists():
-        before = group.read_text().split()[-1]
-        group.write_text("-19")
-        atexit.register(lambda: group.write_text(before))
+def weigh_processes_alone():
+    """Where the kernel weighs sessions against each other first (autogroup), it does not until we end: a proxy whose workers
+    have sessions of their own would get another share of the core than its peers and the load."""
+    switch = pathlib.Path("/proc/sys/kernel/sched_autogroup_enabled")
+    if switch.exists():
+        before = switch.read_text()
+        switch.write_text("0")
+        atexit.register(lambda: switch.write_text(before))
 
 
 def settle_here(before_others=True):
@@ -91,7 +92,7 @@ def settle_here(before_others=True):
     try:
         if before_others:
             os.setpriority(os.PRIO_PROCESS, 0, -19)
-            favour_session()
+            weigh_processes_alone()
         resource.setrlimit(resource.RLIMIT_NOFILE, (131072, 131072))
     except (PermissionError, ValueError):
         hard = resource.getrlimit(resource.RLIMIT_NOFILE)[1]
