@@ -6,7 +6,7 @@
  * both; the command line is the other end. */
 #pragma once
 #include "base/text.h"
-#include "http/http.h"
+#include "miniserver/miniserver.h"
 
 #define ADMIN_LINE 2048 /* bytes of a verb, what it takes, and a newline */
 
@@ -45,7 +45,7 @@ struct probes_world {
 	void *with;
 };
 struct probes *probes_open(struct loop *l, int fd, const struct probes_world *w);
-bool probes_drain(struct probes *p); /* as little_drain */
+bool probes_drain(struct probes *p); /* as miniserver_drain */
 void probes_close(struct probes *p);
 
 /* ---- the client's side: blocking ---- */

@@ -5,7 +5,7 @@
 #define EXPOSITION_MAX ((size_t)16 * 1024 * 1024)
 
 struct probes {
-	struct little *little;
+	struct miniserver *server;
 	struct probes_world world;
 };
 
@@ -37,17 +37,17 @@ static void gather(void *with, struct slice piece)
 	e->len += piece.len;
 }
 
-static void say(struct little_ask *ask, unsigned status, struct slice text)
+static void say(struct miniserver_ask *ask, unsigned status, struct slice text)
 {
-	little_answer(ask, status, S("text/plain; charset=utf-8"), S("Cache-Control: no-store\r\n"), text);
+	miniserver_answer(ask, status, S("text/plain; charset=utf-8"), S("Cache-Control: no-store\r\n"), text);
 }
 
-static void refuse(struct little_ask *ask, unsigned status, struct slice extra, struct slice problem)
+static void refuse(struct miniserver_ask *ask, unsigned status, struct slice extra, struct slice problem)
 {
-	little_answer(ask, status, S("application/problem+json"), extra, problem);
+	miniserver_answer(ask, status, S("application/problem+json"), extra, problem);
 }
 
-static void expose(struct little_ask *ask)
+static void expose(struct miniserver_ask *ask)
 {
 	struct exposition e = { 0 };
 
@@ -55,12 +55,12 @@ static void expose(struct little_ask *ask)
 	if (e.failed)
 		refuse(ask, 503, S(""), S("{\"status\":503,\"title\":\"the metrics do not fit into memory\"}\n"));
 	else
-		little_answer(ask, 200, S("text/plain; version=0.0.4; charset=utf-8"),
+		miniserver_answer(ask, 200, S("text/plain; version=0.0.4; charset=utf-8"),
 			S("Cache-Control: no-store\r\n"), (struct slice){ e.at, e.len });
 	free(e.at);
 }
 
-static void say_ready(struct little_ask *ask, const char *why_not)
+static void say_ready(struct miniserver_ask *ask, const char *why_not)
 {
 	char line[200];
 	struct text t = TEXT(line);
@@ -69,7 +69,7 @@ static void say_ready(struct little_ask *ask, const char *why_not)
 	say(ask, why_not ? 503 : 200, text_slice(&t));
 }
 
-static void on_ask(void *with, struct little_ask *ask)
+static void on_ask(void *with, struct miniserver_ask *ask)
 {
 	struct probes *p = with;
 	const struct probes_world *w = &p->world;
@@ -97,8 +97,8 @@ struct probes *probes_open(struct loop *l, int fd, const struct probes_world *w)
 	if (!p)
 		return NULL;
 	p->world = *w;
-	p->little = little_open(l, fd, on_ask, p);
-	if (p->little)
+	p->server = miniserver_open(l, fd, on_ask, p);
+	if (p->server)
 		return p;
 	free(p);
 	return NULL;
@@ -106,13 +106,13 @@ struct probes *probes_open(struct loop *l, int fd, const struct probes_world *w)
 
 bool probes_drain(struct probes *p)
 {
-	return !p || little_drain(p->little);
+	return !p || miniserver_drain(p->server);
 }
 
 void probes_close(struct probes *p)
 {
 	if (!p)
 		return;
-	little_close(p->little);
+	miniserver_close(p->server);
 	free(p);
 }

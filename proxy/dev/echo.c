@@ -20,23 +20,23 @@ static void fill(void *with, uint64_t from, char *to, size_t len)
 	}
 }
 
-static void tell_bytes(struct little_ask *ask)
+static void tell_bytes(struct miniserver_ask *ask)
 {
 	uint64_t n;
 
 	if (slice_starts(ask->query, S("n=")) && slice_u64(slice_from(ask->query, 2), &n) && n <= BYTES_MAX)
-		little_stream(ask, 200, S("application/octet-stream"), n, fill, NULL);
+		miniserver_stream(ask, 200, S("application/octet-stream"), n, fill, NULL);
 	else
-		little_answer(ask, 400, S("text/plain"), S(""), S("say how many: ?n=1000000, at most 64 GiB\n"));
+		miniserver_answer(ask, 400, S("text/plain"), S(""), S("say how many: ?n=1000000, at most 64 GiB\n"));
 }
 
 /* ---- /login ---- */
 
-static void tell_page(struct little_ask *ask)
+static void tell_page(struct miniserver_ask *ask)
 {
 	bool posted = slice_same(ask->method, S("POST"));
 
-	little_answer(ask, 200, S("text/html; charset=utf-8"), S("Cache-Control: no-store\r\n"), posted ?
+	miniserver_answer(ask, 200, S("text/html; charset=utf-8"), S("Cache-Control: no-store\r\n"), posted ?
 		S("<!doctype html>\n<html lang=\"en\"><title>Signed in</title>\n<h1>Signed in, as it were</h1>\n"
 		  "<p>This is an example: nothing was looked at and nothing was kept.</p>\n"
 		  "<p><a href=\"/login/\">Back</a></p></html>\n") :
@@ -82,9 +82,9 @@ static void add_fields(struct text *t, const struct headers *h)
 	text_char(t, ']');
 }
 
-static void tell_request(struct little_ask *ask, unsigned status)
+static void tell_request(struct miniserver_ask *ask, unsigned status)
 {
-	static char store[6 * LITTLE_HEAD + 4096]; /* every byte of a head may become six */
+	static char store[6 * MINISERVER_HEAD + 4096]; /* every byte of a head may become six */
 	struct text t = TEXT(store);
 
 	text_char(&t, '{');
@@ -96,7 +96,7 @@ static void tell_request(struct little_ask *ask, unsigned status)
 	text_char(&t, ',');
 	add_fields(&t, ask->headers);
 	text_add(&t, S("}\n"));
-	little_answer(ask, status, S("application/json"), S("Cache-Control: no-store\r\n"), text_slice(&t));
+	miniserver_answer(ask, status, S("application/json"), S("Cache-Control: no-store\r\n"), text_slice(&t));
 }
 
 /* .../status/NNN */
@@ -110,7 +110,7 @@ static unsigned status_asked(struct slice path)
 	return n >= 200 && n <= 599 && n != 204 && n != 304 ? (unsigned)n : 200;
 }
 
-static void on_ask(void *with, struct little_ask *ask)
+static void on_ask(void *with, struct miniserver_ask *ask)
 {
 	(void)with;
 	if (slice_ends(ask->path, S("/bytes")))
@@ -121,11 +121,11 @@ static void on_ask(void *with, struct little_ask *ask)
 		tell_request(ask, status_asked(ask->path));
 }
 
-struct little *echo_open(struct loop *loop, int listen_fd)
+struct miniserver *echo_open(struct loop *loop, int listen_fd)
 {
-	struct little *l = little_open(loop, listen_fd, on_ask, NULL);
+	struct miniserver *l = miniserver_open(loop, listen_fd, on_ask, NULL);
 
 	if (l)
-		little_count_bodies(l);
+		miniserver_count_bodies(l);
 	return l;
 }

@@ -1,7 +1,7 @@
 /* form.h -- the parameters of a token request, from a form or a JSON body. Private to dev/. */
 #pragma once
 #include "base/arena.h"
-#include "http/http.h"
+#include "miniserver/miniserver.h"
 
 #define FORM_MAX 16 /* parameters */
 
@@ -10,7 +10,7 @@ struct form {
 	size_t len;
 	struct arena arena;
 	/* decoded text is never longer than what it was decoded from */
-	_Alignas(max_align_t) char store[LITTLE_BODY];
+	_Alignas(max_align_t) char store[MINISERVER_BODY];
 };
 
 /* application/x-www-form-urlencoded, or a JSON object whose members are strings. False: malformed, too many,

@@ -9,7 +9,7 @@
 #define LIFETIME_S 3600
 
 struct issuer {
-	struct little *little;
+	struct miniserver *server;
 	struct loop *loop;
 	const struct signer *key;
 	struct slice name;            /* the iss claim */
@@ -46,12 +46,12 @@ static bool is_our_name(const struct issuer *i, const struct headers *h)
 
 /* ---- answers ---- */
 
-static void tell(struct little_ask *ask, unsigned status, struct slice extra, struct slice json)
+static void tell(struct miniserver_ask *ask, unsigned status, struct slice extra, struct slice json)
 {
-	little_answer(ask, status, S("application/json"), extra, json);
+	miniserver_answer(ask, status, S("application/json"), extra, json);
 }
 
-static void discover(const struct issuer *i, struct little_ask *ask)
+static void discover(const struct issuer *i, struct miniserver_ask *ask)
 {
 	char store[1024];
 	struct text t = TEXT(store);
@@ -67,7 +67,7 @@ static void discover(const struct issuer *i, struct little_ask *ask)
 }
 
 /* RFC 6749 section 5.2. */
-static void refuse(struct little_ask *ask, const char *error, const char *description)
+static void refuse(struct miniserver_ask *ask, const char *error, const char *description)
 {
 	char store[512];
 	struct text t = TEXT(store);
@@ -76,7 +76,7 @@ static void refuse(struct little_ask *ask, const char *error, const char *descri
 	tell(ask, 400, S("Cache-Control: no-store\r\n"), text_slice(&t));
 }
 
-static void grant(struct issuer *i, struct little_ask *ask, const struct claims *c)
+static void grant(struct issuer *i, struct miniserver_ask *ask, const struct claims *c)
 {
 	char *token = claims_sign(c, i->key);
 	size_t room = (token ? strlen(token) : 0) + 6 * c->scope.len + 256;
@@ -119,7 +119,7 @@ static struct slice basic_client(struct issuer *i, const struct headers *h)
 	return form_decode(&i->form, slice_cut(&from, ':'), &id) ? id : S("");
 }
 
-static void give_token(struct issuer *i, struct little_ask *ask)
+static void give_token(struct issuer *i, struct miniserver_ask *ask)
 {
 	const struct header *type = headers_find(ask->headers, HEADER_CONTENT_TYPE);
 	struct form *f = &i->form;
@@ -152,12 +152,12 @@ static void give_token(struct issuer *i, struct little_ask *ask)
 
 /* ---- the server ---- */
 
-static bool is_read(const struct little_ask *ask)
+static bool is_read(const struct miniserver_ask *ask)
 {
 	return slice_same(ask->method, S("GET")) || slice_same(ask->method, S("HEAD"));
 }
 
-static void on_ask(void *with, struct little_ask *ask)
+static void on_ask(void *with, struct miniserver_ask *ask)
 {
 	struct issuer *i = with;
 	bool token = slice_same(ask->path, S("/oauth/token"));
@@ -202,8 +202,8 @@ struct issuer *issuer_open(struct loop *loop, int listen_fd, const struct signer
 	i->name = issuer;
 	i->authority = slice_cut(&rest, '/');
 	i->jwks = signer_jwks(key);
-	i->little = i->jwks ? little_open(loop, listen_fd, on_ask, i) : NULL;
-	if (i->little)
+	i->server = i->jwks ? miniserver_open(loop, listen_fd, on_ask, i) : NULL;
+	if (i->server)
 		return i;
 	free(i->jwks);
 	free(i);
@@ -212,7 +212,7 @@ struct issuer *issuer_open(struct loop *loop, int listen_fd, const struct signer
 
 void issuer_close(struct issuer *i)
 {
-	little_close(i->little);
+	miniserver_close(i->server);
 	free(i->jwks);
 	free(i);
 }

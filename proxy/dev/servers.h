@@ -1,6 +1,6 @@
 /* servers.h -- the issuer and the echo upstream of a local Sallyport. Private to dev/. */
 #pragma once
-#include "http/http.h"
+#include "miniserver/miniserver.h"
 #include "verify/verify.h"
 
 /* An issuer of tokens on a listening socket: discovery, JWKS, POST /oauth/token with client_credentials
@@ -15,4 +15,4 @@ void issuer_close(struct issuer *i);
 /* An upstream that tells what it got. `.../bytes?n=N` streams N bytes; `.../status/NNN` answers that status;
  * a path under /login gives a page; anything else JSON with method, path, query, fields and the body's
  * length. Credentials are told by their length only. Bodies of any length are taken. NULL: out of memory. */
-struct little *echo_open(struct loop *loop, int listen_fd);
+struct miniserver *echo_open(struct loop *loop, int listen_fd);

@@ -9,7 +9,6 @@
 #pragma once
 #include "connection/connection.h"
 #include "http/codec.h"
-#include "http/little.h"
 #include "request/request.h"
 
 enum { BODY_LATER = 0, BODY_END = -1, BODY_BROKEN = -2, BODY_TOO_LONG = -3 };

@@ -6,7 +6,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
 	static struct form form;
 
-	if (size < 1 || size > LITTLE_BODY)
+	if (size < 1 || size > MINISERVER_BODY)
 		return 0;
 	struct slice body = { (const char *)data + 1, size - 1 };
 	struct slice type = data[0] & 1 ? S("application/json") : S("application/x-www-form-urlencoded");

@@ -15,7 +15,7 @@ struct upstream_answer { char method[8], path[128]; unsigned status; bool used; 
 struct fake_upstream {
 	char name[32], socket[128];
 	int fd;
-	struct little *little;
+	struct miniserver *server;
 	struct upstream_answer answers[ANSWERS];
 	unsigned answers_len;
 	unsigned seen;             /* requests */

@@ -1,8 +1,8 @@
 /* world.c -- what surrounds the data plane in a scene. */
-#include "scene.h"
 #include "base/check.h"
-#include "http/little.h"
 #include "metrics/metrics.h"
+#include "miniserver/miniserver.h"
+#include "scene.h"
 #include <stdlib.h>
 #include <sys/un.h>
 #include <unistd.h>
@@ -32,7 +32,7 @@ static void *zeroed(size_t len)
 
 /* ---- upstreams ---- */
 
-static unsigned status_for(struct fake_upstream *u, const struct little_ask *ask)
+static unsigned status_for(struct fake_upstream *u, const struct miniserver_ask *ask)
 {
 	for (unsigned i = 0; i < u->answers_len; i++) {
 		struct upstream_answer *a = &u->answers[i];
@@ -42,7 +42,7 @@ static unsigned status_for(struct fake_upstream *u, const struct little_ask *ask
 	return 200;
 }
 
-static void on_ask(void *with, struct little_ask *ask)
+static void on_ask(void *with, struct miniserver_ask *ask)
 {
 	struct fake_upstream *u = with;
 	struct text last = TEXT(u->last);
@@ -55,7 +55,7 @@ static void on_ask(void *with, struct little_ask *ask)
 		text_char(&last, '\n');
 	}
 	check(text_end(&last));
-	check(little_answer(ask, status_for(u, ask), S("text/plain"), S(""), S("upstream")));
+	check(miniserver_answer(ask, status_for(u, ask), S("text/plain"), S(""), S("upstream")));
 }
 
 struct fake_upstream *world_upstream(struct scene *s, struct slice name)
@@ -79,8 +79,8 @@ static void open_upstream(struct scene *s, struct fake_upstream *u)
 	u->fd = listener_bind(&at, len, true);
 	if (u->fd < 0)
 		scene_fail(s, "upstream %s cannot listen", u->name);
-	u->little = little_open(s->loop, u->fd, on_ask, u);
-	check(u->little);
+	u->server = miniserver_open(s->loop, u->fd, on_ask, u);
+	check(u->server);
 }
 
 /* ---- the issuer ---- */
@@ -273,7 +273,7 @@ void world_close(struct scene *s)
 	journey_close(s->journey);
 	verify_keeper_close(s->keeper);
 	for (unsigned i = 0; i < s->upstreams_len; i++) {
-		little_close(s->upstreams[i].little);
+		miniserver_close(s->upstreams[i].server);
 		close(s->upstreams[i].fd);
 		unlink(s->upstreams[i].socket);
 	}

@@ -1,8 +1,8 @@
 #include "dev/servers.h"
-#include "../http/little_talk.h"
+#include "../miniserver/talk.h"
 #include <jansson.h>
 
-static struct little *echo;
+static struct miniserver *echo;
 
 static int begin(void **state)
 {
@@ -15,7 +15,7 @@ static int begin(void **state)
 static int end(void **state)
 {
 	(void)state;
-	little_close(echo);
+	miniserver_close(echo);
 	close_loop();
 	return 0;
 }

@@ -1,5 +1,5 @@
 #include "dev/servers.h"
-#include "../http/little_talk.h"
+#include "../miniserver/talk.h"
 #include "base/text.h"
 #include <jansson.h>
 #include <openssl/core_names.h>

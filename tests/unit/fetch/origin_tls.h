@@ -1,4 +1,4 @@
-/* origin_tls.h -- a certificate for the little server of origin.h. */
+/* origin_tls.h -- a certificate for the small server of origin.h. */
 #pragma once
 #include "origin.h"
 #include <openssl/pem.h>

@@ -1,6 +1,6 @@
-/* little_talk.h -- a loop with a listening loopback socket, and a client in the same thread. */
+/* talk.h -- a loop with a listening loopback socket, and a client in the same thread. */
 #pragma once
-#include "http/http.h"
+#include "miniserver/miniserver.h"
 #include <errno.h>
 #include <setjmp.h>
 #include <stdarg.h>

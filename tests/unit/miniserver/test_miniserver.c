@@ -1,7 +1,7 @@
-#include "little_talk.h"
+#include "talk.h"
 #include "base/text.h"
 
-static struct little *server;
+static struct miniserver *server;
 static unsigned asks;
 static char large[900 * 1024];
 
@@ -13,7 +13,7 @@ static void fill(void *with, uint64_t from, char *to, size_t len)
 		to[i] = (char)('a' + (from + i) % 26);
 }
 
-static void on_ask(void *with, struct little_ask *ask)
+static void on_ask(void *with, struct miniserver_ask *ask)
 {
 	char store[512];
 	struct text t = TEXT(store);
@@ -23,19 +23,19 @@ static void on_ask(void *with, struct little_ask *ask)
 	if (slice_same(ask->path, S("/silence")))
 		return;
 	if (slice_same(ask->path, S("/stream"))) {
-		assert_true(little_stream(ask, 200, S("text/plain"), 300000, fill, NULL));
+		assert_true(miniserver_stream(ask, 200, S("text/plain"), 300000, fill, NULL));
 		return;
 	}
 	if (slice_same(ask->path, S("/large"))) {
 		memset(large, 'l', sizeof large - 1);
 		large[sizeof large - 1] = '.';
-		assert_true(little_answer(ask, 200, S(""), S(""), (struct slice){ large, sizeof large }));
+		assert_true(miniserver_answer(ask, 200, S(""), S(""), (struct slice){ large, sizeof large }));
 		return;
 	}
 	if (slice_same(ask->path, S("/bulky"))) {
 		char lines[5000];
 		memset(lines, 'x', sizeof lines);
-		assert_false(little_answer(ask, 200, S(""), (struct slice){ lines, sizeof lines }, S("")));
+		assert_false(miniserver_answer(ask, 200, S(""), (struct slice){ lines, sizeof lines }, S("")));
 		return;
 	}
 	text_printf(&t, "%.*s %.*s ?%.*s body=%zu/%llu[%.*s]", SLICE(ask->method), SLICE(ask->path),
@@ -44,7 +44,7 @@ static void on_ask(void *with, struct little_ask *ask)
 	const struct header *agent = headers_find(ask->headers, HEADER_USER_AGENT);
 	if (agent)
 		text_printf(&t, " agent=%.*s", SLICE(agent->value));
-	assert_true(little_answer(ask, 200, S("text/plain"), S("X-Extra: 1\r\n"), text_slice(&t)));
+	assert_true(miniserver_answer(ask, 200, S("text/plain"), S("X-Extra: 1\r\n"), text_slice(&t)));
 }
 
 static int begin(void **state)
@@ -52,7 +52,7 @@ static int begin(void **state)
 	(void)state;
 	open_loop();
 	asks = 0;
-	server = little_open(loop, listening, on_ask, &asks);
+	server = miniserver_open(loop, listening, on_ask, &asks);
 	assert_non_null(server);
 	return 0;
 }
@@ -60,7 +60,7 @@ static int begin(void **state)
 static int end(void **state)
 {
 	(void)state;
-	little_close(server);
+	miniserver_close(server);
 	close_loop();
 	return 0;
 }
@@ -165,14 +165,14 @@ static void what_is_malformed_is_refused_and_closed(void **state)
 
 static void an_overlong_head_is_431_and_an_overlong_body_413(void **state)
 {
-	static char big[LITTLE_BODY + 100];
+	static char big[MINISERVER_BODY + 100];
 	int fd = dial();
 
 	(void)state;
 	forget();
 	memset(big, 'a', sizeof big);
 	say(fd, S("GET /x HTTP/1.1\r\nHost: x\r\nX-Big: "));
-	say(fd, (struct slice){ big, LITTLE_HEAD });
+	say(fd, (struct slice){ big, MINISERVER_HEAD });
 	assert_true(hear(fd, "\r\n\r\n"));
 	assert_int_equal(strncmp(heard, "HTTP/1.1 431 ", 13), 0);
 	assert_non_null(strstr(heard, "Connection: close"));
@@ -195,7 +195,7 @@ static void counted_bodies_may_be_of_any_length(void **state)
 
 	(void)state;
 	forget();
-	little_count_bodies(server);
+	miniserver_count_bodies(server);
 	memset(piece, 'b', sizeof piece);
 	say(fd, S("POST /big HTTP/1.1\r\nHost: x\r\nContent-Length: 1000000\r\n\r\n"));
 	for (int i = 0; i < 10; i++)
@@ -210,7 +210,7 @@ static void a_body_may_have_any_number_of_chunks(void **state)
 
 	(void)state;
 	forget();
-	little_count_bodies(server);
+	miniserver_count_bodies(server);
 	say(fd, S("POST /many HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n"));
 	for (int i = 0; i < 3000; i++)
 		say(fd, S("a\r\n0123456789\r\n"));
@@ -269,20 +269,20 @@ static void a_callback_that_says_nothing_is_500(void **state)
 
 static void past_the_bound_the_longest_idle_connection_gives_way(void **state)
 {
-	static int fds[LITTLE_CONNECTIONS + 1];
+	static int fds[MINISERVER_CONNECTIONS + 1];
 
 	(void)state;
-	for (size_t i = 0; i < LITTLE_CONNECTIONS; i++) {
+	for (size_t i = 0; i < MINISERVER_CONNECTIONS; i++) {
 		fds[i] = dial();
 		loop_turn(loop, 0);
 	}
 	assert_true(ask_for(fds[0], "GET /x HTTP/1.1\r\nHost: x\r\n\r\n", "GET /x")); /* 0 is fresh, 1 is not */
-	fds[LITTLE_CONNECTIONS] = dial();
-	assert_true(ask_for(fds[LITTLE_CONNECTIONS], "GET /y HTTP/1.1\r\nHost: x\r\n\r\n", "GET /y"));
+	fds[MINISERVER_CONNECTIONS] = dial();
+	assert_true(ask_for(fds[MINISERVER_CONNECTIONS], "GET /y HTTP/1.1\r\nHost: x\r\n\r\n", "GET /y"));
 	hear(fds[1], NULL);
 	assert_true(ended);
 	assert_true(ask_for(fds[0], "GET /z HTTP/1.1\r\nHost: x\r\n\r\n", "GET /z"));
-	for (size_t i = 0; i <= LITTLE_CONNECTIONS; i++)
+	for (size_t i = 0; i <= MINISERVER_CONNECTIONS; i++)
 		close(fds[i]);
 	for (int i = 0; i < 5; i++)
 		loop_turn(loop, NS_PER_MS);
@@ -290,7 +290,7 @@ static void past_the_bound_the_longest_idle_connection_gives_way(void **state)
 
 static void what_nobody_takes_is_bounded_and_the_oldest_gives_way(void **state)
 {
-	enum { READERS = 2 * LITTLE_WAITING / sizeof large };
+	enum { READERS = 2 * MINISERVER_WAITING / sizeof large };
 	int fds[READERS], small = 64 * 1024;
 
 	(void)state;
@@ -301,9 +301,9 @@ static void what_nobody_takes_is_bounded_and_the_oldest_gives_way(void **state)
 		for (int turns = 0; asks <= i && turns < 1000; turns++)
 			loop_turn(loop, NS_PER_MS);
 		assert_int_equal(asks, i + 1);
-		assert_in_range(loop->blocks_used * BLOCK_SIZE, 0, LITTLE_WAITING + READERS * BLOCK_SIZE);
+		assert_in_range(loop->blocks_used * BLOCK_SIZE, 0, MINISERVER_WAITING + READERS * BLOCK_SIZE);
 	}
-	assert_in_range(loop->blocks_used * BLOCK_SIZE, LITTLE_WAITING / 2, SIZE_MAX);
+	assert_in_range(loop->blocks_used * BLOCK_SIZE, MINISERVER_WAITING / 2, SIZE_MAX);
 	forget();
 	assert_true(hear(fds[READERS - 1], "l."));
 	forget();
@@ -329,11 +329,11 @@ static void an_idle_connection_is_closed(void **state)
 	(void)state;
 	loop->clock = leaping;
 	assert_true(ask_for(fd, "GET /x HTTP/1.1\r\nHost: x\r\n\r\n", "GET /x"));
-	leap_ns += LITTLE_IDLE_NS - NS_PER_S;
+	leap_ns += MINISERVER_IDLE_NS - NS_PER_S;
 	assert_true(ask_for(fd, "GET /y HTTP/1.1\r\nHost: x\r\n\r\n", "GET /y"));
 	forget();
 	say(fd, S("GET /never-ends"));
-	leap_ns += LITTLE_IDLE_NS + NS_PER_S;
+	leap_ns += MINISERVER_IDLE_NS + NS_PER_S;
 	hear(fd, NULL);
 	assert_true(ended);
 	close(fd);
@@ -359,5 +359,5 @@ int main(void)
 		cmocka_unit_test_setup_teardown(an_idle_connection_is_closed, begin, end),
 	};
 
-	return cmocka_run_group_tests_name("the little server", tests, NULL, NULL);
+	return cmocka_run_group_tests_name("the mini server", tests, NULL, NULL);
 }
