@@ -13,11 +13,13 @@
 # make bench-limits  what a flood and ten million made-up keys cost, and what honest clients notice of it
 # make fuzz        every fuzz target for FUZZ_S seconds (default 60)
 # make soak        all features under ASan among hostile clients and failing neighbours for SOAK_S seconds (default 60)
+# make format      clang-format 14 over all C sources      make compile-commands   compile_commands.json, for editors and clangd
 # make generate    conf/OPTIONS.md, the schema, the man page, conf/METRICS.md from their tables
 MODE ?= debug
 ifeq ($(origin CC),default) # make's own word for it is cc
 CC   := gcc
 endif
+comma := ,
 B    := build/$(MODE)
 J    := -j$(shell nproc 2>/dev/null || echo 1)
 # Warnings are errors for who develops it: by these goals, or by WERROR=1; never for who only builds it.
@@ -61,9 +63,10 @@ build/deps/%: deps.sh
 	$(if $(shell ./deps.sh look $*),$(error run ./deps.sh $* -- missing here: $(shell ./deps.sh look $*)))
 	@mkdir -p $(@D); touch $@
 
-$B/%.o: %.c Makefile | build/deps/build
+compile = $(CC) $(CPPFLAGS) $(CFLAGS) -c $1 -o $2
+$B/%.o: %.c Makefile VERSION | build/deps/build
 	@mkdir -p $(@D); echo "  CC  $<"
-	@$(CC) $(CPPFLAGS) $(CFLAGS) -c $< -o $@
+	@$(call compile,$<,$@)
 
 # the assembler reads it into the program, so no compiler tells of the dependency
 $B/proxy/classify/builtin.o: lua-free-rules/declared.rules
@@ -219,6 +222,26 @@ lint:
 	@awk -f tests/lint/size.awk $(filter %.c %.h,$(SRC) $(HDR)) $(shell find tests -name '*.[ch]')
 	@awk -f tests/lint/banned.awk $(filter %.c %.h,$(SRC) $(HDR))
 	@/usr/bin/python3 tests/lint/unread.py $(CC) $(shell pkg-config --cflags $(LIBS) 2>/dev/null)
+	@awk -f tests/lint/rooms.awk proxy/ORDER ARCHITECTURE.md
+
+# ---- for editors: the compiler's real command lines ----
+ALL_C := $(SRC) $(sort $(shell find tests -name '*.c'))
+quote  = $(subst ",\",$(subst \,\\,$1))
+entry  = {"directory": "$(CURDIR)", "file": "$1", "output": "$2", "command": "$(call quote,$(call compile,$1,$2))"}
+.PHONY: compile-commands
+compile-commands:
+	$(file >compile_commands.json,[)
+	$(foreach c,$(ALL_C),$(file >>compile_commands.json,$(call entry,$c,$(c:%.c=$B/%.o))$(if $(filter-out $(lastword $(ALL_C)),$c),$(comma))))
+	$(file >>compile_commands.json,])
+	@echo "compile_commands.json: $(words $(ALL_C)) files"
+
+# ---- clang-format 14 is Debian 12's; another version breaks lines elsewhere ----
+CLANG_FORMAT ?= clang-format-14
+ALL_H        := $(filter %.h,$(HDR)) $(sort $(shell find tests -name '*.h'))
+.PHONY: format
+format:
+	@command -v $(CLANG_FORMAT) >/dev/null || { echo "make format needs clang-format 14: apt-get install clang-format-14"; exit 1; }
+	@$(CLANG_FORMAT) -i $(ALL_C) $(ALL_H)
 
 clean:
 	rm -rf build compile_commands.json

@@ -1,6 +1,6 @@
-/* version.h -- what this build calls itself; the Makefile gives it from the file VERSION. */
+/* version.h -- the version of this build. It stands in the file VERSION alone; the Makefile passes it on. */
 #pragma once
 
 #ifndef SALLYPORT_VERSION
-#define SALLYPORT_VERSION "0.1.0"
+#error "compile with -DSALLYPORT_VERSION=..., as the Makefile does"
 #endif
