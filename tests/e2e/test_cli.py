@@ -1,4 +1,4 @@
-import json, os, pathlib, pwd, shutil, signal, subprocess
+import json, os, pathlib, pwd, re, shutil, signal, subprocess
 import pytest
 from conftest import World
 from house import BINARY, ROOT, connect, exchange, free_port, must, run, wait_until
@@ -137,18 +137,59 @@ def test_yaml_beyond_the_subset_is_refused(tmp_path, text, word):
     assert done.returncode == 78 and word in done.stderr and "x.yaml" in done.stderr
 
 
-def test_the_readmes_ten_lines_for_production_are_a_whole_configuration(place, authority):
-    text = (ROOT / "README.md").read_text().split("## Ten lines for production\n", 1)[1].strip("\n").split("\n\n", 1)[0]
-    lines = [line[4:] for line in text.splitlines()]
-    assert len(lines) == 10 and all(line.startswith("    ") for line in text.splitlines())
-    chain, key = authority.issue("ten-lines", ["DNS:api.example.com"])
+def blocks(document, heading):
+    """The indented blocks under a heading of a document, without their indentation."""
+    section = (ROOT / document).read_text().split(f"{heading}\n", 1)[1].split("\n## ", 1)[0]
+    found = [block.splitlines() for block in section.strip("\n").split("\n\n")]
+    return [[line[4:] for line in block] for block in found if all(line.startswith("    ") for line in block)]
+
+
+def accepted(text, place, authority):
+    """Whether `check` takes a configuration that the documents show, with paths and ports that this machine has."""
+    chain, key = authority.issue("documents", ["DNS:api.example.com"])
     file = place / "sallyport.yaml"
-    file.write_text("\n".join(lines).replace("/etc/sallyport/tls.pem", str(chain)).replace("/etc/sallyport/tls.key", str(key))
-                    .replace("0.0.0.0:443", f"127.0.0.1:{free_port()}").replace("127.0.0.1:9180", f"127.0.0.1:{free_port()}")
-                    + f"\nstate: {place}/state\nadmin: {{socket: {place}/admin.sock}}\nlog: {{access: {place}/access.jsonl}}\n")
+    for was, here in (("/etc/sallyport/tls.pem", chain), ("/etc/sallyport/tls.key", key), ("0.0.0.0:443", f"127.0.0.1:{free_port()}"),
+                      ("0.0.0.0:8080", f"0.0.0.0:{free_port()}"), ("127.0.0.1:9180", f"127.0.0.1:{free_port()}"),
+                      ("0.0.0.0:9180", f"127.0.0.1:{free_port()}"), ("state: /state", f"state: {place}/state")):
+        text = text.replace(was, str(here))
+    for name, rest in (("state", f"{place}/state"), ("log", f"{{access: {place}/access.jsonl}}")):
+        if f"\n{name}:" not in text:
+            text += f"\n{name}: {rest}"
+    file.write_text(text + f"\nadmin: {{socket: {place}/admin.sock}}\n")
     env = dict(os.environ, SALLYPORT_ENVIRONMENT="production", XDG_STATE_HOME=str(place))
     done = run(BINARY, "check", "-c", file, env=env)
-    assert done.returncode == 0 and "error" not in done.stderr, done
+    return (done.returncode == 0 and "error" not in done.stderr) or done
+
+
+def test_the_readmes_fifteen_lines_are_a_whole_configuration(place, authority):
+    lines, = blocks("README.md", "## Configuration")
+    assert len(lines) == 15
+    assert accepted("\n".join(lines), place, authority) is True
+
+
+def test_the_lines_for_a_container_begin_a_configuration(place, authority):
+    lines, = blocks("conf/RUNNING.md", "## In a container")
+    readme, = blocks("README.md", "## Configuration")
+    rest = readme[readme.index("issuers:"):]
+    assert accepted("\n".join(lines + rest), place, authority) is True
+
+
+def test_the_limits_that_are_shown_are_limits(place, authority):
+    lines = blocks("conf/LIMITS.md", "# Limits")[0]
+    readme, = blocks("README.md", "## Configuration")
+    before, after = readme[:readme.index("limits:")], readme[readme.index("routes:"):]
+    names = [line.split(":")[0].strip() for line in lines[1:]]
+    routes = [line.replace("[address, subject]", f"[{', '.join(names)}]").replace("[address, login]", f"[{names[0]}]") for line in after]
+    assert len(names) >= 2 and routes != after
+    assert accepted("\n".join(before + lines + routes), place, authority) is True
+
+
+def test_the_version_stands_in_one_file():
+    version = (ROOT / "VERSION").read_text().strip()
+    done = run(BINARY, "version")
+    assert done.returncode == 0 and version in done.stdout.split(), done
+    newest = re.search(r"^## (\S+)", (ROOT / "CHANGELOG.md").read_text(), re.M)[1]
+    assert newest == version
 
 
 def test_nothing_is_open_by_omission(tmp_path):
