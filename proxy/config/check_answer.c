@@ -1,5 +1,6 @@
 /* check_answer.c -- redirects, header changes and CORS of a route. */
 #include "config/check.h"
+#include "base/header.h"
 #include <inttypes.h>
 
 /* ---- redirects ---- */
@@ -43,27 +44,24 @@ void check_redirect(struct check *k, struct config_redirect *r)
 
 /* ---- header changes ---- */
 
-/* Fields by which messages are framed and routed, and ours: nobody else changes them. */
-static bool is_reserved(struct slice name)
+/* Fields by which messages are framed and routed, and ours: nobody else changes them, but that the operator
+ * may speak to an upstream that is a proxy itself. */
+static bool is_reserved(struct slice name, bool request)
 {
-	static const char *const reserved[] = {"connection",        "keep-alive", "proxy-connection",
-	                                       "transfer-encoding", "te",         "content-length",
-	                                       "trailer",           "upgrade",    "host",
-	                                       "http2-settings",    "expect"};
-
-	for (size_t i = 0; i < sizeof reserved / sizeof reserved[0]; i++)
-		if (slice_reads_as(name, slice_of(reserved[i])))
-			return true;
+	for (unsigned id = 1; id < HEADER_IDS; id++)
+		if (slice_reads_as(name, header_names[id]))
+			return header_is(id, FIELD_CONNECTION | FIELD_HOP | FIELD_FRAMING | FIELD_TRAILER) &&
+			       !(request && id == HEADER_PROXY_AUTHORIZATION);
 	return slice_reads_as(slice_head(name, 10), S("sallyport-"));
 }
 
-static void check_field(struct check *k, const struct slice *name, struct config_place place)
+static void check_field(struct check *k, const struct slice *name, struct config_place place, bool request)
 {
 	struct slice shown = load_shown(k->load, name, *name);
 
 	if (!check_is_token(*name))
 		config_complain(k->load->errors, place, "\"%.*s\" is not a valid field name", SLICE(shown));
-	else if (is_reserved(*name))
+	else if (is_reserved(*name, request))
 		config_complain(k->load->errors, place, "the field \"%.*s\" is the proxy's own and cannot be changed",
 		                SLICE(shown));
 }
@@ -77,28 +75,13 @@ static struct slice lower(struct check *k, struct slice s)
 	return (struct slice){ to, s.len };
 }
 
-/* The fields that pass may name: those that request/headers.def has as overrides. */
-static bool is_override(struct slice name)
-{
-	static const char *const overrides[] = {
-		"x-original-url", "x-original-uri", "x-rewrite-url", "x-original-host", "x-http-method-override",
-		"x-http-method", "x-method-override", "true-client-ip", "client-ip", "x-client-ip",
-		"x-cluster-client-ip", "cf-connecting-ip", "fastly-client-ip"
-	};
-
-	for (size_t i = 0; i < sizeof overrides / sizeof overrides[0]; i++)
-		if (slice_same_nocase(name, slice_of(overrides[i])))
-			return true;
-	return false;
-}
-
 static void check_pass(struct check *k, const struct config_headers *h, bool request, struct index *seen)
 {
 	for (size_t i = 0; i < h->pass.len; i++) {
 		const struct slice *name = &h->pass.at[i];
 		if (!request)
 			COMPLAIN(k, name, h, "pass is for request_headers; nothing is removed from answers like that");
-		else if (!is_override(*name))
+		else if (!header_is(header_id(*name), FIELD_OVERRIDE))
 			COMPLAIN(k, name, h,
 			         "pass: \"%.*s\" is none of the fields that are removed unless a route passes them, "
 			         "as X-Original-URL and X-HTTP-Method-Override are", SHOWN(k, name));
@@ -115,14 +98,14 @@ void check_headers(struct check *k, struct config_headers *h, bool request)
 
 	for (size_t i = 0; i < h->set.len; i++) {
 		struct config_place place = load_key_place(k->load, &h->set.at[i].value, h->place);
-		check_field(k, &h->set.at[i].name, place);
+		check_field(k, &h->set.at[i].name, place, request);
 		if (index_add(&seen, lower(k, h->set.at[i].name), h))
 			config_complain(k->load->errors, place, "%s: the field \"%.*s\" is set twice", of,
 			                SLICE(complain_shown(h->set.at[i].name)));
 	}
 	for (size_t i = 0; i < h->remove.len; i++) {
 		struct config_place place = load_place(k->load, &h->remove.at[i], h->place);
-		check_field(k, &h->remove.at[i], place);
+		check_field(k, &h->remove.at[i], place, request);
 		if (index_add(&seen, lower(k, h->remove.at[i]), h))
 			config_complain(k->load->errors, place, "%s: the field \"%.*s\" is set or removed already", of,
 			                SHOWN(k, &h->remove.at[i]));

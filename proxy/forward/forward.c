@@ -191,11 +191,7 @@ static void interim(struct request *r, struct passage *p)
 	p->interim++;
 	if (p->head.status != 103 || r->ops->room(r) == 0)
 		return; /* only a hint */
-	headers_drop_hop(&p->head.headers);
-	for (uint16_t i = 0; i < p->head.headers.len; i++) {
-		struct header *h = &p->head.headers.at[i];
-		h->dropped |= h->id == HEADER_CONTENT_LENGTH || header_is_ours(h->name);
-	}
+	request_strip_answer(r, &p->head.headers, p->head.status);
 	r->ops->early(r, &early);
 }
 

@@ -12,23 +12,7 @@ static void optional(struct text *t, struct slice name, struct slice value)
 /* Fields that we write ourselves. */
 static bool is_replaced(const struct header *h)
 {
-	switch (h->id) {
-	case HEADER_HOST:
-	case HEADER_CONTENT_LENGTH:
-	case HEADER_TRANSFER_ENCODING:
-	case HEADER_EXPECT:
-	case HEADER_VIA:
-	case HEADER_FORWARDED:
-	case HEADER_X_FORWARDED_FOR:
-	case HEADER_X_FORWARDED_PROTO:
-	case HEADER_X_FORWARDED_HOST:
-	case HEADER_X_FORWARDED_PORT:
-	case HEADER_X_REAL_IP:
-	case HEADER_TRACEPARENT:
-		return true;
-	default:
-		return false;
-	}
+	return header_is(h->id, FIELD_FRAMING | FIELD_OURS | FIELD_FORWARDED);
 }
 
 static bool is_in(const struct config_texts *names, struct slice name)

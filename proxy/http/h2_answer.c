@@ -39,17 +39,8 @@ static void add(struct fields *f, struct slice name, struct slice value)
 /* What speaks of one HTTP/1.1 connection, or of the length that we say ourselves. */
 static bool is_ours(const struct header *f)
 {
-	switch ((enum header_id)f->id) {
-	case HEADER_CONNECTION:
-	case HEADER_KEEP_ALIVE:
-	case HEADER_PROXY_CONNECTION:
-	case HEADER_TRANSFER_ENCODING:
-	case HEADER_UPGRADE:
-	case HEADER_CONTENT_LENGTH:
-		return true;
-	default:
-		return f->name.len == 0 || f->name.at[0] == ':';
-	}
+	return header_is(f->id, FIELD_CONNECTION) || f->id == HEADER_CONTENT_LENGTH || f->name.len == 0 ||
+		f->name.at[0] == ':';
 }
 
 static void add_all(struct fields *to, const struct headers *from)

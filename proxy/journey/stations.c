@@ -37,18 +37,6 @@ static struct slice joined(struct request *r, const struct config_texts *list)
 	return arena_copy(&r->arena, text_slice(&t));
 }
 
-/* The origin as it may be echoed; empty where it is not allowed. */
-static struct slice allowed_origin(const struct config_cors *cors, struct slice origin)
-{
-	for (size_t i = 0; i < cors->origins.len; i++) {
-		if (slice_same(cors->origins.at[i], origin))
-			return origin;
-		if (slice_same(cors->origins.at[i], S("*")))
-			return cors->credentials ? origin : S("*");
-	}
-	return S("");
-}
-
 /* A CORS preflight carries no credential, so it is answered before any is asked for (Fetch standard, 4.8). */
 bool is_preflight(const struct request *r, const struct config_cors *cors)
 {
@@ -58,30 +46,28 @@ bool is_preflight(const struct request *r, const struct config_cors *cors)
 
 static enum pace preflight(struct request *r, const struct config_cors *cors)
 {
-	struct slice origin = allowed_origin(cors, headers_find(&r->headers, HEADER_ORIGIN)->value);
+	struct cors_grant grant = cors_grant(r);
 	char number[24];
 	struct text age = TEXT(number);
 
 	r->answer.status = 204;
 	answer_add(r, S("Vary"), S("Origin, Access-Control-Request-Method, Access-Control-Request-Headers"));
-	if (!origin.len)
+	if (!grant.origin.len)
 		return ANSWER; /* without the fields, the browser refuses */
 	text_u64(&age, cors->max_age / NS_PER_S);
-	answer_add(r, S("Access-Control-Allow-Origin"), origin);
+	answer_add(r, S("Access-Control-Allow-Origin"), grant.origin);
 	answer_add(r, S("Access-Control-Allow-Methods"), joined(r, &cors->methods));
 	answer_add(r, S("Access-Control-Allow-Headers"), joined(r, &cors->headers));
 	answer_add(r, S("Access-Control-Max-Age"), arena_copy(&r->arena, text_slice(&age)));
-	if (cors->credentials)
+	if (grant.credentials)
 		answer_add(r, S("Access-Control-Allow-Credentials"), S("true"));
 	return ANSWER;
 }
 
 /* Another proxy's upstream answers it, and it carries no credential: it may pass where its origin may ask. */
-static enum pace decide_preflight(struct request *r, const struct config_cors *cors)
+static enum pace decide_preflight(struct request *r)
 {
-	struct slice origin = headers_find(&r->headers, HEADER_ORIGIN)->value;
-
-	return allowed_origin(cors, origin).len ? decision_allow(r) : request_fail(r, FAULT_DENIED);
+	return cors_grant(r).origin.len ? decision_allow(r) : request_fail(r, FAULT_DENIED);
 }
 
 static enum pace redirect(struct request *r, const struct config_redirect *to)
@@ -155,7 +141,7 @@ static enum pace found(struct request *r, struct route_facts *facts)
 	if (route->redirect)
 		return redirect(r, route->redirect);
 	if (asks_first)
-		return r->asker ? decide_preflight(r, route->cors) : preflight(r, route->cors);
+		return r->asker ? decide_preflight(r) : preflight(r, route->cors);
 	if (ends_here(r))
 		return answer_for_ourselves(r);
 	if (r->upgrade_websocket && !forward_has_room(r->journey->forward))

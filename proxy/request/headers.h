@@ -1,16 +1,8 @@
 /* headers.h -- header fields as slices into somebody's memory. Part of request's door. */
 #pragma once
 #include "base/arena.h"
+#include "base/header.h"
 #include "request/chars.h"
-
-/* Fields that the proxy itself looks at. HEADER(id, "lower-case name") in headers.def. */
-enum header_id {
-	HEADER_OTHER,
-#define HEADER(id, name) HEADER_##id,
-#include "request/headers.def"
-#undef HEADER
-	HEADER_IDS
-};
 
 struct header {
 	struct slice name, value; /* name as received (HTTP/2: lower case), value trimmed */
@@ -22,10 +14,6 @@ struct headers {
 	struct header *at; /* room for `cap`, in an arena */
 	uint16_t len, cap;
 };
-
-/* By name, any case. */
-enum header_id header_id(struct slice name);
-extern const struct slice header_names[HEADER_IDS];
 
 /* Adds; false where full. */
 bool headers_add(struct headers *h, struct slice name, struct slice value);

@@ -19,28 +19,6 @@ static struct slice spell(struct slice name, char to[SPELLING_MAX], bool *odd)
 	return (struct slice){ to, len };
 }
 
-static bool is_override(unsigned id)
-{
-	switch (id) {
-	case HEADER_X_ORIGINAL_URL:
-	case HEADER_X_ORIGINAL_URI:
-	case HEADER_X_REWRITE_URL:
-	case HEADER_X_ORIGINAL_HOST:
-	case HEADER_X_HTTP_METHOD_OVERRIDE:
-	case HEADER_X_HTTP_METHOD:
-	case HEADER_X_METHOD_OVERRIDE:
-	case HEADER_TRUE_CLIENT_IP:
-	case HEADER_CLIENT_IP:
-	case HEADER_X_CLIENT_IP:
-	case HEADER_X_CLUSTER_CLIENT_IP:
-	case HEADER_CF_CONNECTING_IP:
-	case HEADER_FASTLY_CLIENT_IP:
-		return true;
-	default:
-		return false;
-	}
-}
-
 /* *id: the name of headers.def of which this is another spelling. */
 static bool reads_as_ours(struct slice name, enum header_id *id)
 {
@@ -55,7 +33,7 @@ static bool reads_as_ours(struct slice name, enum header_id *id)
 		return false;
 	if (name.len == plain.len)
 		*id = header_id(plain);
-	return slice_starts(plain, S("x-forwarded-")) || (*id != HEADER_OTHER && !is_override(*id));
+	return slice_starts(plain, S("x-forwarded-")) || (*id != HEADER_OTHER && !header_is(*id, FIELD_OVERRIDE));
 }
 
 bool header_is_ours(struct slice name)
@@ -71,7 +49,7 @@ enum header_id header_override(struct slice name)
 
 	if (id == HEADER_OTHER)
 		reads_as_ours(name, &id);
-	return is_override(id) ? id : HEADER_OTHER;
+	return header_is(id, FIELD_OVERRIDE) ? id : HEADER_OTHER;
 }
 
 static void count_removal(enum header_id id)
@@ -155,19 +133,15 @@ static bool is_forwarded_kin(struct slice name)
 	return slice_same_nocase(slice_head(name, 12), S("x-forwarded-"));
 }
 
+static bool is_sallyports(struct slice name)
+{
+	return slice_reads_as(slice_head(name, 10), S("sallyport-"));
+}
+
 static bool can_be_named_away(struct slice name, enum header_id id)
 {
-	switch (id) {
-	case HEADER_AUTHORIZATION:
-	case HEADER_COOKIE:
-	case HEADER_HOST:
-	case HEADER_CONTENT_LENGTH:
-	case HEADER_FORWARDED:
-	case HEADER_X_REAL_IP:
-		return false;
-	default:
-		return !is_forwarded_kin(name) && !slice_same_nocase(slice_head(name, 10), S("sallyport-"));
-	}
+	return !header_is(id, FIELD_CREDENTIAL | FIELD_FRAMING | FIELD_FORWARDED) && !is_forwarded_kin(name) &&
+		!is_sallyports(name);
 }
 
 static void drop_named(struct headers *h, struct slice name)
@@ -181,29 +155,13 @@ static void drop_named(struct headers *h, struct slice name)
 			h->at[i].dropped = true;
 }
 
-void headers_drop_hop(struct headers *h)
+static void drop_hop(struct headers *h)
 {
 	for (uint16_t i = 0; i < h->len; i++) {
-		struct slice names = h->at[i].value;
-		switch (h->at[i].id) {
-		case HEADER_CONNECTION:
-			while (names.len)
-				drop_named(h, slice_trim(slice_cut(&names, ',')));
-			h->at[i].dropped = true;
-			break;
-		case HEADER_KEEP_ALIVE:
-		case HEADER_PROXY_CONNECTION:
-		case HEADER_TE:
-		case HEADER_TRANSFER_ENCODING:
-		case HEADER_UPGRADE:
-		case HEADER_HTTP2_SETTINGS:
-		case HEADER_PROXY_AUTHORIZATION:
-		case HEADER_PROXY_AUTHENTICATE:
-			h->at[i].dropped = true;
-			break;
-		default:
-			break;
-		}
+		struct slice names = h->at[i].id == HEADER_CONNECTION ? h->at[i].value : S("");
+		while (names.len)
+			drop_named(h, slice_trim(slice_cut(&names, ',')));
+		h->at[i].dropped |= header_is(h->at[i].id, FIELD_CONNECTION | FIELD_HOP);
 	}
 }
 
@@ -223,7 +181,7 @@ static bool ends_by_its_spelling(const struct header *f)
 	enum header_id id;
 	bool ours = reads_as_ours(f->name, &id);
 
-	if (!is_override(id))
+	if (!header_is(id, FIELD_OVERRIDE))
 		return ours;
 	count_removal(id);
 	return true;
@@ -254,7 +212,7 @@ static bool ends_here(const struct request *r, const struct header *f, bool trus
 	case HEADER_OTHER:
 		return ends_by_its_spelling(f) || (!trusted && is_forwarded_kin(f->name));
 	default:
-		if (is_override(f->id))
+		if (header_is(f->id, FIELD_OVERRIDE))
 			return ends_as_override(r, f, trusted);
 		return slice_lower(f->name.at[0]) == 's' && header_is_ours(f->name);
 	}
@@ -265,20 +223,33 @@ void request_strip(struct request *r)
 	bool trusted = cidrs_have(&r->config->root.trusted_proxies, &r->visitor->peer);
 	bool trailers = r->has_body && (r->chunked || r->version == 20);
 
-	headers_drop_hop(&r->headers);
+	drop_hop(&r->headers);
 	for (uint16_t i = 0; i < r->headers.len; i++)
 		if (ends_here(r, &r->headers.at[i], trusted, trailers))
 			r->headers.at[i].dropped = true;
 }
 
+void request_strip_answer(const struct request *r, struct headers *h, unsigned status)
+{
+	drop_hop(h);
+	for (uint16_t i = 0; i < h->len; i++) {
+		struct header *f = &h->at[i];
+		if (f->id == HEADER_UPGRADE && status == 426 && r->version == 11)
+			f->dropped = false; /* what the client is to change to (RFC 9110 section 15.5.22) */
+		else if (f->id == HEADER_CONTENT_LENGTH || (f->id == HEADER_TRAILER && r->version == 10) ||
+			is_sallyports(f->name))
+			f->dropped = true;
+	}
+}
+
 bool header_is_trailer(struct slice name)
 {
 	static const char barred[] =
-		"content-length,transfer-encoding,trailer,te,connection,keep-alive,upgrade,host,forwarded,"
-		"authorization,proxy-authorization,proxy-authenticate,www-authenticate,authentication-info,"
-		"proxy-authentication-info,cookie,set-cookie,cache-control,expect,max-forwards,pragma,range,"
-		"if-match,if-none-match,if-modified-since,if-unmodified-since,if-range,proxy-connection,"
+		"www-authenticate,authentication-info,proxy-authentication-info,set-cookie,cache-control,"
+		"max-forwards,pragma,range,if-match,if-none-match,if-modified-since,if-unmodified-since,if-range,"
 		"content-encoding,content-type,content-range,age,date,expires,location,retry-after,vary,warning";
+	const unsigned kinds = FIELD_CONNECTION | FIELD_HOP | FIELD_FRAMING | FIELD_TRAILER | FIELD_CREDENTIAL;
+	enum header_id id = header_id(name);
 
-	return !header_list_has(slice_of(barred), name);
+	return !header_is(id, kinds) && id != HEADER_FORWARDED && !header_list_has(slice_of(barred), name);
 }

@@ -4,14 +4,12 @@
 
 struct request;
 
-/* Marks as dropped what belongs to this hop alone (RFC 9110 section 7.6.1): Connection, Keep-Alive,
- * Proxy-Connection, TE, Transfer-Encoding, Upgrade, HTTP2-Settings, Proxy-Auth*, and what Connection names.
- * Authorization, Cookie, Host, Content-Length, Forwarded, X-Forwarded-* and Sallyport-* cannot be named away.
- * For requests and answers. */
-void headers_drop_hop(struct headers *h);
+/* Of requests and of answers ends here what belongs to one hop alone (RFC 9110 section 7.6.1): fields of the
+ * kinds CONNECTION and HOP (base/header.h), and what Connection names. It cannot name away fields of the
+ * kinds CREDENTIAL, FRAMING and FORWARDED, nor X-Forwarded-* and Sallyport-*. */
 
 /* Marks as dropped the request fields that must not reach an upstream as the client sent them:
- *  - those of headers_drop_hop, and Trailer where no trailers can follow;
+ *  - those of one hop, and Trailer where no trailers can follow;
  *  - those of header_is_ours, and Proxy, which CGI would take for a setting (CVE-2016-5385);
  *  - X-Forwarded-For and Forwarded always (r->forwarded_for is what of them is to be continued); the other
  *    X-Forwarded-* and X-Real-IP unless the peer is a trusted proxy;
@@ -20,6 +18,11 @@ void headers_drop_hop(struct headers *h);
  * Called once, after request_address, before the proxy's own fields are set. Where r->upgrade_websocket is to
  * be honoured, whoever sends the head writes Connection and Upgrade anew. */
 void request_strip(struct request *r);
+
+/* Marks as dropped the fields of an upstream's answer, final or interim, that must not reach the client:
+ * those of one hop, Content-Length (http/ says the length), Sallyport-* in any spelling, and Trailer where
+ * HTTP/1.0 has none. Of 426, Upgrade stays for a client of HTTP/1.1: it says what to change to. */
+void request_strip_answer(const struct request *r, struct headers *h, unsigned status);
 
 /* Is the name ours alone, or another spelling of a name that the proxy vouches for? Sallyport-* in any case
  * and with any byte that is neither letter nor digit for a '-'; X-Forwarded-* and every name of headers.def

@@ -67,20 +67,13 @@ static enum fault check_h2_field(const struct header *f)
 	for (size_t i = 0; i < f->name.len; i++)
 		if (f->name.at[i] != slice_lower(f->name.at[i]))
 			return FAULT_BAD_REQUEST;
-	switch (f->id) {
-	case HEADER_CONNECTION:
-	case HEADER_KEEP_ALIVE:
-	case HEADER_PROXY_CONNECTION:
-	case HEADER_TRANSFER_ENCODING:
-	case HEADER_UPGRADE:
+	if (header_is(f->id, FIELD_CONNECTION))
 		return FAULT_BAD_REQUEST;
-	case HEADER_TE:
-		return slice_same_nocase(f->value, S("trailers")) ? FAULT_NONE : FAULT_BAD_REQUEST;
-	case HEADER_CONTENT_LENGTH:
-		return header_length(f->value, &length) ? FAULT_NONE : FAULT_BAD_FRAMING;
-	default:
-		return FAULT_NONE;
-	}
+	if (f->id == HEADER_TE && !slice_same_nocase(f->value, S("trailers")))
+		return FAULT_BAD_REQUEST;
+	if (f->id == HEADER_CONTENT_LENGTH && !header_length(f->value, &length))
+		return FAULT_BAD_FRAMING;
+	return FAULT_NONE;
 }
 
 static enum fault check_h2(const struct request *r)

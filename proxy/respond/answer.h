@@ -31,10 +31,3 @@ struct slice page_policy(void);
 
 /* WWW-Authenticate (RFC 6750 section 3) for 401, 403 token-scope and 400 two-credentials. */
 void challenge_add(struct own *o);
-
-/* What scripts of the request's origin may read. */
-struct cors_grant {
-	struct slice origin;         /* empty: nothing is granted */
-	bool credentials, vary;
-};
-struct cors_grant cors_grant(const struct request *r);

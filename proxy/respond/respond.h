@@ -25,6 +25,13 @@ bool respond_own(struct request *r, uint64_t wall_ns);
  * from r->arena. */
 void respond_fields(struct request *r, struct headers *fields, unsigned version, uint64_t wall_ns);
 
+/* What the route's cors lets scripts of the request's origin read; for preflights too. */
+struct cors_grant {
+	struct slice origin;         /* to be named; empty: nothing is granted */
+	bool credentials, vary;      /* vary: other origins get another answer */
+};
+struct cors_grant cors_grant(const struct request *r);
+
 /* "no-route", "redirect", "preflight"; empty where the upstream answered and nothing went wrong. */
 struct slice respond_reason(const struct request *r);
 /* Retry-After in seconds, 1 to 30 (or what the limit says, rounded up), with 20 % jitter upwards. */

@@ -378,6 +378,10 @@ static void header_changes_name_fields_that_are_not_the_proxys_own(void **state)
 		snprintf(text, sizeof text, ROUTE(OPEN ", response_headers: {remove: [%s]}"), own[i]);
 		refuse(text, "is the proxy's own and cannot be changed");
 	}
+	refuse(ROUTE(OPEN ", response_headers: {set: {Proxy-Authenticate: Basic}}"), "is the proxy's own");
+	refuse(ROUTE(OPEN ", response_headers: {remove: [Proxy_Authorization]}"), "is the proxy's own");
+	refuse(ROUTE(OPEN ", request_headers: {set: {Proxy-Authenticate: Basic}}"), "is the proxy's own");
+	welcome(ROUTE(OPEN ", request_headers: {set: {Proxy-Authorization: \"Basic eDp5\"}}"));
 	refuse(ROUTE(OPEN ", request_headers: {set: {\"a b\": x}}"),
 	       "7:72: error: \"a b\" is not a valid field name");
 	refuse(ROUTE(OPEN ", request_headers: {set: {X-A: \"a\\r\\nb\"}}"), "is not a valid text");

@@ -258,6 +258,10 @@ static void trailers_hold_no_framing_and_no_identity(void **state)
 	assert_false(header_is_trailer(S("host")));
 	assert_false(header_is_trailer(S("authorization")));
 	assert_false(header_is_trailer(S("Set-Cookie")));
+	for (unsigned id = 1; id < HEADER_IDS; id++)
+		if (header_is(id, FIELD_CONNECTION | FIELD_HOP | FIELD_FRAMING | FIELD_CREDENTIAL))
+			assert_false(header_is_trailer(header_names[id]));
+	assert_false(header_is_trailer(S("HTTP2-Settings")));
 	assert_true(header_is_trailer(S("grpc-status")));
 	assert_true(header_is_trailer(S("Digest")));
 	assert_true(header_is_ours(S("sallyport_subject")));
@@ -274,6 +278,32 @@ static void trailers_hold_no_framing_and_no_identity(void **state)
 	assert_false(header_is_vouched(S("grpc_status")));
 	assert_false(header_is_vouched(S("grpc-status")));
 	assert_false(header_is_vouched(S("x-forwarded")));
+}
+
+static void an_answer_final_or_interim_loses_the_same_fields(void **state)
+{
+	static const char *const fields[][2] = { { "Connection", "x-named, x-kept-not" }, { "X-Named", "1" },
+		{ "Keep-Alive", "5" }, { "Proxy-Authenticate", "Basic" }, { "TE", "x" }, { "HTTP2-Settings", "x" },
+		{ "Content-Length", "3" }, { "sallyport_reason", "x" }, { "Upgrade", "h2c" }, { "Trailer", "x" },
+		{ "X-Kept", "2" } };
+	static const unsigned statuses[] = { 103, 200, 426 };
+	static struct sample s;
+
+	(void)state;
+	for (size_t n = 0; n < 3; n++) {
+		struct request *r = ASKED(&s, fields);
+		struct headers *h = &r->headers;
+		r->version = 11;
+		request_strip_answer(r, h, statuses[n]);
+		for (uint16_t i = 0; i < 8; i++)
+			assert_true(h->at[i].dropped);
+		assert_int_equal(h->at[8].dropped, statuses[n] != 426);
+		assert_false(h->at[9].dropped);
+		assert_false(h->at[10].dropped);
+		r->version = 10;
+		request_strip_answer(r, h, statuses[n]);
+		assert_true(h->at[9].dropped);
+	}
 }
 
 static void a_field_name_is_plain_where_no_upstream_folds_it(void **state)
@@ -349,6 +379,7 @@ int main(void)
 		cmocka_unit_test(overrides_of_a_client_end_here_unless_the_route_passes_them),
 		cmocka_unit_test(trailer_is_announced_only_where_trailers_follow),
 		cmocka_unit_test(trailers_hold_no_framing_and_no_identity),
+		cmocka_unit_test(an_answer_final_or_interim_loses_the_same_fields),
 		cmocka_unit_test(a_field_name_is_plain_where_no_upstream_folds_it),
 		cmocka_unit_test(a_request_that_is_over_is_not_woken),
 		cmocka_unit_test(a_fault_is_answered_where_it_has_a_status),
