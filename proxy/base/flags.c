@@ -1,35 +1,9 @@
 #include "base/flags.h"
+#include "base/distance.h"
 #include <stdio.h>
 #include <string.h>
 
 enum { NAMES_MAX = 32 };
-
-/* Edits that turn one word into another, swaps of neighbours being one edit; words are short. */
-static unsigned distance(const char *a, const char *b)
-{
-	unsigned rows[3][64], *older = rows[0], *old = rows[1], *now = rows[2], len = (unsigned)strlen(b);
-
-	if (len >= sizeof rows[0] / sizeof rows[0][0])
-		return ~0u;
-	for (unsigned j = 0; j <= len; j++)
-		old[j] = j;
-	for (unsigned i = 1; a[i - 1]; i++) {
-		now[0] = i;
-		for (unsigned j = 1; j <= len; j++) {
-			unsigned best = old[j - 1] + (a[i - 1] != b[j - 1]);
-			best = best < old[j] + 1 ? best : old[j] + 1;
-			best = best < now[j - 1] + 1 ? best : now[j - 1] + 1;
-			if (i > 1 && j > 1 && a[i - 1] == b[j - 2] && a[i - 2] == b[j - 1] && older[j - 2] + 1 < best)
-				best = older[j - 2] + 1;
-			now[j] = best;
-		}
-		unsigned *spare = older;
-		older = old;
-		old = now;
-		now = spare;
-	}
-	return old[len];
-}
 
 const char *flags_meant(const char *word, const char *const *words, unsigned len)
 {
@@ -37,7 +11,7 @@ const char *flags_meant(const char *word, const char *const *words, unsigned len
 	unsigned least = (unsigned)strlen(word) < 3 ? 2 : 3;
 
 	for (unsigned i = 0; i < len; i++) {
-		unsigned d = distance(word, words[i]);
+		unsigned d = distance(slice_of(word), slice_of(words[i]));
 		if (d < least) {
 			least = d;
 			best = words[i];

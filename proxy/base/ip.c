@@ -17,3 +17,36 @@ bool ip_read(struct slice from, struct in6_addr *to, bool *v4)
 	memcpy(to->s6_addr + 12, &four, sizeof four);
 	return true;
 }
+
+bool ip_is_loopback(const struct in6_addr *ip)
+{
+	return IN6_IS_ADDR_LOOPBACK(ip) || (IN6_IS_ADDR_V4MAPPED(ip) && ip->s6_addr[12] == 127);
+}
+
+bool host_is_loopback(struct slice host)
+{
+	struct in6_addr ip;
+	bool v4;
+
+	if (slice_starts(host, S("[")) && slice_ends(host, S("]")))
+		host = (struct slice){ host.at + 1, host.len - 2 };
+	return slice_same_nocase(host, S("localhost")) || (ip_read(host, &ip, &v4) && ip_is_loopback(&ip));
+}
+
+bool ip_plain(const struct sockaddr_storage *from, uint16_t port, struct sockaddr_storage *to)
+{
+	const struct sockaddr_in *four = (const struct sockaddr_in *)from;
+	const struct sockaddr_in6 *six = (const struct sockaddr_in6 *)from;
+
+	memset(to, 0, sizeof *to);
+	to->ss_family = from->ss_family;
+	if (from->ss_family == AF_INET) {
+		((struct sockaddr_in *)to)->sin_port = htons(port);
+		((struct sockaddr_in *)to)->sin_addr = four->sin_addr;
+	} else if (from->ss_family == AF_INET6) {
+		((struct sockaddr_in6 *)to)->sin6_port = htons(port);
+		((struct sockaddr_in6 *)to)->sin6_addr = six->sin6_addr;
+		((struct sockaddr_in6 *)to)->sin6_scope_id = six->sin6_scope_id;
+	}
+	return from->ss_family == AF_INET || from->ss_family == AF_INET6;
+}

@@ -58,31 +58,18 @@ bool check_is_token(struct slice s)
 	return s.len > 0;
 }
 
-static bool is_in(const struct in6_addr *ip, const char *const *nets, size_t len)
-{
-	struct cidr net;
-	const struct config_cidrs one = { &net, 1 };
-	const char *why;
-
-	for (size_t i = 0; i < len; i++)
-		if (parse_cidr(NULL, slice_of(nets[i]), &net, &why) && cidrs_have(&one, ip))
-			return true;
-	return false;
-}
-
-bool check_is_loopback(const struct in6_addr *ip)
-{
-	static const char *const nets[] = { "127.0.0.0/8", "::1" };
-
-	return is_in(ip, nets, sizeof nets / sizeof nets[0]);
-}
-
 bool check_is_private(const struct in6_addr *ip)
 {
 	static const char *const nets[] = { "10.0.0.0/8",     "172.16.0.0/12", "192.168.0.0/16", "169.254.0.0/16",
 		                            "100.64.0.0/10", "fc00::/7",      "fe80::/10" };
+	struct cidr net;
+	const struct config_cidrs one = { &net, 1 };
+	const char *why;
 
-	return is_in(ip, nets, sizeof nets / sizeof nets[0]);
+	for (size_t i = 0; i < sizeof nets / sizeof nets[0]; i++)
+		if (parse_cidr(NULL, slice_of(nets[i]), &net, &why) && cidrs_have(&one, ip))
+			return true;
+	return false;
 }
 
 /* ---- the whole ---- */

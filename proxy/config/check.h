@@ -44,5 +44,4 @@ void *check_name(struct check *k, const struct index *names, const struct slice 
 void check_distinct(struct check *k, const struct config_texts *list, struct config_place holder,
                     const char *what);
 bool check_is_token(struct slice s); /* RFC 9110 section 5.6.2 */
-bool check_is_loopback(const struct in6_addr *ip);
 bool check_is_private(const struct in6_addr *ip);

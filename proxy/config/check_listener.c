@@ -68,7 +68,7 @@ static void check_protocols(struct check *k, struct config_listener *l)
 /* Plain HTTP stays inside, on the machine or in a private network, unless the word is given. */
 static void check_plain(struct check *k, const struct config_listener *l, const struct address *a)
 {
-	if (!l->plain && !check_is_loopback(&a->ip) && !check_is_private(&a->ip))
+	if (!l->plain && !ip_is_loopback(&a->ip) && !check_is_private(&a->ip))
 		COMPLAIN(
 		    k, &l->address, l,
 		    "a listener without tls speaks plain HTTP and may stand only on a loopback or private address, "

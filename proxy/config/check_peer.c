@@ -18,14 +18,6 @@ static void check_environment(struct check *k, const struct slice *environment, 
 	                SHOWN(k, environment), SHOWN(k, own));
 }
 
-static bool is_loopback(struct slice host)
-{
-	struct in6_addr ip;
-	bool v4;
-
-	return slice_same_nocase(host, S("localhost")) || (ip_read(host, &ip, &v4) && check_is_loopback(&ip));
-}
-
 /* https, or http to this machine. */
 static void check_issuer_url(struct check *k, const struct slice *field, const struct config_issuer *i)
 {
@@ -35,7 +27,7 @@ static void check_issuer_url(struct check *k, const struct slice *field, const s
 	if (!url_split(*field, &url, &why))
 		COMPLAIN(k, field, i, "\"%.*s\" is not a valid URL; %s", SHOWN(k, field),
 		         why ? why : types[TYPE_URL].form);
-	else if (!url.https && !is_loopback(url.host))
+	else if (!url.https && !host_is_loopback(url.host))
 		COMPLAIN(k, field, i, "\"%.*s\" must begin with https://; http:// is only for loopback addresses",
 		         SHOWN(k, field));
 }

@@ -117,7 +117,7 @@ static void check_status(struct check *k)
 
 	if (!s->address.at || load_is_broken(k->load, &s->address) || !address_split(s->address, &a, &why))
 		return;
-	if (!check_is_loopback(&a.ip) && !check_is_private(&a.ip))
+	if (!ip_is_loopback(&a.ip) && !check_is_private(&a.ip))
 		config_warn(k->load->errors, load_place(k->load, &s->address, s->place),
 		            "status.address: \"%.*s\" is neither a loopback nor a private address, and whoever "
 		            "reaches it reads metrics, with the names of routes, upstreams and issuers",

@@ -1,14 +1,6 @@
 /* check_unused.c -- what is written and does nothing: allowed, and hardly meant. */
 #include "config/check.h"
 
-static bool has(const struct config_texts *names, struct slice name)
-{
-	for (size_t i = 0; i < names->len; i++)
-		if (slice_same(names->at[i], name))
-			return true;
-	return false;
-}
-
 static bool uses_upstream(const struct config_route *r, struct slice name)
 {
 	return slice_same(r->upstream, name);
@@ -16,14 +8,14 @@ static bool uses_upstream(const struct config_route *r, struct slice name)
 
 static bool uses_limit(const struct config_route *r, struct slice name)
 {
-	return has(&r->limits, name);
+	return texts_have(&r->limits, name);
 }
 
 static bool uses_issuer(const struct config_route *r, struct slice name)
 {
 	const struct config_route_verify *v = r->verify;
 
-	return (v && (slice_same(v->issuer, name) || has(&v->issuers, name))) ||
+	return (v && (slice_same(v->issuer, name) || texts_have(&v->issuers, name))) ||
 	       slice_same(r->needs_issuer, name);
 }
 

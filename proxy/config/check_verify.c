@@ -1,14 +1,6 @@
 /* check_verify.c -- what a route demands of tokens. */
 #include "config/check.h"
 
-static bool has(const struct config_texts *list, struct slice word)
-{
-	for (size_t i = 0; i < list->len; i++)
-		if (slice_same(list->at[i], word))
-			return true;
-	return false;
-}
-
 /* The names a route gives its issuers by. */
 static struct config_texts names_of(const struct config_route_verify *v)
 {
@@ -44,7 +36,7 @@ static bool is_of_some(struct check *k, const struct config_texts *names, struct
 {
 	for (size_t i = 0; i < names->len; i++) {
 		const struct config_issuer *issuer = issuer_named(k, names->at[i]);
-		if (!issuer || has(&issuer->audiences, audience))
+		if (!issuer || texts_have(&issuer->audiences, audience))
 			return true;
 	}
 	return false;
@@ -54,7 +46,7 @@ static bool is_of_some(struct check *k, const struct config_texts *names, struct
 static bool keeps_one(const struct config_texts *audiences, const struct config_issuer *issuer)
 {
 	for (size_t i = 0; i < audiences->len; i++)
-		if (has(&issuer->audiences, audiences->at[i]))
+		if (texts_have(&issuer->audiences, audiences->at[i]))
 			return true;
 	return false;
 }

@@ -1,14 +1,10 @@
 /* types.h -- the types an option can have. Part of config's door. */
 #pragma once
 #include "base/clock.h"
+#include "base/gcra.h"
 #include "base/secret.h"
 #include "base/slice.h"
 #include <netinet/in.h>
-
-struct rate {
-	uint64_t count;  /* events */
-	uint64_t per_ns; /* in this time; 10/s is {10, 1e9} */
-};
 
 struct cidr {
 	struct in6_addr net; /* IPv4 as ::ffff:a.b.c.d */
@@ -64,6 +60,15 @@ bool hosts_meet(struct slice pattern, struct slice other);
 
 /* Is the address (IPv4 mapped) in one of the networks? */
 bool cidrs_have(const struct config_cidrs *nets, const struct in6_addr *address);
+
+/* Does the list have the word, to the letter? */
+static inline bool texts_have(const struct config_texts *list, struct slice word)
+{
+	for (size_t i = 0; i < list->len; i++)
+		if (slice_same(list->at[i], word))
+			return true;
+	return false;
+}
 
 /* The words of routes.check: which kind of proxy asks. */
 enum asker { ASKER_NONE, ASKER_NGINX, ASKER_ENVOY, ASKER_TRAEFIK, ASKER_CADDY };

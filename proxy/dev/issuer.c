@@ -3,7 +3,9 @@
 #include "dev/form.h"
 #include "dev/place.h"
 #include "dev/servers.h"
+#include "base/ip.h"
 #include "base/text.h"
+#include "connection/connection.h"
 #include <stdlib.h>
 
 #define LIFETIME_S 3600
@@ -24,12 +26,12 @@ static bool is_loopback(int fd)
 {
 	struct sockaddr_storage at = { 0 };
 	socklen_t len = sizeof at;
+	uint16_t port;
 
 	if (getsockname(fd, (struct sockaddr *)&at, &len) != 0)
 		return false;
-	if (at.ss_family == AF_INET)
-		return ntohl(((struct sockaddr_in *)(void *)&at)->sin_addr.s_addr) >> 24 == 127;
-	return at.ss_family == AF_INET6 && IN6_IS_ADDR_LOOPBACK(&((struct sockaddr_in6 *)(void *)&at)->sin6_addr);
+	struct in6_addr ip = address_of(&at, &port);
+	return ip_is_loopback(&ip);
 }
 
 /* A page of a stranger must not reach us under a name that it makes resolve to 127.0.0.1. */

@@ -1,6 +1,7 @@
 /* The keeper's side: looks names up, asks endpoints how they are, and publishes both. */
 #include "forward/keeper.h"
 #include "base/check.h"
+#include "base/ip.h"
 #include "base/log.h"
 #include "base/random.h"
 #include "base/text.h"
@@ -8,7 +9,6 @@
 #include <arpa/inet.h>
 #include <stdlib.h>
 
-#define REFRESH_NS (30 * NS_PER_S) /* between two look-ups of a name */
 #define LOOKUP_NS (20 * NS_PER_S)  /* a look-up that takes longer is given up */
 #define SLACK_NS (5 * NS_PER_S)    /* a check that is not answered by this after its timeout has failed */
 #define ADDRESSES (sizeof((struct endpoint_state *)0)->addresses / sizeof(struct sockaddr_storage))
@@ -37,22 +37,6 @@ static bool is_among(const struct endpoint_state *s, const struct sockaddr_stora
 	return false;
 }
 
-/* Only family, address and our own port: two spellings of one address are one. */
-static bool clean(const struct sockaddr_storage *from, uint16_t port, struct sockaddr_storage *to)
-{
-	memset(to, 0, sizeof *to);
-	to->ss_family = from->ss_family;
-	if (from->ss_family == AF_INET) {
-		((struct sockaddr_in *)to)->sin_port = htons(port);
-		((struct sockaddr_in *)to)->sin_addr = ((const struct sockaddr_in *)from)->sin_addr;
-	} else if (from->ss_family == AF_INET6) {
-		((struct sockaddr_in6 *)to)->sin6_port = htons(port);
-		((struct sockaddr_in6 *)to)->sin6_addr = ((const struct sockaddr_in6 *)from)->sin6_addr;
-		((struct sockaddr_in6 *)to)->sin6_scope_id = ((const struct sockaddr_in6 *)from)->sin6_scope_id;
-	}
-	return to->ss_family == AF_INET || to->ss_family == AF_INET6;
-}
-
 static void take_addresses(struct watched *e, const struct sockaddr_storage *found, size_t len)
 {
 	struct endpoint_state s = e->state;
@@ -61,7 +45,7 @@ static void take_addresses(struct watched *e, const struct sockaddr_storage *fou
 	s.addresses_len = 0;
 	memset(s.addresses, 0, sizeof s.addresses);
 	for (size_t i = 0; i < len && s.addresses_len < ADDRESSES; i++)
-		if (clean(&found[i], e->url.port, &one) && !is_among(&s, &one))
+		if (ip_plain(&found[i], e->url.port, &one) && !is_among(&s, &one))
 			s.addresses[s.addresses_len++] = one;
 	if (s.addresses_len == 0)
 		return;
@@ -71,16 +55,12 @@ static void take_addresses(struct watched *e, const struct sockaddr_storage *fou
 	record_publish(e);
 }
 
-/* 1 s after the first failure, doubling to the ordinary pace. What was known stays published. */
+/* What was known stays published. */
 static void lookup_failed(struct watched *e, const char *why)
 {
-	unsigned shift = e->lookups_failed < 5 ? e->lookups_failed : 5;
-	uint64_t wait = NS_PER_S << shift;
-
-	if (e->lookups_failed++ == 0)
+	if (refresh_failed(&e->refresh, watched_now(e)))
 		log_warn("upstream %.*s: the name %s cannot be resolved (%s)%s", SLICE(e->upstream->id), e->host, why,
 		         e->state.addresses_len ? "; its last addresses stay in use" : "");
-	e->lookup_due_ns = watched_now(e) + random_jitter(wait < REFRESH_NS ? wait : REFRESH_NS, 10);
 }
 
 static void on_found(void *for_whom, const struct sockaddr_storage *found, size_t len)
@@ -96,10 +76,8 @@ static void on_found(void *for_whom, const struct sockaddr_storage *found, size_
 		lookup_failed(e, "no address was found");
 		return;
 	}
-	if (e->lookups_failed)
+	if (refresh_found(&e->refresh, watched_now(e)))
 		log_info("upstream %.*s: the name %s is resolved again", SLICE(e->upstream->id), e->host);
-	e->lookups_failed = 0;
-	e->lookup_due_ns = watched_now(e) + random_jitter(REFRESH_NS, 10);
 	take_addresses(e, found, len);
 }
 
@@ -116,14 +94,14 @@ static void look_up(struct watched *e, uint64_t now_ns)
 		return;
 	}
 	if (endpoint_address(&e->url, &at, &len)) {
-		e->lookup_due_ns = now_ns + random_jitter(REFRESH_NS, 10);
+		refresh_found(&e->refresh, now_ns);
 		if (e->url.scheme != ENDPOINT_UNIX)
 			take_addresses(e, &at, 1);
 		else if (!e->upstream->health)
 			e->state.checked_ns = now_ns, record_publish(e);
 		return;
 	}
-	e->lookup_due_ns = now_ns + LOOKUP_NS;
+	e->refresh.due_ns = now_ns + LOOKUP_NS;
 	struct inquiry *q = e->lookup = inquire(e);
 	w->resolve(w->with, e->host, e->url.port, on_found, q);
 }
@@ -225,14 +203,14 @@ static void watch(struct watched *e, const struct config *c, uint64_t now_ns)
 	check(endpoint_parse(e->text, &e->url)); /* config/ has checked it */
 	record_open(e, c, now_ns);
 	e->series = metrics_series(METRIC_endpoint_healthy, e->upstream->id, e->text, no, no);
-	e->probe_due_ns = e->lookup_due_ns = e->dial_due_ns = UINT64_MAX;
+	e->probe_due_ns = e->refresh.due_ns = e->dial_due_ns = UINT64_MAX;
 	if (!e->upstream->health)
 		e->state.health = HEALTH_UNKNOWN;
 	metrics_set(e->series, e->state.health != HEALTH_DOWN);
 	if (e->record == RECORDS)
 		return;
 	record_publish(e);
-	e->lookup_due_ns = now_ns;
+	e->refresh.due_ns = now_ns;
 	if (e->upstream->health) { /* soon, and not all in one moment */
 		spread = e->upstream->health->interval < NS_PER_S ? e->upstream->health->interval : NS_PER_S;
 		e->probe_due_ns = now_ns + random_u64() % (spread + 1);
@@ -294,13 +272,13 @@ uint64_t forward_keeper_tick(struct forward_keeper *k)
 
 	for (size_t i = 0; i < k->len; i++) {
 		struct watched *e = &k->watched[i];
-		if (e->lookup_due_ns <= now_ns)
+		if (e->refresh.due_ns <= now_ns)
 			look_up(e, now_ns);
 		if (e->probe_due_ns <= now_ns)
 			probe(e, now_ns);
 		if (e->dial_due_ns <= now_ns)
 			dial_endpoint(e, now_ns);
-		next = sooner(next, sooner(e->dial_due_ns, sooner(e->lookup_due_ns, e->probe_due_ns)));
+		next = sooner(next, sooner(e->dial_due_ns, sooner(e->refresh.due_ns, e->probe_due_ns)));
 	}
 	return next;
 }

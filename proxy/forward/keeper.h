@@ -1,5 +1,6 @@
 /* keeper.h -- what the keeper's files of forward/ share. Private to forward/. */
 #pragma once
+#include "base/refresh.h"
 #include "forward/endpoint.h"
 
 /* A question that was asked of the world. It outlives an endpoint that no longer waits for it: then
@@ -15,10 +16,9 @@ struct watched { /* one endpoint */
 	size_t record;                /* index among the published; RECORDS where there was no room */
 	struct endpoint_state state;  /* as published last */
 	unsigned passed, failed;      /* checks in a row */
-	unsigned lookups_failed;      /* in a row */
 	struct inquiry *probe, *lookup, *dial; /* under way; NULL: none */
 	uint64_t probe_due_ns;        /* the next check; while one is under way, when it is given up */
-	uint64_t lookup_due_ns;       /* likewise */
+	struct refresh refresh;       /* of its name; due_ns likewise */
 	uint64_t dial_due_ns;         /* likewise; UINT64_MAX: it does not refuse, as far as is known */
 	uint64_t dial_wait_ns;        /* from the last try to the next */
 	unsigned dials;

@@ -19,7 +19,7 @@ static enum known known_of(const struct watched *e)
 {
 	if (e->state.health == HEALTH_DOWN)
 		return KNOWN_DOWN;
-	if (e->state.addresses_len == 0 && e->url.scheme != ENDPOINT_UNIX && e->lookups_failed)
+	if (e->state.addresses_len == 0 && e->url.scheme != ENDPOINT_UNIX && e->refresh.failed)
 		return KNOWN_UNRESOLVED;
 	if (ejected_by(e))
 		return KNOWN_EJECTED;

@@ -15,14 +15,10 @@ static struct h2_stream *find(nghttp2_session *session, const struct h2 *h, int3
 /* Takes one from an allowance of rate->count events that comes back over rate->per_ns. */
 static bool allow(const struct h2 *h, const struct rate *rate, uint64_t *drawn_ns)
 {
-	uint64_t now = h->c.server->loop->now_ns;
-	uint64_t cost = rate->per_ns / (rate->count ? rate->count : 1);
-	uint64_t from = *drawn_ns > now ? *drawn_ns : now;
+	struct gcra allowance = { rate->per_ns / (rate->count ? rate->count : 1), rate->per_ns };
+	uint64_t wait_ns;
 
-	if (from + cost > now + rate->per_ns)
-		return false;
-	*drawn_ns = from + cost;
-	return true;
+	return gcra_take(allowance, drawn_ns, h->c.server->loop->now_ns, 1, &wait_ns);
 }
 
 static int calm_down(struct h2 *h)

@@ -2,19 +2,11 @@
 #include "limit/body.h"
 #include "limit/room.h"
 
-static bool has_method(const struct config_texts *methods, struct slice method)
-{
-	for (size_t i = 0; i < methods->len; i++)
-		if (slice_same(methods->at[i], method))
-			return true;
-	return methods->len == 0;
-}
-
 bool plan_applies(const struct plan *plan, const struct request *r)
 {
 	const struct config_limit *limit = plan->limit;
 
-	return plan->classes >> r->class & 1 && has_method(&limit->methods, r->method) &&
+	return plan->classes >> r->class & 1 && (!limit->methods.len || texts_have(&limit->methods, r->method)) &&
 		(limit->networks.len == 0 || cidrs_have(&limit->networks, &r->address)) &&
 		!cidrs_have(&limit->except, &r->address);
 }

@@ -36,21 +36,10 @@
  * nothing of the request; r->rate_limit and r->rate_limit_policy lie in its
  * arena; they are left empty where it is nearly full. */
 #pragma once
+#include "base/gcra.h"
 #include "base/text.h"
 #include "limit/reset.h"
 #include "request/request.h"
-
-/* ---- one bucket: exact, no floating point ---- */
-/* T = ceil(per/count); tau = burst * T, at most 2^62 (146 years, where the bucket holds less than burst). */
-struct gcra { uint64_t period_ns, tolerance_ns; };
-struct gcra gcra_of(struct rate rate, uint64_t burst);
-/* tat: theoretical arrival time. True: admitted and *tat moved; false: *retry_after_ns says when cost fits
- * (UINT64_MAX: it never does). Times are below 2^63. */
-bool gcra_take(struct gcra g, uint64_t *tat, uint64_t now_ns, uint64_t cost, uint64_t *retry_after_ns);
-/* Charges also what the bucket does not hold, down to a debt of one burst. False: it owed that much already,
- * and *tat stays. */
-bool gcra_owe(struct gcra g, uint64_t *tat, uint64_t now_ns, uint64_t cost);
-uint64_t gcra_remaining(struct gcra g, uint64_t tat, uint64_t now_ns);
 
 /* ---- the table, in shared memory ---- */
 /* The first bytes, geometry and key, are written by the first attach alone and may be closed to writing after

@@ -35,7 +35,6 @@ static struct slice header_value(const struct request *r, const struct part *par
 	return only(&seen);
 }
 
-/* RFC 6265 section 4.2.1; quotes around a value are no part of it to some upstreams. */
 static struct slice cookie_value(const struct request *r, struct slice name)
 {
 	struct seen seen = { 0 };
@@ -44,13 +43,9 @@ static struct slice cookie_value(const struct request *r, struct slice name)
 		const struct header *h = &r->headers.at[i];
 		struct slice rest = h->value;
 		while (h->id == HEADER_COOKIE && !h->dropped && rest.len) {
-			struct slice value = slice_cut(&rest, ';'), its = slice_trim(slice_cut(&value, '='));
-			if (!slice_same(its, name))
-				continue;
-			value = slice_trim(value);
-			if (value.len >= 2 && slice_starts(value, S("\"")) && slice_ends(value, S("\"")))
-				value = (struct slice){ value.at + 1, value.len - 2 };
-			see(&seen, value);
+			struct cookie c = cookie_cut(&rest);
+			if (slice_same(c.name, name))
+				see(&seen, c.value);
 		}
 	}
 	return only(&seen);

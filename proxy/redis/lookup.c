@@ -1,16 +1,15 @@
 #include "redis/heart.h"
 #include "base/check.h"
 #include "base/log.h"
-#include "base/random.h"
+#include "base/refresh.h"
 #include <stdlib.h>
 
-#define REFRESH_NS (30 * NS_PER_S)
 #define FORGOTTEN_NS (3600 * NS_PER_S) /* not wanted so long, its record may go to another name */
 
 struct lookup {
 	struct lookups *lookups;
-	uint64_t due_ns, wanted_ns;
-	unsigned failed;         /* in a row */
+	struct refresh refresh;
+	uint64_t wanted_ns;
 	bool asked;
 };
 
@@ -27,7 +26,7 @@ struct lookups *lookups_open(const struct redis_keeper_world *w)
 	check(l);
 	l->world = *w;
 	for (size_t i = 0; i < REDIS_NAMES; i++)
-		l->at[i] = (struct lookup){ .lookups = l, .due_ns = UINT64_MAX };
+		l->at[i] = (struct lookup){ .lookups = l, .refresh.due_ns = UINT64_MAX };
 	return l;
 }
 
@@ -67,11 +66,11 @@ void lookups_want(struct lookups *l, const char *host)
 			return;
 		}
 		addresses_name(names_of(l), i, host);
-		l->at[i] = (struct lookup){ .lookups = l, .due_ns = now_ns };
+		l->at[i] = (struct lookup){ .lookups = l, .refresh.due_ns = now_ns };
 	}
 	l->at[i].wanted_ns = now_ns;
-	if (l->at[i].due_ns == UINT64_MAX && !l->at[i].asked)
-		l->at[i].due_ns = now_ns; /* known from the keeper before us */
+	if (l->at[i].refresh.due_ns == UINT64_MAX && !l->at[i].asked)
+		l->at[i].refresh.due_ns = now_ns; /* known from the keeper before us */
 }
 
 static void on_found(void *for_whom, const struct sockaddr_storage *found, size_t len)
@@ -80,19 +79,16 @@ static void on_found(void *for_whom, const struct sockaddr_storage *found, size_
 	struct lookups *l = one->lookups;
 	size_t i = (size_t)(one - l->at);
 	const char *host = names_of(l)->name[i].host;
-	uint64_t wait = NS_PER_S << (one->failed < 5 ? one->failed : 5);
+	uint64_t now_ns = l->world.loop->now_ns;
 
 	one->asked = false;
 	if (len) {
-		if (one->failed)
+		if (refresh_found(&one->refresh, now_ns))
 			log_info("redis: the name %s is resolved again", host);
-		one->failed = 0;
 		addresses_set(names_of(l), i, found, len);
-		wait = REFRESH_NS;
-	} else if (one->failed++ == 0) {
+	} else if (refresh_failed(&one->refresh, now_ns)) {
 		log_warn("redis: the name %s cannot be resolved", host);
 	}
-	one->due_ns = l->world.loop->now_ns + random_jitter(wait < REFRESH_NS ? wait : REFRESH_NS, 10);
 }
 
 void lookups_sweep(struct lookups *l)
@@ -101,10 +97,10 @@ void lookups_sweep(struct lookups *l)
 
 	for (size_t i = 0; i < REDIS_NAMES; i++) {
 		struct lookup *one = &l->at[i];
-		if (one->asked || one->due_ns > now_ns)
+		if (one->asked || one->refresh.due_ns > now_ns)
 			continue;
 		if (now_ns - one->wanted_ns > FORGOTTEN_NS) {
-			one->due_ns = UINT64_MAX;
+			one->refresh.due_ns = UINT64_MAX;
 			continue;
 		}
 		one->asked = true;
@@ -117,7 +113,7 @@ uint64_t lookups_due_ns(const struct lookups *l)
 	uint64_t due = UINT64_MAX;
 
 	for (size_t i = 0; i < REDIS_NAMES; i++)
-		if (!l->at[i].asked && l->at[i].due_ns < due)
-			due = l->at[i].due_ns;
+		if (!l->at[i].asked && l->at[i].refresh.due_ns < due)
+			due = l->at[i].refresh.due_ns;
 	return due;
 }

@@ -1,5 +1,6 @@
 /* names.c -- addresses of names in published memory: one writer, two copies of each, flipped last. */
 #include "redis/heart.h"
+#include "base/ip.h"
 
 size_t redis_names_read(const struct redis_names *n, const char *host,
                         struct sockaddr_storage to[static REDIS_ADDRESSES])
@@ -41,22 +42,6 @@ void addresses_name(struct redis_names *n, size_t i, const char *host)
 		atomic_store_explicit(&n->len, (uint32_t)i + 1, memory_order_release);
 }
 
-/* Only family, address and scope. */
-static bool clean(const struct sockaddr_storage *from, struct sockaddr_storage *to)
-{
-	const struct sockaddr_in6 *six = (const struct sockaddr_in6 *)from;
-
-	memset(to, 0, sizeof *to);
-	to->ss_family = from->ss_family;
-	if (from->ss_family == AF_INET)
-		((struct sockaddr_in *)to)->sin_addr = ((const struct sockaddr_in *)from)->sin_addr;
-	if (from->ss_family == AF_INET6) {
-		((struct sockaddr_in6 *)to)->sin6_addr = six->sin6_addr;
-		((struct sockaddr_in6 *)to)->sin6_scope_id = six->sin6_scope_id;
-	}
-	return from->ss_family == AF_INET || from->ss_family == AF_INET6;
-}
-
 void addresses_set(struct redis_names *n, size_t i, const struct sockaddr_storage *found, size_t len)
 {
 	struct redis_name *name = &n->name[i];
@@ -65,7 +50,7 @@ void addresses_set(struct redis_names *n, size_t i, const struct sockaddr_storag
 
 	to->len = 0;
 	for (size_t j = 0; j < len && to->len < REDIS_ADDRESSES; j++)
-		to->len += clean(&found[j], &to->at[to->len]);
+		to->len += ip_plain(&found[j], 0, &to->at[to->len]);
 	atomic_store(&name->copy, hidden);
 	atomic_fetch_add(&n->generation, 1);
 	/* the next write, to the copy hidden now, must not be seen before the generation */

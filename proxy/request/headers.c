@@ -69,3 +69,17 @@ bool header_length(struct slice value, uint64_t *to)
 	*to = n;
 	return true;
 }
+
+struct cookie cookie_cut(struct slice *rest)
+{
+	struct slice value = slice_trim(slice_cut(rest, ';'));
+	struct cookie c = { .whole = value };
+
+	if (slice_find(value, '=') < value.len)
+		c.name = slice_trim(slice_cut(&value, '='));
+	value = slice_trim(value);
+	if (value.len >= 2 && value.at[0] == '"' && value.at[value.len - 1] == '"')
+		value = (struct slice){ value.at + 1, value.len - 2 };
+	c.value = value;
+	return c;
+}

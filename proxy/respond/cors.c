@@ -8,11 +8,9 @@ struct cors_grant cors_grant(const struct request *r)
 
 	if (!origin)
 		return (struct cors_grant){ .vary = cors };
-	for (size_t i = 0; i < cors->origins.len; i++)
-		if (slice_same(cors->origins.at[i], origin->value))
-			return (struct cors_grant){ origin->value, cors->credentials, true };
-	for (size_t i = 0; i < cors->origins.len; i++) /* never with credentials: that would be every site's */
-		if (slice_same(cors->origins.at[i], S("*")))
-			return (struct cors_grant){ S("*"), false, true };
+	if (texts_have(&cors->origins, origin->value))
+		return (struct cors_grant){ origin->value, cors->credentials, true };
+	if (texts_have(&cors->origins, S("*"))) /* never with credentials: that would be every site's */
+		return (struct cors_grant){ S("*"), false, true };
 	return (struct cors_grant){ .vary = true };
 }

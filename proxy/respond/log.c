@@ -76,23 +76,13 @@ static void put_ms(struct text *t, struct slice key, uint64_t ns)
 
 /* ---- the query: names, and values only where they are allow-listed ---- */
 
-static bool may_show(const struct config *c, struct slice name)
-{
-	const CONFIG_TEXTS *allowed = &c->root.log.query_allow;
-
-	for (size_t i = 0; i < allowed->len; i++)
-		if (slice_same(allowed->at[i], name))
-			return true;
-	return false;
-}
-
 /* One parameter. Without '=' nobody knows whether it is a name or a secret: it is written as a value. */
 static void put_parameter(struct text *t, const struct config *c, struct slice p)
 {
 	struct slice name = slice_cut(&p, '=');
 	bool valued = name.len < (size_t)(p.at - name.at);
 
-	if (!valued && !may_show(c, name)) {
+	if (!valued && !texts_have(&c->root.log.query_allow, name)) {
 		text_add(t, name.len ? S("-") : S(""));
 		return;
 	}
@@ -100,7 +90,7 @@ static void put_parameter(struct text *t, const struct config *c, struct slice p
 	if (!valued)
 		return;
 	text_char(t, '=');
-	text_add(t, may_show(c, name) ? p : S("-"));
+	text_add(t, texts_have(&c->root.log.query_allow, name) ? p : S("-"));
 }
 
 #define QUERY_MAX 320

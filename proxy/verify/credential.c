@@ -25,25 +25,6 @@ bool carrier_read(struct slice word, struct carrier *to, const char **why)
 
 /* ---- cookies ---- */
 
-struct cookie {
-	struct slice whole, name, value; /* name: empty where there is no =; value: without quotes */
-};
-
-/* cookie-name "=" ( *cookie-octet / DQUOTE *cookie-octet DQUOTE ) (RFC 6265 section 4.1.1) */
-static struct cookie cut_cookie(struct slice *rest)
-{
-	struct slice value = slice_trim(slice_cut(rest, ';'));
-	struct cookie c = { .whole = value };
-
-	if (slice_find(value, '=') < value.len)
-		c.name = slice_trim(slice_cut(&value, '='));
-	value = slice_trim(value);
-	if (value.len >= 2 && value.at[0] == '"' && value.at[value.len - 1] == '"')
-		value = (struct slice){ value.at + 1, value.len - 2 };
-	c.value = value;
-	return c;
-}
-
 /* Where readers of cookies begin a new one besides at a ';': RFC 2965 has the comma, others take spaces. */
 static bool separates(char c)
 {
@@ -84,7 +65,7 @@ static void note(struct search *s, const struct carrier *carrier, struct slice t
 static void look_into_cookies(struct search *s, const struct carrier *carrier, struct slice cookies)
 {
 	while (cookies.len) {
-		struct cookie c = cut_cookie(&cookies);
+		struct cookie c = cookie_cut(&cookies);
 		if (c.value.len && slice_same(c.name, carrier->name))
 			note(s, carrier, c.value);
 	}
@@ -172,14 +153,14 @@ static bool pass_cookies(struct request *r, struct header *h, const struct carri
 	bool clean = true;
 
 	while (rest.len && clean) {
-		struct cookie c = cut_cookie(&rest);
+		struct cookie c = cookie_cut(&rest);
 		clean = !is_unproven_cookie(&c, carriers, len, kept);
 	}
 	if (clean)
 		return true;
 	struct text t = { .at = arena_room(&r->arena, h->value.len + 2), .cap = h->value.len + 2 };
 	for (rest = h->value; t.at && rest.len;) {
-		struct cookie c = cut_cookie(&rest);
+		struct cookie c = cookie_cut(&rest);
 		if (!c.whole.len || is_unproven_cookie(&c, carriers, len, kept))
 			continue;
 		text_add(&t, t.len ? S("; ") : S(""));

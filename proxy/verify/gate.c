@@ -2,14 +2,6 @@
 #include "base/check.h"
 #include "verify/worker.h"
 
-static bool has(const struct config_texts *list, struct slice word)
-{
-	for (size_t i = 0; i < list->len; i++)
-		if (slice_same(list->at[i], word))
-			return true;
-	return false;
-}
-
 struct issuer *gate_issuer(const struct verify *v, struct slice name)
 {
 	for (size_t i = 0; i < v->config->root.issuers_len; i++)
@@ -61,7 +53,7 @@ static void check_audiences(const struct gate *g, struct config_errors *errors)
 	for (size_t i = 0; i < g->rule->audiences.len; i++) {
 		bool found = false;
 		for (size_t j = 0; j < g->len; j++)
-			found |= has(&g->issuer[j]->config->audiences, g->rule->audiences.at[i]);
+			found |= texts_have(&g->issuer[j]->config->audiences, g->rule->audiences.at[i]);
 		if (!found && g->len)
 			config_complain(errors, g->rule->place,
 			                "the audience %.*s is not among those of issuer %.*s; "

@@ -1,19 +1,7 @@
 #include "verify/gather.h"
+#include "base/ip.h"
 #include "base/text.h"
 #include "verify/strict.h"
-#include <arpa/inet.h>
-
-static bool is_loopback(struct slice host)
-{
-	char text[64];
-	struct in_addr four;
-	struct text t = TEXT(text);
-
-	if (slice_same_nocase(host, S("localhost")) || slice_same(host, S("[::1]")))
-		return true;
-	text_add(&t, host);
-	return text_end(&t) && inet_pton(AF_INET, text, &four) == 1 && ntohl(four.s_addr) >> 24 == 127;
-}
 
 static struct slice host_of(struct slice rest)
 {
@@ -43,7 +31,7 @@ bool gather_is_safe_url(struct slice url)
 	if (slice_find(authority, '@') < authority.len)
 		return false;
 	struct slice host = host_of(rest);
-	return host.len && (is_secure || is_loopback(host));
+	return host.len && (is_secure || host_is_loopback(host));
 }
 
 bool gather_discovery_url(struct slice issuer, char *to, size_t cap)

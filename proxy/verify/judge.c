@@ -19,14 +19,6 @@ static bool meets(const struct config_texts *allowed, const struct claims *c, en
 	return false;
 }
 
-static bool is_one_of(const struct config_texts *allowed, struct slice word)
-{
-	for (size_t i = 0; i < allowed->len; i++)
-		if (slice_same(allowed->at[i], word))
-			return true;
-	return false;
-}
-
 /* One audience that the token names, the issuer has and the route takes. */
 static bool is_for_us(const struct config_texts *routes, const struct config_texts *issuers,
                       const struct claims *c)
@@ -34,7 +26,7 @@ static bool is_for_us(const struct config_texts *routes, const struct config_tex
 	if (!routes->len)
 		return meets(issuers, c, CLAIM_AUDIENCE);
 	for (size_t i = 0; i < routes->len; i++)
-		if (is_one_of(issuers, routes->at[i]) && claims_have(c, CLAIM_AUDIENCE, routes->at[i]))
+		if (texts_have(issuers, routes->at[i]) && claims_have(c, CLAIM_AUDIENCE, routes->at[i]))
 			return true;
 	return false;
 }
@@ -59,7 +51,7 @@ static bool is_meant_for_us(const struct trial *t, const struct claims *c, bool 
 		return is_for_us(routes, &issuer->audiences, c);
 	if (!issuer->audience_missing)
 		return false;
-	if (client.len && is_one_of(&issuer->audiences, client) && (!routes->len || is_one_of(routes, client)))
+	if (client.len && texts_have(&issuer->audiences, client) && (!routes->len || texts_have(routes, client)))
 		return true;
 	return is_said && !routes->len;
 }
@@ -91,7 +83,7 @@ enum fault judge_claims(const struct trial *t, const struct claims *c, bool is_s
 		return fault;
 	if (!is_meant_for_us(t, c, is_said))
 		return FAULT_TOKEN_AUDIENCE;
-	if (issuer->azp.len && !is_one_of(&issuer->azp, claims_get(c, CLAIM_PARTY)))
+	if (issuer->azp.len && !texts_have(&issuer->azp, claims_get(c, CLAIM_PARTY)))
 		return FAULT_TOKEN_AUDIENCE;
 	return is_proven(t->request, c) ? FAULT_NONE : FAULT_TOKEN_BOUND;
 }

@@ -78,18 +78,17 @@ static void count(struct login_issuer *p, uint64_t now_ns, bool normal)
 	}
 }
 
-/* One of a GCRA's. */
-static bool take(_Atomic uint64_t *next, uint64_t period_ns, uint64_t burst_ns, uint64_t now_ns)
+/* One of the bucket, which the workers share. */
+static bool take(_Atomic uint64_t *tat, struct gcra bucket, uint64_t now_ns)
 {
-	uint64_t next_ns = atomic_load(next);
+	uint64_t was = atomic_load(tat), to, wait_ns;
 
-	for (;;) {
-		uint64_t from_ns = next_ns > now_ns ? next_ns : now_ns;
-		if (from_ns + period_ns > now_ns + burst_ns)
+	do {
+		to = was;
+		if (!gcra_take(bucket, &to, now_ns, 1, &wait_ns))
 			return false;
-		if (atomic_compare_exchange_weak(next, &next_ns, from_ns + period_ns))
-			return true;
-	}
+	} while (!atomic_compare_exchange_weak(tat, &was, to));
+	return true;
 }
 
 static bool is_let_in(struct login_issuer *p, unsigned percent, uint64_t now_ns)
@@ -98,7 +97,7 @@ static bool is_let_in(struct login_issuer *p, unsigned percent, uint64_t now_ns)
 	uint64_t a_minute = (normal > LEAST_PER_MINUTE ? normal : LEAST_PER_MINUTE) * percent;
 	uint64_t period_ns = MINUTE_NS * 100 / a_minute;
 
-	return take(&p->next_ns, period_ns, BURST * period_ns, now_ns);
+	return take(&p->next_ns, (struct gcra){ period_ns, BURST * period_ns }, now_ns);
 }
 
 static uint64_t at_once_ns(uint64_t interval_ns)
@@ -128,9 +127,9 @@ static void yield_to_keeper(struct login_issuer *p, const struct issuer *i, uint
 		charge(&p->all_ns, sent - seen, interval_ns, now_ns);
 }
 
-static bool take_at(_Atomic uint64_t *next, uint64_t interval_ns, uint64_t now_ns)
+static bool take_at(_Atomic uint64_t *tat, uint64_t interval_ns, uint64_t now_ns)
 {
-	return take(next, interval_ns, at_once_ns(interval_ns), now_ns);
+	return take(tat, (struct gcra){ interval_ns, at_once_ns(interval_ns) }, now_ns);
 }
 
 static bool is_within_budget(struct login_issuer *p, const struct issuer *i, uint64_t now_ns)

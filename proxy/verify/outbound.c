@@ -1,4 +1,5 @@
 #include "verify/outbound.h"
+#include "base/check.h"
 #include "metrics/metrics.h"
 #include <stdio.h>
 #include <stdlib.h>
@@ -27,20 +28,23 @@ static struct allowance allow(const struct config_issuer_budget *b, struct rate 
 	uint64_t interval_ns = outbound_interval_ns(b, rate), tenth = NS_PER_S / 10;
 	uint64_t least_ns = AT_ONCE * interval_ns;
 
-	return (struct allowance){ interval_ns, least_ns > tenth ? least_ns : tenth, 0 };
+	return (struct allowance){ { interval_ns, least_ns > tenth ? least_ns : tenth }, 0 };
 }
 
 /* 0: one may go now; else when. */
 static uint64_t opens_ns(const struct allowance *a, uint64_t now_ns)
 {
-	uint64_t least = now_ns + a->burst_ns - a->interval_ns; /* full_ns must not be above it */
+	uint64_t tat = a->tat, wait_ns;
 
-	return a->full_ns <= least ? 0 : now_ns + (a->full_ns - least);
+	return gcra_take(a->gcra, &tat, now_ns, 1, &wait_ns) ? 0 : now_ns + wait_ns;
 }
 
+/* Where it is open. */
 static void spend(struct allowance *a, uint64_t now_ns)
 {
-	a->full_ns = (a->full_ns > now_ns ? a->full_ns : now_ns) + a->interval_ns;
+	uint64_t wait_ns;
+
+	check(gcra_take(a->gcra, &a->tat, now_ns, 1, &wait_ns));
 }
 
 static enum endpoint endpoint_of(const struct errand *e)

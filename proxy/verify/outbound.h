@@ -47,7 +47,7 @@ struct way {
 	uint32_t ok, failed, healthy; /* series */
 };
 
-struct allowance { uint64_t interval_ns, burst_ns, full_ns; }; /* GCRA: full_ns is its arrival time */
+struct allowance { struct gcra gcra; uint64_t tat; };
 
 struct outbound {
 	const struct config_issuer *config;

@@ -1,14 +1,6 @@
 #include "verify/reply.h"
 #include "verify/strict.h"
 
-static bool has(const struct config_texts *list, struct slice word)
-{
-	for (size_t i = 0; i < list->len; i++)
-		if (slice_same(list->at[i], word))
-			return true;
-	return false;
-}
-
 struct reply_plan reply_plan_of(const struct config *c, const struct config_issuer *issuer,
                                   struct slice room[CLAIMS_WANTED_MAX])
 {
@@ -19,7 +11,7 @@ struct reply_plan reply_plan_of(const struct config *c, const struct config_issu
 	for (size_t i = 0; i < c->root.routes_len; i++) {
 		const struct config_route_verify *rule = c->root.routes[i].verify;
 		for (size_t j = 0; rule && j < rule->claims.len; j++)
-			if (p.wanted.len < CLAIMS_WANTED_MAX && !has(&p.wanted, rule->claims.at[j].name))
+			if (p.wanted.len < CLAIMS_WANTED_MAX && !texts_have(&p.wanted, rule->claims.at[j].name))
 				room[p.wanted.len++] = rule->claims.at[j].name;
 	}
 	return p;
@@ -52,7 +44,7 @@ static bool is_named(const struct reply_plan *plan, bool permission, struct slic
 
 	for (size_t i = 0; root && i < root->routes_len; i++) {
 		const struct config_route_verify *rule = root->routes[i].verify;
-		if (rule && has(permission ? &rule->permissions : &rule->scopes, word))
+		if (rule && texts_have(permission ? &rule->permissions : &rule->scopes, word))
 			return true;
 	}
 	return false;

@@ -80,6 +80,7 @@ static void a_cookie_is_counted_by_its_value(void **state)
 	assert_int_equal(with_cookies(2, "a=1", "sid=\"alpha\""), ANSWER);
 	assert_int_equal(with_cookies(2, "sid=alpha; sid=alpha", NULL), ANSWER);
 	assert_int_equal(with_cookies(2, "sid=beta", NULL), GO_ON);
+	assert_int_equal(with_cookies(3, "sid; sid=alpha", NULL), ANSWER);       /* the first has no name */
 	assert_int_equal(with_cookies(2, "SID=alpha", NULL), GO_ON);            /* another cookie: the address */
 	assert_int_equal(with_cookies(2, "sid=alpha; sid=gamma", NULL), ANSWER); /* the address again */
 	assert_int_equal(with_cookies(2, "xsid=alpha; sid=", NULL), ANSWER);

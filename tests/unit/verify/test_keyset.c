@@ -235,12 +235,14 @@ static void only_safe_urls_are_fetched(void **state)
 {
 	static const char *const safe[] = { "https://tenant.eu.auth0.com/", "https://h:8443/x?y",
 		"http://127.0.0.1:1/",
-		"http://127.3.2.1", "http://[::1]:80/", "http://localhost/x" };
+		"http://127.3.2.1", "http://[::1]:80/", "http://localhost/x",
+		"http://[::ffff:127.0.0.1]/", "http://[0:0:0:0:0:0:0:1]/" };
 	static const char *const unsafe[] = { "", "http://", "https://", "http://example.com/",
 		"ftp://127.0.0.1/",
 		"http://127.0.0.1.evil.com/", "http://127.0.0.1@evil.com/", "https://user@evil/",
 			"file:///etc/passwd",
-		"http://localhost.evil/", "http://[::2]/", "https://a b/", "https://a\r\nb/", "HTTPS://a/",
+		"http://localhost.evil/", "http://[::2]/", "http://[::ffff:128.0.0.1]/",
+		 "https://a b/", "https://a\r\nb/", "HTTPS://a/",
 		"http://128.0.0.1/", "https:///x", "https://a\\b/" };
 
 	(void)state;

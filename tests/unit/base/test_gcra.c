@@ -1,6 +1,8 @@
-#include "limit/limit.h"
+#include "base/gcra.h"
+#include "base/clock.h"
 #include <setjmp.h>
 #include <stdarg.h>
+#include <stddef.h>
 #include <cmocka.h>
 #include <stdlib.h>
 
