@@ -1,5 +1,4 @@
 /* apply.c -- whom a limit is for, and whom it only watches. */
-#include "limit/body.h"
 #include "limit/room.h"
 
 bool plan_applies(const struct plan *plan, const struct request *r)
@@ -18,7 +17,7 @@ bool plan_is_shadow(const struct plan *plan, uint64_t tag)
 
 bool plan_wants_body(const struct plan *plan, const struct request *r)
 {
-	return plan->reads_body && r->has_body && !r->stash_ended && r->stash.len < BODY_MAX;
+	return plan->reads_body && r->has_body && !r->stash_ended && r->stash.len < BODY_FIELD_MAX;
 }
 
 bool classes_read(struct plan *plan, struct config_errors *errors)

@@ -6,11 +6,10 @@
  *     alice                                           any other value
  *     @203.0.113.9                                    the request lacked it: its address stood in
  *     ?                                               too long, or may be a secret: never shown */
-#include "limit/key.h"
 #include "base/ip.h"
-#include "limit/body.h"
-#include "limit/room.h"
 #include "base/urlencoded.h"
+#include "limit/key.h"
+#include "limit/room.h"
 #include <arpa/inet.h>
 
 /* Fields that hold what nobody but the upstream should see; better one too many. */
@@ -121,10 +120,10 @@ static bool read_piece(const struct limits *l, const struct part *part, struct s
 	word.len = len;
 	if (part_is_of_body(part->kind)) {
 		char folded[FOLDED_MAX];
-		if (!body_fold(word, folded, &word) || word.len > len) /* folded twice it stays what it is */
+		if (!field_fold(word, folded, &word) || word.len > len) /* folded twice it stays what it is */
 			return false;
 		memcpy(at, folded, word.len);
-		word = body_normal(at, word.len);
+		word = field_normal(at, word.len);
 	}
 	piece_of_value(l, to, word);
 	return word.len > 0;

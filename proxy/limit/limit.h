@@ -14,11 +14,11 @@
  * limiting.table_size.
  *
  * A part of the key that a request lacks (no token, no certificate, plain HTTP for ja4; a header, cookie or
- * field that is absent, empty or there with several values; the field of a body that is absent or empty)
- * is replaced by the client's address (of IPv6 its /64, as for the part address), so that leaving it out is
- * no way round the limit and strangers do not share one bucket. Where a body's field can be read in more than
- * one way (limit/body.h) the request is refused, or counted by its address where the limit says so. Subject,
- * client and tenant count per issuer.
+ * field that is absent, empty or there with several values; the field of a body that is absent or empty) is
+ * replaced by the client's address (of IPv6 its /64, as for the part address), so that leaving it out is no
+ * way round the limit and strangers do not share one bucket. Where a body's field can be read in more than
+ * one way (request/body_field.h) the request is refused, or counted by its address where the limit says so.
+ * Subject, client and tenant count per issuer.
  *
  * Where a fleet shares a Redis, limits of scope fleet are counted there, exactly and over all machines; the
  * table then holds the highest arrival time known of each key, and this machine's share of the limit for

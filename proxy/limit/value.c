@@ -1,5 +1,4 @@
 /* value.c -- what a request has for each part of a key. */
-#include "limit/body.h"
 #include "limit/room.h"
 
 /* The same value twice is one value; two different ones are none, for nobody knows which one the upstream
@@ -72,16 +71,18 @@ static struct slice body_value(const struct limits *l, const struct request *r, 
                                struct piece *to)
 {
 	const struct header *type = headers_find(&r->headers, HEADER_CONTENT_TYPE);
-	const struct body body = { .bytes = r->stash, .query = r->query, .whole = !r->has_body || r->stash_ended,
-		.type = type ? type->value : (struct slice){ 0 }, .encoded = is_encoded(r) || same_type_twice(r) };
-	struct body_store store;
+	const struct field_source body = {
+		.bytes = r->stash, .query = r->query, .whole = !r->has_body || r->stash_ended,
+		.type = type ? type->value : (struct slice){ 0 }, .encoded = is_encoded(r) || same_type_twice(r),
+	};
+	struct field_store store;
 	struct slice found;
 
 	if (!l->read_body && r->has_body) /* nobody reads bodies here */
 		return (struct slice){ 0 };
-	enum body_said said = body_read(&body, part->kind == PART_JSON, part->name, &store, &found);
-	to->unreadable = said == BODY_UNREADABLE;
-	if (said != BODY_READ)
+	enum field_result said = body_field(&body, part->kind == PART_JSON, part->name, &store, &found);
+	to->unreadable = said == FIELD_UNREADABLE;
+	if (said != FIELD_READ)
 		return (struct slice){ 0 };
 	to->hashed = found.len > PIECE_MAX;
 	if (to->hashed) {

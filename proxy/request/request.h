@@ -6,6 +6,7 @@
 #include "base/clock.h"
 #include "base/deadline.h"
 #include "config/config.h"
+#include "request/body_field.h"
 #include "request/described.h"
 #include "request/fault.h"
 #include "request/mark.h"

@@ -1,7 +1,7 @@
 /* A field of a form, a JSON body or a multipart form, whole or not: the first byte chooses.
  * What is found is in normal form, and jansson finds such a member there too. */
-#include "limit/body.h"
 #include "base/check.h"
+#include "request/body_field.h"
 #include <jansson.h>
 #include <stdlib.h>
 
@@ -9,12 +9,12 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
 static void is_normal(struct slice found)
 {
-	static char again[sizeof(struct body_store)];
+	static char again[sizeof(struct field_store)];
 
 	if (!found.len)
 		return;
 	memcpy(again, found.at, found.len);
-	check(slice_same(body_normal(again, found.len), found));
+	check(slice_same(field_normal(again, found.len), found));
 }
 
 /* The member is there as a string or an integer, for a reader that takes the last of several. */
@@ -36,18 +36,18 @@ static void agrees(struct slice body)
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
-	static struct body_store store;
-	struct body body = { .bytes = { (const char *)data + 1, size - 1 }, .whole = true };
+	static struct field_store store;
+	struct field_source body = { .bytes = { (const char *)data + 1, size - 1 }, .whole = true };
 	struct slice found;
 	bool json;
 
-	if (size < 1 || size > BODY_MAX + 1)
+	if (size < 1 || size > BODY_FIELD_MAX + 1)
 		return 0;
 	json = data[0] % 4 == 1 || data[0] % 4 == 2;
 	if (data[0] % 4 == 3)
 		body.type = S("multipart/form-data; boundary=b");
 	body.whole = data[0] % 8 < 4;
-	if (body_read(&body, json, data[0] % 4 == 1 ? S("user.name") : S("user"), &store, &found) != BODY_READ)
+	if (body_field(&body, json, data[0] % 4 == 1 ? S("user.name") : S("user"), &store, &found) != FIELD_READ)
 		return 0;
 	is_normal(found);
 	if (data[0] % 8 == 2)

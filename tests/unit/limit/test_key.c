@@ -1,5 +1,5 @@
-#include "limit/body.h"
 #include "limit_world.h"
+#include "request/body_field.h"
 #include <arpa/inet.h>
 #include <stdio.h>
 
@@ -122,12 +122,12 @@ static void a_field_of_the_body_is_waited_for_and_counted(void **state)
 
 static struct request *long_post(const char *beginning)
 {
-	static char block[BODY_MAX];
+	static char block[BODY_FIELD_MAX];
 	struct request *r = post(1, "");
 
 	memset(block, ' ', sizeof block);
 	memcpy(block, beginning, strlen(beginning));
-	r->content_length = 10 * BODY_MAX;
+	r->content_length = 10 * BODY_FIELD_MAX;
 	assert_int_equal(limit_early(s.l, r, NOW), WAIT);
 	r->stash = (struct slice){ block, sizeof block };
 	r->stash_ended = false;

@@ -1,6 +1,6 @@
 /* JSON (RFC 8259) in one pass, without a tree: every byte is held to the grammar, and what the field names is
  * kept. */
-#include "limit/body.h"
+#include "request/body_found.h"
 
 #define DEPTH_MAX 32
 
@@ -254,7 +254,7 @@ static bool read_value(struct reader *j, struct slice field)
 	return good;
 }
 
-bool body_json(struct slice body, struct slice field, struct found *f)
+bool found_in_json(struct slice body, struct slice field, struct found *f)
 {
 	struct reader j = { .rest = body, .found = *f };
 	bool good = read_value(&j, field) && !peek(&j) && !j.rest.len && !j.found.text.cut;

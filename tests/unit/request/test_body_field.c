@@ -1,4 +1,4 @@
-#include "limit/body.h"
+#include "request/body_field.h"
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -6,21 +6,21 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-static struct body_store store;
-static enum body_said said;
+static struct field_store store;
+static enum field_result said;
 
 /* The value; empty where it is not read. */
-static struct slice read_from(struct body b, bool json, const char *field)
+static struct slice read_from(struct field_source b, bool json, const char *field)
 {
 	struct slice value;
 
-	said = body_read(&b, json, slice_of(field), &store, &value);
-	return said == BODY_READ ? value : S("");
+	said = body_field(&b, json, slice_of(field), &store, &value);
+	return said == FIELD_READ ? value : S("");
 }
 
 static struct slice read_whole(struct slice bytes, bool json, const char *field)
 {
-	return read_from((struct body){ .bytes = bytes, .whole = true }, json, field);
+	return read_from((struct field_source){ .bytes = bytes, .whole = true }, json, field);
 }
 
 #define assert_slice(have, text) \
@@ -161,35 +161,35 @@ static void what_can_be_read_in_two_ways_is_unreadable_and_what_is_not_there_is_
 	(void)state;
 	for (size_t i = 0; i < sizeof unreadable / sizeof unreadable[0]; i++) {
 		read_whole(slice_of(unreadable[i]), false, "username");
-		assert_int_equal(said, BODY_UNREADABLE);
+		assert_int_equal(said, FIELD_UNREADABLE);
 	}
 	for (size_t i = 0; i < sizeof absent / sizeof absent[0]; i++) {
 		read_whole(slice_of(absent[i]), false, "username");
-		assert_int_equal(said, BODY_ABSENT);
+		assert_int_equal(said, FIELD_ABSENT);
 	}
 	for (size_t i = 0; i < sizeof broken / sizeof broken[0]; i++) {
 		read_whole(slice_of(broken[i]), true, "username");
-		assert_int_equal(said, BODY_UNREADABLE);
+		assert_int_equal(said, FIELD_UNREADABLE);
 	}
 	read_whole(S("{\"user\":\"alice\"}"), true, "username");
-	assert_int_equal(said, BODY_ABSENT);
+	assert_int_equal(said, FIELD_ABSENT);
 	read_whole(S("username=alice"), true, "username"); /* a form */
-	assert_int_equal(said, BODY_ABSENT);
-	read_from((struct body){ .bytes = S("username=alice"), .whole = true, .type = S("application/JSON") },
-	          true, "username");
-	assert_int_equal(said, BODY_UNREADABLE);
-	read_from((struct body){ .bytes = S("username=alice"), .whole = true, .encoded = true }, false,
+	assert_int_equal(said, FIELD_ABSENT);
+	read_from((struct field_source){ .bytes = S("username=alice"), .whole = true, .type =
+		S("application/JSON") }, true, "username");
+	assert_int_equal(said, FIELD_UNREADABLE);
+	read_from((struct field_source){ .bytes = S("username=alice"), .whole = true, .encoded = true }, false,
 	          "username");
-	assert_int_equal(said, BODY_UNREADABLE);
-	read_from((struct body){ .bytes = S("username=alice"), .whole = true,
+	assert_int_equal(said, FIELD_UNREADABLE);
+	read_from((struct field_source){ .bytes = S("username=alice"), .whole = true,
 	                         .type = S("application/x-www-form-urlencoded; charset=IBM037") },
 	          false, "username");
-	assert_int_equal(said, BODY_UNREADABLE);
+	assert_int_equal(said, FIELD_UNREADABLE);
 }
 
 static void the_query_counts_with_the_body(void **state)
 {
-	struct body b = { .query = S("a=b&username=Alice"), .whole = true };
+	struct field_source b = { .query = S("a=b&username=Alice"), .whole = true };
 
 	(void)state;
 	assert_slice(read_from(b, false, "username"), "alice");
@@ -198,32 +198,32 @@ static void the_query_counts_with_the_body(void **state)
 	assert_slice(read_from(b, false, "username"), "alice");
 	b.bytes = S("username=bob");
 	assert_slice(read_from(b, false, "username"), "");
-	assert_int_equal(said, BODY_UNREADABLE);
+	assert_int_equal(said, FIELD_UNREADABLE);
 	b.bytes = S("{\"username\":\"bob\"}");
 	assert_slice(read_from(b, true, "username"), "");
-	assert_int_equal(said, BODY_UNREADABLE);
-	b = (struct body){ .query = S("a=b"), .whole = true };
+	assert_int_equal(said, FIELD_UNREADABLE);
+	b = (struct field_source){ .query = S("a=b"), .whole = true };
 	read_from(b, false, "username");
-	assert_int_equal(said, BODY_ABSENT);
+	assert_int_equal(said, FIELD_ABSENT);
 }
 
 static void of_a_longer_body_only_what_its_beginning_says_is_read(void **state)
 {
-	struct body b = { .bytes = S("username=alice&x=y") };
+	struct field_source b = { .bytes = S("username=alice&x=y") };
 
 	(void)state;
 	assert_slice(read_from(b, false, "username"), "alice");
 	b.bytes = S("x=y&username=ali"); /* the end has cut it */
 	read_from(b, false, "username");
-	assert_int_equal(said, BODY_UNREADABLE);
+	assert_int_equal(said, FIELD_UNREADABLE);
 	b.bytes = S("x=y&z");
 	read_from(b, false, "username");
-	assert_int_equal(said, BODY_UNREADABLE);
+	assert_int_equal(said, FIELD_UNREADABLE);
 	b.bytes = S("{\"username\":\"alice\",\"x\":\"y");
 	assert_slice(read_from(b, true, "username"), "alice");
 	b.bytes = S("{\"x\":\"y");
 	read_from(b, true, "username");
-	assert_int_equal(said, BODY_UNREADABLE);
+	assert_int_equal(said, FIELD_UNREADABLE);
 }
 
 #define PART(disposition, content) \
@@ -231,7 +231,7 @@ static void of_a_longer_body_only_what_its_beginning_says_is_read(void **state)
 
 static struct slice multipart(struct slice bytes, const char *type, bool whole)
 {
-	return read_from((struct body){ .bytes = bytes, .whole = whole, .type = slice_of(type) }, false,
+	return read_from((struct field_source){ .bytes = bytes, .whole = whole, .type = slice_of(type) }, false,
 	                 "username");
 }
 
@@ -259,15 +259,15 @@ static void a_multipart_form_is_read_like_another(void **state)
 	assert_slice(multipart(S(PART("name=username", "alice") PART("name=file", "...")), type, false), "alice");
 	for (size_t i = 0; i < sizeof bad / sizeof bad[0]; i++) {
 		struct slice found = multipart(slice_of(bad[i]), type, true);
-		if (said != BODY_UNREADABLE)
+		if (said != FIELD_UNREADABLE)
 			fail_msg("%s: read as \"%.*s\"", bad[i], SLICE(found));
 	}
 	multipart(S(PART("name=file", "...")), type, false);
-	assert_int_equal(said, BODY_UNREADABLE);
+	assert_int_equal(said, FIELD_UNREADABLE);
 	multipart(S(PART("name=other", "alice") "--xyz--"), type, true);
-	assert_int_equal(said, BODY_ABSENT);
+	assert_int_equal(said, FIELD_ABSENT);
 	multipart(S(PART("name=username", "alice") "--xyz--"), "multipart/form-data", true);
-	assert_int_equal(said, BODY_UNREADABLE);
+	assert_int_equal(said, FIELD_UNREADABLE);
 }
 
 int main(void)

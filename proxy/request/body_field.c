@@ -1,4 +1,5 @@
-#include "limit/body.h"
+/* One field of a body, whatever its form: what two readers may read in two ways is unreadable. */
+#include "request/body_found.h"
 #include "base/urlencoded.h"
 #include <utf8proc.h>
 
@@ -30,7 +31,7 @@ static size_t space_before(struct slice s)
 	return 0;
 }
 
-struct slice body_normal(char *at, size_t len)
+struct slice field_normal(char *at, size_t len)
 {
 	struct slice s = { at, len };
 	size_t space;
@@ -47,7 +48,7 @@ struct slice body_normal(char *at, size_t len)
 	return s;
 }
 
-bool body_fold(struct slice in, char to[static FOLDED_MAX], struct slice *out)
+bool field_fold(struct slice in, char to[static FOLDED_MAX], struct slice *out)
 {
 	static const utf8proc_option_t how = UTF8PROC_STABLE | UTF8PROC_COMPOSE | UTF8PROC_COMPAT |
 		UTF8PROC_CASEFOLD | UTF8PROC_IGNORE; /* NFKC_Casefold */
@@ -73,7 +74,7 @@ static bool is_ascii(struct slice s)
 	return true;
 }
 
-void found_init(struct found *f, struct body_store *store)
+void found_init(struct found *f, struct field_store *store)
 {
 	*f = (struct found){ .text = { .at = store->text, .cap = sizeof store->text }, .store = store };
 }
@@ -85,9 +86,9 @@ void found_add(struct found *f, size_t from)
 
 	f->bad |= f->text.cut || slice_find(raw, '\0') < raw.len;
 	if (is_ascii(raw))
-		value = body_normal(f->text.at + from, raw.len);
-	else if (body_fold(raw, folded, &value))
-		value = body_normal(folded, value.len);
+		value = field_normal(f->text.at + from, raw.len);
+	else if (field_fold(raw, folded, &value))
+		value = field_normal(folded, value.len);
 	else
 		f->bad = true;
 	f->bad |= f->seen && !slice_same(value, f->value);
@@ -107,7 +108,7 @@ static struct slice whole_pairs(struct slice body, bool whole)
 	return body;
 }
 
-void body_form(struct slice body, struct slice field, struct found *f)
+void found_in_form(struct slice body, struct slice field, struct found *f)
 {
 	struct slice name, value;
 	size_t len;
@@ -133,7 +134,7 @@ static bool has_foreign_charset(struct slice type)
 	struct text charset = TEXT(store);
 	bool named;
 
-	if (!body_parameter(type, S("charset"), &charset, &named))
+	if (!field_parameter(type, S("charset"), &charset, &named))
 		return true;
 	return named && !slice_same_nocase(text_slice(&charset), S("utf-8")) &&
 		!slice_same_nocase(text_slice(&charset), S("utf8")) &&
@@ -142,7 +143,7 @@ static bool has_foreign_charset(struct slice type)
 
 /* No reader finds a member in what begins otherwise, however lenient it is; a form beside a limit by JSON is
  * no broken JSON. */
-static bool may_be_json(const struct body *b)
+static bool may_be_json(const struct field_source *b)
 {
 	struct slice s = b->bytes;
 
@@ -154,8 +155,8 @@ static bool may_be_json(const struct body *b)
 	return !s.len || s.at[0] == '{' || s.at[0] == '[' || s.at[0] == '/';
 }
 
-enum body_said body_read(const struct body *b, bool json, struct slice field, struct body_store *store,
-                         struct slice *value)
+enum field_result body_field(const struct field_source *b, bool json, struct slice field,
+	struct field_store *store, struct slice *value)
 {
 	static const struct slice form = { "multipart/form-data", 19 };
 	bool multipart = slice_same_nocase(slice_head(b->type, form.len), form);
@@ -163,20 +164,20 @@ enum body_said body_read(const struct body *b, bool json, struct slice field, st
 	struct found f;
 
 	found_init(&f, store);
-	body_form(b->query, field, &f);
+	found_in_form(b->query, field, &f);
 	if (b->bytes.len) {
 		good = !b->encoded && !has_foreign_charset(b->type);
 		if (good && json)
-			good = !may_be_json(b) || body_json(b->bytes, field, &f);
+			good = !may_be_json(b) || found_in_json(b->bytes, field, &f);
 		else if (good && multipart)
-			good = body_multipart(b->bytes, b->type, field, &f);
+			good = found_in_multipart(b->bytes, b->type, field, &f);
 		else if (good)
-			body_form(whole_pairs(b->bytes, b->whole), field, &f);
+			found_in_form(whole_pairs(b->bytes, b->whole), field, &f);
 	}
 	*value = f.value;
 	if (f.bad || (!b->whole && !f.seen) || (b->whole && !good))
-		return BODY_UNREADABLE;
+		return FIELD_UNREADABLE;
 	if (b->encoded && b->bytes.len)
-		return BODY_UNREADABLE;
-	return f.seen && f.value.len ? BODY_READ : BODY_ABSENT;
+		return FIELD_UNREADABLE;
+	return f.seen && f.value.len ? FIELD_READ : FIELD_ABSENT;
 }

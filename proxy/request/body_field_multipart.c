@@ -1,6 +1,6 @@
 /* multipart/form-data (RFC 7578) in one pass: of each part the name and, where that is wanted, the content.
  * What strays from the grammar in any way is not read: upstreams differ in what they make of it. */
-#include "limit/body.h"
+#include "request/body_found.h"
 
 static void skip_blanks(struct slice *s)
 {
@@ -30,9 +30,9 @@ static bool read_value(struct slice *rest, struct text *to)
 	return !to->cut;
 }
 
-bool body_parameter(struct slice field, struct slice name, struct text *to, bool *found)
+bool field_parameter(struct slice field, struct slice name, struct text *to, bool *found)
 {
-	char store[BODY_MAX];
+	char store[BODY_FIELD_MAX];
 
 	*found = false;
 	slice_cut(&field, ';');
@@ -88,8 +88,8 @@ static bool read_head(struct slice *rest, struct text *to, struct part_head *hea
 			continue;
 		bool again = head->named, extended;
 		struct text none = { .at = to->at + from, .cap = to->cap - from };
-		if (again || !body_parameter(value, S("name"), to, &head->named) ||
-		    !body_parameter(value, S("name*"), &none, &extended) || extended)
+		if (again || !field_parameter(value, S("name"), to, &head->named) ||
+		    !field_parameter(value, S("name*"), &none, &extended) || extended)
 			return false;
 		head->name = (struct slice){ to->at + from, to->len - from };
 	}
@@ -110,7 +110,7 @@ static bool read_content(struct slice *rest, struct slice delimiter, struct slic
 	return false;
 }
 
-bool body_multipart(struct slice body, struct slice type, struct slice field, struct found *f)
+bool found_in_multipart(struct slice body, struct slice type, struct slice field, struct found *f)
 {
 	char store[80];
 	struct text delimiter = TEXT(store);
@@ -119,7 +119,7 @@ bool body_multipart(struct slice body, struct slice type, struct slice field, st
 	bool bounded;
 
 	text_add(&delimiter, S("--"));
-	if (!body_parameter(type, S("boundary"), &delimiter, &bounded) || !bounded || delimiter.len < 3 ||
+	if (!field_parameter(type, S("boundary"), &delimiter, &bounded) || !bounded || delimiter.len < 3 ||
 	    !slice_starts(body, text_slice(&delimiter)))
 		return false;
 	body = slice_from(body, delimiter.len);
