@@ -1,5 +1,5 @@
 /* The built-in pack: the file itself, put into the program by the assembler. */
-#include "classify/room.h"
+#include "classify/inside.h"
 
 __asm__(".pushsection .rodata\n"
         ".globl rules_builtin_start\n"

@@ -1,5 +1,5 @@
-#include "classify/room.h"
 #include "base/check.h"
+#include "classify/inside.h"
 #include <stdlib.h>
 
 static bool holds(const struct term *t, const struct facts *f, uint64_t lists)

@@ -7,8 +7,8 @@
  *              "->" CLASS [ "by" ( RULE | "none" ) ]
  * After a mistake it goes on at the next line that begins with list, rule or expect. */
 #include "base/way.h"
+#include "classify/inside.h"
 #include "classify/lex.h"
-#include "classify/room.h"
 
 struct parser {
 	struct classify *c;

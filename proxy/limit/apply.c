@@ -1,5 +1,5 @@
 /* apply.c -- whom a limit is for, and whom it only watches. */
-#include "limit/room.h"
+#include "limit/inside.h"
 
 bool plan_applies(const struct plan *plan, const struct request *r)
 {

@@ -3,7 +3,7 @@
  *     RateLimit: "api";r=12;t=2            12 are left; it is full in 2 s
  *     RateLimit: "api";r=0;t=7             the next is admitted in 7 s */
 #include "base/text.h"
-#include "limit/room.h"
+#include "limit/inside.h"
 
 enum { HEADERS_VERIFIED, HEADERS_ALWAYS, HEADERS_NEVER }; /* the words of limits.NAME.headers */
 

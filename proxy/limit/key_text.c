@@ -8,8 +8,8 @@
  *     ?                                               too long, or may be a secret: never shown */
 #include "base/ip.h"
 #include "base/urlencoded.h"
+#include "limit/inside.h"
 #include "limit/key.h"
-#include "limit/room.h"
 #include <arpa/inet.h>
 
 /* Fields that hold what nobody but the upstream should see; better one too many. */

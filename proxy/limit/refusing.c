@@ -1,6 +1,6 @@
 /* refusing.c -- which limits refuse now: a sum over the busiest keys of all workers. */
 #include "limit/hot.h"
-#include "limit/room.h"
+#include "limit/inside.h"
 #include <stdlib.h>
 
 struct sum { uint64_t refused, keys; };

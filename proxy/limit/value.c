@@ -1,5 +1,5 @@
 /* value.c -- what a request has for each part of a key. */
-#include "limit/room.h"
+#include "limit/inside.h"
 
 /* The same value twice is one value; two different ones are none, for nobody knows which one the upstream
  * takes. */

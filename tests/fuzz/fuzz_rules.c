@@ -1,6 +1,6 @@
 /* A file of rules, and then a decision by what was loaded. */
-#include "classify/room.h"
 #include "base/check.h"
+#include "classify/inside.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 

@@ -1,4 +1,4 @@
-#include "classify/room.h"
+#include "classify/inside.h"
 #include <setjmp.h>
 #include <stdarg.h>
 #include <cmocka.h>

@@ -1,6 +1,6 @@
 /* limit_world.h -- one route with limits, and requests for it. */
 #pragma once
-#include "limit/room.h"
+#include "limit/inside.h"
 #include <setjmp.h>
 #include <stdarg.h>
 #include <cmocka.h>

@@ -1,4 +1,4 @@
-/* room.h -- rules as they were understood at load. Private to classify/. */
+/* inside.h -- rules as they were understood at load. Private to classify/. */
 #pragma once
 #include "classify/automaton.h"
 #include "classify/classify.h"

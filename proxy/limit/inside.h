@@ -1,4 +1,4 @@
-/* room.h -- limits as they were understood at open. Private to limit/. */
+/* inside.h -- limits as they were understood at open. Private to limit/. */
 #pragma once
 #include "base/text.h"
 #include "limit/key.h"
