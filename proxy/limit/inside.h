@@ -1,8 +1,8 @@
 /* inside.h -- limits as they were understood at open. Private to limit/. */
 #pragma once
 #include "base/text.h"
+#include "buckets/buckets.h"
 #include "limit/key.h"
-#include "limit/table.h"
 #include "metrics/metrics.h"
 
 enum { SCOPE_FLEET, SCOPE_MACHINE }; /* the words of limits.NAME.scope */

@@ -1,17 +1,6 @@
 /* limit.h -- how often may this key try? Token buckets (GCRA) in a table shared by this machine's workers.
  *
- * A bucket is one 64-bit theoretical arrival time in ns; the table is lock-free, of fixed size, with bounded
- * probing, and outlives workers and reloads. A slot is two 64-bit atomics, key tag and time, each valid by
- * itself. A tag is SipHash-2-4 of the limit's name and the key's parts (each with kind and length) under a
- * random key that lies in the table's header; it alone says where the key lies.
- *
- * A slot is given to another key only where its bucket is full again: a debtor is never forgotten, however
- * many keys a stranger makes up. The keys that one /24, one /64 or one /48 brings hold an eighth of the slots
- * at most. A newcomer whose network holds that many, or all sixteen slots of whose two neighbourhoods are
- * debtors, shares one common bucket, of the limit's own rate and burst, with the other such newcomers of its
- * network (the /24 or /64; the /48 where that holds an eighth): while its network is quiet it is not refused,
- * and a crowd gets less than its due, never more. limit_table_crowded_total counts such decisions: raise
- * limiting.table_size.
+ * Buckets are those of buckets/; a tag there is the hash of the limit's name and the key's parts.
  *
  * A part of the key that a request lacks (no token, no certificate, plain HTTP for ja4; a header, cookie or
  * field that is absent, empty or there with several values; the field of a body that is absent or empty) is
@@ -36,22 +25,10 @@
  * nothing of the request; r->rate_limit and r->rate_limit_policy lie in its
  * arena; they are left empty where it is nearly full. */
 #pragma once
-#include "base/gcra.h"
 #include "base/text.h"
+#include "buckets/buckets.h"
 #include "limit/reset.h"
 #include "request/request.h"
-
-/* ---- the table, in shared memory ---- */
-/* The first bytes, geometry and key, are written by the first attach alone and may be closed to writing after
- * it. Whatever is written to the rest, its readers and writers stay within the table. */
-#define LIMIT_TABLE_HEAD ((size_t)4096)
-size_t limit_table_memory(uint64_t slots);
-struct limit_table;
-/* Lays the table out where memory (64-byte aligned) is still zero; the first attach happens before other
- * processes know the memory. NULL: it was laid out by another version or for another size. */
-struct limit_table *limit_table_attach(void *memory, uint64_t slots);
-/* How many buckets are not full, from a sample of at most 65536: for the gauge limit_table_used. */
-uint64_t limit_table_used(const struct limit_table *t, uint64_t now_ns);
 
 /* ---- Redis, as this room needs it: pointers that journey/ fills from redis/ ---- */
 struct limit_reply {

@@ -1,6 +1,6 @@
-#include "count.h"
 #include "base/check.h"
-#include "limit/table.h"
+#include "buckets/inside.h"
+#include "count.h"
 #include "metrics/metrics.h"
 #include <arpa/inet.h>
 #include <stdio.h>

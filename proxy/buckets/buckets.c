@@ -15,7 +15,7 @@
  *   other's: at most e * rate tokens more.
  * So a key is never refused more than its due by more than a token per race, and admitted beyond burst +
  * rate * t by no more than the above. */
-#include "limit/table.h"
+#include "buckets/inside.h"
 #include "base/check.h"
 #include "base/random.h"
 

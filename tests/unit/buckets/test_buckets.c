@@ -1,4 +1,4 @@
-#include "limit/table.h"
+#include "buckets/inside.h"
 #include <setjmp.h>
 #include <stdarg.h>
 #include <cmocka.h>

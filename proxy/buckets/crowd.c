@@ -6,7 +6,7 @@
  * between counts are too high, never too low but for claims made during such a look. Networks are told apart
  * by a keyed hash of twelve bits: a quiet one that meets a loud one's shares its lot, which is a common
  * bucket of its own. */
-#include "limit/table.h"
+#include "buckets/inside.h"
 #include <string.h>
 
 #define SHARE 8                      /* a network holds one slot of so many */
