@@ -1,15 +1,8 @@
-<<<<<<<< HEAD:proxy/base/gcra.c
 /* gcra.c -- the generic cell rate algorithm as virtual scheduling (ITU-T I.371 annex A): a bucket is the time
  * at which it will be full again. Over any window of t ns it admits at most (tau + t) / T tokens: those
  * admitted own disjoint intervals of T per token, all of which lie between the window's start and its end +
  * tau. */
 #include "base/gcra.h"
-========
-/* The generic cell rate algorithm as virtual scheduling (ITU-T I.371 annex A): a bucket is the time at which
- * it will be full again. Over any window of t ns it admits at most (tau + t) / T tokens: the admitted own
- * disjoint intervals of T per token, all of which lie between the window's start and its end + tau. */
-#include "buckets/buckets.h"
->>>>>>>> 4745de9 (buckets: the machine's own buckets lie in a room apart from limits):proxy/buckets/gcra.c
 
 #define TOLERANCE_MAX (UINT64_C(1) << 62)
 

@@ -54,6 +54,11 @@ struct limit_table *limit_table_attach(void *memory, uint64_t slots)
 	return atomic_load(&t->layout) == LAYOUT && t->slots == slots ? t : NULL;
 }
 
+struct siphash_key table_key(const struct limit_table *t)
+{
+	return t->key;
+}
+
 uint64_t table_tag(const struct limit_table *t, struct slice key)
 {
 	uint64_t tag = siphash(t->key, key);
@@ -97,7 +102,7 @@ static struct near common_near_of(struct limit_table *t, uint64_t tag)
 /* Common buckets are told apart by limit and by who brings the key: its network. So a newcomer whose own
  * network is quiet is not refused, however full the table. Of nobody known: by the neighbourhood that was
  * crowded, eight neighbourhoods to one. */
-static uint64_t common_tag(struct limit_table *t, const struct ask *a)
+static uint64_t common_tag(struct limit_table *t, const struct bucket_ask *a)
 {
 	struct { uint64_t limit, part; struct in6_addr net; } key = { .limit = a->limit };
 
@@ -210,8 +215,8 @@ static struct slot *claim(struct limit_table *t, const struct near *n, uint64_t 
 
 enum charge { CHARGED, REFUSED, MOVED };
 
-static enum charge charge(struct slot *s, const struct ask *a, uint64_t tag, uint64_t now_ns,
-                          struct answered *to)
+static enum charge charge(struct slot *s, const struct bucket_ask *a, uint64_t tag, uint64_t now_ns,
+                          struct bucket_answer *to)
 {
 	bool admitted;
 
@@ -229,7 +234,7 @@ static enum charge charge(struct slot *s, const struct ask *a, uint64_t tag, uin
 	return admitted ? CHARGED : REFUSED;
 }
 
-bool table_take(struct limit_table *t, const struct ask *a, uint64_t now_ns, struct answered *to)
+bool table_take(struct limit_table *t, const struct bucket_ask *a, uint64_t now_ns, struct bucket_answer *to)
 {
 	struct near near = near_of(t, a->tag);
 	enum charge done = MOVED;
@@ -258,7 +263,7 @@ bool table_take(struct limit_table *t, const struct ask *a, uint64_t now_ns, str
 	return done == CHARGED;
 }
 
-bool table_look(struct limit_table *t, const struct ask *a, uint64_t now_ns, struct answered *to)
+bool table_look(struct limit_table *t, const struct bucket_ask *a, uint64_t now_ns, struct bucket_answer *to)
 {
 	struct near near = near_of(t, a->tag);
 	struct slot *s = find(&near, a->tag);
@@ -308,7 +313,7 @@ bool table_raise(struct limit_table *t, uint64_t tag, uint64_t tat, uint64_t now
 
 /* The time is set back only where it is still the one written: a charge since then may have counted on time
  * that had passed, and taking ours out from under it would give those tokens twice. */
-void table_give_back(struct answered *a)
+void table_give_back(struct bucket_answer *a)
 {
 	uint64_t written = a->tat;
 

@@ -14,6 +14,7 @@
  * limiting.table_size. */
 #pragma once
 #include "base/gcra.h"
+#include "base/siphash.h"
 #include "buckets/times.h"
 
 /* The first bytes, geometry and key, are written by the first attach alone and may be closed to writing after
@@ -30,7 +31,7 @@ uint64_t limit_table_used(const struct limit_table *t, uint64_t now_ns);
 struct slot;
 
 /* What is asked of one bucket. */
-struct ask {
+struct bucket_ask {
 	struct gcra gcra;
 	uint64_t tag;   /* of the key */
 	uint64_t limit; /* hash of the limit's name: common buckets are per limit */
@@ -41,7 +42,7 @@ struct ask {
 };
 
 /* What was found or done. */
-struct answered {
+struct bucket_answer {
 	struct slot *slot;   /* that was charged */
 	uint64_t tag;
 	uint64_t before, tat; /* its time before and after the charge; a look gives the present one in tat */
@@ -50,19 +51,21 @@ struct answered {
 	bool crowded;        /* the common bucket decided */
 };
 
+/* The random key that its tags are made with. */
+struct siphash_key table_key(const struct limit_table *t);
 /* Never 0. */
 uint64_t table_tag(const struct limit_table *t, struct slice key);
 
 /* It will be asked for in a moment. */
 void table_fetch(struct limit_table *t, uint64_t tag);
 /* Would it be admitted? Changes nothing. */
-bool table_look(struct limit_table *t, const struct ask *a, uint64_t now_ns, struct answered *to);
+bool table_look(struct limit_table *t, const struct bucket_ask *a, uint64_t now_ns, struct bucket_answer *to);
 
 /* Admits and charges, or refuses and charges nothing. */
-bool table_take(struct limit_table *t, const struct ask *a, uint64_t now_ns, struct answered *to);
+bool table_take(struct limit_table *t, const struct bucket_ask *a, uint64_t now_ns, struct bucket_answer *to);
 
 /* The key's own bucket is full again. False: it was. */
 bool table_forgive(struct limit_table *t, uint64_t tag, uint64_t now_ns);
 
 /* Undoes a charge that nobody has built on yet; otherwise it stays spent. */
-void table_give_back(struct answered *a);
+void table_give_back(struct bucket_answer *a);

@@ -7,6 +7,7 @@
  * by a keyed hash of twelve bits: a quiet one that meets a loud one's shares its lot, which is a common
  * bucket of its own. */
 #include "buckets/inside.h"
+#include "base/clock.h"
 #include <string.h>
 
 #define SHARE 8                      /* a network holds one slot of so many */

@@ -1,5 +1,5 @@
-/* times.h -- the time of a key's own bucket, as it is read and moved by who learnt it elsewhere. Part of buckets'
- * door. */
+/* times.h -- the time of a key's own bucket, as it is read and moved by who learnt it elsewhere. Part of
+ * buckets' door. */
 #pragma once
 #include "base/slice.h"
 #include <netinet/in.h>

@@ -35,7 +35,7 @@ static void add_comma(struct text *t)
 		text_add(t, S(", "));
 }
 
-static void add_state(struct text *t, const struct plan *plan, const struct answered *a, uint64_t now_ns)
+static void add_state(struct text *t, const struct plan *plan, const struct bucket_answer *a, uint64_t now_ns)
 {
 	uint64_t left = gcra_remaining(plan->gcra, a->shown_tat, now_ns) / plan->limit->cost;
 	uint64_t tat = a->shown_tat, wait_ns = 0;

@@ -3,7 +3,7 @@
 #include "base/check.h"
 #include "metrics/metrics.h"
 
-static uint64_t cost_ns(const struct ask *a)
+static uint64_t cost_ns(const struct bucket_ask *a)
 {
 	return a->gcra.period_ns * a->cost; /* at most the tolerance, which limits_open saw to */
 }
@@ -18,15 +18,16 @@ static uint64_t known_ns(const struct limits *l, uint64_t tag)
 }
 
 /* The deny cache. */
-static bool refuses(const struct limits *l, const struct ask *a, uint64_t at_ns, struct answered *to)
+static bool refuses(const struct limits *l, const struct bucket_ask *a, uint64_t at_ns,
+	struct bucket_answer *to)
 {
 	uint64_t tat = known_ns(l, a->tag);
 
 	return !gcra_take(a->gcra, &tat, at_ns, a->cost, &to->retry_after_ns);
 }
 
-static void show(const struct limits *l, const struct ask *a, const struct lease *e, uint64_t now_ns,
-                 struct answered *to)
+static void show(const struct limits *l, const struct bucket_ask *a, const struct lease *e, uint64_t now_ns,
+                 struct bucket_answer *to)
 {
 	uint64_t tat, left = e ? lease_left(e, now_ns) : 0;
 
@@ -45,7 +46,7 @@ static enum taking denied(const struct limits *l, struct round *round, size_t i,
 }
 
 /* Found empty a moment ago: let it fill before Redis is asked again. */
-static bool holds(const struct lease *e, uint64_t now_ns, struct answered *to)
+static bool holds(const struct lease *e, uint64_t now_ns, struct bucket_answer *to)
 {
 	if (now_ns >= e->hold_ns)
 		return false;
@@ -55,11 +56,11 @@ static bool holds(const struct lease *e, uint64_t now_ns, struct answered *to)
 
 bool fleet_look(struct limits *l, struct round *round, size_t i, uint64_t now_ns)
 {
-	const struct ask *a = &round->asks[i];
-	struct answered *to = &round->answered[i];
+	const struct bucket_ask *a = &round->asks[i];
+	struct bucket_answer *to = &round->answered[i];
 	struct lease *e = lease_find(l->fleet->leases, a->tag);
 
-	*to = (struct answered){ 0 };
+	*to = (struct bucket_answer){ 0 };
 	round->stakes[i] = (struct stake){ 0 };
 	if (e && lease_has(e, now_ns, cost_ns(a))) {
 		show(l, a, e, now_ns, to);
@@ -103,7 +104,7 @@ static enum taking alone(struct limits *l, struct round *round, size_t i, uint64
 enum taking fleet_take(struct limits *l, const struct request *r, struct round *round, size_t i,
                        const struct trip *trip, uint64_t now_ns)
 {
-	const struct ask *a = &round->asks[i];
+	const struct bucket_ask *a = &round->asks[i];
 	struct stake *s = &round->stakes[i];
 	struct lease *e = lease_of(l, r, round->plans[i], a->tag, now_ns);
 	uint64_t at = trip ? trip->since_ns : now_ns;
@@ -130,7 +131,7 @@ enum taking fleet_take(struct limits *l, const struct request *r, struct round *
 
 void fleet_undo(struct limits *l, struct round *round, size_t i)
 {
-	const struct ask *a = &round->asks[i];
+	const struct bucket_ask *a = &round->asks[i];
 	struct stake *s = &round->stakes[i];
 	struct lease *e = lease_find(l->fleet->leases, a->tag);
 
@@ -143,7 +144,7 @@ void fleet_undo(struct limits *l, struct round *round, size_t i)
 /* What was admitted while the answer was out is paid from that answer, if it comes. */
 void fleet_keep(struct limits *l, const struct request *r, struct round *round, size_t i, uint64_t now_ns)
 {
-	const struct ask *a = &round->asks[i];
+	const struct bucket_ask *a = &round->asks[i];
 	struct lease *e = lease_find(l->fleet->leases, a->tag);
 	struct name name;
 

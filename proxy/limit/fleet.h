@@ -74,8 +74,8 @@ bool flight_send(const struct fleet *f, const struct name *name, const struct wo
 
 /* ---- share.c: the machine alone ---- */
 /* Takes from this machine's share of the limit. *full: it was full before. */
-bool share_take(struct limits *l, const struct plan *plan, const struct ask *a, uint64_t now_ns,
-                struct answered *to, bool *full);
+bool share_take(struct limits *l, const struct plan *plan, const struct bucket_ask *a, uint64_t now_ns,
+                struct bucket_answer *to, bool *full);
 
 /* The tag of its bucket. */
 uint64_t share_tag(const struct limits *l, uint64_t tag);

@@ -1,8 +1,9 @@
 /* inside.h -- limits as they were understood at open. Private to limit/. */
 #pragma once
 #include "base/text.h"
-#include "buckets/buckets.h"
+#include "base/siphash.h"
 #include "limit/key.h"
+#include "limit/limit.h"
 #include "metrics/metrics.h"
 
 enum { SCOPE_FLEET, SCOPE_MACHINE }; /* the words of limits.NAME.scope */
@@ -66,8 +67,8 @@ struct stake { /* what a fleet's limit gave to this request */
 
 struct round { /* the limits of one station that apply to this request */
 	const struct plan *plans[STATION_MAX];
-	struct ask asks[STATION_MAX];
-	struct answered answered[STATION_MAX];
+	struct bucket_ask asks[STATION_MAX];
+	struct bucket_answer answered[STATION_MAX];
 	struct stake stakes[STATION_MAX];
 	bool admitted[STATION_MAX], shadow[STATION_MAX], taken[STATION_MAX];
 	size_t len;

@@ -10,7 +10,7 @@ static void join(const struct limits *l, const struct plan *plan, const struct r
 
 	key_of(l, plan, r, &key);
 	round->plans[i] = plan;
-	round->asks[i] = (struct ask){ .gcra = plan->gcra, .tag = key_tag(l, plan, &key),
+	round->asks[i] = (struct bucket_ask){ .gcra = plan->gcra, .tag = key_tag(l, plan, &key),
 		                        .limit = plan->name_hash, .cost = plan->limit->cost, .from = &r->address };
 	table_fetch(l->table, round->asks[i].tag);
 	watch_fetch(l, round->asks[i].tag);
@@ -129,7 +129,7 @@ static void tell(struct request *r, const struct round *round, bool good)
 {
 	for (size_t i = 0; i < round->len; i++) {
 		const struct plan *plan = round->plans[i];
-		const struct answered *a = &round->answered[i];
+		const struct bucket_answer *a = &round->answered[i];
 		if (a->crowded)
 			metrics_count(METRIC_limit_table_crowded_total);
 		if (plan->fleet && (good || !round->admitted[i]))

@@ -29,7 +29,7 @@ static bool plan_read(struct limits *l, struct plan *plan, const struct config_l
 	for (unsigned o = 0; o < SOURCES && plan->fleet; o++)
 		plan->sources[o] = metrics_series(METRIC_limit_sources_total, id,
 		                                  slice_of(limit_bys[BY_SOURCE + o]), none, none);
-	plan->name_hash = siphash(l->table->key, limit->id);
+	plan->name_hash = siphash(table_key(l->table), limit->id);
 	for (unsigned o = 0; o < OUTCOMES; o++)
 		plan->series[o] =
 			metrics_series(METRIC_limit_decisions_total, id, slice_of(outcomes[o]), none, none);
@@ -109,7 +109,7 @@ static bool fleet_open(struct limits *l, const struct limit_remote *remote, stru
 
 	struct siphash_key keys[NAME_KEYS];
 
-	l->pieces = l->table->key;
+	l->pieces = table_key(l->table);
 	if (!wants_fleet(&l->config->root))
 		return true;
 	if (secrets->len)

@@ -70,9 +70,9 @@ static bool charge(struct limits *l, const struct request *r, size_t i, uint64_t
 	const struct plan *plan = r->owed.at[i].plan;
 	const struct name *name = r->owed.at[i].name;
 	uint64_t tag = r->owed.at[i].tag;
-	struct ask ask = { .gcra = plan->gcra, .tag = tag, .limit = plan->name_hash, .cost = extra, .owed = true,
-	                   .from = &r->address };
-	struct answered done;
+	struct bucket_ask ask = { .gcra = plan->gcra, .tag = tag, .limit = plan->name_hash, .cost = extra, .owed =
+		true, .from = &r->address };
+	struct bucket_answer done;
 	uint64_t tat;
 
 	if (!plan->fleet)

@@ -16,7 +16,7 @@ static uint64_t product(uint64_t a, uint64_t b)
 	return __builtin_mul_overflow(a, b, &p) || p > most ? most : p;
 }
 
-static uint64_t floor_of(struct limits *l, const struct ask *a, struct gcra share, uint64_t now_ns)
+static uint64_t floor_of(struct limits *l, const struct bucket_ask *a, struct gcra share, uint64_t now_ns)
 {
 	uint64_t known, left, tolerance = a->gcra.tolerance_ns;
 
@@ -44,11 +44,11 @@ uint64_t told_tag(const struct limits *l, uint64_t tag)
 	return table_tag(l->table, (struct slice){ (const char *)key, sizeof key });
 }
 
-bool share_take(struct limits *l, const struct plan *plan, const struct ask *a, uint64_t now_ns,
-                struct answered *to, bool *full)
+bool share_take(struct limits *l, const struct plan *plan, const struct bucket_ask *a, uint64_t now_ns,
+                struct bucket_answer *to, bool *full)
 {
 	unsigned size = l->fleet->remote.size(l->fleet->remote.with);
-	struct ask mine = *a;
+	struct bucket_ask mine = *a;
 	uint64_t least, left;
 
 	mine.gcra.period_ns = product(a->gcra.period_ns, size ? size : 1);

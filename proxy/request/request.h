@@ -3,7 +3,6 @@
  * Made by http/ (HTTP/1.1 and HTTP/2 alike), walked by journey/, freed by http/ after SETTLE. All slices lie
  * in its arena or in the configuration. Deciders read it and set their own part, and see no socket. */
 #pragma once
-#include "base/clock.h"
 #include "base/deadline.h"
 #include "config/config.h"
 #include "request/body_field.h"

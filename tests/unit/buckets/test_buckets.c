@@ -1,4 +1,5 @@
 #include "buckets/inside.h"
+#include "base/clock.h"
 #include <setjmp.h>
 #include <stdarg.h>
 #include <cmocka.h>
@@ -32,16 +33,16 @@ static void drop(struct limit_table *t)
 	munmap(t, limit_table_memory(t->slots));
 }
 
-static struct ask ask_of(const struct limit_table *t, uint64_t key, struct gcra g)
+static struct bucket_ask ask_of(const struct limit_table *t, uint64_t key, struct gcra g)
 {
-	return (struct ask){ .gcra = g, .tag = table_tag(t, (struct slice){ (const char *)&key, sizeof key }),
-		.limit = 1, .cost = 1 };
+	return (struct bucket_ask){ .gcra = g, .tag = table_tag(t, (struct slice){ (const char *)&key,
+		sizeof key }), .limit = 1, .cost = 1 };
 }
 
 static bool take(struct limit_table *t, uint64_t key, struct gcra g, uint64_t now_ns)
 {
-	struct ask a = ask_of(t, key, g);
-	struct answered to;
+	struct bucket_ask a = ask_of(t, key, g);
+	struct bucket_answer to;
 
 	return table_take(t, &a, now_ns, &to);
 }
@@ -96,13 +97,13 @@ static void a_look_changes_nothing_and_a_charge_can_be_given_back(void **state)
 {
 	struct gcra g = gcra_of((struct rate){ 1, NS_PER_S }, 1);
 	struct limit_table *t = table_of(1024);
-	struct ask a = ask_of(t, 7, g);
-	struct answered to;
+	struct bucket_ask a = ask_of(t, 7, g);
+	struct bucket_answer to;
 
 	(void)state;
 	assert_true(table_look(t, &a, START, &to) && table_look(t, &a, START, &to));
 	assert_true(table_take(t, &a, START, &to));
-	struct answered look;
+	struct bucket_answer look;
 	assert_false(table_look(t, &a, START, &look));
 	assert_int_equal(look.retry_after_ns, NS_PER_S);
 	table_give_back(&to);
@@ -114,8 +115,8 @@ static void a_charge_that_others_built_on_stays_spent(void **state)
 {
 	struct gcra g = gcra_of((struct rate){ 1, NS_PER_S }, 2);
 	struct limit_table *t = table_of(1024);
-	struct ask a = ask_of(t, 7, g);
-	struct answered first, second;
+	struct bucket_ask a = ask_of(t, 7, g);
+	struct bucket_answer first, second;
 
 	(void)state;
 	assert_true(table_take(t, &a, START, &first));
@@ -129,17 +130,17 @@ static void newcomers_of_a_crowd_share_one_bucket_for_each_limit(void **state)
 {
 	struct gcra g = gcra_of((struct rate){ 1, NS_PER_S }, 2);
 	struct limit_table *t = table_of(NEAR);
-	struct answered to;
+	struct bucket_answer to;
 
 	(void)state;
 	for (uint64_t key = 1; key <= NEAR; key++)
 		assert_true(take(t, key, g, START) && take(t, key, g, START));
 	for (uint64_t key = 100; key < 102; key++) {
-		struct ask a = ask_of(t, key, g);
+		struct bucket_ask a = ask_of(t, key, g);
 		assert_true(table_look(t, &a, START, &to) && to.crowded);
 		assert_true(table_take(t, &a, START, &to) && to.crowded);
 	}
-	struct ask third = ask_of(t, 102, g);
+	struct bucket_ask third = ask_of(t, 102, g);
 	assert_false(table_look(t, &third, START, &to));
 	assert_false(table_take(t, &third, START, &to));
 	assert_int_equal(to.retry_after_ns, NS_PER_S);
@@ -157,13 +158,13 @@ static void a_crowd_of_limits_never_fails_a_newcomer_for_long(void **state)
 	struct gcra slow = gcra_of((struct rate){ 1, 3600 * NS_PER_S }, 1);
 	struct gcra fast = gcra_of((struct rate){ 10, NS_PER_S }, 1);
 	struct limit_table *t = table_of(NEAR);
-	struct answered to;
+	struct bucket_answer to;
 
 	(void)state;
 	for (uint64_t key = 1; key <= NEAR; key++)
 		assert_true(take(t, key, slow, START));
 	for (uint64_t limit = 1; limit <= 100; limit++) {
-		struct ask a = ask_of(t, 1000, limit == 100 ? fast : slow);
+		struct bucket_ask a = ask_of(t, 1000, limit == 100 ? fast : slow);
 		a.limit = limit;
 		assert_true(table_take(t, &a, START, &to));
 		assert_true(to.crowded);
@@ -205,8 +206,8 @@ static void full_buckets_make_room(void **state)
 
 	(void)state;
 	for (uint64_t key = 0; key < 100000; key++) {
-		struct ask a = ask_of(t, key, g);
-		struct answered to;
+		struct bucket_ask a = ask_of(t, key, g);
+		struct bucket_answer to;
 		now += 2 * NS_PER_MS; /* 500 debtors at any time */
 		assert_true(table_take(t, &a, now, &to));
 		crowded += to.crowded;
@@ -240,8 +241,8 @@ static struct in6_addr v6(uint32_t site, uint16_t net, uint64_t host)
 
 static bool bring(struct limit_table *t, uint64_t key, const struct in6_addr *from, uint64_t now_ns)
 {
-	struct ask a = ask_of(t, key, gcra_of((struct rate){ 1, 3600 * NS_PER_S }, 1));
-	struct answered to, seen;
+	struct bucket_ask a = ask_of(t, key, gcra_of((struct rate){ 1, 3600 * NS_PER_S }, 1));
+	struct bucket_answer to, seen;
 
 	a.from = from;
 	bool will = table_look(t, &a, now_ns, &seen), done = table_take(t, &a, now_ns, &to);
@@ -306,8 +307,8 @@ static void a_crowd_that_has_paid_may_come_again(void **state)
 
 	(void)state;
 	for (uint64_t i = 0; i < 2000; i++) {
-		struct ask a = ask_of(t, i, g);
-		struct answered to;
+		struct bucket_ask a = ask_of(t, i, g);
+		struct bucket_answer to;
 		a.from = &from;
 		table_take(t, &a, START + (i < 1000 ? 0 : 2 * NS_PER_S), &to);
 		own += i >= 1000 && !to.crowded;

@@ -1,3 +1,4 @@
+#include "buckets/inside.h"
 #include "limit_world.h"
 #include "request/body_field.h"
 #include <arpa/inet.h>
