@@ -134,7 +134,7 @@ static void check_fleet(struct check *k)
 {
 	for (size_t i = 0; k->root->redis && k->root->secrets.fleet.len == 0 && i < k->root->limits_len; i++) {
 		const struct config_limit *l = &k->root->limits[i];
-		if (l->scope != 0)
+		if (l->scope != SCOPE_FLEET)
 			continue;
 		COMPLAIN(k, &l->scope, l,
 		         "scope: fleet needs secrets.fleet, from which all machines name a key in Redis alike; write "

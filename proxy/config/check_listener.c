@@ -15,7 +15,7 @@ static void check_certificates(struct check *k, struct config_listener_tls *t)
 static void check_client_certificates(struct check *k, struct config_listener_tls *t)
 {
 	struct parse_with w = { k->load->keep, k->load->bundle, k->load->directory };
-	bool asked = t->client_certificate != 0;
+	bool asked = t->client_certificate != CLIENT_CERTIFICATE_NONE;
 	const char *why = NULL;
 
 	check_file(k, &t->client_ca, t->place);
@@ -100,7 +100,7 @@ static void check_listener(struct check *k, struct config_listener *l, struct in
 	struct address a;
 	const char *why;
 
-	if (l->tls && l->tls->client_certificate)
+	if (l->tls && l->tls->client_certificate != CLIENT_CERTIFICATE_NONE)
 		k->has_client_certificates = true;
 	if (load_is_broken(k->load, &l->place))
 		return;

@@ -51,9 +51,9 @@ static void check_egress(struct check *k, const struct config_issuer *i)
  * does: audiences, which must be written, would promise what nobody looks at. */
 static void check_audience_missing(struct check *k, const struct config_issuer *i)
 {
-	if (load_is_broken(k->load, &i->audience_missing) || i->audience_missing)
+	if (load_is_broken(k->load, &i->audience_missing) || i->audience_missing == AUDIENCE_MISSING_ACCEPT)
 		return;
-	if (i->opaque->by)
+	if (i->opaque->by == OPAQUE_BY_USERINFO)
 		COMPLAIN(k, &i->audience_missing, i,
 		         "userinfo names no audience, so none of these tokens could pass; where they may be for "
 		         "anybody, say audience_missing: accept");

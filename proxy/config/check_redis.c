@@ -46,7 +46,7 @@ static void check_kin(struct check *k, const struct config_redis *r)
 {
 	for (size_t i = 0; i < r->servers.len; i++) {
 		const struct slice *s = &r->servers.at[i];
-		if (r->mode && is_unix(*s))
+		if (r->mode != MODE_SINGLE && is_unix(*s))
 			COMPLAIN(k, s, r, "servers: a Unix socket leads to one server, which is mode single");
 		else if (slice_starts(*s, S("rediss://")) != is_secure(r))
 			COMPLAIN(k, s, r, "servers: either all are rediss:// or none is");
@@ -70,7 +70,7 @@ static void check_servers(struct check *k, const struct config_redis *r)
 	check_distinct(k, &r->servers, r->place, "server");
 	if (good)
 		check_kin(k, r);
-	if (r->mode == 0 && r->servers.len > 1)
+	if (r->mode == MODE_SINGLE && r->servers.len > 1)
 		COMPLAIN(k, &r->servers, r,
 		         "mode single has one server; several are mode: sentinel or mode: cluster");
 	if (r->servers.len > SERVERS_MAX)
@@ -94,9 +94,9 @@ static void check_sentinel(struct check *k, const struct config_redis *r)
 	static const char *const only = "is of mode sentinel, and this is another";
 
 	check_password(k, r, &r->sentinel_password, &r->sentinel_user, "sentinel_password");
-	if (r->mode == 1 && !r->master.at)
+	if (r->mode == MODE_SENTINEL && !r->master.at)
 		COMPLAIN(k, &r->mode, r, "mode sentinel needs master:, the name that the sentinels watch it by");
-	if (r->mode == 1)
+	if (r->mode == MODE_SENTINEL)
 		return;
 	if (r->master.at)
 		COMPLAIN(k, &r->master, r, "master %s", only);

@@ -73,7 +73,7 @@ static bool is_asked_for(const struct check *k, struct slice host)
 {
 	for (size_t i = 0; i < k->root->listeners_len; i++) {
 		const struct config_listener_tls *t = k->root->listeners[i].tls;
-		if (!t || !t->client_certificate)
+		if (!t || t->client_certificate == CLIENT_CERTIFICATE_NONE)
 			continue;
 		if (!t->client_hosts.len || !host.len)
 			return true;
@@ -86,7 +86,7 @@ static bool is_asked_for(const struct check *k, struct slice host)
 
 static void check_route_certificate(struct check *k, const struct config_route *r)
 {
-	if (r->certificate && r->check == ASKER_NONE && !is_asked_for(k, r->host))
+	if (r->certificate == ROUTE_CERTIFICATE_REQUIRED && r->check == ASKER_NONE && !is_asked_for(k, r->host))
 		COMPLAIN(k, &r->certificate, r,
 		         "certificate: required would refuse everybody: no listener asks for client certificates "
 		         "under this route's host (tls.client_certificate, tls.client_hosts)");

@@ -95,7 +95,7 @@ void check_verify(struct check *k, const struct config_route_verify *v)
 /* How the issuer is asked for tokens that are no JWT. */
 void check_opaque(struct check *k, const struct config_opaque *o)
 {
-	bool userinfo = o->by; /* WORDS: introspection|userinfo */
+	bool userinfo = o->by == OPAQUE_BY_USERINFO;
 
 	if (userinfo && (o->client_id.at || o->client_secret.at))
 		COMPLAIN(k, &o->client_id, o,

@@ -8,27 +8,25 @@
 #pragma once
 #include "config/types.h"
 
+/* ---- the words: enum TAG and TAG_words[], by the same numbers, of each WORDS of options.def ---- */
+#define WORDS(name, tag, words, def, when, text) enum tag { words }; extern const struct slice tag##_words[];
+#define WORD(id, word) id,
+#include "config/options.def"
+#undef WORD
+
 /* ---- the structures: one per SCOPE of options.def, fields named by its rows ---- */
 #ifndef CONFIG_MARK
 #define CONFIG_MARK /* `make lint` marks every field and sees which ones nobody reads */
 #endif
 #define SCOPE(name, where, text) struct config_##name {
 #define OPTION(name, type, def, min, max, when, text) CONFIG_##type name CONFIG_MARK;
-#define WORDS(name, words, def, when, text) int name CONFIG_MARK; /* index into words */
+#define WORDS(name, tag, words, def, when, text) int name CONFIG_MARK; /* enum tag */
 #define GROUP(name, scope, text) struct config_##scope name;
 #define PART(name, scope, text) struct config_##scope *name; /* NULL where absent */
 #define LIST(name, scope, text) struct config_##scope *name; size_t name##_len;
 #define MAP(name, scope, text) struct config_##scope *name; size_t name##_len; /* each has .id, its name */
 #define END(name) struct slice id; struct config_place place; };
 #include "config/options.def"
-#undef SCOPE
-#undef OPTION
-#undef WORDS
-#undef GROUP
-#undef PART
-#undef LIST
-#undef MAP
-#undef END
 
 struct config {
 	struct config_root root; /* first, so that the table's offsets hold */
@@ -96,6 +94,10 @@ void config_errors_free(struct config_errors *e);
 /* One more mistake, at a place of the configuration (rooms that check their part: tls, classify). */
 void config_complain(struct config_errors *e, struct config_place place, const char *format, ...)
 	__attribute__((format(printf, 3, 4)));
+
+/* The first option that differs and needs a restart to change ("log.ring"); false: there is none. */
+struct text;
+bool config_needs_restart(const struct config *a, const struct config *b, struct text *key);
 
 /* Something that is allowed and hardly meant. It refuses nothing. */
 void config_warn(struct config_errors *e, struct config_place place, const char *format, ...)

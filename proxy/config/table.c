@@ -20,9 +20,10 @@
 	 .min = option_min,                                                                                      \
 	 .max = option_max,                                                                                      \
 	 .offset = offsetof(here, field)},
-#define WORDS(field, option_words, option_def, option_when, option_text) \
+#define WORD(id, word) "|" word
+#define WORDS(field, tag, option_words, option_def, option_when, option_text) \
 	{ .kind = ROW_WORDS, .when = option_when, .name = #field, .text = option_text, .def = option_def, \
-	  .words = option_words, .offset = offsetof(here, field) },
+	  .words = &(option_words)[1], .offset = offsetof(here, field) },
 #define GROUP(field, of, row_text)                                                                           \
 	{.kind = ROW_GROUP,                                                                                      \
 	 .name = #field,                                                                                         \
@@ -48,34 +49,16 @@
 	return &scope; \
 	}
 #include "config/options.def"
-#undef SCOPE
-#undef OPTION
-#undef WORDS
-#undef GROUP
-#undef PART
-#undef LIST
-#undef MAP
-#undef END
 
 static const struct scope *(*const scopes[])(void) = {
 #define SCOPE(name, where, text) scope_##name,
-#define OPTION(name, type, def, min, max, when, text)
-#define WORDS(name, words, def, when, text)
-#define GROUP(name, scope, text)
-#define PART(name, scope, text)
-#define LIST(name, scope, text)
-#define MAP(name, scope, text)
-#define END(name)
 #include "config/options.def"
-#undef SCOPE
-#undef OPTION
-#undef WORDS
-#undef GROUP
-#undef PART
-#undef LIST
-#undef MAP
-#undef END
 };
+
+#undef WORD
+#define WORD(id, word) [id] = { word, sizeof(word) - 1 },
+#define WORDS(name, tag, words, def, when, text) const struct slice tag##_words[] = { words };
+#include "config/options.def"
 
 const struct scope *table_scope(size_t i)
 {

@@ -70,9 +70,6 @@ static inline bool texts_have(const struct config_texts *list, struct slice word
 	return false;
 }
 
-/* The words of routes.check: which kind of proxy asks. */
-enum asker { ASKER_NONE, ASKER_NGINX, ASKER_ENVOY, ASKER_TRAEFIK, ASKER_CADDY };
-
 /* A part of a limit's key: prefix (24/64), prefix48 (24/48), prefix:N or prefix:N/M. N and M are lengths for
  * IPv4 (8 to 32) and IPv6 (16 to 128); a single N up to 32 is for IPv4 and leaves IPv6 at 64, a longer one is
  * for IPv6 and leaves IPv4 at 24. False: none of these. */

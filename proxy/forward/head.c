@@ -213,7 +213,7 @@ static void framing(struct text *t, const struct request *r, struct passage *p)
 static void host(struct text *t, const struct request *r, const struct passage *p)
 {
 	const struct endpoint *e = p->link->endpoint;
-	bool own = e->upstream->config->host_header == 1 || !r->authority.len; /* WORDS: keep|endpoint */
+	bool own = e->upstream->config->host_header == HOST_HEADER_ENDPOINT || !r->authority.len;
 
 	if (own && e->url.scheme == ENDPOINT_HTTPS && e->url.port != 443) {
 		text_printf(t, "Host: %s:%u\r\n", e->host, e->url.port);

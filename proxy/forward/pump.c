@@ -27,7 +27,7 @@ static bool send_piece(struct request *r, struct passage *p, struct slice conten
 /* Trailers that nobody may take for ours, for the route's or for another name. */
 static bool may_follow(const struct request *r, const struct header *h)
 {
-	bool any_name = r->config->root.http.field_names == 1; /* WORDS: plain|token */
+	bool any_name = r->config->root.http.field_names == FIELD_NAMES_TOKEN;
 
 	return !h->dropped && !header_is_vouched(h->name) && !request_has_carrier(r, h->name) &&
 	       !trailer_overrides(h->name) && !head_is_changed(r, h->name) &&

@@ -238,7 +238,8 @@ static bool is_barred(const struct journey *j, const struct in6_addr *address)
 
 static void proxy_header(struct guest *g)
 {
-	static const int accepted[] = { PROXY_V1, PROXY_V2, PROXY_V1 | PROXY_V2 };
+	static const int accepted[] = { [PROXY_ACCEPT_V1] = PROXY_V1, [PROXY_ACCEPT_V2] = PROXY_V2,
+		[PROXY_ACCEPT_ANY] = PROXY_V1 | PROXY_V2 };
 	struct proxy_header h;
 	int state;
 	struct slice bytes = wire_peek(g->wire, &state);

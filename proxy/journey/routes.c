@@ -204,7 +204,7 @@ struct route_facts *routes_find(struct routes *t, const struct request *r, enum 
 		return found;
 	const struct route_facts *speaks = found ? found : *denied;
 	if (find(t, r, r->open_way, &also_why, &also_denied) == found && also_denied == *denied && speaks &&
-	    speaks->route->encoded_slash == 1) /* WORDS: refuse|keep */
+	    speaks->route->encoded_slash == ENCODED_SLASH_KEEP)
 		return found;
 	*why = FAULT_BAD_TARGET;
 	*denied = NULL;

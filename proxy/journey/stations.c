@@ -136,7 +136,7 @@ static enum pace found(struct request *r, struct route_facts *facts)
 	if (route->deny != CONFIG_ABSENT)
 		return request_fail(r, FAULT_DENIED);
 	bool asks_first = is_preflight(r, route->cors);
-	if (route->certificate && !is_certified(r, asks_first))
+	if (route->certificate == ROUTE_CERTIFICATE_REQUIRED && !is_certified(r, asks_first))
 		return request_fail(r, FAULT_CERTIFICATE_MISSING);
 	if (route->redirect)
 		return redirect(r, route->redirect);

@@ -5,8 +5,6 @@
 #include "base/text.h"
 #include "limit/inside.h"
 
-enum { HEADERS_VERIFIED, HEADERS_ALWAYS, HEADERS_NEVER }; /* the words of limits.NAME.headers */
-
 static uint64_t seconds_up(uint64_t ns)
 {
 	return ns / NS_PER_S + (ns % NS_PER_S != 0);

@@ -6,8 +6,6 @@
 #include "limit/limit.h"
 #include "metrics/metrics.h"
 
-enum { SCOPE_FLEET, SCOPE_MACHINE }; /* the words of limits.NAME.scope */
-enum { UNREADABLE_REFUSE, UNREADABLE_ADDRESS }; /* ... and of unreadable */
 enum source { SOURCE_REDIS, SOURCE_LEASE, SOURCE_DENY_CACHE, SOURCE_LOCAL, SOURCES }; /* of a fleet's limit */
 /* Who decided: the key's own bucket, a common one, or a source. */
 enum limit_by { BY_MEMORY, BY_CROWD, BY_SOURCE, LIMIT_BYS = BY_SOURCE + (int)SOURCES };

@@ -15,7 +15,6 @@
 #define ASKS_A_TURN 1024             /* of one worker: one that never stops asking holds nobody up */
 #define FAREWELL_NS (1 * NS_PER_S)  /* for the last answers to be taken */
 
-enum { READY_SERVING, READY_UPSTREAMS }; /* the words of status.ready */
 
 /* ---- what workers see ---- */
 

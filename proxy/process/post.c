@@ -11,9 +11,13 @@ static void put_message(void *with, enum log_level level, struct slice line)
 	ring_add(messages, line);
 }
 
+_Static_assert((int)LEVEL_DEBUG == (int)LOG_LEVEL_DEBUG && (int)LEVEL_INFO == (int)LOG_LEVEL_INFO &&
+		       (int)LEVEL_WARNING == (int)LOG_LEVEL_WARN && (int)LEVEL_ERROR == (int)LOG_LEVEL_ERROR,
+	"log.level by the numbers of base/log.h");
+
 void post_speak(struct post *p)
 {
-	log_threshold((enum log_level)p->generation->config->root.log.level); /* its words in the same order */
+	log_threshold((enum log_level)p->generation->config->root.log.level);
 	messages = shared_messages(p->shared, p->seat);
 	log_sink(put_message, NULL);
 }

@@ -80,32 +80,15 @@ static void refuse(struct supervisor *s, int status, char *text)
 
 /* ---- what cannot change while running ---- */
 
-static char *fixed(const char *option)
-{
-	char *text;
-
-	if (asprintf(&text, "%s has changed, and that needs a restart; nothing was applied\n", option) < 0)
-		return NULL;
-	return text;
-}
-
 static char *find_fixed(const struct config *a, const struct config *b)
 {
-	if (!slice_same(a->root.environment, b->root.environment))
-		return fixed("environment");
-	if (!slice_same(a->root.user, b->root.user))
-		return fixed("user");
-	if (!slice_same(a->root.state, b->root.state))
-		return fixed("state");
-	if (!slice_same(a->root.status.address, b->root.status.address))
-		return fixed("status.address");
-	if (!slice_same(a->root.admin.socket, b->root.admin.socket))
-		return fixed("admin.socket");
-	if (a->root.log.ring != b->root.log.ring)
-		return fixed("log.ring");
-	if (a->root.limiting.table_size != b->root.limiting.table_size)
-		return fixed("limiting.table_size");
-	return NULL;
+	char store[64], *text;
+	struct text key = TEXT(store);
+
+	if (!config_needs_restart(a, b, &key) || asprintf(&text,
+		"%.*s has changed, and that needs a restart; nothing was applied\n", SLICE(text_slice(&key))) < 0)
+		return NULL;
+	return text;
 }
 
 /* ---- the stages ---- */

@@ -20,10 +20,9 @@ static void describe_shard(const struct shard *s, struct text *t)
 
 void redis_describe(const struct redis *r, struct text *t)
 {
-	static const char *const modes[] = { "single", "sentinel", "cluster" };
 	bool first = true;
 
-	text_printf(t, "\"mode\":\"%s\",\"servers\":[", modes[r->config->mode]);
+	text_printf(t, "\"mode\":\"%.*s\",\"servers\":[", SLICE(redis_mode_words[r->config->mode]));
 	for (unsigned i = 0; i < r->shards_len; i++) {
 		if (!r->shards[i].used)
 			continue;

@@ -80,7 +80,6 @@ void cluster_assign(struct redis *r, uint16_t slot, struct shard *s);
 struct redirect { bool ask; uint16_t slot; struct node node; };
 bool redirect_parse(const struct channel *from, struct slice error, struct redirect *to);
 
-enum { MODE_SINGLE, MODE_SENTINEL, MODE_CLUSTER }; /* as redis.mode */
 
 struct redis {
 	struct redis_world world;

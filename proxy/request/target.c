@@ -94,7 +94,7 @@ static enum fault check_fields(struct request *r, struct slice *host)
 
 	for (uint16_t i = 0; i < r->headers.len; i++)
 		look_at(&found, &r->headers.at[i]);
-	if (r->odd_name && r->config->root.http.field_names == 0) /* WORDS: plain|token */
+	if (r->odd_name && r->config->root.http.field_names == FIELD_NAMES_PLAIN)
 		return FAULT_FIELD_NAME;
 	if (found.named > NAMED_MAX)
 		return FAULT_BAD_REQUEST;
@@ -213,7 +213,7 @@ static struct slice way_of(struct request *r, bool open)
 static bool some_route_keeps_slashes(const struct config *c)
 {
 	for (size_t i = 0; i < c->root.routes_len; i++)
-		if (c->root.routes[i].encoded_slash == 1) /* WORDS: refuse|keep */
+		if (c->root.routes[i].encoded_slash == ENCODED_SLASH_KEEP)
 			return true;
 	return false;
 }

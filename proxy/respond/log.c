@@ -189,11 +189,6 @@ static void put_identity(struct text *t, const struct identity *i)
 	put_subject(t, i->subject);
 }
 
-static const struct slice askers[] = { /* as routes.check names them */
-	[ASKER_NONE] = { "", 0 }, [ASKER_NGINX] = { "nginx", 5 }, [ASKER_ENVOY] = { "envoy", 5 },
-	[ASKER_TRAEFIK] = { "traefik", 7 }, [ASKER_CADDY] = { "caddy", 5 },
-};
-
 static void put_decisions(struct text *t, const struct request *r)
 {
 	if (r->route)
@@ -207,7 +202,8 @@ static void put_decisions(struct text *t, const struct request *r)
 	put(t, S(",\"sallyport.rule\":\""), r->rule, 64);
 	if (r->refusal.limit)
 		put(t, S(",\"sallyport.limit\":\""), r->refusal.limit->id, 64);
-	put_word(t, S(",\"sallyport.asker\":\""), askers[r->asker]);
+	if (r->asker != ASKER_NONE)
+		put_word(t, S(",\"sallyport.asker\":\""), asker_words[r->asker]);
 	put(t, S(",\"sallyport.upstream\":\""), r->upstream, 64);
 	put(t, S(",\"sallyport.endpoint\":\""), r->endpoint, 128);
 	if (r->retried)

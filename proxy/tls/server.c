@@ -6,9 +6,6 @@
 #include <openssl/err.h>
 #include <stdlib.h>
 
-enum { CERTIFICATE_NONE, CERTIFICATE_OPTIONAL, CERTIFICATE_REQUIRED }; /* WORDS(client_certificate) */
-enum { MIN_1_2, MIN_1_3 };                                             /* WORDS(min_version) */
-
 #define SESSION_S 7200         /* how long a ticket is good; */
 #define SESSION_CLIENT_S 3600  /* and where it also stands for a client's certificate */
 #define CLIENT_CHAIN_MAX 16384 /* bytes of the certificates a client may send */
@@ -23,8 +20,8 @@ static bool demands(const struct tls_server *s, struct slice name)
 	const struct config_listener_tls *t = s->config->tls;
 	char lower[256];
 
-	if (t->client_certificate == CERTIFICATE_NONE || t->client_hosts.len == 0)
-		return t->client_certificate != CERTIFICATE_NONE;
+	if (t->client_certificate == CLIENT_CERTIFICATE_NONE || t->client_hosts.len == 0)
+		return t->client_certificate != CLIENT_CERTIFICATE_NONE;
 	if (slice_ends(name, S(".")))
 		name.len--;
 	if (name.len > sizeof lower)
@@ -81,7 +78,7 @@ static bool digest_policy(struct tls_server *s, int policy, struct bundle *b, st
 	}
 	text_add(&of, s->config->address);
 	text_char(&of, '\n');
-	text_char(&of, (char)('0' + (policy == DEMANDING ? t->client_certificate : CERTIFICATE_NONE)));
+	text_char(&of, (char)('0' + (policy == DEMANDING ? t->client_certificate : CLIENT_CERTIFICATE_NONE)));
 	text_add(&of, (struct slice){ (const char *)ca, sizeof ca });
 	check(!of.cut);
 	digest_sha256(text_slice(&of), s->policy_digest[policy]);
@@ -158,7 +155,7 @@ static bool set_clients(SSL_CTX *ctx, const struct tls_server *s, struct bundle 
                         struct config_errors *errors)
 {
 	const struct config_listener_tls *t = s->config->tls;
-	bool required = t->client_certificate == CERTIFICATE_REQUIRED;
+	bool required = t->client_certificate == CLIENT_CERTIFICATE_REQUIRED;
 	STACK_OF(X509_NAME) *names = NULL;
 	X509_STORE *store = pem_store(b, t->client_ca, t->place, &names, errors);
 
@@ -183,7 +180,7 @@ static bool set_clients(SSL_CTX *ctx, const struct tls_server *s, struct bundle 
 static void set_manners(SSL_CTX *ctx, struct tls_server *s)
 {
 	const struct config_listener_tls *t = s->config->tls;
-	int least = t->min_version == MIN_1_2 ? TLS1_2_VERSION : TLS1_3_VERSION;
+	int least = t->min_version == TLS_1_2 ? TLS1_2_VERSION : TLS1_3_VERSION;
 
 	SSL_CTX_set_options(ctx, SSL_OP_NO_RENEGOTIATION | SSL_OP_NO_COMPRESSION |
 	                             SSL_OP_CIPHER_SERVER_PREFERENCE | SSL_OP_PRIORITIZE_CHACHA |
@@ -223,8 +220,8 @@ static bool has_policy(const struct tls_server *s, int policy)
 	const struct config_listener_tls *t = s->config->tls;
 
 	if (policy == DEMANDING)
-		return t->client_certificate != CERTIFICATE_NONE;
-	return t->client_certificate == CERTIFICATE_NONE || t->client_hosts.len > 0;
+		return t->client_certificate != CLIENT_CERTIFICATE_NONE;
+	return t->client_certificate == CLIENT_CERTIFICATE_NONE || t->client_hosts.len > 0;
 }
 
 static bool use(struct tls_host *h, const struct pem *p, const struct config_certificate *c,
@@ -293,7 +290,7 @@ static bool open_policies(struct tls_server *s, struct bundle *b, struct config_
 {
 	const struct config_listener_tls *t = s->config->tls;
 
-	if (t->client_certificate != CERTIFICATE_NONE && !t->client_ca.len) {
+	if (t->client_certificate != CLIENT_CERTIFICATE_NONE && !t->client_ca.len) {
 		config_complain(errors, t->place,
 		                "client_certificate needs client_ca, by which certificates are judged");
 		return false;

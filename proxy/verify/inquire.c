@@ -242,7 +242,7 @@ static bool is_settled(const struct inquirer *i, const struct opaque_table *t,
 
 static struct inquiry *make(struct inquiries *all, struct inquirer *i, struct slice token)
 {
-	bool userinfo = i->source->config->opaque->by; /* WORDS: introspection|userinfo */
+	bool userinfo = i->source->config->opaque->by == OPAQUE_BY_USERINFO;
 	size_t size = 3 * token.len + 64;
 	struct inquiry *q = all->len < UNDER_WAY_MAX ? calloc(1, sizeof *q + size) : NULL;
 	struct text t = { .at = q ? q->text : NULL, .cap = q ? size : 0 };

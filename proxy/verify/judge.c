@@ -49,7 +49,7 @@ static bool is_meant_for_us(const struct trial *t, const struct claims *c, bool 
 
 	if (claims_get(c, CLAIM_AUDIENCE).len)
 		return is_for_us(routes, &issuer->audiences, c);
-	if (!issuer->audience_missing)
+	if (issuer->audience_missing == AUDIENCE_MISSING_REFUSE)
 		return false;
 	if (client.len && texts_have(&issuer->audiences, client) && (!routes->len || texts_have(routes, client)))
 		return true;

@@ -179,7 +179,7 @@ static bool is_of_a_token(struct slice body, bool userinfo)
 enum reply reply_read(const struct reply_plan *plan, int status, struct slice body,
                         char to[OPAQUE_TEXT_MAX], size_t *len, const char **why)
 {
-	bool userinfo = plan->issuer->opaque->by; /* WORDS: introspection|userinfo */
+	bool userinfo = plan->issuer->opaque->by == OPAQUE_BY_USERINFO;
 	enum reply reply = REPLY_NONSENSE;
 
 	*why = "its status is not 200";

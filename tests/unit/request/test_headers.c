@@ -320,7 +320,7 @@ static void a_field_name_is_plain_where_no_upstream_folds_it(void **state)
 		sample_init(&s);
 		assert_int_equal(sample_read(&s, slice_of(head)), FAULT_FIELD_NAME);
 		sample_init(&s);
-		s.config.root.http.field_names = 1;
+		s.config.root.http.field_names = FIELD_NAMES_TOKEN;
 		assert_int_equal(sample_read(&s, slice_of(head)), FAULT_NONE);
 	}
 	assert_true(header_is_plain(S("X-a_B.9")));
