@@ -71,7 +71,7 @@ bool flight_send(const struct fleet *f, const struct name *name, const struct wo
 static void fail(struct lease *e, uint64_t now_ns)
 {
 	e->again = 0;
-	e->twice = false;
+	e->twice = e->anew = false;
 	if (e->late_tokens)
 		settle_owe(e->home, e->plan, e->tag, &e->name, e->late_tokens, now_ns, false);
 	e->late_tokens = 0;
@@ -121,6 +121,19 @@ static bool try_less(struct lease *e, const struct ruling *ruling)
 	return true;
 }
 
+/* The answer is lost, and somebody still waits for it: it is asked for anew, once. If the first question was
+ * executed all the same, the key pays for it and nobody has had it. */
+static bool ask_anew(struct lease *e, uint64_t now_ns)
+{
+	if (e->anew || !e->waiters_len || now_ns - e->asked_ns >= e->home->fleet->budget_ns)
+		return false;
+	e->again = 0;
+	e->twice = false;
+	e->anew = true;
+	flight_want(e->home, e);
+	return true;
+}
+
 /* A server's clock that was set back leaves times behind that nobody could have reached. */
 static bool is_astray(const struct lease *e, const struct ruling *ruling)
 {
@@ -137,9 +150,11 @@ static void on_reply(struct limit_asked *asked, const struct limit_reply *reply,
 	e->flying = false;
 	if (!reply->answered || !question_read(reply, &ruling)) {
 		settle_touch(e->home, e, now_ns);
-		fail(e, now_ns);
+		if (!ask_anew(e, now_ns))
+			fail(e, now_ns);
 		return;
 	}
+	e->anew = false;
 	if (is_astray(e, &ruling)) {
 		e->astray_ns = now_ns + ASTRAY_NS;
 		metrics_count(METRIC_limit_astray_total);

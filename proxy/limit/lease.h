@@ -34,6 +34,7 @@ struct lease {
 	uint64_t late_tokens;        /* admitted without the answer to it */
 	uint64_t again;              /* ask once more, for so many tokens; 0: as many as are due */
 	bool twice;                  /* that is being asked */
+	bool anew;                   /* or it is asked anew, since the answer was lost */
 	struct question question;
 	struct limit_asked asked;
 };

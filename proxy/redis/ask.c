@@ -291,7 +291,7 @@ uint64_t redis_ask(struct redis *r, const struct redis_ask *ask)
 	struct shard *s = number < REDIS_SHARDS_MAX ? &r->shards[number] : NULL;
 	enum redis_state least = ask->settling ? REDIS_SETTLING : REDIS_UP;
 
-	if (!s || s->state < least || s->channel.state != CHANNEL_READY) {
+	if (!s || s->state < least || (s->channel.state != CHANNEL_READY && !s->resume_ns)) {
 		metrics_add(r->series_refused_down, 1);
 		return 0;
 	}

@@ -8,6 +8,7 @@
 
 #define AUTH_RETRY_NS (1 * NS_PER_S) /* who was refused by name need not hurry */
 #define READS_MAX 16                 /* of a turn */
+#define NUDGES_MAX 8
 
 static const char *const end_words[ENDS] = { "refused", "reset", "silence", "tls", "auth", "role", "nonsense",
 	"moved" };
@@ -66,14 +67,18 @@ void channel_close(struct channel *l)
 void channel_drop(struct channel *l, enum channel_end why)
 {
 	struct redis *r = l->redis;
-	uint64_t wait = why == END_AUTH ? AUTH_RETRY_NS : why == END_MOVED ? 0 : PROBE_NS;
+	bool resumes = why == END_RESET && l->shard && l->shard->state == REDIS_UP &&
+		l->state == CHANNEL_READY && r->loop->now_ns - l->ready_ns >= RESUME_NS;
+	uint64_t wait = why == END_AUTH ? AUTH_RETRY_NS : why == END_MOVED || resumes ? 0 : PROBE_NS;
 
 	hang_up(l);
 	l->retry_ns = r->loop->now_ns + random_jitter(wait, 20);
 	metrics_add(metrics_series(METRIC_redis_connections_lost_total, slice_of(end_words[why]), S(""), S(""),
 		S("")), 1);
 	lose_all(l);
-	if (l->shard)
+	if (resumes)
+		shard_resume(l->shard);
+	else if (l->shard)
 		shard_lost(l->shard, why);
 	else
 		topology_lost(r);
@@ -181,24 +186,63 @@ static void on_silence(struct channel *l)
 		channel_drop(l, END_SILENT);
 }
 
+static bool owes(const struct channel *l)
+{
+	return l->state != CHANNEL_READY || !list_is_empty(&l->sent);
+}
+
+static uint64_t silent_ns(const struct channel *l)
+{
+	return owes(l) ? l->heard_ns + REDIS_SILENCE_NS : UINT64_MAX;
+}
+
+/* A lost packet goes out again a round trip after one behind it arrived, but where nothing follows it only
+ * after 200 ms (RFC 8985, section 7.2). So where an answer is due one word more is sent, and another after
+ * twice that time: it finds either packet, the one with the question and the one with the answer. */
+static uint64_t nudge_ns(const struct channel *l)
+{
+	if (l->state != CHANNEL_READY || !owes(l) || l->nudges == NUDGES_MAX)
+		return UINT64_MAX;
+	return l->heard_ns + (l->redis->budget_ns / 2 << l->nudges);
+}
+
+static void nudge(struct channel *l)
+{
+	const struct slice ping[] = { S("PING") };
+
+	l->nudges++;
+	if (!channel_is_full(l) && !channel_ask(l, ping, 1, NULL, NULL))
+		l->nudges = NUDGES_MAX;
+}
+
 void channel_sweep(struct channel *l)
 {
 	uint64_t now_ns = l->redis->loop->now_ns;
 
 	if (l->state == CHANNEL_OFF && now_ns >= l->retry_ns)
 		begin(l);
-	else if (l->state != CHANNEL_OFF && now_ns >= channel_due_ns(l))
+	else if (l->state != CHANNEL_OFF && now_ns >= silent_ns(l))
 		on_silence(l);
 	else if (l->doomed >= 0)
 		channel_drop(l, (enum channel_end)l->doomed);
+	else if (now_ns >= nudge_ns(l))
+		nudge(l);
 }
 
 uint64_t channel_due_ns(const struct channel *l)
 {
+	uint64_t silent = silent_ns(l), nudged = nudge_ns(l);
+
 	if (l->state == CHANNEL_OFF)
 		return l->retry_ns;
-	bool owes = l->state != CHANNEL_READY || !list_is_empty(&l->sent);
-	return owes ? l->heard_ns + REDIS_SILENCE_NS : UINT64_MAX;
+	return nudged < silent ? nudged : silent;
+}
+
+void channel_ready(struct channel *l)
+{
+	l->state = CHANNEL_READY;
+	l->ready_ns = l->redis->loop->now_ns;
+	l->nudges = 0;
 }
 
 /* ---- sending ---- */
@@ -260,8 +304,10 @@ void channel_send(struct channel *l)
 
 	if (list_is_empty(&l->pending))
 		return;
-	if (list_is_empty(&l->sent))
+	if (list_is_empty(&l->sent)) {
 		l->heard_ns = l->redis->loop->now_ns;
+		l->nudges = 0;
+	}
 	while ((node = list_shift(&l->pending))) {
 		struct ask *a = list_entry(node, struct ask, place);
 		a->sent_ns = now_ns;
@@ -309,6 +355,7 @@ static bool take(struct channel *l, struct slice bytes)
 	void *reply;
 
 	l->heard_ns = l->redis->loop->now_ns;
+	l->nudges = 0;
 	l->unread += bytes.len;
 	if (redisReaderFeed(l->reader, bytes.at, bytes.len) != REDIS_OK)
 		return false;

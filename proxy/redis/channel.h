@@ -11,6 +11,7 @@
 
 #define PROBE_NS (100 * NS_PER_MS)
 #define QUEUED_MAX (512 * 1024)          /* bytes that may wait for the next flush */
+#define RESUME_NS (50 * NS_PER_MS)       /* one that was READY so long and is reset is made anew at once */
 
 enum channel_state { CHANNEL_OFF, CHANNEL_CONNECTING, CHANNEL_GREETING, CHANNEL_READY };
 enum channel_kind { CHANNEL_MASTER, CHANNEL_SENTINEL, CHANNEL_SEED };
@@ -33,6 +34,8 @@ struct channel {
 	size_t pending_bytes;
 	size_t unread;                   /* bytes since the last whole reply */
 	uint64_t heard_ns;               /* when it last said something, or began to owe something */
+	unsigned nudges;                 /* words that it was sent since, to bring its answer */
+	uint64_t ready_ns;               /* since then it is READY */
 	uint64_t retry_ns;               /* it is not connected to before */
 	int doomed;                      /* enum channel_end, where it is to be dropped; -1 */
 	char error[160];                 /* what the other said, for people */
@@ -43,6 +46,8 @@ void channel_init(struct channel *l, struct redis *r, enum channel_kind kind);
 /* Connects where it is off and its time has come; drops it where it is silent. */
 void channel_sweep(struct channel *l);
 uint64_t channel_due_ns(const struct channel *l);
+/* It has greeted. */
+void channel_ready(struct channel *l);
 /* Behind the others, to be sent by channel_flush. */
 void channel_queue(struct channel *l, struct ask *a);
 bool channel_is_full(const struct channel *l);

@@ -58,7 +58,7 @@ static void on_time(void *with, const struct redis_answer *a)
 
 	if (!is_well(l, a, END_ROLE) || l->doomed >= 0)
 		return;
-	l->state = CHANNEL_READY;
+	channel_ready(l);
 	if (l->shard)
 		shard_greeted(l->shard);
 }
@@ -68,7 +68,7 @@ static void on_ping(void *with, const struct redis_answer *a)
 	struct channel *l = with;
 
 	if (is_well(l, a, END_AUTH) && l->doomed < 0)
-		l->state = CHANNEL_READY;
+		channel_ready(l);
 }
 
 /* Its name, and its password, which may be empty. */

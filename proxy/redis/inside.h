@@ -33,6 +33,7 @@ struct shard {
 	unsigned far;                    /* probes in a row that were answered, but too late */
 	uint64_t bad_turn;
 	uint64_t probe_ns, settle_ns, time_ns; /* when next */
+	uint64_t resume_ns;              /* its channel was reset and has to be back by then; 0: it was not */
 	bool refuses_writes;             /* the last error said so: only a write tells whether it still does */
 	uint64_t told_ns;                /* when the log last heard of it */
 	const char *told[WHYS_MAX];      /* reasons that it heard of since it was last used, the latest last */
@@ -51,6 +52,8 @@ void shard_sweep(struct shard *s);
 uint64_t shard_due_ns(const struct shard *s);
 /* Its channel has greeted. */
 void shard_greeted(struct shard *s);
+/* Its channel was reset and is made anew: the breaker stays closed if that is done within the budget. */
+void shard_resume(struct shard *s);
 /* Its channel was dropped. */
 void shard_lost(struct shard *s, enum channel_end why);
 /* The breaker opens. why: a metric's word. */

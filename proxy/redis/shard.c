@@ -93,6 +93,7 @@ void shard_fail(struct shard *s, const char *why, struct slice detail)
 
 	say(s, why, detail, s->state == REDIS_UP);
 	s->fresh = false;
+	s->resume_ns = 0;
 	s->probe_ns = now_of(s) + random_jitter(PROBE_NS, 20);
 	become(s, REDIS_DOWN);
 	if (!was_used)
@@ -100,6 +101,12 @@ void shard_fail(struct shard *s, const char *why, struct slice detail)
 	metrics_add(metrics_series(METRIC_redis_opened_total, slice_of(why), S(""), S(""), S("")), 1);
 	topology_doubt(s->redis);
 	redis_tell(s, REDIS_OPENED);
+}
+
+void shard_resume(struct shard *s)
+{
+	s->probing = s->timing = false;
+	s->resume_ns = now_of(s) + s->redis->budget_ns;
 }
 
 void shard_lost(struct shard *s, enum channel_end why)
@@ -146,9 +153,12 @@ void shard_greeted(struct shard *s)
 	if (s->run[0] && s->channel.run[0] && strcmp(s->run, s->channel.run) != 0) {
 		metrics_add(metrics_series(METRIC_redis_replaced_total, S("run"), S(""), S(""), S("")), 1);
 		log_info("redis %s was started anew: what it held may be lost", s->name);
+		if (s->state == REDIS_UP) /* it has to be told what is known here before it is asked */
+			shard_fail(s, "reset", S("another run of it answers"));
 		redis_tell(s, REDIS_REPLACED);
 	}
 	memcpy(s->run, s->channel.run, sizeof s->run);
+	s->resume_ns = 0;
 	s->clock.samples = 0;
 	s->time_ns = s->probe_ns = now_of(s);
 	if (s->fresh)
@@ -268,6 +278,8 @@ void shard_sweep(struct shard *s)
 	uint64_t now_ns = now_of(s);
 
 	channel_sweep(&s->channel);
+	if (s->resume_ns && now_ns >= s->resume_ns)
+		shard_fail(s, "reset", S("no new connection within redis.budget"));
 	if (s->channel.state != CHANNEL_READY)
 		return;
 	if (s->state == REDIS_SETTLING && now_ns >= s->settle_ns) {
@@ -289,6 +301,8 @@ uint64_t shard_due_ns(const struct shard *s)
 {
 	uint64_t due = channel_due_ns(&s->channel);
 
+	if (s->resume_ns)
+		due = sooner(due, s->resume_ns);
 	if (s->channel.state != CHANNEL_READY)
 		return due;
 	if (s->state == REDIS_SETTLING)

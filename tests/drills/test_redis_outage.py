@@ -29,13 +29,14 @@ def restart_empty(redis, seconds):
 @pytest.mark.parametrize("away, seconds", [(hang, 5), (hang, 20), (fill, 5), (restart_empty, 5)])
 def test_a_busy_key_after_an_outage(make_world, redis, away, seconds, workers):
     worlds = fleet_of(make_world, redis, 4, workers)
-    with Crowd(worlds, each=4) as crowd:
+    with Crowd(worlds) as crowd:
         time.sleep(2)
         away(redis, seconds)
         back = time.monotonic()
         time.sleep(7)
     after = crowd.by_second(back, 7)
-    print(f"\n{away.__name__} for {seconds} s, {workers} worker(s) each: during it {crowd.between(back - seconds, back) / seconds:.0f}/s, "
-          f"in the seconds after it {after}, of {RATE}/s")
+    print(f"\n{away.__name__} for {seconds} s, {workers} worker(s) each, {crowd.offered(back, back + 7) / 7:.0f}/s asked for: during it "
+          f"{crowd.between(back - seconds, back) / seconds:.0f}/s, in the seconds after it {after}, of {RATE}/s")
+    assert crowd.offered(back, back + 7) > 7 * 3 * RATE
     assert min(after[1:6]) >= 0.9 * RATE
     assert sum(after[:6]) <= 6 * RATE + 1.1 * RATE

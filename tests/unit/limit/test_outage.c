@@ -207,6 +207,16 @@ static void what_is_owed_to_a_server_that_forgot_comes_on_top_of_what_is_known(v
 	assert_int_equal(world_debt_ns(), 8 * NS_PER_S - 20 * MS);
 }
 
+static bool has_used_its_share(struct proxy *p)
+{
+	uint64_t tat;
+
+	for (size_t i = 0; i < LEASES; i++)
+		if (p->l->fleet->leases[i].tag)
+			return table_find(p->table, share_tag(p->l, p->l->fleet->leases[i].tag), &tat);
+	return false;
+}
+
 static void a_question_that_is_lost_is_decided_here_and_its_key_gets_a_time_to_live(void **state)
 {
 	(void)state;
@@ -215,14 +225,35 @@ static void a_question_that_is_lost_is_decided_here_and_its_key_gets_a_time_to_l
 	struct guest *g = world_request(a, 1);
 	world_turn();
 	world_lose(true);
+	world_turn(); /* it is asked once more */
+	world_lose(false);
 	world_turn();
 	assert_int_equal(g->pace, GO_ON);
+	assert_true(has_used_its_share(a));
 	assert_true(w.fields[0].exists);
 	assert_int_equal(w.fields[0].expires_ms, NO_TIME);
 	w.now_ns += 20 * MS;
 	world_answer();
 	assert_int_not_equal(w.fields[0].expires_ms, NO_TIME);
 	assert_in_range(world_debt_ns(), NS_PER_S, 2 * NS_PER_S); /* paid once, perhaps twice, never not */
+}
+
+/* The connection was reset and made anew: nobody is admitted from the share beside what the others take. */
+static void a_question_whose_answer_is_lost_is_asked_once_more_while_somebody_waits(void **state)
+{
+	(void)state;
+	world_limit("login", "address", 1, 10);
+	struct proxy *a = world_proxy(0, NULL);
+	struct guest *g = world_request(a, 1);
+	world_turn();
+	world_lose(true);
+	w.now_ns += 2 * MS;
+	world_answer();
+	assert_int_equal(g->pace, GO_ON);
+	assert_false(has_used_its_share(a));
+	w.now_ns += 20 * MS;
+	world_answer();
+	assert_in_range(world_debt_ns(), 2 * NS_PER_S - 30 * MS, 2 * NS_PER_S); /* the first one was executed */
 }
 
 static void a_settlement_that_is_lost_is_told_again(void **state)
@@ -367,6 +398,7 @@ int main(void)
 		TEST(a_server_that_forgot_gives_nobody_a_second_burst),
 		TEST(what_is_owed_to_a_server_that_forgot_comes_on_top_of_what_is_known),
 		TEST(a_question_that_is_lost_is_decided_here_and_its_key_gets_a_time_to_live),
+		TEST(a_question_whose_answer_is_lost_is_asked_once_more_while_somebody_waits),
 		TEST(a_settlement_that_is_lost_is_told_again),
 		TEST(where_no_question_is_taken_the_machine_decides),
 		TEST(a_debt_that_would_be_paid_by_now_is_forgotten),

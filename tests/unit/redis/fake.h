@@ -236,6 +236,15 @@ static inline bool serve(char to[static 512])
 	return false;
 }
 
+/* Everything that was heard is answered in order: what is not the room's own with this. */
+static inline void answer_all(const char *with)
+{
+	static char other[512];
+
+	while (serve(other))
+		reply(with);
+}
+
 /* Turns until the state is reached, the fake answering at once what the room asks; `step_ns` each. */
 static inline bool reach(enum redis_state state, uint64_t step_ns, unsigned most)
 {
