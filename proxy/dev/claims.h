@@ -2,7 +2,7 @@
  */
 #pragma once
 #include "base/slice.h"
-#include "verify/verify.h"
+#include "dev/signer.h"
 
 struct claims {
 	struct slice issuer, subject, client, tenant, audience, scope; /* tenant may be empty */

@@ -1,7 +1,7 @@
 /* servers.h -- the issuer and the echo upstream of a local Sallyport. Private to dev/. */
 #pragma once
 #include "miniserver/miniserver.h"
-#include "verify/verify.h"
+#include "dev/signer.h"
 
 /* An issuer of tokens on a listening socket: discovery, JWKS, POST /oauth/token with client_credentials
  * (RFC 6749 section 4.4, errors of section 5.2). Any client gets any scope, so it refuses (NULL, *why a full

@@ -1,4 +1,5 @@
 /* token.c -- `sallyport token mint`. */
+#include "base/clock.h"
 #include "base/flags.h"
 #include "dev/claims.h"
 #include "dev/dev.h"

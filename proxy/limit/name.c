@@ -8,29 +8,11 @@
 #include "limit/fleet.h"
 #include "base/check.h"
 #include "base/text.h"
-#include <openssl/core_names.h>
-#include <openssl/err.h>
-#include <openssl/kdf.h>
-#include <openssl/params.h>
+#include "crypto/crypto.h"
 
 bool names_derive(struct slice secret, struct siphash_key to[static NAME_KEYS])
 {
-	EVP_KDF *kdf = EVP_KDF_fetch(NULL, "HKDF", NULL);
-	EVP_KDF_CTX *ctx = kdf ? EVP_KDF_CTX_new(kdf) : NULL;
-	char digest[] = "SHA256", label[] = "sallyport: keys of limits in Redis";
-	OSSL_PARAM params[] = {
-		OSSL_PARAM_construct_utf8_string(OSSL_KDF_PARAM_DIGEST, digest, 0),
-		OSSL_PARAM_construct_octet_string(OSSL_KDF_PARAM_KEY, (void *)(uintptr_t)secret.at, secret.len),
-		OSSL_PARAM_construct_octet_string(OSSL_KDF_PARAM_INFO, label, sizeof label - 1),
-		OSSL_PARAM_construct_end(),
-	};
-	bool done = ctx && secret.len &&
-		EVP_KDF_derive(ctx, (unsigned char *)to, NAME_KEYS * sizeof *to, params) == 1;
-
-	EVP_KDF_CTX_free(ctx);
-	EVP_KDF_free(kdf);
-	ERR_clear_error();
-	return done;
+	return crypt_expand(secret, S("sallyport: keys of limits in Redis"), to, NAME_KEYS * sizeof *to);
 }
 
 uint64_t name_half(const struct limits *l, const struct plan *plan, const struct key *key, unsigned which)

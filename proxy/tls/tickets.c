@@ -3,9 +3,9 @@
 #include "base/check.h"
 #include "base/random.h"
 #include "base/text.h"
+#include "crypto/crypto.h"
 #include "tls/inside.h"
 #include <openssl/core_names.h>
-#include <openssl/kdf.h>
 #include <openssl/rand.h>
 #include <stdatomic.h>
 
@@ -18,19 +18,11 @@ static void derive(const struct secret *from, uint64_t period, struct ticket_key
 {
 	char label[64];
 	struct text info = TEXT(label);
-	EVP_KDF *kdf = EVP_KDF_fetch(NULL, "HKDF", NULL);
-	EVP_KDF_CTX *ctx = EVP_KDF_CTX_new(kdf);
-	OSSL_PARAM params[4];
 
 	text_add(&info, S("sallyport session ticket "));
 	text_u64(&info, period);
-	params[0] = OSSL_PARAM_construct_utf8_string(OSSL_KDF_PARAM_DIGEST, (char *)(uintptr_t)"SHA256", 0);
-	params[1] = OSSL_PARAM_construct_octet_string(OSSL_KDF_PARAM_KEY, from->bytes, from->len);
-	params[2] = OSSL_PARAM_construct_octet_string(OSSL_KDF_PARAM_INFO, info.at, info.len);
-	params[3] = OSSL_PARAM_construct_end();
-	check(ctx && EVP_KDF_derive(ctx, (unsigned char *)to, sizeof *to, params) == 1);
-	EVP_KDF_CTX_free(ctx);
-	EVP_KDF_free(kdf);
+	check(crypt_expand((struct slice){ (const char *)from->bytes, from->len }, text_slice(&info), to,
+		sizeof *to));
 }
 
 static void from_fleet(struct ticket_set *to, const CONFIG_SECRETS *fleet, uint64_t period)

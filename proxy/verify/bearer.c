@@ -1,4 +1,4 @@
-#include "verify/jwt.h"
+#include "verify/credential.h"
 
 static bool is_b64token(char c)
 {

@@ -18,7 +18,7 @@ struct set {
 	uint64_t used[CACHE_WAYS];
 };
 
-struct refusal {
+struct cache_refusal {
 	struct cache_name name;
 	uint64_t until_ns; /* 0: none */
 };
@@ -28,7 +28,7 @@ struct cache {
 	size_t sets;
 	struct set *set;
 	struct record *record; /* sets * CACHE_WAYS */
-	struct refusal refused[REFUSALS];
+	struct cache_refusal refused[REFUSALS];
 };
 
 struct cache *cache_open(size_t verdicts)
@@ -130,5 +130,5 @@ void cache_refuse(struct cache *c, const struct cache_name *name, uint64_t now_n
 	for (size_t i = at; i < at + REFUSAL_WAYS; i++)
 		if (c->refused[i].until_ns < c->refused[oldest].until_ns)
 			oldest = i;
-	c->refused[oldest] = (struct refusal){ *name, now_ns + CACHE_REFUSED_NS };
+	c->refused[oldest] = (struct cache_refusal){ *name, now_ns + CACHE_REFUSED_NS };
 }

@@ -6,8 +6,8 @@
  * of 8, the least recently used of a set goes. Claims that do not fit are not remembered. Bad signatures live
  * in a table of their own for 10 s, so that garbage cannot drive out the good. */
 #pragma once
-#include "verify/claims.h"
-#include "verify/crypt.h"
+#include "crypto/crypto.h"
+#include "jose/jose.h"
 
 #define CACHE_WAYS 8
 #define CACHE_REFUSED_NS (UINT64_C(10) * 1000 * 1000 * 1000)

@@ -1,6 +1,6 @@
 #include "verify/credential.h"
 #include "base/text.h"
-#include "verify/jwt.h"
+#include "jose/jose.h"
 
 bool carrier_read(struct slice word, struct carrier *to, const char **why)
 {

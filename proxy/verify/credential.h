@@ -36,3 +36,10 @@ enum fault credential_find(const struct carrier *carriers, size_t len, const str
  * is full. */
 bool credential_pass(struct request *r, const struct carrier *carriers, size_t len,
                      const struct credential *c, bool forward) __attribute__((warn_unused_result));
+
+/* ---- bearer.c ---- */
+/* What an Authorization value of the scheme Bearer brings (RFC 6750), be it a token or not. False: another
+ * scheme. */
+bool bearer_read(struct slice authorization, struct slice *token) __attribute__((warn_unused_result));
+/* Is it a b64token (RFC 6750 section 2.1)? */
+bool bearer_is_token(struct slice s);

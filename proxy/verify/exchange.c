@@ -3,7 +3,7 @@
 #include "base/secret.h"
 #include "base/text.h"
 #include "base/urlencoded.h"
-#include "verify/crypt.h"
+#include "crypto/crypto.h"
 #include <jansson.h>
 #include <stdatomic.h>
 

@@ -1,7 +1,7 @@
 #include "verify/gather.h"
 #include "base/ip.h"
+#include "base/strict.h"
 #include "base/text.h"
-#include "verify/strict.h"
 
 static struct slice host_of(struct slice rest)
 {

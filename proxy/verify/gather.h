@@ -1,6 +1,6 @@
 /* gather.h -- what the keeper makes of documents that issuers send: discovery and key sets. */
 #pragma once
-#include "verify/keyset.h"
+#include "jose/jose.h"
 
 #define JWKS_URI_MAX 1024 /* bytes, with the NUL */
 

@@ -3,8 +3,8 @@
  * of this kid is gone (RFC 7517 section 5 has readers ignore what they do not understand): the key held
  * stays, for keys_hard. */
 #include "base/log.h"
+#include "base/strict.h"
 #include "verify/keeper.h"
-#include "verify/strict.h"
 #include <stdio.h>
 
 /* Says it once, however often it is fetched. */

@@ -1,8 +1,8 @@
 /* inquire.h -- opaque tokens that the keeper asks about: what inquire.c and inquire_fleet.c share. */
 #pragma once
+#include "crypto/crypto.h"
 #include "verify/keeper.h"
 #include "verify/reply.h"
-#include "verify/seal.h"
 
 enum outcome { OUTCOME_GOOD, OUTCOME_REFUSED, OUTCOME_FAILED, OUTCOME_SHARED, OUTCOME_UNUSABLE, OUTCOMES };
 

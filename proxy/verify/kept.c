@@ -1,9 +1,9 @@
 #include "verify/kept.h"
 #include "base/log.h"
+#include "base/secret.h"
+#include "base/strict.h"
 #include "base/text.h"
 #include "metrics/metrics.h"
-#include "base/secret.h"
-#include "verify/strict.h"
 #include <errno.h>
 #include <fcntl.h>
 #include <stdlib.h>

@@ -8,7 +8,7 @@
  * whose floor is put back as well (a snapshot of all its disks). Failures are logged and otherwise
  * harmless. */
 #pragma once
-#include "verify/crypt.h"
+#include "crypto/crypto.h"
 #include "verify/verify.h"
 #include <jansson.h>
 

@@ -1,9 +1,9 @@
 #include "base/log.h"
 #include "base/random.h"
+#include "base/strict.h"
 #include "base/text.h"
 #include "metrics/metrics.h"
 #include "verify/keeper.h"
-#include "verify/strict.h"
 #include <stdio.h>
 
 #define RETRY_DOUBLINGS 6

@@ -6,7 +6,7 @@
  * an id, SHA-256 of whom we ask, how, and the token's own SHA-256: the token lies nowhere. */
 #pragma once
 #include "config/config.h"
-#include "verify/crypt.h"
+#include "crypto/crypto.h"
 #include <stdatomic.h>
 
 #define OPAQUE_WAYS 8

@@ -4,7 +4,7 @@
  * for another configuration's). Several words that belong together lie in two copies; the version, stored
  * last, says which one counts. A keeper that dies in the middle leaves the old copy in force. One writer. */
 #pragma once
-#include "verify/keyset.h"
+#include "jose/jose.h"
 #include "verify/opaque.h"
 #include "verify/revoked.h"
 #include "verify/verify.h"

@@ -1,5 +1,5 @@
 #include "verify/reply.h"
-#include "verify/strict.h"
+#include "base/strict.h"
 
 struct reply_plan reply_plan_of(const struct config *c, const struct config_issuer *issuer,
                                   struct slice room[CLAIMS_WANTED_MAX])

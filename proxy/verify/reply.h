@@ -2,7 +2,7 @@
  * userinfo (OpenID Connect Core 1.0 section 5.3.2). */
 #pragma once
 #include "config/config.h"
-#include "verify/claims.h"
+#include "jose/jose.h"
 #include "verify/opaque.h"
 
 #define REPLY_BYTES_MAX (64 * 1024)

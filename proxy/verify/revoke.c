@@ -1,8 +1,8 @@
 #include "verify/revoke.h"
 #include "base/check.h"
 #include "base/log.h"
+#include "base/strict.h"
 #include "metrics/metrics.h"
-#include "verify/strict.h"
 #include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>

@@ -1,7 +1,7 @@
 #include "verify/snapshot.h"
 #include "base/log.h"
+#include "base/strict.h"
 #include "base/text.h"
-#include "verify/strict.h"
 #include <errno.h>
 
 #define FUTURE_S 300 /* a clock may have been that wrong */

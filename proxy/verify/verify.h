@@ -122,14 +122,3 @@ void verify_keeper_write_machines(const struct verify_keeper *k, struct text *t)
 /* One line per issuer for `status`: name, state, age, last failure; JSON objects separated by commas. */
 void verify_keeper_tell(const struct verify_keeper *k, void (*write)(void *with, struct slice piece),
                         void *with);
-
-/* ---- for the built-in issuer of dev mode and for tests ---- */
-struct signer;                  /* an RSA-2048 key with its kid */
-struct signer *signer_make(void);
-struct signer *signer_read(const char *pem_path);
-bool signer_write(const struct signer *s, const char *pem_path); /* mode 0600 */
-void signer_free(struct signer *s);
-/* {"keys":[...]}; a compact RS256 JWS of a JSON payload. Owned by the caller (free). NULL: OpenSSL refused.
- */
-char *signer_jwks(const struct signer *s);
-char *signer_sign(const struct signer *s, const char *payload_json);

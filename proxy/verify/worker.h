@@ -1,9 +1,9 @@
 /* worker.h -- what a worker knows: its issuers' keys, its routes' demands, and who waits for a key. */
 #pragma once
 #include "base/list.h"
+#include "jose/jose.h"
 #include "verify/cache.h"
 #include "verify/credential.h"
-#include "verify/jwt.h"
 #include "verify/published.h"
 
 enum told { TOLD_VALID, TOLD_INVALID, TOLD_FORBIDDEN, TOLD_UNKNOWN, TOLDS }; /* of verify_total */

@@ -2,8 +2,9 @@
  * write: key sets and discovery documents. The first byte says which. */
 #include "base/check.h"
 #include "base/text.h"
+#include "jose/jwt.h"
+#include "verify/credential.h"
 #include "verify/gather.h"
-#include "verify/jwt.h"
 #include <stdlib.h>
 
 #define SIZE 16384

@@ -3,6 +3,7 @@
  * by the runner's files. */
 #pragma once
 #include "base/text.h"
+#include "dev/signer.h"
 #include "http/http.h"
 #include "journey/journey.h"
 

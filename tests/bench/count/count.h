@@ -3,6 +3,7 @@
  * opens the rooms from a configuration as a worker does. */
 #pragma once
 #include "classify/classify.h"
+#include "dev/signer.h"
 #include "http/http.h"
 #include "limit/limit.h"
 #include "respond/respond.h"

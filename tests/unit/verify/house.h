@@ -1,7 +1,7 @@
 /* house.h -- a worker's verification with a configuration made by hand,
 	published memory and a silent keeper. */
 #pragma once
-#include "tokens.h"
+#include "../jose/tokens.h"
 #include "verify/worker.h"
 
 #define WALL_S UINT64_C(1800000000)

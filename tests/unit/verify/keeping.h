@@ -1,7 +1,7 @@
 /* keeping.h -- a keeper in a world of fake time, whose issuer answers what a test wants. */
 #pragma once
 #include "base/log.h"
-#include "tokens.h"
+#include "../jose/tokens.h"
 #include "verify/keeper.h"
 #include <sys/stat.h>
 #include <unistd.h>

@@ -1,5 +1,5 @@
 #include "verify/gather.h"
-#include "tokens.h"
+#include "../jose/tokens.h"
 #include <setjmp.h>
 #include <stdarg.h>
 #include <cmocka.h>

@@ -1,8 +1,8 @@
 /* The other side of verification: a key that signs, for the issuer of dev mode and for tests. */
+#include "dev/signer.h"
 #include "base/check.h"
 #include "base/text.h"
-#include "verify/crypt.h"
-#include "verify/verify.h"
+#include "crypto/crypto.h"
 #include <errno.h>
 #include <fcntl.h>
 #include <jansson.h>

@@ -1,7 +1,7 @@
 /* strict_numbers.c -- numbers that jansson refuses as too large (integers from 2^63 on, reals like 1e400),
  * which JSON allows (RFC 8259 section 6): they become strings of the same spelling, so that nothing is
  * lost. */
-#include "verify/strict.h"
+#include "base/strict.h"
 #include <errno.h>
 #include <math.h>
 #include <stdlib.h>

@@ -1,5 +1,5 @@
-#include "verify/keyset.h"
-#include "verify/strict.h"
+#include "jose/keyset.h"
+#include "base/strict.h"
 
 /* ---- a set in which some member stands twice: that costs the entry it stands in ---- */
 

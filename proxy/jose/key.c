@@ -1,7 +1,7 @@
-#include "verify/key.h"
+#include "jose/key.h"
 #include "base/check.h"
+#include "base/strict.h"
 #include "base/text.h"
-#include "verify/strict.h"
 #include <openssl/bn.h>
 #include <openssl/core_names.h>
 #include <openssl/err.h>

@@ -1,5 +1,6 @@
-#include "verify/jwt.h"
-#include "verify/keyset.h"
+#include "jose/jwt.h"
+#include "verify/credential.h"
+#include "jose/keyset.h"
 #include "tokens.h"
 #include <setjmp.h>
 #include <stdarg.h>

@@ -1,4 +1,4 @@
-#include "verify/seal.h"
+#include "crypto/seal.h"
 #include "base/random.h"
 #include "base/secret.h"
 #include "base/text.h"

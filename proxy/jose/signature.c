@@ -1,6 +1,6 @@
 /* Checking a signature with a prepared context. */
 #include "base/check.h"
-#include "verify/key.h"
+#include "jose/key.h"
 #include <openssl/err.h>
 #include <openssl/rsa.h>
 

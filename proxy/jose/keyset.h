@@ -1,9 +1,10 @@
 /* keyset.h -- an issuer's public keys (RFC 7517 section 5). Immutable but for the keys' prepared contexts.
+ * Part of jose's door.
  *
  * Keys that cannot verify signatures are skipped. A set that is empty then, unreadable or beyond its bounds
  * is an error, never a revocation of everything. */
 #pragma once
-#include "verify/key.h"
+#include "jose/key.h"
 
 #define KEYSET_BYTES_MAX (64 * 1024)
 #define KEYSET_KEYS_MAX 64

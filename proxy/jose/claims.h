@@ -1,4 +1,5 @@
-/* claims.h -- what a token says (RFC 7519, 9068), as a flat record without pointers into JSON. */
+/* claims.h -- what a token says (RFC 7519, 9068), as a flat record without pointers into JSON. Part of jose's
+ * door. */
 #pragma once
 #include "config/config.h"
 #include <jansson.h>

@@ -1,12 +1,12 @@
 /* seal.h -- what is left with somebody who must learn nothing from it and can forge nothing: a value in the
- * fleet's Redis.
+ * fleet's Redis. Part of crypto's door.
  *
  * A name becomes HMAC-SHA256 of it, so that nobody can look whether a token that he knows is there. A value
  * is sealed with AES-256-GCM under a fresh nonce, with its name as associated data, so that it cannot be
  * read, changed, or put under another name. Both keys are derived from the fleet's newest secret
  * (HKDF-SHA256). */
 #pragma once
-#include "verify/crypt.h"
+#include "crypto/hash.h"
 
 #define SEAL_NAME_LEN (2 * SHA256_LEN) /* hex */
 #define SEAL_OVERHEAD (12 + 16)        /* nonce, tag */

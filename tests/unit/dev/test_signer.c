@@ -1,7 +1,7 @@
 #include "base/text.h"
-#include "verify/jwt.h"
-#include "verify/keyset.h"
-#include "verify/verify.h"
+#include "jose/jwt.h"
+#include "jose/keyset.h"
+#include "dev/signer.h"
 #include <setjmp.h>
 #include <stdarg.h>
 #include <cmocka.h>

@@ -1,4 +1,5 @@
-/* crypt.h -- the digests of this room, fetched once from OpenSSL's providers and used for ever after. */
+/* hash.h -- digests, fetched once from OpenSSL's providers and used for ever after. Part of
+ * crypto's door. */
 #pragma once
 #include "base/slice.h"
 #include <openssl/evp.h>
@@ -23,6 +24,9 @@ bool crypt_digest(struct crypt *c, enum hash which, struct slice of, unsigned ch
 
 /* HMAC-SHA256, and HKDF-SHA256 (RFC 5869) of a secret with a label. For the keeper: these fetch. */
 bool crypt_hmac(struct slice key, struct slice of, unsigned char to[SHA256_LEN])
+	__attribute__((warn_unused_result));
+/* The same with `len` bytes. */
+bool crypt_expand(struct slice secret, struct slice label, void *to, size_t len)
 	__attribute__((warn_unused_result));
 bool crypt_derive(struct slice secret, struct slice label, unsigned char to[SHA256_LEN])
 	__attribute__((warn_unused_result));

@@ -1,4 +1,4 @@
-#include "verify/strict.h"
+#include "base/strict.h"
 #include <stdlib.h>
 
 /* Before the parser recurses: does the nesting stay within the bound? Strings are skipped. */

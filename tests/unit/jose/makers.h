@@ -1,7 +1,7 @@
 /* makers.h -- keys that sign, and the key sets that say so, for tests of verification. */
 #pragma once
 #include "base/text.h"
-#include "verify/keyset.h"
+#include "jose/keyset.h"
 #include <openssl/bn.h>
 #include <openssl/core_names.h>
 #include <openssl/ec.h>

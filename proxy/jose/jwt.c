@@ -1,6 +1,6 @@
-#include "verify/jwt.h"
+#include "jose/jwt.h"
+#include "base/strict.h"
 #include "base/text.h"
-#include "verify/strict.h"
 
 /* typ: absent, JWT or at+jwt, the latter two also with application/ before them (RFC 7515 section 4.1.9). */
 static bool is_type_ours(const json_t *header)

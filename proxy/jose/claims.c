@@ -1,6 +1,6 @@
-#include "verify/claims.h"
+#include "jose/claims.h"
+#include "base/strict.h"
 #include "base/text.h"
-#include "verify/strict.h"
 
 #define NESTED_MAX 4                   /* objects that a name with dots may go down */
 #define TIME_MAX_S (UINT64_C(1) << 53) /* beyond it a JSON number is not exact */

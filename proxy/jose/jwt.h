@@ -1,12 +1,12 @@
-/* jwt.h -- a signed token in compact form (RFC 7515, 7519), read strictly (RFC 8725).
+/* jwt.h -- a signed token in compact form (RFC 7515, 7519), read strictly (RFC 8725). Part of jose's door.
  *
  * Reading believes nothing: it only takes the token apart. Refused here: other than three parts, base64url
  * that is not canonical, JSON with duplicate members, algorithms that are not ours (none, HMAC), keys brought
  * along (jwk, jku, x5u, x5c), critical extensions (none is understood), types other than JWT and at+jwt. */
 #pragma once
+#include "jose/claims.h"
+#include "jose/key.h"
 #include "request/request.h"
-#include "verify/claims.h"
-#include "verify/key.h"
 
 struct jwt {
 	enum alg alg;
@@ -24,12 +24,6 @@ struct jwt_scratch { /* two buffers of `size` bytes each; a token may be as long
 	char *decoded, *text;
 	size_t size;
 };
-
-/* What an Authorization value of the scheme Bearer brings (RFC 6750), be it a token or not. False: another
- * scheme. */
-bool bearer_read(struct slice authorization, struct slice *token) __attribute__((warn_unused_result));
-/* Is it a b64token (RFC 6750 section 2.1)? */
-bool bearer_is_token(struct slice s);
 
 /* At a glance: does it have the form of a JWT in compact form? Of others only their issuer knows anything. */
 bool jwt_is_shaped(struct slice token);

@@ -1,5 +1,5 @@
 /* What is sealed for Redis: nobody else reads it, changes it or puts it elsewhere; nothing shows twice. */
-#include "verify/seal.h"
+#include "crypto/seal.h"
 #include <setjmp.h>
 #include <stdarg.h>
 #include <cmocka.h>

@@ -1,10 +1,11 @@
-/* key.h -- one public key of an issuer (RFC 7517), ready to verify signatures (RFC 7518, 8037).
+/* key.h -- one public key of an issuer (RFC 7517), ready to verify signatures (RFC 7518, 8037). Part of
+ * jose's door.
  *
  * What a key may verify follows from the key: its type, curve, size and, where said, its alg. The token's
  * header is only compared with that. Contexts are made at the first use of an algorithm and kept, so that
  * afterwards nothing is fetched from OpenSSL's providers. */
 #pragma once
-#include "verify/crypt.h"
+#include "crypto/crypto.h"
 #include <jansson.h>
 
 enum alg {

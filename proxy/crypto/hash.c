@@ -1,4 +1,5 @@
-#include "verify/crypt.h"
+/* Digests and derived keys, all by OpenSSL. */
+#include "crypto/hash.h"
 #include "base/secret.h"
 #include "base/text.h"
 #include <openssl/core_names.h>
@@ -55,7 +56,7 @@ bool crypt_hmac(struct slice key, struct slice of, unsigned char to[SHA256_LEN])
 	       len == SHA256_LEN;
 }
 
-bool crypt_derive(struct slice secret, struct slice label, unsigned char to[SHA256_LEN])
+bool crypt_expand(struct slice secret, struct slice label, void *to, size_t len)
 {
 	EVP_KDF *kdf = EVP_KDF_fetch(NULL, "HKDF", NULL);
 	EVP_KDF_CTX *ctx = kdf ? EVP_KDF_CTX_new(kdf) : NULL;
@@ -66,12 +67,17 @@ bool crypt_derive(struct slice secret, struct slice label, unsigned char to[SHA2
 		OSSL_PARAM_construct_octet_string(OSSL_KDF_PARAM_INFO, (void *)(uintptr_t)label.at, label.len),
 		OSSL_PARAM_construct_end(),
 	};
-	bool done = ctx && secret.len && EVP_KDF_derive(ctx, to, SHA256_LEN, params) == 1;
+	bool done = ctx && secret.len && EVP_KDF_derive(ctx, to, len, params) == 1;
 
 	EVP_KDF_CTX_free(ctx);
 	EVP_KDF_free(kdf);
 	ERR_clear_error();
 	return done;
+}
+
+bool crypt_derive(struct slice secret, struct slice label, unsigned char to[SHA256_LEN])
+{
+	return crypt_expand(secret, label, to, SHA256_LEN);
 }
 
 bool crypt_sign(const unsigned char key[SHA256_LEN], struct slice body, char hex[SIGNATURE_LEN])

@@ -1,0 +1,5 @@
+/* crypto.h -- digests, keys derived from a secret, and values that are sealed; all by OpenSSL. hash.h and
+ * seal.h are parts of this door. */
+#pragma once
+#include "crypto/hash.h"
+#include "crypto/seal.h"
