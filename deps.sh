@@ -102,6 +102,9 @@ look_check() {
 	runs git git --version
 	runs valgrind valgrind --version
 	runs binutils readelf --version
+	case $(. /etc/os-release 2>/dev/null && echo "$ID$VERSION_ID") in # make format and its check: releases that have this version
+	debian12 | ubuntu22.04 | ubuntu24.04) runs clang-format-14 clang-format-14 --version ;;
+	esac
 	case $(. /etc/os-release 2>/dev/null && echo "$ID$VERSION_ID") in
 	ubuntu22.04) ;; # has no package of Caddy; its tests are skipped there
 	*) runs caddy caddy version ;;

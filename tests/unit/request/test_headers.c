@@ -209,25 +209,25 @@ static bool override_is_dropped(const char *name, bool trusted, const char *pass
 	return r->headers.at[0].dropped;
 }
 
+static const char *const overrides[] = { "X-Original-URL", "X-Original-URI", "X-Rewrite-URL",
+	"x-original-host", "X-HTTP-Method-Override", "X-HTTP-METHOD", "X-Method-Override", "True-Client-IP",
+	"Client-IP", "X-Client-IP", "X-Cluster-Client-IP", "CF-Connecting-IP", "Fastly-Client-IP" };
+static const char *const odd_overrides[] = { "X_Original_URL", "x-original_url", "X.Rewrite.Url",
+	"x!http~method-override", "TRUE_CLIENT_IP", "Client_IP", "x|method|override" };
+
 static void overrides_of_a_client_end_here_unless_the_route_passes_them(void **state)
 {
-	static const char *const plain[] = { "X-Original-URL", "X-Original-URI", "X-Rewrite-URL",
-		"x-original-host", "X-HTTP-Method-Override", "X-HTTP-METHOD", "X-Method-Override", "True-Client-IP",
-		"Client-IP", "X-Client-IP", "X-Cluster-Client-IP", "CF-Connecting-IP", "Fastly-Client-IP" };
-	static const char *const odd[] = { "X_Original_URL", "x-original_url", "X.Rewrite.Url",
-		"x!http~method-override", "TRUE_CLIENT_IP", "Client_IP", "x|method|override" };
-
 	(void)state;
-	for (size_t i = 0; i < sizeof plain / sizeof plain[0]; i++) {
-		assert_true(override_is_dropped(plain[i], false, "X-Other"));
-		assert_false(override_is_dropped(plain[i], false, plain[i]));
-		assert_false(override_is_dropped(plain[i], true, "X-Other"));
-		assert_true(trailer_overrides(slice_of(plain[i])));
+	for (size_t i = 0; i < sizeof overrides / sizeof overrides[0]; i++) {
+		assert_true(override_is_dropped(overrides[i], false, "X-Other"));
+		assert_false(override_is_dropped(overrides[i], false, overrides[i]));
+		assert_false(override_is_dropped(overrides[i], true, "X-Other"));
+		assert_true(trailer_overrides(slice_of(overrides[i])));
 	}
-	for (size_t i = 0; i < sizeof odd / sizeof odd[0]; i++) {
-		assert_true(override_is_dropped(odd[i], false, "X-Original-URL"));
-		assert_true(override_is_dropped(odd[i], true, "X-Original-URL"));
-		assert_true(trailer_overrides(slice_of(odd[i])));
+	for (size_t i = 0; i < sizeof odd_overrides / sizeof odd_overrides[0]; i++) {
+		assert_true(override_is_dropped(odd_overrides[i], false, "X-Original-URL"));
+		assert_true(override_is_dropped(odd_overrides[i], true, "X-Original-URL"));
+		assert_true(trailer_overrides(slice_of(odd_overrides[i])));
 	}
 	assert_false(override_is_dropped("X-Original-URLs", false, "X-Other"));
 	assert_false(override_is_dropped("X_Original_URLs", false, "X-Other"));
