@@ -108,7 +108,7 @@ static void who_has_left_counts_nowhere(void **state)
 static void a_lone_family_is_shown_before_it_counts(void **state)
 {
 	(void)state;
-	assert_non_null(strstr(exposition(), "# HELP sallyport_log_dropped_total access log lines that found"));
+	assert_non_null(strstr(exposition(), "# HELP sallyport_log_dropped_total access log lines dropped"));
 	assert_non_null(strstr(said, "# TYPE sallyport_log_dropped_total counter\n"
 	                             "sallyport_log_dropped_total 0\n"));
 	metrics_count_n(METRIC_log_dropped_total, 3);
