@@ -114,6 +114,7 @@ void check_config(struct load *l, struct config_root *c)
 	check_limits(&k);
 	check_redis(&k);
 	check_routes(&k);
+	check_claims(&k);
 	check_trust(&k);
 	check_rest(&k);
 	if (l->errors->count == 0) /* what is misspelt is used under another name */

@@ -23,6 +23,7 @@ void check_redirect(struct check *k, struct config_redirect *r);
 void check_headers(struct check *k, struct config_headers *h, bool request);
 void check_opaque(struct check *k, const struct config_opaque *o);
 void check_verify(struct check *k, const struct config_route_verify *v);
+void check_claims(struct check *k); /* those that the conditions of all routes name */
 void check_cors(struct check *k, struct config_cors *c);
 /* Methods of a route or a limit: words in capitals, no two the same. */
 void check_methods(struct check *k, const struct config_texts *methods, struct config_place holder);

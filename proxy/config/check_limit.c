@@ -110,6 +110,8 @@ static void check_limit(struct check *k, const struct config_limit *l)
 {
 	uint64_t period_ns = (l->rate.per_ns + l->rate.count - 1) / l->rate.count;
 
+	if (l->key.len > KEY_PARTS_MAX)
+		COMPLAIN(k, &l->key, l, "key: more than %d things to count by", KEY_PARTS_MAX);
 	for (size_t i = 0; i < l->key.len; i++) {
 		check_part(k, l, &l->key.at[i]);
 		if (slice_same(l->key.at[i], S("certificate")) && !k->has_client_certificates)

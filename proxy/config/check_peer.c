@@ -1,10 +1,6 @@
 /* check_peer.c -- issuers and upstreams: whom the proxy itself speaks to. */
 #include "config/check.h"
 
-#define ISSUERS_MAX 32     /* what the keeper has room to publish keys for */
-#define EGRESS_MAX 8
-#define ENDPOINTS_MAX 1024 /* and health */
-#define ENDPOINT_LEN_MAX 190 /* bytes; it is published together with its upstream's name */
 
 /* What belongs to another environment is not spoken to. */
 static void check_environment(struct check *k, const struct slice *environment, struct config_place holder)

@@ -1,7 +1,7 @@
 /* check_redis.c -- the Redis that a fleet shares. */
 #include "config/check.h"
 
-#define SERVERS_MAX 16
+
 
 /* As an http URL of the same shape, which has all its rules. */
 static bool split(struct check *k, struct slice server, struct url *to, const char **why)
@@ -73,9 +73,9 @@ static void check_servers(struct check *k, const struct config_redis *r)
 	if (r->mode == MODE_SINGLE && r->servers.len > 1)
 		COMPLAIN(k, &r->servers, r,
 		         "mode single has one server; several are mode: sentinel or mode: cluster");
-	if (r->servers.len > SERVERS_MAX)
+	if (r->servers.len > REDIS_SERVERS_MAX)
 		COMPLAIN(k, &r->servers, r, "there are %zu servers, and %u are enough to find the others from",
-		         r->servers.len, SERVERS_MAX);
+		         r->servers.len, REDIS_SERVERS_MAX);
 }
 
 static void check_password(struct check *k, const struct config_redis *r, const struct secret *password,

@@ -114,6 +114,8 @@ static void check_route_limits(struct check *k, const struct config_route *r)
 			         "the limit \"%.*s\" counts by what a token says, and this route has no verify",
 			         SHOWN(k, name));
 	}
+	if (r->limits.len > ROUTE_LIMITS_MAX)
+		COMPLAIN(k, &r->limits, r, "limits: more than %d on one route", ROUTE_LIMITS_MAX);
 	if (owed > LIMIT_OWED_MAX)
 		COMPLAIN(k, &r->limits, r, "more than %d of this route's limits have outcomes", LIMIT_OWED_MAX);
 	check_distinct(k, &r->limits, r->place, "limit");

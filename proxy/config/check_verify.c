@@ -1,5 +1,6 @@
 /* check_verify.c -- what a route demands of tokens. */
 #include "config/check.h"
+#include "base/header.h"
 
 /* The names a route gives its issuers by. */
 static struct config_texts names_of(const struct config_route_verify *v)
@@ -74,6 +75,81 @@ static void check_audiences(struct check *k, const struct config_route_verify *v
 	}
 }
 
+/* A token that is no JWT does not say whose it is. */
+static void check_opaque_issuers(struct check *k, const struct config_route_verify *v)
+{
+	const struct config_issuer *first = NULL;
+
+	for (size_t i = 0; i < v->issuers.len; i++) {
+		const struct config_issuer *issuer = issuer_named(k, v->issuers.at[i]);
+		if (!issuer || !issuer->opaque)
+			continue;
+		if (first && first != issuer)
+			COMPLAIN(k, &v->issuers.at[i], v,
+			         "both \"%.*s\" and \"%.*s\" can be asked for opaque tokens; of a route's "
+			         "issuers one may",
+			         SLICE(first->id), SLICE(issuer->id));
+		first = issuer;
+	}
+}
+
+/* A field that is nobody else's, in any spelling. */
+static bool is_free(struct slice name)
+{
+	for (unsigned id = 1; id < HEADER_IDS; id++)
+		if (slice_reads_as(name, header_names[id]))
+			return false;
+	return !slice_reads_as(slice_head(name, 10), S("sallyport-")) &&
+	       (!slice_reads_as(slice_head(name, 12), S("x-forwarded-")) ||
+	        slice_same_nocase(slice_head(name, 12), S("x-forwarded-")));
+}
+
+/* What is wrong with a word of verify.from; NULL: nothing. */
+static const char *carrier_fault(struct slice word)
+{
+	struct slice cookie = S("cookie:"), field = S("header:");
+	bool is_cookie = slice_starts(word, cookie), is_field = slice_starts(word, field);
+	struct slice name = slice_from(word, is_cookie ? cookie.len : field.len);
+
+	if (slice_same(word, S("bearer")))
+		return NULL;
+	if (!is_cookie && !is_field)
+		return "write bearer, cookie:NAME or header:NAME";
+	if (!check_is_token(name))
+		return "that is no name of a field or a cookie";
+	return is_field && !is_free(name) ? "that field has a meaning of its own" : NULL;
+}
+
+static void check_carriers(struct check *k, const struct config_route_verify *v)
+{
+	for (size_t i = 0; i < v->from.len; i++) {
+		const char *fault = carrier_fault(v->from.at[i]);
+		if (fault)
+			COMPLAIN(k, &v->from.at[i], v, "tokens cannot be taken from \"%.*s\": %s",
+			         SHOWN(k, &v->from.at[i]), fault);
+	}
+	if (v->from.len == 0 || v->from.len > CARRIERS_MAX)
+		COMPLAIN(k, &v->from, v, "verify.from names one to %d places to take tokens from", CARRIERS_MAX);
+	check_distinct(k, &v->from, v->place, "place");
+}
+
+void check_claims(struct check *k)
+{
+	struct index seen = index_of(&k->load->scratch);
+	size_t len = 0;
+
+	for (size_t i = 0; i < k->root->routes_len; i++) {
+		const struct config_route_verify *v = k->root->routes[i].verify;
+		for (size_t j = 0; v && j < v->claims.len; j++) {
+			const struct config_choice *claim = &v->claims.at[j];
+			if (!index_add(&seen, claim->name, (void *)(uintptr_t)claim) && ++len > CLAIMS_WANTED_MAX)
+				COMPLAIN(k, &v->claims, v,
+				         "the routes have conditions for more than %d claims; %.*s is one too many",
+				         CLAIMS_WANTED_MAX, SLICE(complain_shown(claim->name)));
+		}
+	}
+}
+
 void check_verify(struct check *k, const struct config_route_verify *v)
 {
 	struct config_texts names = names_of(v);
@@ -86,8 +162,9 @@ void check_verify(struct check *k, const struct config_route_verify *v)
 	for (size_t i = 0; i < names.len; i++)
 		check_name(k, &k->issuers, &names.at[i], v->place, "issuer");
 	check_distinct(k, &v->issuers, v->place, "issuer");
-	check_distinct(k, &v->from, v->place, "place");
+	check_carriers(k, v);
 	check_apart(k, v);
+	check_opaque_issuers(k, v);
 	if (names.len)
 		check_audiences(k, v);
 }

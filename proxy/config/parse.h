@@ -51,6 +51,8 @@ parse_fn parse_text, parse_name, parse_host, parse_path, parse_file, parse_logfi
 format_fn format_bool, format_count, format_size, format_duration, format_rate, format_byterate,
 	format_percent, format_share, format_text, format_cidr, format_secret;
 
+#define NAME_LEN_MAX 63 /* bytes of a CONFIG_NAME */
+
 /* ---- parts of network names ---- */
 struct url {
 	bool https;

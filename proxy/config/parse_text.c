@@ -1,7 +1,6 @@
 #include "config/parse.h"
 #include "base/way.h"
 
-#define NAME_LEN_MAX 63
 
 void format_text(const void *value, struct text *to)
 {

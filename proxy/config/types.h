@@ -4,6 +4,7 @@
 #include "base/gcra.h"
 #include "base/secret.h"
 #include "base/slice.h"
+#include "config/maxima.h"
 #include <netinet/in.h>
 
 struct cidr {
@@ -75,9 +76,6 @@ static inline bool texts_have(const struct config_texts *list, struct slice word
  * for IPv6 and leaves IPv4 at 24. False: none of these. */
 struct prefix_bits { uint8_t v4, v6; };
 bool prefix_bits(struct slice part, struct prefix_bits *to);
-
-#define LIMIT_OUTCOMES_MAX 8 /* statuses in one limit's outcomes */
-#define LIMIT_OWED_MAX 4     /* limits with outcomes on one route */
 
 /* A COUNT, SIZE or DURATION with the default "" that was not written. 0 is a value. */
 #define CONFIG_ABSENT UINT64_MAX

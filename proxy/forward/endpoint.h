@@ -25,7 +25,7 @@ bool endpoint_address(const struct endpoint_url *e, struct sockaddr_storage *to,
 bool endpoint_name(struct slice upstream, struct slice url, char to[static 256]);
 
 /* How many records there can be; as an index: of none. */
-#define RECORDS (sizeof((struct forward_published *)0)->endpoint / sizeof(struct endpoint_published))
+#define RECORDS ((size_t)ENDPOINTS_MAX)
 
 /* Its record by name; RECORDS where there is none yet: their number grows at any time. */
 size_t endpoint_find(const struct forward_published *p, const char *name);

@@ -25,7 +25,7 @@ struct endpoint_published {     /* found by name: "upstream endpoint-url" hashed
 struct forward_published {
 	_Atomic uint64_t generation;
 	uint32_t len;
-	struct endpoint_published endpoint[1024];
+	struct endpoint_published endpoint[ENDPOINTS_MAX];
 };
 
 /* ---- the worker's side ---- */

@@ -17,9 +17,8 @@ enum claim {
 	CLAIM_AUDIENCE,    /* a list; an item that is empty where the token says that there is none */
 	CLAIM_PERMISSIONS, /* a list */
 	CLAIM_WANTED,      /* a list: the first of those that routes have conditions for */
-	CLAIMS = CLAIM_WANTED + 16
+	CLAIMS = CLAIM_WANTED + CLAIMS_WANTED_MAX
 };
-#define CLAIMS_WANTED_MAX (CLAIMS - CLAIM_WANTED)
 
 struct claims {
 	uint64_t expires_s, not_before_s, issued_s; /* since 1970; 0 where the token says nothing */

@@ -88,7 +88,7 @@ struct journey *journey_open(const struct journey_world *w, struct config_errors
 	    (j->limits = limits_open(w->config, w->limits, remote_open(j), errors)) &&
 	    open_limits(j) &&
 	    open_claims(j) &&
-	    (j->verify = verify_open(w->config, w->keys, w->ask, errors)) &&
+	    (j->verify = verify_open(w->config, w->keys, w->ask)) &&
 	    (j->forward = forward_open(w->config, w->bundle, w->loop, w->endpoints, w->news, errors)))
 		return j;
 	journey_close(j);

@@ -16,7 +16,7 @@ enum outcome { ADMITTED, REFUSED_BY_LIMIT, SHADOWED, CHARGED_LATER, OUTCOMES };
 struct plan { /* one limit */
 	const struct config_limit *limit;
 	struct gcra gcra;
-	struct part parts[PARTS_MAX];
+	struct part parts[KEY_PARTS_MAX];
 	size_t parts_len;
 	uint64_t name_hash;
 	unsigned classes; /* bit per enum class_of */
@@ -53,7 +53,6 @@ struct limits {
 };
 
 /* At most this many limits are taken by one station: limits_open complains of more. */
-#define STATION_MAX 16
 
 struct name { char hex[32]; uint16_t slot; uint32_t owner; }; /* of a key in Redis; whose (crowd_of) */
 struct span { uint64_t from_ns, to_ns; };     /* monotonic; empty where from >= to */
@@ -64,11 +63,11 @@ struct stake { /* what a fleet's limit gave to this request */
 };
 
 struct round { /* the limits of one station that apply to this request */
-	const struct plan *plans[STATION_MAX];
-	struct bucket_ask asks[STATION_MAX];
-	struct bucket_answer answered[STATION_MAX];
-	struct stake stakes[STATION_MAX];
-	bool admitted[STATION_MAX], shadow[STATION_MAX], taken[STATION_MAX];
+	const struct plan *plans[ROUTE_LIMITS_MAX];
+	struct bucket_ask asks[ROUTE_LIMITS_MAX];
+	struct bucket_answer answered[ROUTE_LIMITS_MAX];
+	struct stake stakes[ROUTE_LIMITS_MAX];
+	bool admitted[ROUTE_LIMITS_MAX], shadow[ROUTE_LIMITS_MAX], taken[ROUTE_LIMITS_MAX];
 	size_t len;
 	bool unreadable; /* a limit refuses whose field cannot be read */
 };
@@ -88,7 +87,7 @@ bool plan_applies(const struct plan *plan, const struct request *r);
 bool plan_is_shadow(const struct plan *plan, uint64_t tag);
 bool plan_wants_body(const struct plan *plan, const struct request *r);
 
-#define KEY_SIZE (8 + (PARTS_MAX * 2) * (4 + PIECE_MAX)) /* bytes: a part is at most two pieces */
+#define KEY_SIZE (8 + (KEY_PARTS_MAX * 2) * (4 + PIECE_MAX)) /* bytes: a part is at most two pieces */
 /* The request's key, its bytes, and the tag of its bucket: where the limit is the fleet's, the first half of
  * its name in Redis, so that all machines know the bucket by the same tag. The key's values lie in the
  * request and in itself. */

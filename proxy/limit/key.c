@@ -8,9 +8,9 @@ bool parts_read(struct plan *plan, struct config_errors *errors)
 {
 	const struct config_limit *limit = plan->limit;
 
-	if (limit->key.len == 0 || limit->key.len > PARTS_MAX) {
+	if (limit->key.len == 0 || limit->key.len > KEY_PARTS_MAX) {
 		config_complain(errors, limit->place, "limit %.*s: key must name 1 to %d things to count by",
-		                SLICE(limit->id), PARTS_MAX);
+		                SLICE(limit->id), KEY_PARTS_MAX);
 		return false;
 	}
 	for (size_t i = 0; i < limit->key.len; i++) {

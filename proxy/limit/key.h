@@ -3,7 +3,6 @@
 #pragma once
 #include "request/request.h"
 
-#define PARTS_MAX 8
 #define PIECE_MAX 64 /* bytes; a longer value goes into the key as its hash */
 
 enum part_kind {
@@ -31,7 +30,7 @@ struct piece {
 	char room[PIECE_MAX];    /* what value may lie in */
 };
 
-struct key { struct piece at[PARTS_MAX]; size_t len; bool unreadable; };
+struct key { struct piece at[KEY_PARTS_MAX]; size_t len; bool unreadable; };
 
 static inline bool part_is_of_token(enum part_kind kind)
 {

@@ -68,9 +68,9 @@ static bool routes_read(struct limits *l, struct config_errors *errors)
 
 	for (size_t i = 0; i < root->routes_len; i++) {
 		const struct config_route *route = &root->routes[i];
-		if (route->limits.len > STATION_MAX) {
+		if (route->limits.len > ROUTE_LIMITS_MAX) {
 			config_complain(errors, route->place, "route %.*s: more than %d limits", SLICE(route->name),
-			                STATION_MAX);
+			                ROUTE_LIMITS_MAX);
 			good = false;
 		}
 		for (size_t k = 0; k < route->limits.len; k++)

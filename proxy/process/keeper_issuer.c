@@ -2,7 +2,7 @@
 #include "process/keeper.h"
 #include <stdlib.h>
 
-#define ISSUERS_MAX ((size_t)96 * 1024)
+#define ANSWER_MAX ((size_t)96 * 1024)
 
 static void write_piece(void *with, struct slice piece)
 {
@@ -11,8 +11,8 @@ static void write_piece(void *with, struct slice piece)
 
 static void answer_issuers(struct keeper *k, struct admin_ask *ask)
 {
-	char *store = malloc(ISSUERS_MAX);
-	struct text t = { .at = store, .cap = ISSUERS_MAX };
+	char *store = malloc(ANSWER_MAX);
+	struct text t = { .at = store, .cap = ANSWER_MAX };
 
 	if (store) {
 		text_add(&t, S("{\"issuers\":["));

@@ -4,7 +4,6 @@
 #include "redis/channel.h"
 
 #define SLOTS 16384
-#define SERVERS_MAX 16
 #define SETTLE_NS (300 * NS_PER_MS)
 #define GOOD_IN_A_ROW 3
 #define BAD_IN_A_ROW 3
@@ -90,7 +89,7 @@ struct redis {
 	uint64_t budget_ns;
 	struct loop *loop;
 	struct tls_client *tls;
-	struct node servers[SERVERS_MAX];
+	struct node servers[REDIS_SERVERS_MAX];
 	size_t servers_len, server;      /* the one that guides */
 	struct shard shards[REDIS_SHARDS_MAX];
 	unsigned shards_len;             /* no used one is behind it */

@@ -20,7 +20,7 @@ static bool read_servers(struct redis *r, struct config_errors *errors)
 {
 	const struct config_texts *all = &r->config->servers;
 
-	for (size_t i = 0; i < all->len && i < SERVERS_MAX; i++) {
+	for (size_t i = 0; i < all->len && i < REDIS_SERVERS_MAX; i++) {
 		if (!node_parse(all->at[i], &r->servers[i])) {
 			config_complain(errors, r->config->place, "\"%.*s\" is not a valid Redis server",
 				SLICE(all->at[i]));

@@ -2,25 +2,15 @@
 #include "base/text.h"
 #include "jose/jose.h"
 
-bool carrier_read(struct slice word, struct carrier *to, const char **why)
+struct carrier carrier_read(struct slice word)
 {
 	struct slice cookie = S("cookie:"), field = S("header:");
 
-	*to = (struct carrier){ CARRIER_BEARER, { 0 } };
-	if (slice_same(word, S("bearer")))
-		return true;
-	*why = "write bearer, cookie:NAME or header:NAME";
 	if (slice_starts(word, cookie))
-		*to = (struct carrier){ CARRIER_COOKIE, slice_from(word, cookie.len) };
-	else if (slice_starts(word, field))
-		*to = (struct carrier){ CARRIER_FIELD, slice_from(word, field.len) };
-	else
-		return false;
-	*why = "that is no name of a field or a cookie";
-	if (!header_is_name(to->name))
-		return false;
-	*why = "that field has a meaning of its own";
-	return to->kind == CARRIER_COOKIE || (header_id(to->name) == HEADER_OTHER && !header_is_ours(to->name));
+		return (struct carrier){ CARRIER_COOKIE, slice_from(word, cookie.len) };
+	if (slice_starts(word, field))
+		return (struct carrier){ CARRIER_FIELD, slice_from(word, field.len) };
+	return (struct carrier){ CARRIER_BEARER, { 0 } };
 }
 
 /* ---- cookies ---- */

@@ -6,8 +6,6 @@
 #pragma once
 #include "request/request.h"
 
-#define CARRIERS_MAX 4 /* of one route */
-
 struct carrier {
 	enum carrier_kind { CARRIER_BEARER, CARRIER_COOKIE, CARRIER_FIELD } kind;
 	struct slice name; /* of the cookie, to the letter; of the field, any case */
@@ -18,9 +16,8 @@ struct credential {
 	struct slice token;
 };
 
-/* One word of a route's verify.from: bearer, cookie:NAME, header:NAME. False: *why is a sentence part. */
-bool carrier_read(struct slice word, struct carrier *to, const char **why)
-	__attribute__((warn_unused_result));
+/* One word of a route's verify.from: bearer, cookie:NAME, header:NAME. */
+struct carrier carrier_read(struct slice word);
 
 /* FAULT_NONE and *to, whose token has not been looked at yet (bearer_is_token); TOKEN_MISSING where none is
  * there; TWO_CREDENTIALS. An empty cookie is none, a quoted one is what stands between the quotes.

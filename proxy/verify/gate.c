@@ -10,7 +10,7 @@ struct issuer *gate_issuer(const struct verify *v, struct slice name)
 	return NULL;
 }
 
-static void open_issuers(struct verify *v, struct gate *g, struct config_errors *errors)
+static void open_issuers(struct verify *v, struct gate *g)
 {
 	const struct config_route_verify *rule = g->rule;
 	const struct slice *names = rule->issuers.len ? rule->issuers.at : &rule->issuer;
@@ -21,10 +21,7 @@ static void open_issuers(struct verify *v, struct gate *g, struct config_errors 
 	check(g->issuer && g->names);
 	for (size_t i = 0; i < len; i++) {
 		struct issuer *issuer = gate_issuer(v, names[i]);
-		if (!issuer) {
-			config_complain(errors, rule->place, "no issuer is named %.*s", SLICE(names[i]));
-			continue;
-		}
+		check(issuer);
 		const struct config_issuer *c = issuer->config;
 		g->names[g->len] = (struct claims_names){ c->client_claim, c->tenant_claim, c->issuer };
 		g->issuer[g->len++] = issuer;
@@ -32,34 +29,12 @@ static void open_issuers(struct verify *v, struct gate *g, struct config_errors 
 	g->plan = (struct claims_plan){ g->names, g->len, { v->wanted, 0 }, false };
 }
 
-/* A token that is no JWT does not say whose it is. */
-static void choose_opaque(struct gate *g, struct config_errors *errors)
+/* A token that is no JWT does not say whose it is: of a route's issuers one at most is asked. */
+static void choose_opaque(struct gate *g)
 {
-	g->opaque = g->len;
-	for (size_t i = 0; i < g->len; i++) {
-		if (!g->issuer[i]->config->opaque)
-			continue;
-		if (g->opaque < g->len)
-			config_complain(errors, g->rule->place,
-			                "both %.*s and %.*s can be asked for opaque tokens; of a route's issuers one may",
-			                SLICE(g->issuer[g->opaque]->config->id), SLICE(g->issuer[i]->config->id));
-		g->opaque = i;
-	}
-}
-
-/* A route can only narrow. */
-static void check_audiences(const struct gate *g, struct config_errors *errors)
-{
-	for (size_t i = 0; i < g->rule->audiences.len; i++) {
-		bool found = false;
-		for (size_t j = 0; j < g->len; j++)
-			found |= texts_have(&g->issuer[j]->config->audiences, g->rule->audiences.at[i]);
-		if (!found && g->len)
-			config_complain(errors, g->rule->place,
-			                "the audience %.*s is not among those of issuer %.*s; "
-			                "a route can only narrow them",
-			                SLICE(g->rule->audiences.at[i]), SLICE(g->issuer[0]->config->id));
-	}
+	g->opaque = 0;
+	while (g->opaque < g->len && !g->issuer[g->opaque]->config->opaque)
+		g->opaque++;
 }
 
 /* Its place among those that are read of every token. */
@@ -69,45 +44,33 @@ static size_t want(struct verify *v, struct slice name)
 
 	while (i < v->wanted_len && !slice_same(v->wanted[i], name))
 		i++;
-	if (i == v->wanted_len && i < CLAIMS_WANTED_MAX)
+	check(i < CLAIMS_WANTED_MAX);
+	if (i == v->wanted_len)
 		v->wanted[v->wanted_len++] = name;
 	return i;
 }
 
-static void open_conditions(struct verify *v, struct gate *g, struct config_errors *errors)
+static void open_conditions(struct verify *v, struct gate *g)
 {
 	const struct config_choices *claims = &g->rule->claims;
 
 	g->condition = calloc(claims->len + 1, sizeof *g->condition);
 	check(g->condition);
-	for (size_t i = 0; i < claims->len; i++) {
-		size_t at = want(v, claims->at[i].name);
-		if (at == CLAIMS_WANTED_MAX)
-			config_complain(errors, g->rule->place,
-			                "the routes have conditions for more than %d claims; %.*s is one too many",
-			                CLAIMS_WANTED_MAX, SLICE(claims->at[i].name));
-		else
-			g->condition[i] = CLAIM_WANTED + (enum claim)at;
-	}
+	for (size_t i = 0; i < claims->len; i++)
+		g->condition[i] = CLAIM_WANTED + (enum claim)want(v, claims->at[i].name);
 }
 
-static void open_carriers(struct gate *g, struct config_errors *errors)
+static void open_carriers(struct gate *g)
 {
 	const struct config_texts *from = &g->rule->from;
-	const char *why;
 
-	if (from->len == 0 || from->len > CARRIERS_MAX)
-		config_complain(errors, g->rule->place, "verify.from names one to %d places to take tokens from",
-		                CARRIERS_MAX);
-	for (size_t i = 0; i < from->len && i < CARRIERS_MAX; i++) {
-		if (!carrier_read(from->at[i], &g->carrier[i], &why))
-			config_complain(errors, g->rule->place, "tokens cannot be taken from \"%.*s\": %s",
-			                SLICE(from->at[i]), why);
-		g->carriers++;
-	}
+	check(from->len && from->len <= CARRIERS_MAX);
+	for (size_t i = 0; i < from->len; i++)
+		g->carrier[g->carriers++] = carrier_read(from->at[i]);
 }
 
-void gates_open(struct verify *v, struct config_errors *errors)
+/* config/ has checked what is written there. */
+void gates_open(struct verify *v)
 {
 	const struct config_root *root = &v->config->root;
 
@@ -116,11 +79,10 @@ void gates_open(struct verify *v, struct config_errors *errors)
 		g->rule = root->routes[i].verify;
 		if (!g->rule)
 			continue;
-		open_issuers(v, g, errors);
-		choose_opaque(g, errors);
-		check_audiences(g, errors);
-		open_conditions(v, g, errors);
-		open_carriers(g, errors);
+		open_issuers(v, g);
+		choose_opaque(g);
+		open_conditions(v, g);
+		open_carriers(g);
 	}
 	for (size_t i = 0; i < root->routes_len; i++)
 		v->gate[i].plan.wanted.len = v->wanted_len;

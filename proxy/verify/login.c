@@ -19,7 +19,7 @@ struct login_issuer {
 	_Atomic uint64_t sent;                /* of the keeper's requests, those that all_ns is charged with */
 };
 
-struct logins { struct login_issuer of[PUBLISHED_ISSUERS]; };
+struct logins { struct login_issuer of[ISSUERS_MAX]; };
 
 size_t logins_memory(void)
 {

@@ -11,7 +11,6 @@
 #include "verify/verify.h"
 #include <stdatomic.h>
 
-#define EGRESS_MAX 8
 #define ERRANDS_MAX 1024               /* that wait; more are refused, the lowest rank first */
 #define ERRAND_WAIT_NS (10 * NS_PER_S) /* for the budget */
 #define TRY_NS (10 * NS_PER_S)         /* for an answer on the only way ... */

@@ -48,7 +48,7 @@ bool published_who(const struct config_issuer *issuer, unsigned char who[SHA256_
 const struct published_slot *published_find(const struct verify_published *p,
                                             const unsigned char who[SHA256_LEN])
 {
-	for (size_t i = 0; i < PUBLISHED_ISSUERS; i++) {
+	for (size_t i = 0; i < ISSUERS_MAX; i++) {
 		const struct published_slot *slot = &p->slot[i];
 		uint64_t version = atomic_load_explicit(&slot->version, memory_order_acquire);
 		if (version && memcmp(slot->copy[version & 1].who, who, SHA256_LEN) == 0)
@@ -114,7 +114,7 @@ struct published_slot *published_claim(struct verify_published *p, const unsigne
 
 	if (old)
 		return &p->slot[old - p->slot];
-	for (size_t i = 0; i < PUBLISHED_ISSUERS; i++) {
+	for (size_t i = 0; i < ISSUERS_MAX; i++) {
 		struct published_slot *slot = &p->slot[i];
 		uint64_t version = atomic_load(&slot->version);
 		uint64_t age = version ? slot->copy[version & 1].fetched_wall_s + 1 : 0;

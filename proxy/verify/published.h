@@ -10,7 +10,6 @@
 #include "verify/verify.h"
 #include <stdatomic.h>
 
-#define PUBLISHED_ISSUERS 32
 
 enum issuer_state {
 	ISSUER_NORMAL,   /* keys are fresh */
@@ -73,7 +72,7 @@ struct verify_published {
 	_Atomic uint64_t layout;
 	_Atomic uint64_t moved;       /* grows with every change of anything below: the one word to watch */
 	_Atomic uint64_t generations; /* the last generation given out */
-	struct published_slot slot[PUBLISHED_ISSUERS];
+	struct published_slot slot[ISSUERS_MAX];
 	struct opaque_table opaque;
 	struct revoked_table revoked;
 };

@@ -30,8 +30,7 @@ struct verify_ask { /* to the keeper; false: the ring is full or the keeper sile
 	void *with;
 	bool (*token_unknown)(void *with, struct slice issuer, struct slice token); /* one that is no JWT */
 };
-struct verify *verify_open(const struct config *c, const struct verify_published *p, struct verify_ask ask,
-	struct config_errors *errors);
+struct verify *verify_open(const struct config *c, const struct verify_published *p, struct verify_ask ask);
 void verify_close(struct verify *v);
 /* GO_ON with r->identity; ANSWER with a TOKEN_* fault or ISSUER_UNKNOWN; WAIT while the keeper is asked.
  * wall_s: seconds since 1970. */

@@ -5,17 +5,14 @@
 #include "base/random.h"
 #include "metrics/metrics.h"
 
-static void open_issuer(const struct config *c, struct issuer *i, const struct config_issuer *config,
-                        struct config_errors *errors)
+static void open_issuer(const struct config *c, struct issuer *i, const struct config_issuer *config)
 {
 	static const char *const told[TOLDS] = { "valid", "invalid", "forbidden", "unknown" };
 
 	*i = (struct issuer){ .config = config };
 	list_init(&i->waiters);
-	if (config->opaque && !opaque_who(c, config, i->opaque_who))
-		config_complain(errors, config->place, "OpenSSL offers no SHA-256, so no token can be verified");
-	if (!published_who(config, i->who))
-		config_complain(errors, config->place, "OpenSSL offers no SHA-256, so no token can be verified");
+	check(!config->opaque || opaque_who(c, config, i->opaque_who));
+	check(published_who(config, i->who));
 	for (int t = 0; t < TOLDS; t++)
 		i->series[t] = metrics_series(METRIC_verify_total, config->id, slice_of(told[t]), S(""), S(""));
 }
@@ -41,13 +38,11 @@ static void open_series(struct verify *v)
 	v->negative = metrics_series(METRIC_verify_cache_total, S("negative"), S(""), S(""), S(""));
 }
 
-struct verify *verify_open(const struct config *c, const struct verify_published *p, struct verify_ask ask,
-                           struct config_errors *errors)
+struct verify *verify_open(const struct config *c, const struct verify_published *p, struct verify_ask ask)
 {
 	struct verify *v = calloc(1, sizeof *v);
-	unsigned before = errors->count;
 
-	check(v);
+	check(v && c->root.issuers_len <= ISSUERS_MAX);
 	v->config = c;
 	v->published = p;
 	v->ask = ask;
@@ -56,18 +51,11 @@ struct verify *verify_open(const struct config *c, const struct verify_published
 	list_init(&v->opaque_waiters);
 	check(take_memory(v));
 	open_series(v);
-	if (c->root.issuers_len > PUBLISHED_ISSUERS)
-		config_complain(errors, c->root.issuers[PUBLISHED_ISSUERS].place, "there may be at most %d issuers",
-		                PUBLISHED_ISSUERS);
 	for (size_t i = 0; i < c->root.issuers_len; i++)
-		open_issuer(c, &v->issuer[i], &c->root.issuers[i], errors);
-	gates_open(v, errors);
-	if (errors->count == before) {
-		worker_catch_up(v);
-		return v;
-	}
-	verify_close(v);
-	return NULL;
+		open_issuer(c, &v->issuer[i], &c->root.issuers[i]);
+	gates_open(v);
+	worker_catch_up(v);
+	return v;
 }
 
 void verify_close(struct verify *v)

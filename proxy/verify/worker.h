@@ -81,7 +81,7 @@ bool worker_trusts(const struct verify *v, const struct issuer *i, uint64_t now_
 void opaque_catch_up(struct verify *v);
 
 /* gate.c: what the routes demand. */
-void gates_open(struct verify *v, struct config_errors *errors);
+void gates_open(struct verify *v);
 void gates_close(struct verify *v);
 /* By its name in the configuration; NULL: there is none. */
 struct issuer *gate_issuer(const struct verify *v, struct slice name);

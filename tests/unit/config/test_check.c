@@ -173,8 +173,10 @@ static void health_paths_begin_with_a_slash(void **state)
 static void limits_are_keyed_by_what_is_known(void **state)
 {
 	(void)state;
-	welcome(LEAST "limits: {a: {key: [address, prefix, prefix48, subject, client, tenant, ja4, route, class, "
-	              "\"header:X-Y\"], rate: 1/s}}\n");
+	welcome(LEAST "limits: {a: {key: [address, prefix, prefix48, subject, client, tenant, ja4, route], "
+	              "rate: 1/s}, b: {key: [class, \"header:X-Y\"], rate: 1/s}}\n");
+	refuse(LEAST "limits: {a: {key: [address, prefix, prefix48, subject, client, tenant, ja4, route, class], "
+	             "rate: 1/s}}\n", "key: more than 8 things to count by");
 	refuse(LEAST "limits: {a: {key: adress, rate: 1/s}}\n", "did you mean \"address\"?");
 	refuse(LEAST "limits: {a: {key: \"header:\", rate: 1/s}}\n", "names no valid header field");
 	refuse(LEAST "limits: {a: {key: \"header:a b\", rate: 1/s}}\n", "names no valid header field");

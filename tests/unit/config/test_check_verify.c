@@ -82,6 +82,59 @@ static void a_condition_on_a_claim_has_at_least_one_value(void **state)
 	refuse(TWO_ROUTE("issuer: auth0, claims: {org_id: {a: b}}"), "\"org_id\" takes a list of values");
 }
 
+static void the_conditions_of_all_routes_name_so_many_claims_together(void **state)
+{
+	char text[4096], *at = text;
+	struct loaded l;
+
+	(void)state;
+	for (unsigned most = CLAIMS_WANTED_MAX; most <= CLAIMS_WANTED_MAX + 1; most++) {
+		at = text + snprintf(text, sizeof text, "%s", LEAST TWO UPSTREAM "routes:\n");
+		for (unsigned i = 0; i < most; i++)
+			at += snprintf(at, (size_t)(text + sizeof text - at),
+			               "  - {path: /%u, upstream: app, verify: {issuer: auth0, claims: "
+			               "{all: x, c%u: y}}}\n", i, i ? i : 1);
+		l = load_text(text);
+		assert_int_equal(l.errors.count, most > CLAIMS_WANTED_MAX);
+		if (l.errors.count)
+			expect_said(&l, "conditions for more than 16 claims; c16 is one too many");
+		unload(&l);
+	}
+}
+
+static void tokens_are_taken_from_places_of_three_kinds(void **state)
+{
+	static const char *const bad[] = { "Bearer", "cookie", "\"cookie:\"", "\"cookie:a b\"", "\"header:\"",
+		"\"header:a,b\"", "\"header:Authorization\"", "\"header:Cookie\"", "\"header:Host\"",
+		"\"header:Sallyport-Subject\"", "\"header:x_forwarded.for\"", "\"header:X_Original_URL\"",
+		"\"query:token\"" };
+	char text[1024];
+
+	(void)state;
+	welcome(TWO_ROUTE("issuer: auth0, from: [bearer, \"cookie:a\", \"header:X-Token\", \"header:X-Other\"]"));
+	for (size_t i = 0; i < sizeof bad / sizeof bad[0]; i++) {
+		snprintf(text, sizeof text, TWO_ROUTE("issuer: auth0, from: [bearer, %s]"), bad[i]);
+		refuse(text, "tokens cannot be taken from");
+	}
+	refuse(TWO_ROUTE("issuer: auth0, from: []"), "names one to 4 places");
+	refuse(TWO_ROUTE("issuer: auth0, from: [bearer, \"cookie:a\", \"cookie:b\", \"cookie:c\", "
+	                 "\"cookie:d\"]"),
+	       "names one to 4 places");
+}
+
+static void of_a_routes_issuers_one_is_asked_for_opaque_tokens(void **state)
+{
+#define ASKED(name) name ": {issuer: \"https://" name ".example/\", audiences: [api], " \
+	"audience_missing: accept, opaque: {by: userinfo, endpoint: \"https://" name ".example/userinfo\"}}"
+#define BOTH LEAST "issuers: {" ASKED("a") ", " ASKED("b") "}\n" UPSTREAM "routes:\n" \
+	"  - {path: /a, upstream: app, verify: {"
+
+	(void)state;
+	welcome(BOTH "issuer: a}}\n  - {path: /b, upstream: app, verify: {issuer: b}}\n");
+	refuse(BOTH "issuers: [a, b]}}\n",
+	       "both \"a\" and \"b\" can be asked for opaque tokens; of a route's issuers one may");
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -89,6 +142,9 @@ int main(void)
 		cmocka_unit_test(who_takes_opaque_tokens_says_what_a_missing_audience_means),
 		cmocka_unit_test(whoever_asks_for_introspection_has_a_name_and_a_secret),
 		cmocka_unit_test(a_condition_on_a_claim_has_at_least_one_value),
+		cmocka_unit_test(the_conditions_of_all_routes_name_so_many_claims_together),
+		cmocka_unit_test(tokens_are_taken_from_places_of_three_kinds),
+		cmocka_unit_test(of_a_routes_issuers_one_is_asked_for_opaque_tokens),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

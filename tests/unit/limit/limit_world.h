@@ -14,7 +14,7 @@ static struct scene {
 	struct config config;
 	struct config_limit limits[MAX];
 	struct config_route route;
-	struct slice names[MAX], keys[MAX][PARTS_MAX], classes[MAX];
+	struct slice names[MAX], keys[MAX][KEY_PARTS_MAX], classes[MAX];
 	struct config_errors errors;
 	void *memory;
 	struct limit_table *table;

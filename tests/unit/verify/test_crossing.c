@@ -84,7 +84,7 @@ static void a_cached_verdict_does_not_cross_to_another_key_generation(void **sta
 /* The table is full, and another configuration's issuer is given the place where a worker still looks. */
 static void keys_do_not_cross_where_a_place_is_given_to_another_issuer(void **state)
 {
-	unsigned char kept[PUBLISHED_ISSUERS][SHA256_LEN] = { 0 };
+	unsigned char kept[ISSUERS_MAX][SHA256_LEN] = { 0 };
 	const unsigned char(*all)[SHA256_LEN] = (const unsigned char(*)[SHA256_LEN])kept;
 	struct published_keys head = { .generation = 99, .fetched_wall_s = WALL_S, .fetched_ns = NOW_NS };
 	struct slice token = good(&rsa), strange = good(&stranger);
@@ -93,12 +93,12 @@ static void keys_do_not_cross_where_a_place_is_given_to_another_issuer(void **st
 	assert_int_equal(house_try(ROUTE_READ, token), FAULT_NONE);
 	struct published_slot *mine = house_slot(0);
 	assert_true(published_who(&house.issuers[1], kept[0]));
-	for (unsigned char i = 1; i < PUBLISHED_ISSUERS; i++) {
+	for (unsigned char i = 1; i < ISSUERS_MAX; i++) {
 		kept[i][0] = i;
 		assert_non_null(published_claim(house.published, kept[i], all, i));
 	}
-	assert_ptr_equal(published_find(house.published, kept[PUBLISHED_ISSUERS - 1]), mine);
-	memcpy(head.who, kept[PUBLISHED_ISSUERS - 1], SHA256_LEN);
+	assert_ptr_equal(published_find(house.published, kept[ISSUERS_MAX - 1]), mine);
+	memcpy(head.who, kept[ISSUERS_MAX - 1], SHA256_LEN);
 	published_put(house.published, mine, &head, maker_jwks(&stranger, 1));
 	assert_int_equal(house_try(ROUTE_READ, strange), FAULT_TOKEN_KEY);
 	assert_int_equal(house_try(ROUTE_READ, token), FAULT_NONE); /* with the keys in hand */

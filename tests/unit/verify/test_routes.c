@@ -176,52 +176,6 @@ static void numbers_are_compared_as_they_are_written_in_full(void **state)
 	assert_int_equal(house_try(ROUTE_ACME, half), FAULT_TOKEN_CLAIM);
 }
 
-static void conditions_on_more_claims_than_fit_are_an_error(void **state)
-{
-	static struct config_choice many[CLAIMS_WANTED_MAX + 1];
-	static char names[CLAIMS_WANTED_MAX + 1][8];
-	struct config_errors errors = { 0 };
-
-	(void)state;
-	for (size_t i = 0; i < CLAIMS_WANTED_MAX + 1; i++) {
-		snprintf(names[i], sizeof names[i], "c%zu", i);
-		many[i] = (struct config_choice){ slice_of(names[i]), { house.yes, 1 } };
-	}
-	house.rules[ROUTE_ACME].claims = (struct config_choices){ many, CLAIMS_WANTED_MAX + 1 };
-	assert_null(verify_open(&house.config, house.published, (struct verify_ask){ 0 }, &errors));
-	assert_int_equal(errors.count, 1);
-	config_errors_free(&errors);
-}
-
-static void a_route_asks_one_issuer_for_opaque_tokens_and_takes_tokens_from_one_to_four_places(void **state)
-{
-	static struct config_opaque opaque; /* the house keeps its address */
-	struct slice many[] = { S("bearer"), S("cookie:a"), S("cookie:b"), S("cookie:c"), S("cookie:d") };
-
-	(void)state;
-	opaque.endpoint = S("https://i/ask");
-	for (size_t len = 0; len <= 5; len++) {
-		struct config_errors errors = { 0 };
-		house.rules[ROUTE_ACME].from = (struct config_texts){ many, len };
-		struct verify *v = verify_open(&house.config, house.published, (struct verify_ask){ 0 }, &errors);
-		assert_int_equal(v != NULL, len >= 1 && len <= 4);
-		assert_int_equal(errors.count, len < 1 || len > 4);
-		verify_close(v);
-		config_errors_free(&errors);
-	}
-	house.rules[ROUTE_ACME].from.len = 1;
-	house.issuers[0].opaque = &opaque;
-	for (int both = 0; both < 2; both++) {
-		struct config_errors errors = { 0 };
-		house.issuers[2].opaque = both ? &opaque : NULL;
-		struct verify *v = verify_open(&house.config, house.published, (struct verify_ask){ 0 }, &errors);
-		assert_int_equal(v == NULL, both);
-		assert_int_equal(errors.count, both);
-		verify_close(v);
-		config_errors_free(&errors);
-	}
-}
-
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -236,8 +190,6 @@ int main(void)
 		TEST(a_condition_lets_pass_who_has_one_of_its_values),
 		TEST(a_verdict_cached_without_conditions_does_not_cross_to_a_route_with_them),
 		TEST(numbers_are_compared_as_they_are_written_in_full),
-		TEST(conditions_on_more_claims_than_fit_are_an_error),
-		TEST(a_route_asks_one_issuer_for_opaque_tokens_and_takes_tokens_from_one_to_four_places),
 #undef TEST
 	};
 

@@ -352,24 +352,24 @@ static void a_slot_of_the_same_name_but_another_url_is_not_believed(void **state
 
 static void a_full_table_gives_its_oldest_unused_slot_to_a_new_issuer(void **state)
 {
-	unsigned char who[PUBLISHED_ISSUERS + 1][SHA256_LEN] = { 0 };
+	unsigned char who[ISSUERS_MAX + 1][SHA256_LEN] = { 0 };
 	struct published_keys head = { .generation = 1 };
 
 	(void)state;
 	memset(house.published, 0, verify_published_memory());
 	assert_non_null(verify_published_attach(house.published));
-	for (unsigned char i = 0; i <= PUBLISHED_ISSUERS; i++)
+	for (unsigned char i = 0; i <= ISSUERS_MAX; i++)
 		who[i][0] = (unsigned char)(i + 1);
-	for (unsigned i = 0; i < PUBLISHED_ISSUERS; i++) {
+	for (unsigned i = 0; i < ISSUERS_MAX; i++) {
 		struct published_slot *slot = published_claim(house.published, who[i], NULL, 0);
 		assert_non_null(slot);
 		memcpy(head.who, who[i], SHA256_LEN);
-		head.fetched_wall_s = 100 + (i * 7) % PUBLISHED_ISSUERS;
+		head.fetched_wall_s = 100 + (i * 7) % ISSUERS_MAX;
 		published_put(house.published, slot, &head, S("x"));
 	}
-	assert_null(published_claim(house.published, who[PUBLISHED_ISSUERS],
-	                            (const unsigned char (*)[SHA256_LEN])who, PUBLISHED_ISSUERS));
-	struct published_slot *taken = published_claim(house.published, who[PUBLISHED_ISSUERS],
+	assert_null(published_claim(house.published, who[ISSUERS_MAX],
+	                            (const unsigned char (*)[SHA256_LEN])who, ISSUERS_MAX));
+	struct published_slot *taken = published_claim(house.published, who[ISSUERS_MAX],
 	                                               (const unsigned char (*)[SHA256_LEN])who, 1);
 	assert_non_null(taken); /* the first is the oldest but kept */
 	assert_null(published_find(house.published, who[23])); /* 23 * 7 mod 32 == 1: the next */
@@ -383,32 +383,6 @@ static void memory_of_another_layout_is_not_attached(void **state)
 	assert_null(verify_published_attach(house.published));
 	atomic_fetch_sub(&house.published->layout, 1);
 	assert_non_null(verify_published_attach(house.published));
-}
-
-/* ---- opening ---- */
-
-static void a_route_can_only_narrow_the_audiences_of_its_issuer(void **state)
-{
-	struct config_errors errors = { 0 };
-	struct slice more[] = { S("admin"), S("elsewhere") };
-
-	(void)state;
-	house.rules[ROUTE_NARROW].audiences = (struct config_texts){ more, 2 };
-	assert_null(verify_open(&house.config, house.published, (struct verify_ask){ 0 }, &errors));
-	assert_int_equal(errors.count, 1);
-	assert_non_null(strstr(errors.text, "elsewhere"));
-	config_errors_free(&errors);
-}
-
-static void a_route_of_an_unknown_issuer_is_an_error(void **state)
-{
-	struct config_errors errors = { 0 };
-
-	(void)state;
-	house.rules[ROUTE_PLAIN].issuer = S("nobody");
-	assert_null(verify_open(&house.config, house.published, (struct verify_ask){ 0 }, &errors));
-	assert_int_equal(errors.count, 1);
-	config_errors_free(&errors);
 }
 
 int main(void)
@@ -442,8 +416,6 @@ int main(void)
 		TEST(a_slot_of_the_same_name_but_another_url_is_not_believed),
 		TEST(a_full_table_gives_its_oldest_unused_slot_to_a_new_issuer),
 		TEST(memory_of_another_layout_is_not_attached),
-		TEST(a_route_can_only_narrow_the_audiences_of_its_issuer),
-		TEST(a_route_of_an_unknown_issuer_is_an_error),
 #undef TEST
 	};
 
