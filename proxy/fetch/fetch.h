@@ -27,6 +27,7 @@ struct fetch_ask {
 	const char *form;          /* a body, urlencoded: POST; NULL: GET */
 	const char *user, *password; /* HTTP Basic (RFC 7617); NULL: none */
 	const char *bearer;        /* a token (RFC 6750); NULL: none */
+	const char *accept;        /* Accept field to send; NULL: anything */
 };
 struct fetch_answer {
 	int status;                /* 0: no HTTP answer */

@@ -83,22 +83,27 @@ static void set_protocols(CURL *easy)
 #endif
 }
 
-/* One "Host: x" field; false where x could end the line. */
-static bool set_host(struct flight *f, const char *host)
+/* One field, name with its colon and blank; false where the value could end the line. */
+static bool set_field(struct flight *f, const char *name, const char *value)
 {
 	char line[512];
 	struct text t = TEXT(line);
 
-	for (const char *c = host; *c; c++)
-		if ((unsigned char)*c <= 0x20 || *c == 0x7f)
+	for (const char *c = value; *c; c++)
+		if ((unsigned char)*c < 0x20 || *c == 0x7f)
 			return false;
-	text_add(&t, S("Host: "));
-	text_add(&t, slice_of(host));
+	text_add(&t, slice_of(name));
+	text_add(&t, slice_of(value));
 	if (!text_end(&t))
 		return false;
 	struct curl_slist *fields = curl_slist_append(f->fields, line);
 	f->fields = fields ? fields : f->fields;
 	return fields;
+}
+
+static bool set_host(struct flight *f, const char *host)
+{
+	return !strchr(host, ' ') && set_field(f, "Host: ", host);
 }
 
 /* The URL's host becomes the name to verify; the connection goes to where the URL said. */
@@ -143,6 +148,8 @@ static const char *set_where(struct flight *f, const struct fetch_ask *ask)
 		return "its local address cannot be used";
 	if (ask->host && !set_host(f, ask->host))
 		return "its Host cannot be sent";
+	if (ask->accept && !set_field(f, "Accept: ", ask->accept))
+		return "its Accept cannot be sent";
 	return NULL;
 }
 

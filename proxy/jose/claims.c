@@ -239,6 +239,8 @@ static bool read_all(const json_t *root, const struct claims_names *names, bool 
 {
 	if (!json_is_object(root))
 		return refuse(c, "the claims are no JSON object without doubled members");
+	if (json_object_get(root, "token_introspection"))
+		return refuse(c, "it is an answer about a token (token_introspection)");
 	if (!read_times(root, may_last, c) || !read_names(root, names, t, c))
 		return false;
 	read_binding(root, t, c);

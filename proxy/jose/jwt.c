@@ -2,15 +2,17 @@
 #include "base/strict.h"
 #include "base/text.h"
 
-/* typ: absent, JWT or at+jwt, the latter two also with application/ before them (RFC 7515 section 4.1.9). */
-static bool is_type_ours(const json_t *header)
+/* Also with application/ before it (RFC 7515 section 4.1.9). */
+static bool is_type(const json_t *header, enum jwt_type wanted)
 {
 	struct slice type = strict_text(header, "typ"), prefix = S("application/");
 
 	if (!type.at)
-		return json_object_get(header, "typ") == NULL;
+		return json_object_get(header, "typ") == NULL && wanted == JWT_TOKEN;
 	if (slice_same_nocase(slice_head(type, prefix.len), prefix))
 		type = slice_from(type, prefix.len);
+	if (wanted == JWT_INTROSPECTION)
+		return slice_same_nocase(type, S("token-introspection+jwt"));
 	return slice_same_nocase(type, S("JWT")) || slice_same_nocase(type, S("at+jwt"));
 }
 
@@ -32,27 +34,28 @@ static const char *find_harm(const json_t *header)
 	return NULL;
 }
 
-static const char *judge_header(const json_t *header, struct slice kid)
+static const char *judge_header(const json_t *header, enum jwt_type type, struct slice kid)
 {
 	if (!json_is_object(header))
 		return "its header is no JSON object without doubled members";
 	const char *harm = find_harm(header);
 	if (harm)
 		return harm;
-	if (!is_type_ours(header))
-		return "its typ is neither JWT nor at+jwt";
+	if (!is_type(header, type))
+		return type == JWT_TOKEN ? "its typ is neither JWT nor at+jwt" :
+		                           "its typ is not token-introspection+jwt";
 	if (json_object_get(header, "kid") && (!kid.len || kid.len > KID_MAX))
 		return "its kid is no string of 1 to 255 bytes";
 	return NULL;
 }
 
-static enum fault read_header(struct slice decoded, struct jwt *to)
+static enum fault read_header(struct slice decoded, enum jwt_type type, struct jwt *to)
 {
 	json_t *header = strict_read(decoded);
 	struct slice kid = strict_text(header, "kid");
 	enum fault fault = FAULT_NONE;
 
-	to->why = judge_header(header, kid);
+	to->why = judge_header(header, type, kid);
 	if (to->why)
 		fault = FAULT_TOKEN_MALFORMED;
 	else if ((to->alg = alg_named(strict_text(header, "alg"))) == ALG_NONE)
@@ -89,8 +92,8 @@ static enum fault malformed(struct jwt *to, const char *why)
 	return FAULT_TOKEN_MALFORMED;
 }
 
-enum fault jwt_read(struct slice token, const struct claims_plan *plan, const struct jwt_scratch *scratch,
-                    struct jwt *to)
+enum fault jwt_open(struct slice token, enum jwt_type type, const struct jwt_scratch *scratch, struct jwt *to,
+                    struct slice *payload)
 {
 	struct slice part[3];
 	size_t len;
@@ -102,7 +105,7 @@ enum fault jwt_read(struct slice token, const struct claims_plan *plan, const st
 		return malformed(to, "it does not have the three parts of a JWT");
 	if (!text_base64url_decode(part[0], scratch->decoded, scratch->size, &len))
 		return malformed(to, "its header is no canonical base64url");
-	enum fault fault = read_header((struct slice){ scratch->decoded, len }, to);
+	enum fault fault = read_header((struct slice){ scratch->decoded, len }, type, to);
 	if (fault)
 		return fault;
 	to->signed_part = (struct slice){ token.at, part[0].len + 1 + part[1].len };
@@ -111,8 +114,19 @@ enum fault jwt_read(struct slice token, const struct claims_plan *plan, const st
 	to->signature = (struct slice){ to->signature_bytes, len };
 	if (!text_base64url_decode(part[1], scratch->decoded, scratch->size, &len))
 		return malformed(to, "its claims are no canonical base64url");
-	if (!claims_read((struct slice){ scratch->decoded, len }, plan, scratch->text, scratch->size, &to->claims,
-	                 &to->whose))
+	*payload = (struct slice){ scratch->decoded, len };
+	return FAULT_NONE;
+}
+
+enum fault jwt_read(struct slice token, const struct claims_plan *plan, const struct jwt_scratch *scratch,
+                    struct jwt *to)
+{
+	struct slice payload = { 0 };
+	enum fault fault = jwt_open(token, JWT_TOKEN, scratch, to, &payload);
+
+	if (fault)
+		return fault;
+	if (!claims_read(payload, plan, scratch->text, scratch->size, &to->claims, &to->whose))
 		return malformed(to, to->claims.why);
 	return FAULT_NONE;
 }

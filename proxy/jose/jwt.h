@@ -2,7 +2,8 @@
  *
  * Reading believes nothing: it only takes the token apart. Refused here: other than three parts, base64url
  * that is not canonical, JSON with duplicate members, algorithms that are not ours (none, HMAC), keys brought
- * along (jwk, jku, x5u, x5c), critical extensions (none is understood), types other than JWT and at+jwt. */
+ * along (jwk, jku, x5u, x5c), critical extensions (none is understood), types other than those asked for. An
+ * answer about a token (RFC 9701) is never read as a token itself, whatever type it gives itself. */
 #pragma once
 #include "jose/claims.h"
 #include "jose/key.h"
@@ -28,6 +29,13 @@ struct jwt_scratch { /* two buffers of `size` bytes each; a token may be as long
 /* At a glance: does it have the form of a JWT in compact form? Of others only their issuer knows anything. */
 bool jwt_is_shaped(struct slice token);
 
-/* FAULT_NONE, TOKEN_MALFORMED (to->why) or TOKEN_ALGORITHM. */
+enum jwt_type {
+	JWT_TOKEN,         /* typ absent, JWT or at+jwt */
+	JWT_INTROSPECTION, /* token-introspection+jwt (RFC 9701) */
+};
+/* All but the claims, whose bytes lie in scratch->decoded; scratch->text is not needed. */
+enum fault jwt_open(struct slice token, enum jwt_type type, const struct jwt_scratch *scratch, struct jwt *to,
+                    struct slice *payload) __attribute__((warn_unused_result));
+/* A token: FAULT_NONE, TOKEN_MALFORMED (to->why) or TOKEN_ALGORITHM. */
 enum fault jwt_read(struct slice token, const struct claims_plan *plan, const struct jwt_scratch *scratch,
                     struct jwt *to) __attribute__((warn_unused_result));

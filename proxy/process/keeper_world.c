@@ -122,7 +122,8 @@ static void fetch_for_verify(void *with, const struct verify_fetch *what,
 	char *user = text_of(what->user), *password = text_of(what->password);
 	const struct fetch_ask ask = { .url = url, .ca = keeper_file(k, ca), .timeout_ns = what->patience_ns,
 		.body_max = BODY_MAX, .follow = true, .proxy = proxy, .address = address, .alone = what->alone,
-		.form = form, .user = user, .password = password, .bearer = bearer };
+		.form = form, .user = user, .password = password, .bearer = bearer,
+		.accept = what->accept.at };
 	bool whole = !proxy == !what->proxy.len && !address == !what->address.len && !form == !what->form.len &&
 		!user == !what->user.len && !password == !what->password.len && !bearer == !what->bearer.len;
 

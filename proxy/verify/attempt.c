@@ -228,8 +228,10 @@ static void on_discovery(struct source *s, const char *failure, struct slice bod
 {
 	if (!failure)
 		failure = gather_discovery(body, s->config->issuer, s->jwks_uri, sizeof s->jwks_uri);
-	if (!failure)
+	if (!failure) {
 		s->discovered_ns = keeper_now(s->keeper);
+		s->signs_introspection = gather_signs_introspection(body);
+	}
 	if (!failure || s->jwks_uri[0])
 		fetch_keys(s); /* where discovery fails, what it said before still holds */
 	else

@@ -68,6 +68,19 @@ const char *gather_discovery(struct slice document, struct slice issuer, char *t
 	return why;
 }
 
+bool gather_signs_introspection(struct slice document)
+{
+	json_t *root = strict_read(document), *alg;
+	const json_t *algs = json_object_get(root, "introspection_signing_alg_values_supported");
+	bool signs = false;
+	size_t i;
+
+	json_array_foreach((json_t *)(uintptr_t)algs, i, alg)
+		signs |= alg_named((struct slice){ json_string_value(alg), json_string_length(alg) }) != ALG_NONE;
+	json_decref(root);
+	return signs;
+}
+
 static json_t *reduce(const json_t *jwk)
 {
 	static const char *const kept[] = { "kty", "kid", "use", "alg", "key_ops", "n", "e", "crv", "x", "y" };

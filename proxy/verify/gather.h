@@ -13,6 +13,9 @@ bool gather_discovery_url(struct slice issuer, char *to, size_t cap);
 /* jwks_uri out of a discovery document that speaks of exactly this issuer. NULL, or what is wrong. */
 const char *gather_discovery(struct slice document, struct slice issuer, char *to, size_t cap);
 
+/* Does it say that introspection answers can be had signed (RFC 9701 section 7)? */
+bool gather_signs_introspection(struct slice document);
+
 /* The usable keys of a key set, each reduced to the members that matter here: a new array. NULL: *why. */
 json_t *gather_keys(struct slice jwks, const char **why) __attribute__((warn_unused_result));
 

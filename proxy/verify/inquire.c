@@ -182,15 +182,49 @@ static void good(struct inquiry *q, struct slice text)
 	fleet_learn(q, text);
 }
 
+/* What a signed answer says; free() it. NULL: it is not believed, and `why` says what came. */
+static char *opened(const struct inquiry *q, struct slice body, char *why, size_t cap)
+{
+	struct verify_keeper *k = q->all->keeper;
+	const struct source *s = q->by->source;
+	struct reply_signed answer = { .issuer = s->config, .keys = s->keys, .crypt = &q->all->crypt,
+		.wall_s = k->world.wall_s(k->world.with),
+		.skew_s = k->config->root.verification.skew / NS_PER_S };
+	char *said = reply_open(&answer, body);
+
+	if (!said)
+		snprintf(why, cap, "%s", answer.why);
+	if (answer.is_of_unknown_key)
+		verify_keeper_unknown(k, s->config->id, answer.jwt.kid, answer.issued_s);
+	return said;
+}
+
+/* As reply_read, of a signed answer what is in it. */
+static enum reply read_answer(const struct inquiry *q, int status, struct slice body,
+                              char text[OPAQUE_TEXT_MAX], size_t *len, char *why, size_t cap)
+{
+	bool introspects = !q->by->source->config->opaque->by; /* WORDS: introspection|userinfo */
+	bool is_signed = introspects && status == 200 && body.len <= REPLY_BYTES_MAX && reply_is_signed(body);
+	char *said = is_signed ? opened(q, body, why, cap) : NULL;
+	const char *wrong = "";
+
+	if (is_signed && !said)
+		return REPLY_NONSENSE;
+	enum reply reply = reply_read(&q->by->plan, status, said ? slice_of(said) : body, text, len, &wrong);
+	snprintf(why, cap, "%s", wrong);
+	free(said);
+	return reply;
+}
+
 static void on_answer(void *for_whom, int status, struct slice body, uint64_t max_age_s, const char *failure)
 {
 	struct inquiry *q = for_whom;
-	char text[OPAQUE_TEXT_MAX], said[160];
-	const char *why = failure ? failure : "no answer";
+	char text[OPAQUE_TEXT_MAX], why[160], said[sizeof why + 60];
 	size_t len = 0;
 
 	(void)max_age_s;
-	enum reply reply = status ? reply_read(&q->by->plan, status, body, text, &len, &why) : REPLY_NONSENSE;
+	snprintf(why, sizeof why, "%s", failure ? failure : "no answer");
+	enum reply reply = status ? read_answer(q, status, body, text, &len, why, sizeof why) : REPLY_NONSENSE;
 	if (status)
 		snprintf(said, sizeof said, "its answer of status %d is of no use: %s", status, why);
 	if (reply == REPLY_GOOD)
@@ -262,6 +296,8 @@ static struct inquiry *make(struct inquiries *all, struct inquirer *i, struct sl
 		q->errand.form = text_slice(&t);
 		q->errand.user = slice_of(i->user);
 		q->errand.password = slice_of(i->password);
+		if (i->source->signs_introspection)
+			q->errand.accept = S(REPLY_ACCEPT);
 	}
 	q->errand.rank = RANK_TOKENS;
 	q->errand.url = i->source->config->opaque->endpoint;

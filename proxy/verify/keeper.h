@@ -33,6 +33,7 @@ struct source {
 	bool is_file;
 	char jwks_uri[JWKS_URI_MAX]; /* empty: to be discovered */
 	uint64_t discovered_ns;      /* 0: before the next fetch, discover */
+	bool signs_introspection;    /* as discovery said */
 
 	json_t *keys, *doubtful; /* in force; of these, missing in the last fetch */
 	json_t *unreadable;      /* held.c: {kid: since when, wall clock}; NULL: none */

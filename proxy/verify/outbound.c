@@ -170,7 +170,7 @@ static void start_one(struct outbound *o, struct errand *e)
 	const struct verify_fetch ask = { .url = e->url, .ca = o->config->ca,
 		.proxy = c ? c->proxy : S(""), .address = c ? c->address : S(""), .alone = o->ways > 1,
 		.patience_ns = patience_ns(o), .form = e->form, .user = e->user, .password = e->password,
-		.bearer = e->bearer };
+		.bearer = e->bearer, .accept = e->accept };
 	o->world->fetch(o->world->with, &ask, on_answer, t);
 }
 

@@ -28,7 +28,7 @@ struct errand { /* the caller's, at rest until sent and after done; zeroed at fi
 	struct outbound *outbound; /* NULL: at rest */
 	enum rank rank;
 	struct slice url;          /* the caller's, too, as are: */
-	struct slice form, user, password, bearer; /* of struct verify_fetch */
+	struct slice form, user, password, bearer, accept; /* of struct verify_fetch */
 	void (*done)(void *for_whom, int status, struct slice body, uint64_t max_age_s, const char *failure);
 	void *for_whom;
 	uint64_t until_ns;

@@ -194,7 +194,7 @@ enum reply reply_read(const struct reply_plan *plan, int status, struct slice bo
 	*why = userinfo ? "it is no JSON object with a sub" :
 	                  "it is no JSON object that says whether the token is active";
 	if (!root && slice_starts(body, S("ey")))
-		*why = "it is a signed answer (RFC 9701), and JSON was asked for";
+		*why = "it is a signed answer, and JSON was asked for";
 	if (!root && is_of_a_token(body, userinfo)) {
 		*why = "a member stands in it twice";
 		return REPLY_UNUSABLE;

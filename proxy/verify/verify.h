@@ -55,6 +55,7 @@ struct verify_fetch { /* a GET; a POST where there is a form */
 	struct slice form;            /* urlencoded; or empty */
 	struct slice user, password;  /* HTTP Basic, as they are sent; or empty */
 	struct slice bearer;          /* a token; or empty */
+	struct slice accept;          /* an Accept field, NUL-terminated behind its end; or empty */
 };
 struct verify_world {           /* given by process/: time, fetching, disk */
 	void *with;

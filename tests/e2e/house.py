@@ -83,6 +83,7 @@ class Issuer:
         self.mode = "normal" # or error (500), hang, empty (no key), garbage
         self.hidden = set()  # keys that are there and not published
         self.spoilt = {}     # kid: members of its published entry that are changed
+        self.discovery = {}  # further members of the discovery document
         self.add_key("k1")
         self.server = None
         self.start()
@@ -106,7 +107,7 @@ class Issuer:
                     self.send_error(500)
                     return
                 if self.path.endswith("openid-configuration"):
-                    body = {"issuer": issuer.url, "jwks_uri": issuer.url + "jwks.json"}
+                    body = {"issuer": issuer.url, "jwks_uri": issuer.url + "jwks.json", **issuer.discovery}
                 else:
                     issuer.fetches += 1
                     issuer.peers.append(self.client_address[0])

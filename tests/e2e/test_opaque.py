@@ -15,12 +15,14 @@ class Registry:
     def __init__(self):
         registry = self
         self.tokens, self.asked, self.delay, self.status = {}, collections.Counter(), 0, 200
+        self.accepts, self.sign = set(), None  # what was asked for; how an answer becomes a signed one
 
         class Handler(http.server.BaseHTTPRequestHandler):
             def do_POST(self):
                 form = urllib.parse.parse_qs(self.rfile.read(int(self.headers["Content-Length"])).decode())
                 token = form["token"][0]
                 registry.asked[token] += 1
+                registry.accepts.add(self.headers["Accept"])
                 time.sleep(registry.delay)
                 good = self.headers["Authorization"] == BASIC
                 claims = registry.tokens.get(token)
@@ -33,7 +35,7 @@ class Registry:
                 self.say(registry.status if claims else 401, claims or {})
 
             def say(self, status, body):
-                data = json.dumps(body).encode()
+                data = (registry.sign(body) if registry.sign else json.dumps(body)).encode()
                 self.send_response(status)
                 self.send_header("Content-Length", str(len(data)))
                 self.end_headers()
@@ -108,6 +110,39 @@ def test_while_the_issuer_cannot_be_asked_what_it_said_holds_and_new_tokens_are_
     registry.status = 200
     registry.tokens.pop("known")
     wait_until(lambda: reason(get(w, "/api/x", "known")) == (401, "token-inactive"), 40)
+
+
+def test_signed_answers_are_asked_for_and_believed_of_the_issuer_alone(make_world, issuer, registry):
+    issuer.discovery = {"introspection_signing_alg_values_supported": ["RS256"]}
+    try:
+        w = make_world(issuer_more=introspection(registry), env={"INTROSPECTION_SECRET": SECRET})
+        wait_until(lambda: get(w, "/api/x", w.issuer.token())[0] == 200)
+    finally:
+        issuer.discovery = {}
+
+    def signed(body, typ="token-introspection+jwt", **more):
+        claims = {"aud": "gate way", "sub": None, "exp": None, "scope": None, "azp": None, "org_id": None, "token_introspection": body}
+        return issuer.token(header={"typ": typ}, **{**claims, **more})
+    for name in ("one", "two", "three", "four", "five", "plain"):
+        registry.tokens[name] = {"sub": "user-7", "client_id": "cli", "scope": "read"}
+    registry.sign = signed
+    assert get(w, "/api/x", "one")[0] == 200
+    assert registry.accepts == {"application/token-introspection+jwt, application/json;q=0.5"}
+    assert reason(get(w, "/api/x", "unheard-of")) == (401, "token-inactive")
+    answer = signed(dict(registry.tokens["one"], active=True))
+    assert reason(get(w, "/api/x", answer)) == (401, "token-malformed")  # it is no token itself
+    assert reason(get(w, "/api/x", signed({"active": True}, typ="JWT", exp=int(time.time()) + 600))) == (401, "token-malformed")
+
+    def forged(body):
+        head, claims, _ = signed(body).split(".")
+        return f"{head}.{claims}.{issuer.token(sub='eve').split('.')[2]}"
+    for name, sign, why in (("two", forged, "its signature is wrong"), ("three", lambda b: signed(b, aud="somebody"), "its aud"),
+                            ("four", lambda b: signed(b, iss="https://else/"), "its iss"), ("five", lambda b: signed(b, typ="JWT"), "its typ")):
+        registry.sign = sign
+        assert reason(get(w, "/api/x", name)) == (503, "introspection-unavailable")
+        wait_until(lambda: why in w.proxy.stderr)
+    registry.sign = None
+    assert get(w, "/api/x", "plain")[0] == 200
 
 
 def test_userinfo_is_asked_with_the_token(make_world, registry):

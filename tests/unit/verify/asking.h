@@ -30,7 +30,7 @@ static struct asking {
 	struct call { /* to the endpoint, not yet answered where done */
 		void (*done)(void *, int, struct slice, uint64_t, const char *);
 		void *for_whom;
-		char form[400], user[64], password[64], bearer[200];
+		char form[400], user[64], password[64], bearer[200], accept[120];
 	} call[CALLS];
 	size_t calls, answered;
 
@@ -74,6 +74,7 @@ static void asking_fetch(void *with, const struct verify_fetch *what,
 	copy_slice(c->user, sizeof c->user, what->user);
 	copy_slice(c->password, sizeof c->password, what->password);
 	copy_slice(c->bearer, sizeof c->bearer, what->bearer);
+	copy_slice(c->accept, sizeof c->accept, what->accept);
 }
 
 /* The oldest call that is not answered yet is, and the workers look. */

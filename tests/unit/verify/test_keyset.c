@@ -278,6 +278,23 @@ static void discovery_is_believed_only_of_the_issuer_itself(void **state)
 		assert_non_null(gather_discovery(slice_of(wrong[i]), S("https://i/"), uri, sizeof uri));
 }
 
+static void discovery_says_whether_introspection_is_signed(void **state)
+{
+	static const struct { const char *algs; bool signs; } of[] = { { "[\"RS256\"]", true },
+		{ "[\"none\",\"ES256\"]", true }, { "[]", false }, { "[\"none\",\"HS256\"]", false },
+		{ "\"RS256\"", false }, { "[7,null]", false }, { "null", false } };
+	char document[120];
+
+	(void)state;
+	for (size_t i = 0; i < sizeof of / sizeof *of; i++) {
+		snprintf(document, sizeof document, "{\"introspection_signing_alg_values_supported\":%s}",
+		         of[i].algs);
+		assert_int_equal(gather_signs_introspection(slice_of(document)), of[i].signs);
+	}
+	assert_false(gather_signs_introspection(S("{}")));
+	assert_false(gather_signs_introspection(S("nonsense")));
+}
+
 static void a_missing_key_is_dropped_only_when_it_is_missing_again(void **state)
 {
 	struct maker two[] = { ec, ed };
@@ -417,6 +434,7 @@ int main(void)
 		cmocka_unit_test(a_set_beyond_its_bounds_is_an_error),
 		cmocka_unit_test(only_safe_urls_are_fetched),
 		cmocka_unit_test(discovery_is_believed_only_of_the_issuer_itself),
+		cmocka_unit_test(discovery_says_whether_introspection_is_signed),
 		cmocka_unit_test(a_missing_key_is_dropped_only_when_it_is_missing_again),
 	};
 
