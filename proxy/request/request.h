@@ -9,6 +9,7 @@
 #include "request/described.h"
 #include "request/fault.h"
 #include "request/mark.h"
+#include "request/outcome.h"
 #include "request/strip.h"
 
 /* What a station tells the driver. */
@@ -44,16 +45,6 @@ struct identity {                 /* set by VERIFY; slices in the request's aren
 	struct slice issuer;          /* its name in the configuration */
 	struct slice subject, client, tenant, scope;
 	uint64_t expires_s;           /* wall clock seconds; 0 where none */
-};
-
-struct answer {                   /* an answer of our own that is no fault: redirect, CORS preflight */
-	uint16_t status;              /* 0: none */
-	struct headers fields;
-};
-
-struct refusal {                  /* what a limit says of itself */
-	const struct config_limit *limit; /* the one violated; NULL where none */
-	uint64_t retry_after_ns;
 };
 
 struct client;       /* http/: the way back, see http/http.h */
@@ -105,9 +96,10 @@ struct request {
 	struct identity identity;
 	struct refusal refusal;
 	struct slice rate_limit, rate_limit_policy, issuer_state; /* fields of the answer; empty where none */
-	struct { size_t len; struct { const void *plan, *name; uint64_t tag; } at[LIMIT_OWED_MAX]; } owed;
+	struct owed_costs owed;
 	struct answer answer;
-	struct slice stash; bool stash_ended; /* the first bytes of the body; they are all of it */
+	struct slice stash;           /* the first bytes of the body */
+	bool stash_ended;             /* they are all of it */
 	const void *revocable;        /* private to verify/; of what may become a tunnel */
 	void *waits, *stash_block;    /* private to the station that said WAIT; to http/ */
 	struct shared_claim *claim;   /* private to journey/: on a code or refresh token, at the fleet's Redis */
