@@ -65,10 +65,28 @@ static bool read_port(const char *text, unsigned *to)
 	return true;
 }
 
+enum { SUB = 256, SCOPE, AUD, CLIENT, TENANT, EXPIRES, PORT };
+
+/* False: what stands behind the option cannot be read. */
+static bool take_option(struct wish *w, int option, const char *value)
+{
+	struct claims *c = &w->claims;
+
+	switch (option) {
+	case SUB: c->subject = slice_of(value); return true;
+	case SCOPE: c->scope = slice_of(value); return true;
+	case AUD: c->audience = slice_of(value); return true;
+	case CLIENT: c->client = slice_of(value); return true;
+	case TENANT: c->tenant = slice_of(value); return true;
+	case EXPIRES: return read_time(value, &w->expires_s);
+	case PORT: return read_port(value, &w->port);
+	default: return read_output(value, &w->json);
+	}
+}
+
 /* 0: go on; otherwise the exit status plus one. */
 static int read_options(int argc, char **argv, struct wish *w)
 {
-	enum { SUB = 256, SCOPE, AUD, CLIENT, TENANT, EXPIRES, PORT };
 	static const struct option options[] = {
 		{ "sub", required_argument, NULL, SUB },         { "scope", required_argument, NULL, SCOPE },
 		{ "aud", required_argument, NULL, AUD },         { "client", required_argument, NULL, CLIENT },
@@ -77,25 +95,17 @@ static int read_options(int argc, char **argv, struct wish *w)
 		{ "help", no_argument, NULL, 'h' },
 		{ 0 },
 	};
-	struct claims *c = &w->claims;
 	int o;
 
 	optind = 0;
 	while ((o = flags_next(argc, argv, options)) != FLAGS_END) {
-		bool ok = true;
-		switch (o) {
-		case SUB: c->subject = slice_of(optarg); break;
-		case SCOPE: c->scope = slice_of(optarg); break;
-		case AUD: c->audience = slice_of(optarg); break;
-		case CLIENT: c->client = slice_of(optarg); break;
-		case TENANT: c->tenant = slice_of(optarg); break;
-		case EXPIRES: ok = read_time(optarg, &w->expires_s); break;
-		case PORT: ok = read_port(optarg, &w->port); break;
-		case 'o': ok = read_output(optarg, &w->json); break;
-		case 'h': fputs(usage, stdout); return 1;
-		default: return 3;
+		if (o == FLAGS_BAD)
+			return 3;
+		if (o == 'h') {
+			fputs(usage, stdout);
+			return 1;
 		}
-		if (!ok) {
+		if (!take_option(w, o, optarg)) {
 			fprintf(stderr, "sallyport: '%s' cannot be read; see `sallyport token mint --help`\n", optarg);
 			return 3;
 		}
