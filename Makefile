@@ -223,6 +223,7 @@ lint:
 	@awk -f tests/lint/banned.awk $(filter %.c %.h,$(SRC) $(HDR))
 	@/usr/bin/python3 tests/lint/unread.py $(CC) $(shell pkg-config --cflags $(LIBS) 2>/dev/null)
 	@awk -f tests/lint/rooms.awk proxy/ORDER ARCHITECTURE.md
+	@/usr/bin/python3 tests/lint/links.py
 
 # ---- for editors: the compiler's real command lines ----
 ALL_C := $(SRC) $(sort $(shell find tests -name '*.c'))
