@@ -33,7 +33,7 @@ static EVP_PKEY *build(const char *type, OSSL_PARAM_BLD *from)
 	return pkey;
 }
 
-static const char *read_rsa(const json_t *jwk, struct key *to)
+static const char *read_rsa(const json_t *jwk, struct jwk *to)
 {
 	unsigned char n[SIGNATURE_MAX + 1], e[8];
 	size_t n_len, e_len;
@@ -62,7 +62,7 @@ static const char *read_rsa(const json_t *jwk, struct key *to)
 	return why;
 }
 
-static const char *read_ec(const json_t *jwk, struct key *to)
+static const char *read_ec(const json_t *jwk, struct jwk *to)
 {
 	struct slice curve = strict_text(jwk, "crv");
 	unsigned char point[1 + 2 * 48] = { 4 }; /* uncompressed (SEC 1) */
@@ -87,7 +87,7 @@ static const char *read_ec(const json_t *jwk, struct key *to)
 	return built ? NULL : "the point is not on its curve";
 }
 
-static const char *read_okp(const json_t *jwk, struct key *to)
+static const char *read_okp(const json_t *jwk, struct jwk *to)
 {
 	unsigned char x[32];
 	size_t len;
@@ -130,7 +130,7 @@ bool key_is_for_others(const json_t *jwk)
 }
 
 /* What the JWK says of its use (RFC 7517 sections 4.2 to 4.5). */
-static const char *read_use(const json_t *jwk, struct key *to)
+static const char *read_use(const json_t *jwk, struct jwk *to)
 {
 	const json_t *use = member(jwk, "use"), *ops = member(jwk, "key_ops");
 	const json_t *alg = member(jwk, "alg"), *kid = member(jwk, "kid");
@@ -156,11 +156,11 @@ static const char *read_use(const json_t *jwk, struct key *to)
 	return NULL;
 }
 
-bool key_read(const json_t *jwk, struct key *to, const char **why)
+bool key_read(const json_t *jwk, struct jwk *to, const char **why)
 {
 	struct slice type = strict_text(jwk, "kty");
 
-	*to = (struct key){ 0 };
+	*to = (struct jwk){ 0 };
 	*why = json_is_object(jwk) ? read_use(jwk, to) : "it is no JSON object";
 	if (!*why)
 		*why = slice_same(type, S("RSA")) ? read_rsa(jwk, to) :
@@ -176,11 +176,11 @@ bool key_read(const json_t *jwk, struct key *to, const char **why)
 	return !*why;
 }
 
-void key_wipe(struct key *k)
+void key_wipe(struct jwk *k)
 {
 	for (int i = 0; i < ALGS; i++)
 		EVP_PKEY_CTX_free(k->ctx[i]);
 	EVP_MD_CTX_free(k->edwards);
 	EVP_PKEY_free(k->pkey);
-	*k = (struct key){ 0 };
+	*k = (struct jwk){ 0 };
 }

@@ -24,7 +24,7 @@ enum alg {
 
 enum key_kind { KEY_RSA, KEY_P256, KEY_P384, KEY_ED25519 };
 
-struct key {
+struct jwk {
 	struct slice kid; /* into kid_bytes; empty where the key has none */
 	char kid_bytes[KID_MAX];
 	enum key_kind kind;
@@ -39,13 +39,13 @@ struct key {
 enum alg alg_named(struct slice name);
 
 /* A JWK that can verify signatures; false where it cannot (*why says so) and nothing is to be freed. */
-bool key_read(const json_t *jwk, struct key *to, const char **why) __attribute__((warn_unused_result));
+bool key_read(const json_t *jwk, struct jwk *to, const char **why) __attribute__((warn_unused_result));
 /* Does it say that it is not for verifying signatures (use, key_ops), or that it is private? */
 bool key_is_for_others(const json_t *jwk);
 /* A member that keyset.h gives to an entry in which some member stands twice. */
 #define KEYSET_TWICE "sallyport: a member twice"
-void key_wipe(struct key *k);
+void key_wipe(struct jwk *k);
 
-bool key_suits(const struct key *k, enum alg alg);
+bool key_suits(const struct jwk *k, enum alg alg);
 /* Is the signature over `of` this key's? alg must suit the key. Leaves no OpenSSL error behind. */
-bool key_verifies(struct key *k, struct crypt *c, enum alg alg, struct slice of, struct slice signature);
+bool key_verifies(struct jwk *k, struct crypt *c, enum alg alg, struct slice of, struct slice signature);

@@ -129,7 +129,7 @@ struct keyset *keyset_read(struct slice jwks, const char **why)
 		return NULL;
 	struct keyset *s = calloc(1, sizeof *s);
 	json_array_foreach(keys, i, jwk) {
-		struct key *k = s ? &s->at[s->len] : NULL;
+		struct jwk *k = s ? &s->at[s->len] : NULL;
 		if (k && key_read(jwk, k, &skipped))
 			s->len++;
 	}

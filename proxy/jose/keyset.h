@@ -11,7 +11,7 @@
 
 struct keyset {
 	size_t len;
-	struct key at[KEYSET_KEYS_MAX];
+	struct jwk at[KEYSET_KEYS_MAX];
 };
 
 /* NULL: *why is a sentence part. Freed by keyset_free. */

@@ -29,7 +29,7 @@ enum alg alg_named(struct slice name)
 	return slice_same(name, S("Ed25519")) ? ALG_EDDSA : ALG_NONE; /* as RFC 9864 names it */
 }
 
-bool key_suits(const struct key *k, enum alg alg)
+bool key_suits(const struct jwk *k, enum alg alg)
 {
 	return alg != ALG_NONE && algs[alg].kind == k->kind && (k->only == ALG_NONE || k->only == alg);
 }
@@ -45,7 +45,7 @@ static bool set_padding(EVP_PKEY_CTX *ctx, enum alg alg)
 }
 
 /* The context of this key and algorithm; made at the first call, NULL where OpenSSL cannot. */
-static EVP_PKEY_CTX *prepared(struct key *k, struct crypt *c, enum alg alg)
+static EVP_PKEY_CTX *prepared(struct jwk *k, struct crypt *c, enum alg alg)
 {
 	if (k->ctx[alg])
 		return k->ctx[alg];
@@ -84,7 +84,7 @@ static size_t put_der(unsigned char *to, struct slice signature)
 	return 2 + len;
 }
 
-static bool verify_digest(struct key *k, struct crypt *c, enum alg alg, struct slice of,
+static bool verify_digest(struct jwk *k, struct crypt *c, enum alg alg, struct slice of,
                           struct slice signature)
 {
 	unsigned char digest[HASH_MAX], der[2 + 2 * (2 + 1 + 48)];
@@ -102,7 +102,7 @@ static bool verify_digest(struct key *k, struct crypt *c, enum alg alg, struct s
 }
 
 /* Ed25519 hashes by itself; a copy of the prepared context, since such a context may be used up by a use. */
-static bool verify_edwards(struct key *k, struct crypt *c, struct slice of, struct slice signature)
+static bool verify_edwards(struct jwk *k, struct crypt *c, struct slice of, struct slice signature)
 {
 	if (!k->edwards) {
 		EVP_MD_CTX *made = EVP_MD_CTX_new();
@@ -117,7 +117,7 @@ static bool verify_edwards(struct key *k, struct crypt *c, struct slice of, stru
 	                        (const unsigned char *)of.at, of.len) == 1;
 }
 
-bool key_verifies(struct key *k, struct crypt *c, enum alg alg, struct slice of, struct slice signature)
+bool key_verifies(struct jwk *k, struct crypt *c, enum alg alg, struct slice of, struct slice signature)
 {
 	check(key_suits(k, alg));
 	if (signature.len != k->signature_len)

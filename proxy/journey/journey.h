@@ -4,6 +4,7 @@
 #pragma once
 #include "forward/forward.h"
 #include "limit/limit.h"
+#include "login/login.h"
 #include "redis/redis.h"
 #include "verify/verify.h"
 
@@ -16,7 +17,7 @@ struct journey_world {
 	struct limit_hot *hot;         /* this worker's busiest keys; may be NULL */
 	struct exchanges *exchanges;
 	struct logins *logins;
-	const struct verify_published *keys;
+	const struct published_issuers *keys;
 	const struct forward_published *endpoints;
 	const struct ticket_keys *tickets;
 	struct redis *redis;           /* NULL: none; its owner sweeps it before each turn and flushes it after */

@@ -54,9 +54,9 @@ static void answer(struct keeper *k, const struct ask *ask)
 	if (ask->kind == ASK_REFUSED)
 		forward_keeper_refused(k->forward, ask->issuer, ask->what);
 	else if (ask->kind == ASK_TOKEN)
-		verify_keeper_token(k->verify, ask->issuer, ask->what);
+		issuer_keeper_token(k->verify, ask->issuer, ask->what);
 	else
-		verify_keeper_unknown(k->verify, ask->issuer, ask->what, ask->token_iat_s);
+		issuer_keeper_unknown(k->verify, ask->issuer, ask->what, ask->token_iat_s);
 }
 
 static void hear_workers(struct keeper *k)
@@ -96,7 +96,7 @@ static void retire(struct keeper *k)
 	keeper_fleet_close(k);
 	keeper_resets_close(k);
 	if (k->verify) /* before the fetcher, whose end is no failure of any issuer */
-		verify_keeper_close(k->verify);
+		issuer_keeper_close(k->verify);
 	fetcher_close(k->fetcher); /* its last calls still find the other keeper */
 	resolver_close(k->resolver);
 	if (k->forward)
@@ -118,7 +118,7 @@ static void retire(struct keeper *k)
 static void keep(struct keeper *k)
 {
 	hear_workers(k);
-	k->verify_due_ns = verify_keeper_tick(k->verify);
+	k->verify_due_ns = issuer_keeper_tick(k->verify);
 	k->forward_due_ns = forward_keeper_tick(k->forward);
 	k->resets_due_ns = keeper_resets_tick(k);
 	renew_tickets(k, false);
@@ -219,7 +219,7 @@ static bool open_keepers(struct keeper *k)
 	k->fetcher = fetcher_open(k->loop->base);
 	if (!k->fetcher)
 		return false;
-	k->verify = verify_keeper_open(k->config, k->post->generation->bundle, verify_published_attach(p->keys),
+	k->verify = issuer_keeper_open(k->config, k->post->generation->bundle, published_attach(p->keys),
 		keeper_verify_world(k), k->post->machine_secret);
 	k->forward = forward_keeper_open(k->config, &p->endpoints, keeper_forward_world(k));
 	struct config_errors errors = { 0 }; /* the workers have opened the same */

@@ -2,6 +2,7 @@
 #pragma once
 #include "admin/admin.h"
 #include "fetch/fetch.h"
+#include "issuer/issuer.h"
 #include "process/ask.h"
 #include "process/dial.h"
 #include "process/post.h"
@@ -22,7 +23,7 @@ struct keeper {
 	struct resolver *resolver;
 	struct dialler *dialler;
 	struct fetcher *fetcher;
-	struct verify_keeper *verify;
+	struct issuer_keeper *verify;
 	struct forward_keeper *forward;
 	struct redis_keeper *redis; /* NULL: none is configured */
 	struct list gettings;  /* keeper_fleet.c: questions to it that are open */
@@ -47,16 +48,16 @@ struct keeper {
 };
 
 /* What verify/, forward/ and redis/ are given. */
-struct verify_world keeper_verify_world(struct keeper *k);
+struct issuer_env keeper_verify_world(struct keeper *k);
 struct forward_world keeper_forward_world(struct keeper *k);
 bool keeper_open_redis(struct keeper *k);
 void keeper_name_member(struct keeper *k); /* first */
-/* Values shared by the fleet, as struct verify_world wants them. close: what was asked ends in nothing. */
+/* Values shared by the fleet, as struct issuer_env wants them. close: what was asked ends in nothing. */
 bool keeper_fleet_get(void *with, struct slice key, void (*done)(void *for_whom, struct slice value),
 	void *for_whom);
 void keeper_fleet_put(void *with, struct slice key, struct slice value, uint64_t ttl_ms);
 void keeper_fleet_close(struct keeper *k);
-/* For struct verify_world; and what is still asked when Redis is closed. */
+/* For struct issuer_env; and what is still asked when Redis is closed. */
 bool keeper_ask_redis(void *with, const struct slice *words, size_t len,
 	void (*done)(void *for_whom, bool answered, const struct slice *texts, size_t texts_len), void *for_whom);
 uint64_t keeper_redis_ms(void *with, struct slice key);

@@ -16,7 +16,7 @@ static void answer_issuers(struct keeper *k, struct admin_ask *ask)
 
 	if (store) {
 		text_add(&t, S("{\"issuers\":["));
-		verify_keeper_tell(k->verify, write_piece, &t);
+		issuer_keeper_tell(k->verify, write_piece, &t);
 		text_add(&t, S("]}"));
 	}
 	admin_answer(ask, store && !t.cut ? text_slice(&t) : S("{\"error\":\"out of memory\"}"));
@@ -33,7 +33,7 @@ static void begin_drill(struct keeper *k, struct admin_ask *ask, struct slice re
 	const char *why = "it is drill NAME KIND SECONDS";
 
 	if (slice_u64(rest, &for_s))
-		why = verify_keeper_drill(k->verify, issuer, kind, for_s);
+		why = issuer_keeper_drill(k->verify, issuer, kind, for_s);
 	if (!why) {
 		answer_issuers(k, ask);
 		return;

@@ -56,7 +56,7 @@ static void begin(struct keeper *k, struct admin_ask *ask, bool kept)
 	c->ask = ask;
 	c->until_ns = k->loop->now_ns + CONFIRM_NS;
 	c->machines_ns = k->loop->now_ns + MACHINES_NS;
-	verify_keeper_ask_machines(k->verify, c->machines_ns);
+	revoker_ask_machines(issuer_keeper_revoker(k->verify), c->machines_ns);
 	c->kept = kept;
 	for (unsigned i = SEAT_WORKERS; i < s->seats_len; i++) {
 		bool serves = shared_state(s, i) >= SEAT_SERVING;
@@ -94,12 +94,13 @@ static void answer(struct keeper *k, const struct confirming *c)
 	tell_those(&t, k->shared, c, true);
 	text_add(&t, S("],\"unconfirmed\":["));
 	tell_those(&t, k->shared, c, false);
-	static const char *const fleet[] = { [VERIFY_ALONE] = "null", [VERIFY_FLEET_UNTOLD] = "false",
-		[VERIFY_FLEET_TOLD] = "true" };
-	text_printf(&t, "],\"fleet\":%s", k->verify ? fleet[verify_keeper_fleet_knows(k->verify)] : "false");
-	if (k->verify && verify_keeper_fleet_knows(k->verify) == VERIFY_FLEET_TOLD) {
+	static const char *const fleet[] = { [REVOKER_ALONE] = "null", [REVOKER_FLEET_UNTOLD] = "false",
+		[REVOKER_FLEET_TOLD] = "true" };
+	text_printf(&t, "],\"fleet\":%s", k->verify ?
+		fleet[revoker_fleet_knows(issuer_keeper_revoker(k->verify))] : "false");
+	if (k->verify && revoker_fleet_knows(issuer_keeper_revoker(k->verify)) == REVOKER_FLEET_TOLD) {
 		text_char(&t, ',');
-		verify_keeper_write_machines(k->verify, &t);
+		revoker_print_machines(issuer_keeper_revoker(k->verify), &t);
 	}
 	text_char(&t, '}');
 	admin_answer(c->ask, text_slice(&t));
@@ -109,16 +110,17 @@ static void answer(struct keeper *k, const struct confirming *c)
 static bool is_over(struct keeper *k, const struct confirming *c)
 {
 	struct shared *s = k->shared;
-	enum verify_fleet fleet = k->verify ? verify_keeper_fleet_knows(k->verify) : VERIFY_ALONE;
-	bool all = fleet != VERIFY_FLEET_UNTOLD;
-	bool known = fleet != VERIFY_FLEET_TOLD || verify_keeper_machines_know(k->verify);
+	enum revoker_fleet fleet = k->verify ? revoker_fleet_knows(issuer_keeper_revoker(k->verify)) :
+		REVOKER_ALONE;
+	bool all = fleet != REVOKER_FLEET_UNTOLD;
+	bool known = fleet != REVOKER_FLEET_TOLD || revoker_machines_know(issuer_keeper_revoker(k->verify));
 
 	for (unsigned i = SEAT_WORKERS; i < s->seats_len; i++)
 		if (c->pid[i] && !is_gone(s, c, i) && !has_seen(s, c, i)) {
 			shared_ring(s->pokes[i]);
 			all = false;
 		}
-	return (all && known) || k->loop->now_ns >= (fleet == VERIFY_FLEET_TOLD ? c->machines_ns : c->until_ns);
+	return (all && known) || k->loop->now_ns >= (fleet == REVOKER_FLEET_TOLD ? c->machines_ns : c->until_ns);
 }
 
 void keeper_confirm(struct keeper *k, bool ending)
@@ -169,7 +171,7 @@ static uint64_t time_member(const json_t *of, const char *name)
 static void change(struct keeper *k, struct admin_ask *ask, bool revoke, struct slice json)
 {
 	json_t *what = json_loadb(json.at, json.len, JSON_REJECT_DUPLICATES, NULL);
-	const struct verify_revocation r = { .issuer = text_member(what, "issuer"),
+	const struct revocation_order r = { .issuer = text_member(what, "issuer"),
 		.kind = text_member(what, "kind"), .value = text_member(what, "value"),
 		.until_s = time_member(what, "until"), .before_s = time_member(what, "before") };
 	bool kept = true;
@@ -178,8 +180,8 @@ static void change(struct keeper *k, struct admin_ask *ask, bool revoke, struct 
 	if (k->confirming_len == PENDING_MAX)
 		why = "too many others are being confirmed; ask again";
 	else if (json_is_object(what))
-		why = revoke ? verify_keeper_revoke(k->verify, &r, &kept) :
-		               verify_keeper_unrevoke(k->verify, &r, &kept);
+		why = revoke ? revoker_add(issuer_keeper_revoker(k->verify), &r, &kept) :
+		               revoker_undo(issuer_keeper_revoker(k->verify), &r, &kept);
 	json_decref(what);
 	if (why)
 		refuse(ask, why);
@@ -196,12 +198,12 @@ static void list(struct keeper *k, struct admin_ask *ask)
 {
 	char *store = malloc(LIST_MAX);
 	struct text t = { .at = store, .cap = store ? LIST_MAX : 0 };
-	const char *lost = verify_keeper_revoked_lost(k->verify);
+	const char *lost = revoker_lost(issuer_keeper_revoker(k->verify));
 
 	text_add(&t, S("{\"lost\":"));
 	text_printf(&t, lost ? "\"%s\"" : "null", lost);
 	text_add(&t, S(",\"revocations\":["));
-	verify_keeper_tell_revoked(k->verify, write_piece, &t);
+	revoker_print(issuer_keeper_revoker(k->verify), write_piece, &t);
 	text_add(&t, S("]}"));
 	if (t.cut)
 		refuse(ask, "the list does not fit into an answer");

@@ -155,7 +155,7 @@ static void tell_status(struct keeper *k, struct text *t)
 	tell_barred(t, k->shared, now_ns);
 	text_add(t, S(",\"issuers\":["));
 	if (k->verify)
-		verify_keeper_tell(k->verify, write_piece, t);
+		issuer_keeper_tell(k->verify, write_piece, t);
 	text_add(t, S("],\"redis\":"));
 	if (k->redis)
 		redis_keeper_describe(k->redis, t);

@@ -111,7 +111,7 @@ static void forget(char *secret)
 	free(secret);
 }
 
-static void fetch_for_verify(void *with, const struct verify_fetch *what,
+static void fetch_for_verify(void *with, const struct issuer_request *what,
 	void (*done)(void *for_whom, int status, struct slice body, uint64_t max_age_s, const char *failure),
 	void *for_whom)
 {
@@ -166,14 +166,14 @@ static bool floor_write(void *with, const void *from, size_t len, uint64_t at)
 		fdatasync(k->post->floor_fd) == 0;
 }
 
-struct verify_world keeper_verify_world(struct keeper *k)
+struct issuer_env keeper_verify_world(struct keeper *k)
 {
 	bool floor = k->post->floor_fd >= 0;
 
-	return (struct verify_world){ .with = k, .fetch = fetch_for_verify, .now_ns = now_ns, .wall_s = wall_s,
+	return (struct issuer_env){ .with = k, .fetch = fetch_for_verify, .now_ns = now_ns, .wall_s = wall_s,
 		.moved = on_moved, .redis = k->config->root.redis ? keeper_ask_redis : NULL,
-		.redis_ms = keeper_redis_ms, .floor_read = floor ? floor_read : NULL,
-		.floor_write = floor ? floor_write : NULL, .fleet_get = keeper_fleet_get,
+		.redis_ms = keeper_redis_ms, .counters_read = floor ? floor_read : NULL,
+		.counters_write = floor ? floor_write : NULL, .fleet_get = keeper_fleet_get,
 		.fleet_put = keeper_fleet_put, .machine = slice_of(k->member) };
 }
 

@@ -1,11 +1,11 @@
 #include "process/process.h"
+#include "admin/admin.h"
 #include "base/log.h"
 #include "base/path.h"
-#include "process/machine.h"
 #include "process/post.h"
 #include "process/prove.h"
 #include "process/supervisor.h"
-#include "admin/admin.h"
+#include "statedir/statedir.h"
 #include <errno.h>
 #include <poll.h>
 #include <stdlib.h>

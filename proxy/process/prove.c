@@ -42,7 +42,7 @@ static void open_redis(const struct config *c, struct bundle *b, struct loop *lo
 /* Opens and closes a whole data plane on memory of its own: certificates, rules, CAs, limits, routes. */
 static bool open_data_plane(const struct config *c, struct bundle *b, struct config_errors *errors)
 {
-	size_t limits_len = limit_table_memory(c->root.limiting.table_size), keys_len = verify_published_memory();
+	size_t limits_len = limit_table_memory(c->root.limiting.table_size), keys_len = published_memory();
 	size_t endpoints_len = sizeof(struct forward_published);
 	void *limits = scratch(limits_len), *keys = scratch(keys_len), *endpoints = scratch(endpoints_len);
 	static const struct ticket_keys tickets;
@@ -52,7 +52,7 @@ static bool open_data_plane(const struct config *c, struct bundle *b, struct con
 	if (limits && keys && endpoints && loop) {
 		const struct journey_world world = { .config = c, .bundle = b, .loop = loop,
 			.limits = limit_table_attach(limits, c->root.limiting.table_size),
-			.keys = verify_published_attach(keys), .endpoints = endpoints, .tickets = &tickets,
+			.keys = published_attach(keys), .endpoints = endpoints, .tickets = &tickets,
 			.ask = { .key_unknown = no_ask }, .log = no_log };
 		open_redis(c, b, loop, errors); /* what is wrong here hides nothing of the rest */
 		j = journey_open(&world, errors);

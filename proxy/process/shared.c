@@ -112,7 +112,7 @@ static bool lay_out(struct shared *s, const struct shared_sizes *sizes)
 	s->wishes = (void *)place[TABLE_wishes];
 	s->published = (void *)place[TABLE_published];
 	check(metrics_attach(place[TABLE_metrics], s->seats_len));
-	check(verify_published_attach(s->published->keys) != NULL);
+	check(published_attach(s->published->keys) != NULL);
 	s->exchanges = exchanges_attach(place[TABLE_exchanges]);
 	s->logins = logins_attach(place[TABLE_logins]);
 	s->limits = limit_table_attach(place[TABLE_limits], sizes->table_size);
@@ -179,9 +179,9 @@ bool shared_narrow(struct shared *s, enum role role, unsigned seat)
 	return map_narrow(s, 1u << role, every_seat ? MAP_EVERY_SEAT : seat);
 }
 
-const struct verify_published *shared_keys(const struct shared *s)
+const struct published_issuers *shared_keys(const struct shared *s)
 {
-	return verify_published_attach(s->published->keys);
+	return published_attach(s->published->keys);
 }
 
 int shared_seat(const struct shared *s, enum role role)

@@ -9,11 +9,12 @@
 #include "base/ring.h"
 #include "forward/forward.h"
 #include "limit/limit.h"
+#include "login/login.h"
 #include "metrics/metrics.h"
 #include "process/suspects.h"
 #include "process/tables.h"
+#include "published/published.h"
 #include "redis/redis.h"
-#include "verify/verify.h"
 
 enum { SLOTS_MAX = 128, SEAT_SUPERVISOR = 0, SEAT_WRITER = 1, SEAT_KEEPERS = 2, SEAT_WORKERS = 4 };
 enum { GONE_MAX = 256 };
@@ -74,7 +75,7 @@ struct published {
 	struct forward_published endpoints;
 	struct redis_published redis;
 	struct limit_resets resets;
-	_Alignas(64) char keys[];         /* struct verify_published */
+	_Alignas(64) char keys[];         /* struct published_issuers */
 };
 
 struct shared {                   /* one process's view, private; inherited by fork */
@@ -105,7 +106,7 @@ void shared_close(struct shared *s);
 /* What this role and seat write stays writable, what they read becomes readable only, all else is unmapped;
  * no descriptor of it is left. ROLE_NONE: nothing is left. False: errno says why, the process must end. */
 bool shared_narrow(struct shared *s, enum role role, unsigned seat) __attribute__((warn_unused_result));
-const struct verify_published *shared_keys(const struct shared *s);
+const struct published_issuers *shared_keys(const struct shared *s);
 
 /* A seat's rings: access log lines and messages to the writer (of every seat), asks to the keeper; and the
  * address that is being worked for (workers only). */

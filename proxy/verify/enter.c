@@ -1,14 +1,14 @@
 /* The station VERIFY: one request, one credential, one verdict. */
 #include "base/check.h"
 #include "metrics/metrics.h"
-#include "verify/trial.h"
+#include "verify/auth.h"
 
 #define KEYS_TRIED_MAX 4
 #define ASK_AGAIN_NS NS_PER_S /* a question may die with the keeper that had it */
 
-static enum fault take_credential(struct trial *t)
+static enum fault take_credential(struct auth *t)
 {
-	const struct gate *g = t->gate;
+	const struct route_policy *g = t->policy;
 	struct slice *token = &t->credential.token;
 	size_t len;
 
@@ -22,7 +22,7 @@ static enum fault take_credential(struct trial *t)
 	return FAULT_NONE;
 }
 
-void trial_take_issuer(struct trial *t, struct issuer *issuer)
+void auth_take_issuer(struct auth *t, struct issuer *issuer)
 {
 	t->issuer = issuer;
 	t->name.generation = issuer->generation;
@@ -31,7 +31,7 @@ void trial_take_issuer(struct trial *t, struct issuer *issuer)
 
 /* Does the newest key set prove that the issuer has no such key? Only if it was fetched after the token was
  * issued (iat is rounded down, so not in the same second), or since the request came. */
-static bool is_proven_absent(const struct trial *t, uint64_t issued_s)
+static bool is_proven_absent(const struct auth *t, uint64_t issued_s)
 {
 	uint64_t arrived_ns = t->waiter ? t->waiter->arrived_ns : t->now_ns;
 
@@ -42,14 +42,14 @@ static bool is_proven_absent(const struct trial *t, uint64_t issued_s)
 
 /* FAULT_NONE and name.key; TOKEN_KEY where no key is the one named; TOKEN_ALGORITHM, TOKEN_SIGNATURE;
  * ISSUER_UNKNOWN where there are more keys that suit than are tried for one token. */
-static enum fault try_keys(struct trial *t, const struct jwt *jwt)
+static enum fault try_keys(struct auth *t, const struct jwt *jwt)
 {
 	struct keyset *keys = t->issuer->keys;
 	enum fault fault = FAULT_TOKEN_KEY;
 	unsigned tried = 0;
 
 	for (size_t i = 0; i < keys->len; i++) {
-		struct key *key = &keys->at[i];
+		struct jwk *key = &keys->at[i];
 		if (jwt->kid.len && !slice_same(key->kid, jwt->kid))
 			continue;
 		if (!key_suits(key, jwt->alg)) {
@@ -71,7 +71,7 @@ static enum fault try_keys(struct trial *t, const struct jwt *jwt)
 /* A kid may have been given to another key since the set was fetched, which was before the token's iat. That
  * is looked into once for a request, and only where a fetch is allowed now: after it the signature is right
  * or wrong. */
-static bool may_be_used_again(const struct trial *t, const struct jwt *jwt)
+static bool may_be_used_again(const struct auth *t, const struct jwt *jwt)
 {
 	const struct issuer *i = t->issuer;
 	uint64_t not_before_ns = i->slot ? atomic_load(&i->slot->not_before_ns) : UINT64_MAX;
@@ -81,7 +81,7 @@ static bool may_be_used_again(const struct trial *t, const struct jwt *jwt)
 }
 
 /* The signature of a token whose claims are in order. */
-static enum fault check_signature(struct trial *t, const struct jwt *jwt)
+static enum fault check_signature(struct auth *t, const struct jwt *jwt)
 {
 	if (!worker_trusts(t->verify, t->issuer, t->now_ns, t->wall_s)) {
 		t->wants_key = true;
@@ -92,7 +92,7 @@ static enum fault check_signature(struct trial *t, const struct jwt *jwt)
 		cache_put(t->verify->cache, &t->name, &jwt->claims);
 		t->claims = &jwt->claims;
 		t->signed_by_key = true;
-		return judge_rights(t->gate, t->claims);
+		return check_token_rights(t->policy, t->claims);
 	}
 	/* without a kid a wrong signature may also be that of a key not yet seen */
 	bool could_be_new = fault == FAULT_TOKEN_KEY || (fault == FAULT_TOKEN_SIGNATURE && !jwt->kid.len);
@@ -110,43 +110,43 @@ static enum fault check_signature(struct trial *t, const struct jwt *jwt)
 }
 
 /* Not in the cache: take the token apart, refuse what no signature could save, then check the signature. */
-static enum fault examine_anew(struct trial *t)
+static enum fault examine_anew(struct auth *t)
 {
 	struct verify *v = t->verify;
 	struct jwt *jwt = &v->jwt;
 
-	enum fault fault = jwt_read(t->credential.token, &t->gate->plan, &v->scratch, jwt);
+	enum fault fault = jwt_read(t->credential.token, &t->policy->plan, &v->scratch, jwt);
 	if (fault && jwt->why)
 		t->request->detail = slice_of(jwt->why);
 	if (fault)
 		return fault;
-	if (jwt->whose == t->gate->len)
+	if (jwt->whose == t->policy->len)
 		return FAULT_TOKEN_ISSUER;
-	trial_take_issuer(t, t->gate->issuer[jwt->whose]);
-	fault = judge_claims(t, &jwt->claims, false);
+	auth_take_issuer(t, t->policy->issuer[jwt->whose]);
+	fault = check_token_claims(t, &jwt->claims, false);
 	return fault ? fault : check_signature(t, jwt);
 }
 
 /* NULL, or the claims of a token that this issuer signed, as remembered. */
-static const struct claims *recall(struct trial *t, struct issuer *issuer)
+static const struct claims *recall(struct auth *t, struct issuer *issuer)
 {
-	trial_take_issuer(t, issuer);
+	auth_take_issuer(t, issuer);
 	const struct claims *known = cache_find(t->verify->cache, &t->name, &t->name.key);
 	return known && worker_trusts(t->verify, issuer, t->now_ns, t->wall_s) ? known : NULL;
 }
 
-static enum fault examine_known(struct trial *t, const struct claims *known)
+static enum fault examine_known(struct auth *t, const struct claims *known)
 {
 	metrics_add(t->verify->hit, 1);
-	enum fault fault = judge_claims(t, known, false);
+	enum fault fault = check_token_claims(t, known, false);
 	if (fault)
 		return fault;
 	t->claims = known;
 	t->signed_by_key = true;
-	return judge_rights(t->gate, known);
+	return check_token_rights(t->policy, known);
 }
 
-static enum fault examine(struct trial *t)
+static enum fault examine(struct auth *t)
 {
 	struct verify *v = t->verify;
 
@@ -154,10 +154,10 @@ static enum fault examine(struct trial *t)
 	if (fault)
 		return fault;
 	struct slice token = t->credential.token;
-	if (t->gate->opaque < t->gate->len && !jwt_is_shaped(token))
+	if (t->policy->opaque < t->policy->len && !jwt_is_shaped(token))
 		return bearer_is_token(token) ? opaque_examine(t) : FAULT_TOKEN_MALFORMED;
-	for (size_t i = 0; i < t->gate->len; i++) {
-		const struct claims *known = recall(t, t->gate->issuer[i]);
+	for (size_t i = 0; i < t->policy->len; i++) {
+		const struct claims *known = recall(t, t->policy->issuer[i]);
 		if (known)
 			return examine_known(t, known);
 		if (cache_is_refused(v->cache, &t->name, t->now_ns) &&
@@ -176,7 +176,7 @@ static enum fault examine(struct trial *t)
 }
 
 /* Asks the keeper, unless a question is under way already. */
-static bool ask(struct trial *t)
+static bool ask(struct auth *t)
 {
 	struct issuer *i = t->issuer;
 	const struct verify_ask *to = &t->verify->ask;
@@ -194,20 +194,20 @@ static bool ask(struct trial *t)
 	return true;
 }
 
-bool trial_is_late(const struct trial *t)
+bool auth_is_late(const struct auth *t)
 {
 	const struct waiter *w = t->waiter;
 
 	return w && (w->late || t->now_ns - w->arrived_ns >= t->verify->config->root.verification.wait);
 }
 
-static bool is_worth_waiting(const struct trial *t)
+static bool is_worth_waiting(const struct auth *t)
 {
 	const struct issuer *i = t->issuer;
 	uint64_t wait_ns = t->verify->config->root.verification.wait;
 	uint64_t not_before_ns = i->slot ? atomic_load(&i->slot->not_before_ns) : 0;
 
-	if (worker_is_blinded(i, t->now_ns) || trial_is_late(t))
+	if (worker_is_blinded(i, t->now_ns) || auth_is_late(t))
 		return false;
 	if (t->waiter && t->waiter->failed != i->failed)
 		return false;
@@ -216,7 +216,7 @@ static bool is_worth_waiting(const struct trial *t)
 	return not_before_ns <= t->now_ns + wait_ns;
 }
 
-struct waiter *trial_waiter(struct trial *t)
+struct waiter *auth_waiter(struct auth *t)
 {
 	const struct issuer *i = t->issuer;
 
@@ -232,11 +232,11 @@ struct waiter *trial_waiter(struct trial *t)
 }
 
 /* True: parked among the issuer's waiters. */
-static bool wait_for_key(struct trial *t)
+static bool wait_for_key(struct auth *t)
 {
 	struct issuer *i = t->issuer;
 
-	if (!is_worth_waiting(t) || !trial_waiter(t))
+	if (!is_worth_waiting(t) || !auth_waiter(t))
 		return false;
 	if (!ask(t) || t->verify->config->root.verification.wait == 0)
 		return false;
@@ -247,7 +247,7 @@ static bool wait_for_key(struct trial *t)
 }
 
 /* Copies who it is into the request's arena. */
-static bool introduce(struct trial *t)
+static bool introduce(struct auth *t)
 {
 	struct request *r = t->request;
 	const struct claims *c = t->claims;
@@ -273,40 +273,40 @@ static uint64_t state_of(const struct issuer *i)
 
 /* For proxies and monitors in front of us alone: a stranger need not know how well we see. Where it is not
  * known whose token it is, the worst of those that it may be of. */
-static void show_state(const struct trial *t)
+static void show_state(const struct auth *t)
 {
 	struct request *r = t->request;
 	uint64_t worst = ISSUER_NORMAL;
 
 	if (!cidrs_have(&t->verify->config->root.trusted_proxies, &r->visitor->peer))
 		return;
-	for (size_t i = 0; i < t->gate->len; i++)
-		if ((!t->issuer || t->issuer == t->gate->issuer[i]) && state_of(t->gate->issuer[i]) > worst)
-			worst = state_of(t->gate->issuer[i]);
+	for (size_t i = 0; i < t->policy->len; i++)
+		if ((!t->issuer || t->issuer == t->policy->issuer[i]) && state_of(t->policy->issuer[i]) > worst)
+			worst = state_of(t->policy->issuer[i]);
 	r->issuer_state = slice_of(issuer_state_names[worst]);
 }
 
 /* On with it: of the credentials, what the route lets through. */
-static enum pace go_on(struct trial *t)
+static enum pace go_on(struct auth *t)
 {
-	const struct gate *g = t->gate;
+	const struct route_policy *g = t->policy;
 
 	if (!credential_pass(t->request, g->carrier, g->carriers, &t->credential, g->rule->forward))
 		return request_fail(t->request, FAULT_HEAD_TOO_BIG);
 	return GO_ON;
 }
 
-static bool is_revoked(const struct trial *t)
+static bool is_revoked(const struct auth *t)
 {
 	struct slice kid = t->signed_by_key ? t->issuer->keys->at[t->name.key].kid : S("");
 
-	return t->claims && judge_revoked(t->verify, t->issuer, t->claims, kid, t->request, t->wall_s);
+	return t->claims && check_token_revoked(t->verify, t->issuer, t->claims, kid, t->request, t->wall_s);
 }
 
-static enum pace conclude(struct trial *t, enum fault fault)
+static enum pace conclude(struct auth *t, enum fault fault)
 {
 	struct request *r = t->request;
-	const struct issuer *whose = t->issuer ? t->issuer : t->gate->issuer[0];
+	const struct issuer *whose = t->issuer ? t->issuer : t->policy->issuer[0];
 	const uint32_t *series = whose->series;
 
 	show_state(t);
@@ -323,10 +323,10 @@ static enum pace conclude(struct trial *t, enum fault fault)
 	bool unknown = fault == FAULT_ISSUER_UNKNOWN || fault == FAULT_TOKEN_UNASKED;
 	bool absent = fault == FAULT_TOKEN_MISSING && !t->credential.carrier;
 	r->identity = (struct identity){ .verdict = unknown ? VERDICT_UNKNOWN : VERDICT_INVALID,
-		                         .issuer = t->issuer || t->gate->len == 1 ? whose->config->id : S("") };
+		                         .issuer = t->issuer || t->policy->len == 1 ? whose->config->id : S("") };
 	if (fault == FAULT_TOKEN_MISSING)
 		r->identity.verdict = VERDICT_NONE;
-	if (absent && t->gate->rule->optional) {
+	if (absent && t->policy->rule->optional) {
 		r->identity.issuer = S("");
 		return go_on(t);
 	}
@@ -349,14 +349,14 @@ enum pace verify_enter(struct verify *v, struct request *r, uint64_t now_ns, uin
 	size_t route = (size_t)(r->route - v->config->root.routes);
 
 	check(route < v->config->root.routes_len);
-	const struct gate *gate = &v->gate[route];
-	if (!gate->rule) {
+	const struct route_policy *policy = &v->policy[route];
+	if (!policy->rule) {
 		r->identity = (struct identity){ .verdict = VERDICT_NONE };
 		return GO_ON;
 	}
 	struct waiter *waiter = stop_waiting(r);
 	worker_catch_up(v);
-	struct trial t = { .verify = v, .request = r, .gate = gate, .waiter = waiter, .now_ns = now_ns,
+	struct auth t = { .verify = v, .request = r, .policy = policy, .waiter = waiter, .now_ns = now_ns,
 		           .wall_s = wall_s };
 	enum fault fault = examine(&t);
 	if ((t.wants_key && wait_for_key(&t)) || (t.wants_answer && opaque_wait(&t)))

@@ -1,22 +1,22 @@
 /* Tokens that only their issuer can read: what it said of them, and who waits for it to say something. */
 #include "metrics/metrics.h"
-#include "verify/trial.h"
+#include "verify/auth.h"
 
 #define ASK_AGAIN_NS NS_PER_S /* a question may die with the keeper that had it */
 
-static const struct config_opaque *terms(const struct trial *t)
+static const struct config_opaque *terms(const struct auth *t)
 {
 	return t->issuer->config->opaque;
 }
 
-static uint64_t age_ns(const struct trial *t)
+static uint64_t age_ns(const struct auth *t)
 {
 	if (!t->seen.head.len)
 		return UINT64_MAX;
 	return t->now_ns > t->seen.head.asked_ns ? t->now_ns - t->seen.head.asked_ns : 0;
 }
 
-uint64_t opaque_ends_s(const struct trial *t)
+uint64_t opaque_ends_s(const struct auth *t)
 {
 	uint64_t stale_ns = terms(t)->stale, age = age_ns(t);
 
@@ -24,7 +24,7 @@ uint64_t opaque_ends_s(const struct trial *t)
 }
 
 /* Asks the keeper, unless this worker has asked for the token lately. */
-static bool ask(struct trial *t)
+static bool ask(struct auth *t)
 {
 	const struct verify_ask *to = &t->verify->ask;
 	uint64_t tag;
@@ -40,10 +40,10 @@ static bool ask(struct trial *t)
 }
 
 /* The claims, read from what was said unless that has been done already. */
-static const struct claims *read_claims(struct trial *t)
+static const struct claims *read_claims(struct auth *t)
 {
 	struct verify *v = t->verify;
-	const struct claims_plan plan = { &t->gate->names[t->gate->opaque], 1, t->gate->plan.wanted, true };
+	const struct claims_plan plan = { &t->policy->names[t->policy->opaque], 1, t->policy->plan.wanted, true };
 	uint16_t key;
 	size_t whose;
 
@@ -60,25 +60,25 @@ static const struct claims *read_claims(struct trial *t)
 	return &v->answer_claims;
 }
 
-static enum fault judge(struct trial *t)
+static enum fault judge(struct auth *t)
 {
 	const struct claims *claims = read_claims(t);
 
 	if (!claims)
 		return FAULT_TOKEN_UNASKED;
-	enum fault fault = judge_claims(t, claims, true);
+	enum fault fault = check_token_claims(t, claims, true);
 	if (fault)
 		return fault;
 	t->claims = claims;
-	return judge_rights(t->gate, claims);
+	return check_token_rights(t->policy, claims);
 }
 
-enum fault opaque_fall_back(struct trial *t)
+enum fault opaque_fall_back(struct auth *t)
 {
 	return age_ns(t) <= terms(t)->stale ? judge(t) : FAULT_TOKEN_UNASKED;
 }
 
-static enum fault unusable(struct trial *t, const char why[OPAQUE_WHY_MAX])
+static enum fault unusable(struct auth *t, const char why[OPAQUE_WHY_MAX])
 {
 	struct slice said = { why, strnlen(why, OPAQUE_WHY_MAX - 1) };
 
@@ -87,12 +87,12 @@ static enum fault unusable(struct trial *t, const char why[OPAQUE_WHY_MAX])
 	return FAULT_TOKEN_UNUSABLE;
 }
 
-enum fault opaque_examine(struct trial *t)
+enum fault opaque_examine(struct auth *t)
 {
 	struct verify *v = t->verify;
 	const struct opaque_table *table = &v->published->opaque;
 
-	trial_take_issuer(t, t->gate->issuer[t->gate->opaque]);
+	auth_take_issuer(t, t->policy->issuer[t->policy->opaque]);
 	uint64_t fresh_ns = terms(t)->fresh;
 	if (t->credential.token.len > OPAQUE_TOKEN_MAX)
 		return FAULT_TOKEN_MALFORMED;
@@ -121,11 +121,11 @@ enum fault opaque_examine(struct trial *t)
 	return FAULT_TOKEN_UNASKED;
 }
 
-bool opaque_wait(struct trial *t)
+bool opaque_wait(struct auth *t)
 {
 	struct verify *v = t->verify;
 
-	if (trial_is_late(t) || !ask(t) || v->config->root.verification.wait == 0 || !trial_waiter(t))
+	if (auth_is_late(t) || !ask(t) || v->config->root.verification.wait == 0 || !auth_waiter(t))
 		return false;
 	memcpy(t->waiter->id, t->id, sizeof t->waiter->id);
 	list_push(&v->opaque_waiters, &t->waiter->link);

@@ -1,9 +1,9 @@
 /* Opening, closing, and keeping up with what the keeper publishes. */
-#include "verify/worker.h"
 #include "base/check.h"
 #include "base/log.h"
 #include "base/random.h"
 #include "metrics/metrics.h"
+#include "verify/inside.h"
 
 static void open_issuer(const struct config *c, struct issuer *i, const struct config_issuer *config)
 {
@@ -25,9 +25,9 @@ static bool take_memory(struct verify *v)
 	v->scratch.decoded = malloc(v->scratch.size);
 	v->scratch.text = malloc(v->scratch.size);
 	v->issuer = calloc(root->issuers_len + 1, sizeof *v->issuer);
-	v->gate = calloc(root->routes_len + 1, sizeof *v->gate);
+	v->policy = calloc(root->routes_len + 1, sizeof *v->policy);
 	v->cache = cache_open(root->verification.cache_size);
-	return v->scratch.decoded && v->scratch.text && v->issuer && v->gate && v->cache &&
+	return v->scratch.decoded && v->scratch.text && v->issuer && v->policy && v->cache &&
 	       crypt_open(&v->crypt);
 }
 
@@ -38,7 +38,7 @@ static void open_series(struct verify *v)
 	v->negative = metrics_series(METRIC_verify_cache_total, S("negative"), S(""), S(""), S(""));
 }
 
-struct verify *verify_open(const struct config *c, const struct verify_published *p, struct verify_ask ask)
+struct verify *verify_open(const struct config *c, const struct published_issuers *p, struct verify_ask ask)
 {
 	struct verify *v = calloc(1, sizeof *v);
 
@@ -53,7 +53,7 @@ struct verify *verify_open(const struct config *c, const struct verify_published
 	open_series(v);
 	for (size_t i = 0; i < c->root.issuers_len; i++)
 		open_issuer(c, &v->issuer[i], &c->root.issuers[i]);
-	gates_open(v);
+	route_policies_open(v);
 	worker_catch_up(v);
 	return v;
 }
@@ -69,7 +69,7 @@ void verify_close(struct verify *v)
 	free(v->scratch.decoded);
 	free(v->scratch.text);
 	free(v->issuer);
-	gates_close(v);
+	route_policies_close(v);
 	free(v);
 }
 
@@ -132,7 +132,7 @@ static void catch_up(struct verify *v, struct issuer *i)
 
 void worker_catch_up(struct verify *v)
 {
-	uint64_t moved = verify_published_moved(v->published);
+	uint64_t moved = published_moved(v->published);
 
 	opaque_catch_up(v);
 	if (moved == v->moved)
@@ -154,4 +154,17 @@ bool worker_trusts(const struct verify *v, const struct issuer *i, uint64_t now_
 	if ((i->hard_ns && now_ns > i->hard_ns) || worker_is_blinded(i, now_ns))
 		return false;
 	return i->keys && age_s <= v->config->root.verification.keys_hard / NS_PER_S;
+}
+
+bool verify_issuer(struct verify *v, struct slice name, struct verify_issuer *to)
+{
+	const struct issuer *i = issuer_named(v, name);
+
+	worker_catch_up(v);
+	if (!i || !i->slot)
+		return false;
+	*to = (struct verify_issuer){ .config = i->config, .slot = i->slot,
+		.at = (size_t)(i->slot - v->published->slot),
+		.who = i->who };
+	return true;
 }

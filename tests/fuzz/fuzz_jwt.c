@@ -2,9 +2,9 @@
  * write: key sets and discovery documents. The first byte says which. */
 #include "base/check.h"
 #include "base/text.h"
+#include "issuer/jwks.h"
 #include "jose/jwt.h"
 #include "verify/credential.h"
-#include "verify/gather.h"
 #include <stdlib.h>
 
 #define SIZE 16384
@@ -63,10 +63,10 @@ static void read_keys(struct slice jwks)
 {
 	const char *why = NULL;
 	struct keyset *set = keyset_read(jwks, &why);
-	json_t *usable = gather_keys(jwks, &why);
+	json_t *usable = jwks_keys(jwks, &why);
 
 	check(!set == !usable && (set || why));
-	char *text = usable ? gather_text(usable) : NULL;
+	char *text = usable ? jwks_text(usable) : NULL;
 	struct keyset *again = text ? keyset_read(slice_of(text), &why) : NULL;
 	check(!text || (again && again->len <= set->len)); /* what the keeper publishes, a worker can read */
 	keyset_free(again);
@@ -97,11 +97,11 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 		read_keys(rest);
 		break;
 	case 'D':
-		if (!gather_discovery(rest, S("https://i/"), uri, sizeof uri))
-			check(gather_is_safe_url(slice_of(uri)));
+		if (!jwks_discovery(rest, S("https://i/"), uri, sizeof uri))
+			check(jwks_is_safe_url(slice_of(uri)));
 		break;
 	default:
-		gather_is_safe_url(rest);
+		jwks_is_safe_url(rest);
 	}
 	return 0;
 }

@@ -1,6 +1,6 @@
 /* What issuers answer when asked for an opaque token. The first byte says how it was asked. */
 #include "base/check.h"
-#include "verify/reply.h"
+#include "issuer/introspect_reply.h"
 
 static struct config_opaque opaque;
 static const struct config_issuer issuer = { .id = { "i", 1 }, .issuer = { "https://i/", 10 },

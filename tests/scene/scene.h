@@ -5,6 +5,7 @@
 #include "base/text.h"
 #include "dev/signer.h"
 #include "http/http.h"
+#include "issuer/issuer.h"
 #include "journey/journey.h"
 
 #define CLIENTS 16
@@ -42,8 +43,8 @@ struct scene {
 	struct limit_table *table;
 	struct exchanges *exchanges;
 	struct logins *logins;
-	struct verify_published *keys;
-	struct verify_keeper *keeper;
+	struct published_issuers *keys;
+	struct issuer_keeper *keeper;
 	struct forward_published *endpoints;
 	struct ticket_keys *tickets;
 	struct signer *signer;

@@ -85,7 +85,7 @@ static void open_upstream(struct scene *s, struct fake_upstream *u)
 
 /* ---- the issuer ---- */
 
-static void fetch(void *with, const struct verify_fetch *ask,
+static void fetch(void *with, const struct issuer_request *ask,
 	void (*done)(void *, int, struct slice, uint64_t, const char *), void *for_whom)
 {
 	struct scene *s = with;
@@ -124,7 +124,7 @@ static bool key_unknown(void *with, struct slice issuer, struct slice kid, uint6
 {
 	struct scene *s = with;
 
-	verify_keeper_unknown(s->keeper, issuer, kid, iat_s);
+	issuer_keeper_unknown(s->keeper, issuer, kid, iat_s);
 	return true;
 }
 
@@ -132,7 +132,7 @@ static bool token_unknown(void *with, struct slice issuer, struct slice token)
 {
 	struct scene *s = with;
 
-	verify_keeper_token(s->keeper, issuer, token);
+	issuer_keeper_token(s->keeper, issuer, token);
 	return true;
 }
 
@@ -173,12 +173,12 @@ static bool is_idle(void *with)
 static void open_keeper(struct scene *s)
 {
 	static const unsigned char secret[32] = "a secret of this scene alone";
-	struct verify_world world = { .with = s, .fetch = fetch, .now_ns = now_of, .wall_s = wall_of };
+	struct issuer_env world = { .with = s, .fetch = fetch, .now_ns = now_of, .wall_s = wall_of };
 
-	s->keeper = verify_keeper_open(s->config, s->bundle, s->keys, world,
+	s->keeper = issuer_keeper_open(s->config, s->bundle, s->keys, world,
 		(struct slice){ (const char *)secret, sizeof secret });
 	check(s->keeper);
-	verify_keeper_tick(s->keeper);
+	issuer_keeper_tick(s->keeper);
 }
 
 static void load(struct scene *s, struct slice config)
@@ -231,7 +231,7 @@ void world_open(struct scene *s, struct slice config)
 	s->logins = logins_attach(zeroed(logins_memory()));
 	s->exchanges = exchanges_attach(zeroed(exchanges_memory()));
 	s->table = limit_table_attach(zeroed(limit_table_memory(TABLE_SLOTS)), TABLE_SLOTS);
-	s->keys = verify_published_attach(zeroed(verify_published_memory()));
+	s->keys = published_attach(zeroed(published_memory()));
 	s->endpoints = zeroed(sizeof *s->endpoints);
 	s->tickets = zeroed(sizeof *s->tickets);
 	for (unsigned i = 0; i < s->upstreams_len; i++)
@@ -256,7 +256,7 @@ void world_pass(struct scene *s, uint64_t ns)
 		uint64_t by = ns < step ? ns : step;
 		scene_now_ns += by;
 		ns -= by;
-		verify_keeper_tick(s->keeper);
+		issuer_keeper_tick(s->keeper);
 		loop_turn(s->loop, 0);
 	}
 	world_settle(s);
@@ -271,7 +271,7 @@ void world_close(struct scene *s)
 	journey_kill(s->journey);
 	world_settle(s);
 	journey_close(s->journey);
-	verify_keeper_close(s->keeper);
+	issuer_keeper_close(s->keeper);
 	for (unsigned i = 0; i < s->upstreams_len; i++) {
 		miniserver_close(s->upstreams[i].server);
 		close(s->upstreams[i].fd);

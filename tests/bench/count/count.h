@@ -5,7 +5,9 @@
 #include "classify/classify.h"
 #include "dev/signer.h"
 #include "http/http.h"
+#include "issuer/issuer.h"
 #include "limit/limit.h"
+#include "login/login.h"
 #include "respond/respond.h"
 #include "verify/verify.h"
 

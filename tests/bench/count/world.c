@@ -56,7 +56,7 @@ struct issuer {
 	char *keys;
 };
 
-static void fetch(void *with, const struct verify_fetch *ask,
+static void fetch(void *with, const struct issuer_request *ask,
 	void (*done)(void *, int, struct slice, uint64_t, const char *), void *for_whom)
 {
 	struct issuer *i = with;
@@ -77,17 +77,17 @@ static uint64_t wall_of(void *with)
 	return COUNT_WALL_NS / NS_PER_S;
 }
 
-static void publish(struct world *w, struct bundle *b, struct verify_published *keys, struct signer *signer)
+static void publish(struct world *w, struct bundle *b, struct published_issuers *keys, struct signer *signer)
 {
 	static const char secret[32] = "a secret of the bench alone";
 	struct issuer issuer = { signer_jwks(signer) };
-	struct verify_world world = { .with = &issuer, .fetch = fetch, .now_ns = now_of, .wall_s = wall_of };
-	struct verify_keeper *k = verify_keeper_open(w->config, b, keys, world,
+	struct issuer_env world = { .with = &issuer, .fetch = fetch, .now_ns = now_of, .wall_s = wall_of };
+	struct issuer_keeper *k = issuer_keeper_open(w->config, b, keys, world,
 		(struct slice){ secret, sizeof secret });
 
 	check(k);
-	verify_keeper_tick(k);
-	verify_keeper_close(k);
+	issuer_keeper_tick(k);
+	issuer_keeper_close(k);
 	free(issuer.keys);
 }
 
@@ -158,7 +158,7 @@ static void open_rooms(struct world *w, struct signer *signer)
 {
 	struct config_errors errors = { 0 };
 	struct bundle *b = bundle_record();
-	struct verify_published *keys = verify_published_attach(zeroed(verify_published_memory()));
+	struct published_issuers *keys = published_attach(zeroed(published_memory()));
 
 	bundle_put(b, "bench.yaml", slice_of(yaml));
 	w->config = config_load(b, "bench.yaml", &errors);

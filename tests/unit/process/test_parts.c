@@ -1,8 +1,8 @@
 #include "process/ask.h"
-#include "process/machine.h"
 #include "process/notify.h"
 #include "process/shared.h"
 #include "process/sockets.h"
+#include "statedir/machine.h"
 #include <fcntl.h>
 #include <setjmp.h>
 #include <stdarg.h>

@@ -1,6 +1,6 @@
-/* guest.h -- requests to the house of house.h. */
+/* guest.h -- requests to the house of fixture.h. */
 #pragma once
-#include "house.h"
+#include "fixture.h"
 
 #define STORES 8
 

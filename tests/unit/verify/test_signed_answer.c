@@ -1,7 +1,7 @@
 /* Introspection answers that are signed JWTs (RFC 9701): believed of the issuer alone, and never tokens. */
-#include "asking.h"
 #include "../jose/tokens.h"
-#include "verify/inquire.h"
+#include "../issuer/asking.h"
+#include "issuer/introspect.h"
 #include <setjmp.h>
 #include <stdarg.h>
 #include <cmocka.h>
