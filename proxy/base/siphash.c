@@ -9,7 +9,8 @@ struct state { uint64_t a, b, c, d; }; /* by value: it stays in registers */
 
 static inline struct state once(struct state v)
 {
-	/* clang-format off: a half round is one line */
+	/* a half round is one line */
+	/* clang-format off */
 	v.a += v.b; v.b = rotl(v.b, 13); v.b ^= v.a; v.a = rotl(v.a, 32);
 	v.c += v.d; v.d = rotl(v.d, 16); v.d ^= v.c;
 	v.a += v.d; v.d = rotl(v.d, 21); v.d ^= v.a;

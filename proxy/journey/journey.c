@@ -123,6 +123,7 @@ static const struct {
 	void (*leave)(struct request *);      /* undoes a WAIT */
 	enum mark mark;                       /* stamped when it is done */
 } route[END] = {
+	/* clang-format off */
 	[ROUTE]      = { route_enter,     NULL,         MARK_ROUTED },   /* which route speaks for it? */
 	[CLASSIFY]   = { classify_first,  NULL,         MARK_BEGAN },    /* who does it seem to be? */
 	[LIMIT]      = { limit_first,     limit_undo,   MARK_LIMITED },  /* may this caller try? */
@@ -134,6 +135,7 @@ static const struct {
 	[FORWARD]    = { forward_walk,    forward_undo, MARK_HEAD },     /* the upstream's response head */
 	[RESPOND]    = { respond_walk,    respond_undo, MARK_ENDED },    /* its body, or our own answer */
 	[SETTLE]     = { settle_enter,    NULL,         MARK_BEGAN },    /* every end passes here once */
+	/* clang-format on */
 };
 
 static void stamp(struct request *r)
