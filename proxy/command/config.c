@@ -1,6 +1,6 @@
 #include "base/flags.h"
 #include "command/inside.h"
-#include "process/process.h"
+#include "supervisor/supervisor.h"
 #include <string.h>
 
 static const char usage[] =

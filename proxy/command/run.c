@@ -1,5 +1,5 @@
 #include "command/inside.h"
-#include "process/process.h"
+#include "supervisor/supervisor.h"
 
 static const char run_usage[] =
 	"usage: sallyport run [-c FILE]\n"

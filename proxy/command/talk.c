@@ -1,7 +1,7 @@
 /* The commands that ask a running Sallyport. */
 #include "admin/admin.h"
 #include "command/inside.h"
-#include "process/process.h"
+#include "supervisor/supervisor.h"
 #include <jansson.h>
 #include <limits.h>
 #include <stdio.h>

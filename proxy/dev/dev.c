@@ -1,9 +1,9 @@
 /* dev.c -- `sallyport dev`. */
+#include "dev/dev.h"
 #include "base/flags.h"
 #include "dev/child.h"
-#include "dev/dev.h"
 #include "dev/example.h"
-#include "process/process.h"
+#include "supervisor/supervisor.h"
 #include <stdio.h>
 #include <stdlib.h>
 #include <unistd.h>

@@ -4,7 +4,7 @@ import os, pathlib, random, re, signal, struct
 import pytest
 from house import BINARY, ROOT, connect, exchange, header, run, wait_until
 
-TABLES = (ROOT / "proxy/process/tables.def").read_text()
+TABLES = (ROOT / "proxy/shared/tables.def").read_text()
 WRITABLE = {m[1] for m in re.finditer(r"^TABLE\((\w+), ([A-Z| ]+),", TABLES, re.M) if "WORKER" in m[2] or "EVERYBODY" in m[2]}
 
 METRIC = re.compile(r'[a-z_]+(\{([a-z]+="([^"\\\n]|\\[\\"n])*",?)+\})? -?[0-9.e+]+')

@@ -1,5 +1,5 @@
 # Functions that this project does not use, with what it uses instead; and memory that is shared without a row in
-# process/tables.def, so that the tests which overwrite all that workers can write would not know of it.
+# shared/tables.def, so that the tests which overwrite all that workers can write would not know of it.
 BEGIN {
 	instead["strcpy"] = instead["strcat"] = instead["sprintf"] = instead["strncpy"] = "struct text"
 	instead["strtok"] = instead["strsep"] = "slice_cut"
@@ -11,8 +11,8 @@ BEGIN {
 	line = $0
 	sub(/\/\/.*/, "", line)
 	if (line ~ /^[ \t]*(\/?\*)/) next
-	if (line ~ /MAP_SHARED|MAP_SHARED_VALIDATE|shm_open|shmget/ && FILENAME !~ /process\/shared_map\.c$/) {
-		print FILENAME ":" FNR ": shared memory is a row of process/tables.def"; bad = 1
+	if (line ~ /MAP_SHARED|MAP_SHARED_VALIDATE|shm_open|shmget/ && FILENAME !~ /shared\/memory_map\.c$/) {
+		print FILENAME ":" FNR ": shared memory is a row of shared/tables.def"; bad = 1
 	}
 	while (match(line, /[A-Za-z_][A-Za-z_0-9]*[ ]*\(/)) {
 		word = substr(line, RSTART, RLENGTH); sub(/[ ]*\($/, "", word)

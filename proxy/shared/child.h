@@ -1,0 +1,51 @@
+/* child.h -- what a process under the supervisor is given, and does: it speaks through its ring, beats, hears
+ * orders. Part of shared's door. */
+#pragma once
+#include "config/config.h"
+#include "shared/confine.h"
+#include "shared/memory.h"
+#include "shared/sockets.h"
+
+#define BEAT_NS (1 * NS_PER_S)            /* a loop turns at least this often */
+
+struct retry { unsigned failures; bool due; uint64_t due_ns; };
+
+struct generation {               /* one configuration and its workers */
+	unsigned number;
+	int sealed;                   /* memory file */
+	struct bundle *bundle;
+	struct config *config;
+	unsigned workers;
+	bool draining;                /* its dead are not replaced */
+	uint64_t drain_until_ns;
+	struct retry retry[SLOTS_MAX];
+};
+
+/* What a process is given as it starts. All of it was made before the fork. */
+struct post {
+	struct shared *shared;
+	const struct sockets *sockets;
+	const struct generation *generation;
+	struct generation *const *generations; /* all that live, GENERATIONS_MAX + 1 places; NULL: that one */
+	const struct account *account;
+	enum role role;
+	unsigned seat, slot;
+	pid_t supervisor;
+	bool orphan;                  /* it has found that gone */
+	int status_fd, admin_fd;      /* listening; -1: none */
+	int floor_fd;                 /* machine.floor; -1: none */
+	struct slice machine_secret;
+	const char *config_path;
+	uid_t started_by;
+};
+
+/* Messages go through the seat's ring to the writer, so that a stuck stderr holds nobody up. */
+void post_speak(struct post *p);
+/* A turn is done. */
+static inline void post_beat(struct post *p)
+{
+	atomic_fetch_add_explicit(&shared_said(p->shared, p->seat)->beats, 1, memory_order_relaxed);
+}
+/* What the supervisor wants; ORDER_DRAIN where the supervisor itself is gone. Asks the kernel once a
+ * second. */
+enum order post_order(struct post *p, uint64_t now_ns, uint64_t *asked_ns);

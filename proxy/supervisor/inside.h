@@ -1,0 +1,71 @@
+/* inside.h -- the process that holds the listeners and keeps the others alive. Private to supervisor/.
+ *
+ * * One loop of poll() over its signals, its bell and the child that reads a configuration; three small
+ * machines are stepped in it: the crew (restarts), the turnover (a reload), the leave (the end). */
+#pragma once
+#include "supervisor/children.h"
+#include "supervisor/material.h"
+#include "supervisor/supervisor.h"
+
+enum stage {
+	STAGE_IDLE,
+	STAGE_READING,  /* a child reads and proves the new configuration */
+	STAGE_LOADING,  /* its workers load, and accept nothing yet */
+	STAGE_RETIRING, /* the old keeper lets go of what it publishes */
+	STAGE_KEEPING,  /* the new one publishes for the first time */
+	STAGE_SERVING,  /* the new workers begin to accept */
+	STAGE_HANDING,  /* the old ones stop accepting */
+};
+
+enum leave { LEAVE_NOT, LEAVE_DELAY, LEAVE_DRAIN, LEAVE_CUT, LEAVE_KEEPER, LEAVE_WRITER, LEAVE_DONE };
+
+struct supervisor {
+	const struct run_options *options;
+	struct reload_plan plan;
+	struct shared shared;
+	struct sockets sockets;
+	struct account account;
+	struct crew crew;
+	struct generation *generations[GENERATIONS_MAX + 1];
+	unsigned last_number;
+	int signals;                  /* signalfd */
+	int admin_fd, status_fd, floor_fd;
+	char *admin_path;
+
+	enum stage stage;
+	struct reload *reading;
+	struct generation *next, *old;
+	uint64_t stage_until_ns, asked; /* asked: reloads that the one under way answers */
+	uint64_t asked_by;              /* and who asked, as in struct shared_head */
+	bool waiting_said;
+	struct material material;
+	bool renewing;                /* what is under way is no reload: files beside the text have changed */
+	char *renewed;                /* their names */
+
+	enum leave leave;
+	uint64_t leave_until_ns;
+	bool told_ready;
+	uint64_t watchdog_ns, watchdog_due_ns;
+};
+
+/* From a sealed memory file, which it takes over in any case. NULL: *text (free) says why. */
+struct generation *generation_open(struct supervisor *s, int sealed, char **text);
+void generation_free(struct generation *g);
+/* Frees those of which no process is left, and closes what nobody needs any more. */
+void generations_sweep(struct supervisor *s);
+/* Earlier ones of which any process is left. */
+unsigned generations_draining(const struct supervisor *s);
+
+/* The first generation: its keeper, writer and workers. False: *text says why. */
+bool turnover_first(struct supervisor *s, struct generation *g, char **text);
+void turnover_step(struct supervisor *s, uint64_t now_ns);
+void turnover_cancel(struct supervisor *s, const char *why);
+
+/* at_once: without drain.delay. Asked again: stops. */
+void leave_begin(struct supervisor *s, bool at_once);
+void leave_step(struct supervisor *s, uint64_t now_ns);
+
+/* s->plan, s->shared, s->crew.post and bodies are set. Runs to the end; an exit status. */
+int supervisor_run(struct supervisor *s, struct generation *first);
+/* The signals that supervisor_run reads; to be called before the first fork. False: errno says why. */
+bool supervisor_signals(struct supervisor *s);
