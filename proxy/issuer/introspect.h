@@ -15,7 +15,7 @@ struct inquirer { /* one issuer's; source NULL: it is never asked */
 	char *user, *password; /* form-encoded (RFC 6749 section 2.3.1) */
 	unsigned failures;     /* in a row */
 	uint64_t not_before_ns;
-	char failure[160], unusable[160]; /* as last told */
+	char failure[220], unusable[160]; /* as last told */
 	uint32_t series[OUTCOMES];
 };
 
