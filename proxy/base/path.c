@@ -40,7 +40,7 @@ void path_be_root(const struct path_self *was)
 
 /* ---- walking ---- */
 
-struct walk {
+struct path_walk {
 	int at;              /* the directory reached, O_PATH */
 	char rest[PATH_MAX]; /* what is still to go */
 	unsigned links;
@@ -55,7 +55,7 @@ static bool is_shared(const struct stat *st)
 }
 
 /* A directory of somebody else: from here on we are he. */
-static bool enter(struct walk *w, int fd)
+static bool enter(struct path_walk *w, int fd)
 {
 	struct stat st;
 
@@ -73,12 +73,12 @@ static bool enter(struct walk *w, int fd)
 	return w->other = path_be(&w->was, st.st_uid, p ? p->pw_gid : NOBODY);
 }
 
-static bool start(struct walk *w, const char *path)
+static bool start(struct path_walk *w, const char *path)
 {
 	bool whole = path[0] == '/';
 	size_t len = strlen(path);
 
-	*w = (struct walk){ .at = -1 };
+	*w = (struct path_walk){ .at = -1 };
 	if (len == 0 || len >= sizeof w->rest) {
 		errno = len ? ENAMETOOLONG : ENOENT;
 		return false;
@@ -88,7 +88,7 @@ static bool start(struct walk *w, const char *path)
 }
 
 /* What stands before the rest of the way. */
-static bool put_before(struct walk *w, const char *target, size_t len)
+static bool put_before(struct path_walk *w, const char *target, size_t len)
 {
 	size_t rest = strlen(w->rest);
 
@@ -102,12 +102,12 @@ static bool put_before(struct walk *w, const char *target, size_t len)
 	return true;
 }
 
-static bool is_over(const struct walk *w)
+static bool is_over(const struct path_walk *w)
 {
 	return w->rest[strspn(w->rest, "/")] == '\0';
 }
 
-static bool follow(struct walk *w, const char *name, const struct stat *link)
+static bool follow(struct path_walk *w, const char *name, const struct stat *link)
 {
 	char target[PATH_MAX];
 	struct stat here;
@@ -126,7 +126,7 @@ static bool follow(struct walk *w, const char *name, const struct stat *link)
 }
 
 /* The next name of the rest; false at its end. */
-static bool take(struct walk *w, char name[static NAME_MAX + 1])
+static bool take(struct path_walk *w, char name[static NAME_MAX + 1])
 {
 	char *from = w->rest + strspn(w->rest, "/");
 	size_t len = strcspn(from, "/");
@@ -140,7 +140,7 @@ static bool take(struct walk *w, char name[static NAME_MAX + 1])
 }
 
 /* One name further; where `make` is given, a directory is made where there is none. */
-static bool step(struct walk *w, const char *name, const mode_t *make, bool *made)
+static bool step(struct path_walk *w, const char *name, const mode_t *make, bool *made)
 {
 	struct stat st;
 
@@ -153,7 +153,7 @@ static bool step(struct walk *w, const char *name, const mode_t *make, bool *mad
 	return enter(w, openat(w->at, name, O_PATH | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC));
 }
 
-static int finish(struct walk *w, int fd)
+static int finish(struct path_walk *w, int fd)
 {
 	int why = errno;
 
@@ -170,7 +170,7 @@ static int finish(struct walk *w, int fd)
 int path_parent(const char *path, const char **last)
 {
 	char name[NAME_MAX + 1];
-	struct walk w;
+	struct path_walk w;
 	bool ok = start(&w, path);
 
 	while (ok && take(&w, name)) {
@@ -206,7 +206,7 @@ static bool is_sound(int at, int fd, int flags)
 int path_open(const char *path, int flags, mode_t mode)
 {
 	char name[NAME_MAX + 1];
-	struct walk w;
+	struct path_walk w;
 	bool ok = start(&w, path);
 
 	while (ok && take(&w, name)) {
@@ -231,7 +231,7 @@ int path_open(const char *path, int flags, mode_t mode)
 static int directory(const char *path, mode_t make, bool all, struct path_found *found)
 {
 	char name[NAME_MAX + 1];
-	struct walk w;
+	struct path_walk w;
 	bool ok = start(&w, path), made = false;
 
 	while (ok && take(&w, name))

@@ -5,9 +5,11 @@ static inline uint64_t rotl(uint64_t x, int b)
 	return x << b | x >> (64 - b);
 }
 
-struct state { uint64_t a, b, c, d; }; /* by value: it stays in registers */
+struct siphash_state {
+	uint64_t a, b, c, d;
+}; /* by value: it stays in registers */
 
-static inline struct state once(struct state v)
+static inline struct siphash_state once(struct siphash_state v)
 {
 	/* a half round is one line */
 	/* clang-format off */
@@ -19,7 +21,7 @@ static inline struct state once(struct state v)
 	return v;
 }
 
-static inline struct state take(struct state v, uint64_t word)
+static inline struct siphash_state take(struct siphash_state v, uint64_t word)
 {
 	v.d ^= word;
 	v = once(once(v));
@@ -38,8 +40,8 @@ static uint64_t load(const char *at, size_t len)
 
 uint64_t siphash(struct siphash_key key, struct slice bytes)
 {
-	struct state v = { key.k0 ^ UINT64_C(0x736f6d6570736575), key.k1 ^ UINT64_C(0x646f72616e646f6d),
-	                   key.k0 ^ UINT64_C(0x6c7967656e657261), key.k1 ^ UINT64_C(0x7465646279746573) };
+	struct siphash_state v = { key.k0 ^ UINT64_C(0x736f6d6570736575), key.k1 ^ UINT64_C(0x646f72616e646f6d),
+		                       key.k0 ^ UINT64_C(0x6c7967656e657261), key.k1 ^ UINT64_C(0x7465646279746573) };
 	size_t whole = bytes.len / 8 * 8;
 
 	for (size_t i = 0; i < whole; i += 8) {

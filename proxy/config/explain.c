@@ -5,7 +5,7 @@
 
 #define KEY_MAX 256 /* bytes */
 
-struct found {
+struct option_found {
 	struct text key; /* as it is written in the reference: listeners[].tls */
 	const struct scope *scope;
 	const struct row *row; /* NULL: the scope itself */
@@ -30,7 +30,7 @@ static bool is_name(const struct scope *s, struct slice word)
 }
 
 /* Follows the key; a name may stand behind a mapping of names, or be left out. */
-static bool follow(const struct scope *s, struct slice rest, struct found *f)
+static bool follow(const struct scope *s, struct slice rest, struct option_found *f)
 {
 	struct slice part = slice_cut(&rest, '.');
 	const struct row *row = scope_find(s, slice_head(part, slice_find(part, '[')));
@@ -58,7 +58,7 @@ static bool follow(const struct scope *s, struct slice rest, struct found *f)
 
 /* ---- suggestions ---- */
 
-struct search {
+struct option_search {
 	struct guess guess;
 	struct slice last;          /* the key's last part */
 	char best[KEY_MAX];         /* what guess.best points into */
@@ -66,7 +66,7 @@ struct search {
 };
 
 /* Without brackets and NAMEs, as keys are compared. */
-static void try_keys(struct search *search, const struct scope *s, const char *prefix)
+static void try_keys(struct option_search *search, const struct scope *s, const char *prefix)
 {
 	for (size_t i = 0; i < s->rows_len; i++) {
 		char key[KEY_MAX];
@@ -87,7 +87,7 @@ static void try_keys(struct search *search, const struct scope *s, const char *p
 static void suggest(struct slice key)
 {
 	struct slice rest = key;
-	struct search search = { .guess = guess_of(key) };
+	struct option_search search = { .guess = guess_of(key) };
 	char hint[GUESS_MAX];
 
 	while (rest.len)
@@ -101,7 +101,7 @@ static void suggest(struct slice key)
 
 /* ---- telling ---- */
 
-static void tell_option(FILE *to, const struct found *f)
+static void tell_option(FILE *to, const struct option_found *f)
 {
 	const struct row *r = f->row;
 	char room[KEY_MAX];
@@ -115,7 +115,7 @@ static void tell_option(FILE *to, const struct found *f)
 	fprintf(to, "    changes  at %s\n", r->when == RELOAD ? "reload" : "restart");
 }
 
-static void tell_scope(FILE *to, const struct found *f)
+static void tell_scope(FILE *to, const struct option_found *f)
 {
 	fprintf(to, "%.*s\n    %s\n\n", SLICE(text_slice(&f->key)), f->scope->text);
 	for (size_t i = 0; i < f->scope->rows_len; i++) {
@@ -166,7 +166,7 @@ static void json_scope(struct out *o, const struct scope *s)
 	out_map_close(o);
 }
 
-static void tell_json(FILE *to, const struct found *f)
+static void tell_json(FILE *to, const struct option_found *f)
 {
 	struct out o = out_to(to, true);
 
@@ -184,7 +184,7 @@ static void tell_json(FILE *to, const struct found *f)
 bool config_explain(FILE *to, const char *key, bool json)
 {
 	char room[KEY_MAX];
-	struct found f = { TEXT(room), table_root(), NULL };
+	struct option_found f = { TEXT(room), table_root(), NULL };
 
 	if (key[0] && (strlen(key) >= KEY_MAX || !follow(table_root(), slice_of(key), &f))) {
 		suggest(slice_of(key));

@@ -3,12 +3,12 @@
 
 #define TYPE_TEXT_MAX 256 /* bytes */
 
-struct form {
+struct type_form {
 	const char *name, *text;
 };
 
 /* How values are written; the same in both. */
-static const struct form forms[] = {
+static const struct type_form forms[] = {
 	{ "duration", "a number with its unit: ns, us, ms, s, m or h, as 250ms, 30s, 24h" },
 	{ "size", "a number with its unit: B, KiB, MiB, GiB or TiB, as 64KiB" },
 	{ "byte rate", "a size per second, as 500B/s" },

@@ -5,7 +5,7 @@
 
 #define FEW 16 /* children among which a key is found by looking at each */
 
-struct reader {
+struct yaml_reader {
 	yaml_parser_t parser;
 	struct store *store;
 	const char *file;
@@ -14,12 +14,12 @@ struct reader {
 	bool stop; /* nothing sensible can follow */
 };
 
-static struct config_place place_of(const struct reader *r, yaml_mark_t mark)
+static struct config_place place_of(const struct yaml_reader *r, yaml_mark_t mark)
 {
 	return (struct config_place){ r->file, (unsigned)mark.line + 1, (unsigned)mark.column + 1 };
 }
 
-static void stop(struct reader *r, yaml_mark_t mark, const char *sentence)
+static void stop(struct yaml_reader *r, yaml_mark_t mark, const char *sentence)
 {
 	complain_blind(r->errors, place_of(r, mark), "%s", sentence);
 	r->stop = true;
@@ -35,7 +35,7 @@ static char character_at(struct slice text, size_t index)
 }
 
 /* What libyaml says, as a sentence. */
-static void syntax_error(struct reader *r)
+static void syntax_error(struct yaml_reader *r)
 {
 	const yaml_parser_t *p = &r->parser;
 	const char *problem = p->problem ? p->problem : "it ends in the middle";
@@ -63,7 +63,7 @@ static void syntax_error(struct reader *r)
 }
 
 /* The next event, which the caller deletes; false where reading has stopped. */
-static bool next(struct reader *r, yaml_event_t *event)
+static bool next(struct yaml_reader *r, yaml_event_t *event)
 {
 	if (r->stop)
 		return false;
@@ -97,7 +97,7 @@ const char *node_what(const struct node *n)
 	return n->kind == NODE_MAP ? "a mapping" : n->kind == NODE_LIST ? "a list" : "a single value";
 }
 
-static struct node *make(struct reader *r, enum node_kind kind, const yaml_event_t *event)
+static struct node *make(struct yaml_reader *r, enum node_kind kind, const yaml_event_t *event)
 {
 	struct node *n = store_take(r->store, sizeof *n);
 
@@ -108,7 +108,7 @@ static struct node *make(struct reader *r, enum node_kind kind, const yaml_event
 }
 
 /* The properties by which YAML goes beyond plain data are refused. */
-static void refuse_properties(struct reader *r, yaml_mark_t mark, const yaml_char_t *anchor,
+static void refuse_properties(struct yaml_reader *r, yaml_mark_t mark, const yaml_char_t *anchor,
                               const yaml_char_t *tag)
 {
 	if (anchor)
@@ -119,9 +119,9 @@ static void refuse_properties(struct reader *r, yaml_mark_t mark, const yaml_cha
 		               "tags (!name) are not allowed here; each option has its own type");
 }
 
-static struct node *read_node(struct reader *r, yaml_event_t *event, unsigned depth);
+static struct node *read_node(struct yaml_reader *r, yaml_event_t *event, unsigned depth);
 
-static struct node *read_scalar(struct reader *r, const yaml_event_t *event)
+static struct node *read_scalar(struct yaml_reader *r, const yaml_event_t *event)
 {
 	struct node *n = make(r, NODE_SCALAR, event);
 
@@ -132,7 +132,7 @@ static struct node *read_scalar(struct reader *r, const yaml_event_t *event)
 	return n;
 }
 
-static struct node *read_list(struct reader *r, const yaml_event_t *start, unsigned depth)
+static struct node *read_list(struct yaml_reader *r, const yaml_event_t *start, unsigned depth)
 {
 	struct node *list = make(r, NODE_LIST, start);
 	yaml_event_t event;
@@ -154,7 +154,7 @@ static struct node *read_list(struct reader *r, const yaml_event_t *start, unsig
 }
 
 /* The value that has this key already; remembers the new one where there is none. */
-static struct node *same_key(struct reader *r, struct node *map, struct node *child, struct index *many)
+static struct node *same_key(struct yaml_reader *r, struct node *map, struct node *child, struct index *many)
 {
 	if (map->len < FEW)
 		return node_find(map, child->key->text);
@@ -166,7 +166,7 @@ static struct node *same_key(struct reader *r, struct node *map, struct node *ch
 	return index_add(many, child->key->text, child);
 }
 
-static void add_pair(struct reader *r, struct node *map, struct node *key, struct node *value,
+static void add_pair(struct yaml_reader *r, struct node *map, struct node *key, struct node *value,
                      struct index *many)
 {
 	value->key = key;
@@ -180,7 +180,7 @@ static void add_pair(struct reader *r, struct node *map, struct node *key, struc
 	               SLICE(name), r->file, old->key->place.line, old->key->place.column);
 }
 
-static struct node *read_map(struct reader *r, const yaml_event_t *start, unsigned depth)
+static struct node *read_map(struct yaml_reader *r, const yaml_event_t *start, unsigned depth)
 {
 	struct node *map = make(r, NODE_MAP, start);
 	struct index many = { 0 };
@@ -207,7 +207,7 @@ static struct node *read_map(struct reader *r, const yaml_event_t *start, unsign
 	return map;
 }
 
-static struct node *read_node(struct reader *r, yaml_event_t *event, unsigned depth)
+static struct node *read_node(struct yaml_reader *r, yaml_event_t *event, unsigned depth)
 {
 	if (depth > YAML_DEPTH_MAX) {
 		stop(r, event->start_mark, "this is nested more than 32 levels deep");
@@ -230,7 +230,7 @@ static struct node *read_node(struct reader *r, yaml_event_t *event, unsigned de
 	}
 }
 
-static void refuse_directives(struct reader *r, const yaml_event_t *start)
+static void refuse_directives(struct yaml_reader *r, const yaml_event_t *start)
 {
 	if (start->data.document_start.version_directive ||
 	    start->data.document_start.tag_directives.start != start->data.document_start.tag_directives.end)
@@ -238,7 +238,7 @@ static void refuse_directives(struct reader *r, const yaml_event_t *start)
 		               "directives (%%YAML, %%TAG) are not allowed here");
 }
 
-static struct node *read_stream(struct reader *r)
+static struct node *read_stream(struct yaml_reader *r)
 {
 	struct node *root = NULL;
 	yaml_event_t event;
@@ -264,7 +264,7 @@ static struct node *read_stream(struct reader *r)
 
 struct node *yaml_read(struct store *s, struct slice text, const char *file, struct config_errors *e)
 {
-	struct reader r = { .store = s, .file = file, .errors = e, .text = text };
+	struct yaml_reader r = { .store = s, .file = file, .errors = e, .text = text };
 	unsigned errors = e->count;
 
 	if (text.len > YAML_SIZE_MAX) {

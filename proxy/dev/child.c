@@ -24,7 +24,7 @@ static struct signer *make_key(const char *path)
 	return NULL;
 }
 
-static struct signer *find_key(const struct place *p)
+static struct signer *find_key(const struct dev_place *p)
 {
 	char path[PATH_MAX];
 	struct signer *key;
@@ -37,7 +37,7 @@ static struct signer *find_key(const struct place *p)
 
 /* ---- serving ---- */
 
-static bool serve(const struct place *p, int tell)
+static bool serve(const struct dev_place *p, int tell)
 {
 	const char *why = "out of memory";
 	struct signer *key;
@@ -65,7 +65,7 @@ static bool serve(const struct place *p, int tell)
 		loop_turn(loop, 60 * NS_PER_S);
 }
 
-_Noreturn static void be_child(const struct place *p, pid_t parent, int tell)
+_Noreturn static void be_child(const struct dev_place *p, pid_t parent, int tell)
 {
 	signal(SIGINT, SIG_IGN); /* the parent still sends us requests while it drains */
 	signal(SIGHUP, SIG_IGN);
@@ -80,7 +80,7 @@ _Noreturn static void be_child(const struct place *p, pid_t parent, int tell)
 	_exit(1);
 }
 
-pid_t child_start(const struct place *p)
+pid_t child_start(const struct dev_place *p)
 {
 	pid_t parent = getpid(), child;
 	int ends[2];

@@ -14,7 +14,7 @@ static bool set_time(json_t *to, const char *name, uint64_t s)
 	return json_object_set_new(to, name, json_integer((json_int_t)s)) == 0;
 }
 
-char *claims_sign(const struct claims *c, const struct signer *key)
+char *claims_sign(const struct token_claims *c, const struct signer *key)
 {
 	unsigned char random[16];
 	char id[33], *signed_text = NULL, *payload = NULL;

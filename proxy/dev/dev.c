@@ -20,7 +20,7 @@ static const char usage[] =
 	"Exit status: 0 ended by a signal, 1 failure, 2 usage, 78 this host is not for the environment dev.\n";
 
 struct dev {
-	struct place place;
+	struct dev_place place;
 	bool print_config;
 	char config[5 * PATH_MAX + 4096], lines[24 * PATH_MAX];
 };

@@ -3,7 +3,7 @@
 #include <unistd.h>
 
 /* A path as a double-quoted YAML text: JSON's escapes are a part of YAML's. */
-static void add_file(struct text *t, const struct place *p, const char *name)
+static void add_file(struct text *t, const struct dev_place *p, const char *name)
 {
 	text_char(t, '"');
 	text_json(t, slice_of(p->dir));
@@ -12,7 +12,7 @@ static void add_file(struct text *t, const struct place *p, const char *name)
 	text_char(t, '"');
 }
 
-static void add_world(const struct place *p, struct text *t)
+static void add_world(const struct dev_place *p, struct text *t)
 {
 	text_add(t, S("# The example of `sallyport dev`; a real one has its own certificates and upstreams.\n"
 		"environment: dev\n"
@@ -37,7 +37,7 @@ static void add_world(const struct place *p, struct text *t)
 		"  echo: {endpoints: [\"http://127.0.0.1:%u\"]}\n", p->issuer, p->port[PLACE_ECHO]);
 }
 
-bool example_config(const struct place *p, struct text *to)
+bool example_config(const struct dev_place *p, struct text *to)
 {
 	add_world(p, to);
 	text_add(to, S("limits:\n"
@@ -58,7 +58,7 @@ bool example_config(const struct place *p, struct text *to)
 
 /* ---- lines to paste ---- */
 
-static void add_word(struct text *t, const struct place *p, const char *name)
+static void add_word(struct text *t, const struct dev_place *p, const char *name)
 {
 	char path[PATH_MAX];
 
@@ -79,7 +79,7 @@ static const char *past_proxies(void)
 	return "";
 }
 
-static void add_curl(struct text *t, const struct place *p, const char *more, const char *path)
+static void add_curl(struct text *t, const struct dev_place *p, const char *more, const char *path)
 {
 	text_add(t, S("curl -sS "));
 	text_add(t, slice_of(past_proxies()));
@@ -90,7 +90,7 @@ static void add_curl(struct text *t, const struct place *p, const char *more, co
 	text_printf(t, "'https://127.0.0.1:%u%s'", p->port[PLACE_PROXY], path);
 }
 
-static void add_token(struct text *t, const struct place *p, const char *options)
+static void add_token(struct text *t, const struct dev_place *p, const char *options)
 {
 	text_add(t, S("-H \"Authorization: Bearer $("));
 	if (p->home_told) { /* the other terminal need not know */
@@ -106,7 +106,7 @@ static void add_token(struct text *t, const struct place *p, const char *options
 	text_add(t, S(")\" "));
 }
 
-static void add_call(struct text *t, const struct place *p, const char *token_options, const char *path)
+static void add_call(struct text *t, const struct dev_place *p, const char *token_options, const char *path)
 {
 	char store[PATH_MAX + 256] = "-i ";
 	struct text more = { .at = store, .len = 3, .cap = sizeof store };
@@ -119,7 +119,7 @@ static void add_call(struct text *t, const struct place *p, const char *token_op
 	text_add(t, S("\n"));
 }
 
-static void add_tries(struct text *t, const struct place *p)
+static void add_tries(struct text *t, const struct dev_place *p)
 {
 	text_add(t, S("\nLines to paste into another terminal, each with the answer it gets:\n"
 		"\n# a call with a token: 200\n"));
@@ -139,7 +139,7 @@ static void add_tries(struct text *t, const struct place *p)
 		past_proxies(), p->issuer);
 }
 
-bool example_lines(const struct place *p, struct text *to)
+bool example_lines(const struct dev_place *p, struct text *to)
 {
 	char port[32];
 	struct text option = TEXT(port);

@@ -10,7 +10,7 @@
 
 #define LIFETIME_S 3600
 
-struct issuer {
+struct dev_issuer {
 	struct miniserver *server;
 	struct loop *loop;
 	const struct signer *key;
@@ -35,7 +35,7 @@ static bool is_loopback(int fd)
 }
 
 /* A page of a stranger must not reach us under a name that it makes resolve to 127.0.0.1. */
-static bool is_our_name(const struct issuer *i, const struct headers *h)
+static bool is_our_name(const struct dev_issuer *i, const struct headers *h)
 {
 	const struct header *host = headers_find(h, HEADER_HOST);
 	struct slice port = i->authority, theirs = host ? host->value : S("");
@@ -53,7 +53,7 @@ static void tell(struct miniserver_ask *ask, unsigned status, struct slice extra
 	miniserver_answer(ask, status, S("application/json"), extra, json);
 }
 
-static void discover(const struct issuer *i, struct miniserver_ask *ask)
+static void discover(const struct dev_issuer *i, struct miniserver_ask *ask)
 {
 	char store[1024];
 	struct text t = TEXT(store);
@@ -78,7 +78,7 @@ static void refuse(struct miniserver_ask *ask, const char *error, const char *de
 	tell(ask, 400, S("Cache-Control: no-store\r\n"), text_slice(&t));
 }
 
-static void grant(struct issuer *i, struct miniserver_ask *ask, const struct claims *c)
+static void grant(struct dev_issuer *i, struct miniserver_ask *ask, const struct token_claims *c)
 {
 	char *token = claims_sign(c, i->key);
 	size_t room = (token ? strlen(token) : 0) + 6 * c->scope.len + 256;
@@ -102,7 +102,7 @@ static void grant(struct issuer *i, struct miniserver_ask *ask, const struct cla
 
 /* client_secret_basic: the id is form-encoded before it is base64-encoded (section 2.3.1). The secret is not
  * looked at: this issuer knows no clients. */
-static struct slice basic_client(struct issuer *i, const struct headers *h)
+static struct slice basic_client(struct dev_issuer *i, const struct headers *h)
 {
 	const struct header *a = headers_find(h, HEADER_AUTHORIZATION);
 	char text[768], url[1024];
@@ -121,7 +121,7 @@ static struct slice basic_client(struct issuer *i, const struct headers *h)
 	return form_decode(&i->form, slice_cut(&from, ':'), &id) ? id : S("");
 }
 
-static void give_token(struct issuer *i, struct miniserver_ask *ask)
+static void give_token(struct dev_issuer *i, struct miniserver_ask *ask)
 {
 	const struct header *type = headers_find(ask->headers, HEADER_CONTENT_TYPE);
 	struct form *f = &i->form;
@@ -145,9 +145,13 @@ static void give_token(struct issuer *i, struct miniserver_ask *ask)
 		struct slice audience = form_get(f, "audience"), scope = form_get(f, "scope");
 		text_add(&subject, client);
 		text_add(&subject, S("@clients"));
-		struct claims c = { .issuer = i->name, .subject = text_slice(&subject), .client = client,
-			.audience = audience.len ? audience : S(DEV_AUDIENCE), .scope = scope.len ? scope : S("read"),
-			.issued_s = i->loop->wall_ns / NS_PER_S, .lasts_s = LIFETIME_S };
+		struct token_claims c = { .issuer = i->name,
+			                      .subject = text_slice(&subject),
+			                      .client = client,
+			                      .audience = audience.len ? audience : S(DEV_AUDIENCE),
+			                      .scope = scope.len ? scope : S("read"),
+			                      .issued_s = i->loop->wall_ns / NS_PER_S,
+			                      .lasts_s = LIFETIME_S };
 		grant(i, ask, &c);
 	}
 }
@@ -161,7 +165,7 @@ static bool is_read(const struct miniserver_ask *ask)
 
 static void on_ask(void *with, struct miniserver_ask *ask)
 {
-	struct issuer *i = with;
+	struct dev_issuer *i = with;
 	bool token = slice_same(ask->path, S("/oauth/token"));
 	bool keys = slice_same(ask->path, S("/.well-known/jwks.json"));
 	bool discovery = slice_same(ask->path, S("/.well-known/openid-configuration"));
@@ -182,10 +186,10 @@ static void on_ask(void *with, struct miniserver_ask *ask)
 		discover(i, ask);
 }
 
-struct issuer *issuer_open(struct loop *loop, int listen_fd, const struct signer *key, struct slice issuer,
-	struct slice environment, const char **why)
+struct dev_issuer *issuer_open(struct loop *loop, int listen_fd, const struct signer *key,
+                               struct slice issuer, struct slice environment, const char **why)
 {
-	struct issuer *i = NULL;
+	struct dev_issuer *i = NULL;
 	struct slice rest = slice_from(issuer, sizeof "http://" - 1);
 
 	if (!is_loopback(listen_fd)) {
@@ -212,7 +216,7 @@ struct issuer *issuer_open(struct loop *loop, int listen_fd, const struct signer
 	return NULL;
 }
 
-void issuer_close(struct issuer *i)
+void issuer_close(struct dev_issuer *i)
 {
 	miniserver_close(i->server);
 	free(i->jwks);

@@ -9,7 +9,7 @@
 
 static const char *const roles[] = { "the proxy", "the issuer", "the echo upstream", "probes and metrics" };
 
-static bool find_dir(struct place *p)
+static bool find_dir(struct dev_place *p)
 {
 	const char *state = getenv("XDG_STATE_HOME"), *home = getenv("HOME");
 	struct text h = TEXT(p->home), t = TEXT(p->dir);
@@ -50,7 +50,7 @@ void place_word(struct text *t, struct slice s)
 	text_add(t, plain ? S("") : S("'"));
 }
 
-static void find_binary(struct place *p)
+static void find_binary(struct dev_place *p)
 {
 	char path[PATH_MAX];
 	ssize_t len = readlink("/proc/self/exe", path, sizeof path);
@@ -61,7 +61,7 @@ static void find_binary(struct place *p)
 		memcpy(p->binary, "sallyport", sizeof "sallyport");
 }
 
-bool place_find(struct place *p, unsigned port)
+bool place_find(struct dev_place *p, unsigned port)
 {
 	struct text issuer = TEXT(p->issuer);
 
@@ -76,7 +76,7 @@ bool place_find(struct place *p, unsigned port)
 	return text_end(&issuer) && find_dir(p);
 }
 
-bool place_make(const struct place *p)
+bool place_make(const struct dev_place *p)
 {
 	int fd = path_directories(p->dir, 0700);
 	bool ours = fd >= 0 && fchmod(fd, 0700) == 0;
@@ -89,7 +89,7 @@ bool place_make(const struct place *p)
 	return ours;
 }
 
-bool place_file(const struct place *p, const char *name, char to[static PATH_MAX])
+bool place_file(const struct dev_place *p, const char *name, char to[static PATH_MAX])
 {
 	struct text t = { .at = to, .cap = PATH_MAX };
 
@@ -121,7 +121,7 @@ static int bound(unsigned port)
 }
 
 /* The first of four free ports, some way above those that were asked for; where all are taken, one above. */
-static unsigned free_row(const struct place *p)
+static unsigned free_row(const struct dev_place *p)
 {
 	const unsigned last = 65535 - PLACE_PORTS;
 
@@ -135,7 +135,7 @@ static unsigned free_row(const struct place *p)
 	return p->port[PLACE_PROXY] % (last - 1024) + 1024;
 }
 
-static void tell_why(const struct place *p, unsigned which, int why)
+static void tell_why(const struct dev_place *p, unsigned which, int why)
 {
 	unsigned instead;
 
@@ -150,7 +150,7 @@ static void tell_why(const struct place *p, unsigned which, int why)
 		p->port[which], roles[which], instead, p->binary, instead);
 }
 
-static int claim(const struct place *p, unsigned which)
+static int claim(const struct dev_place *p, unsigned which)
 {
 	int fd = bound(p->port[which]);
 
@@ -159,7 +159,7 @@ static int claim(const struct place *p, unsigned which)
 	return fd;
 }
 
-int place_listen(const struct place *p, unsigned which)
+int place_listen(const struct dev_place *p, unsigned which)
 {
 	int fd = claim(p, which);
 
@@ -172,7 +172,7 @@ int place_listen(const struct place *p, unsigned which)
 	return fd;
 }
 
-bool place_is_free(const struct place *p, unsigned which)
+bool place_is_free(const struct dev_place *p, unsigned which)
 {
 	int fd = claim(p, which);
 

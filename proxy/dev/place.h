@@ -9,7 +9,7 @@
 
 enum { PLACE_PROXY, PLACE_ISSUER, PLACE_ECHO, PLACE_STATUS, PLACE_PORTS };
 
-struct place {
+struct dev_place {
 	uint16_t port[PLACE_PORTS];  /* four in a row */
 	char home[PATH_MAX];         /* XDG_STATE_HOME, or what it is by default */
 	bool home_told;              /* by the variable */
@@ -19,14 +19,14 @@ struct place {
 };
 
 /* False: says why on stderr. Opens nothing. */
-bool place_find(struct place *p, unsigned port);
+bool place_find(struct dev_place *p, unsigned port);
 /* Makes the directory, 0700, and its parents. False: says why. */
-bool place_make(const struct place *p);
+bool place_make(const struct dev_place *p);
 /* A file in it; false where the path is too long (says so). */
-bool place_file(const struct place *p, const char *name, char to[static PATH_MAX]);
+bool place_file(const struct dev_place *p, const char *name, char to[static PATH_MAX]);
 /* s as a word for a shell, quoted where it must be. */
 void place_word(struct text *t, struct slice s);
 /* A listening loopback socket, not shared with anyone; -1: says why. */
-int place_listen(const struct place *p, unsigned which);
+int place_listen(const struct dev_place *p, unsigned which);
 /* Whether nobody listens there yet; says so where somebody does. */
-bool place_is_free(const struct place *p, unsigned which);
+bool place_is_free(const struct dev_place *p, unsigned which);

@@ -24,7 +24,7 @@ static const char usage[] =
 	"Exit status: 0 printed, 1 failure, 2 usage.\n";
 
 struct wish {
-	struct claims claims;
+	struct token_claims claims;
 	int64_t expires_s;
 	unsigned port;
 	bool json;
@@ -70,7 +70,7 @@ enum { SUB = 256, SCOPE, AUD, CLIENT, TENANT, EXPIRES, PORT };
 /* False: what stands behind the option cannot be read. */
 static bool take_option(struct wish *w, int option, const char *value)
 {
-	struct claims *c = &w->claims;
+	struct token_claims *c = &w->claims;
 
 	switch (option) {
 	case SUB: c->subject = slice_of(value); return true;
@@ -121,7 +121,7 @@ static int read_options(int argc, char **argv, struct wish *w)
 	return 3;
 }
 
-static struct signer *find_key(const struct place *p)
+static struct signer *find_key(const struct dev_place *p)
 {
 	char path[PATH_MAX];
 
@@ -141,7 +141,7 @@ static struct signer *find_key(const struct place *p)
 
 int dev_token(int argc, char **argv)
 {
-	static struct place place;
+	static struct dev_place place;
 	uint64_t now_s = clock_wall_ns() / NS_PER_S;
 	struct wish w = { .claims = { .subject = S("dev-user"), .client = S("dev-client"), .scope = S("read"),
 		.audience = S(DEV_AUDIENCE) }, .expires_s = 3600, .port = DEV_PORT };

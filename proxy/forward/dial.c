@@ -22,7 +22,7 @@ static void not_yet(struct watched *e)
 
 static void on_dialled(void *for_whom, bool accepted)
 {
-	struct inquiry *q = for_whom;
+	struct watch_call *q = for_whom;
 	struct watched *e = q->endpoint;
 
 	free(q);
@@ -71,7 +71,7 @@ void dial_endpoint(struct watched *e, uint64_t now_ns)
 		return;
 	}
 	e->dial_due_ns = now_ns + TIMEOUT_NS + SLACK_NS;
-	struct inquiry *q = e->dial = inquire(e);
+	struct watch_call *q = e->dial = inquire(e);
 	w->dial(w->with, &to, len, TIMEOUT_NS, on_dialled, q);
 }
 

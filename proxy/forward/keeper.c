@@ -18,9 +18,9 @@ uint64_t watched_now(const struct watched *e)
 	return e->keeper->world.now_ns(e->keeper->world.with);
 }
 
-struct inquiry *inquire(struct watched *e)
+struct watch_call *inquire(struct watched *e)
 {
-	struct inquiry *q = malloc(sizeof *q);
+	struct watch_call *q = malloc(sizeof *q);
 
 	check(q != NULL);
 	q->endpoint = e;
@@ -65,7 +65,7 @@ static void lookup_failed(struct watched *e, const char *why)
 
 static void on_found(void *for_whom, const struct sockaddr_storage *found, size_t len)
 {
-	struct inquiry *q = for_whom;
+	struct watch_call *q = for_whom;
 	struct watched *e = q->endpoint;
 
 	free(q);
@@ -102,7 +102,7 @@ static void look_up(struct watched *e, uint64_t now_ns)
 		return;
 	}
 	e->refresh.due_ns = now_ns + LOOKUP_NS;
-	struct inquiry *q = e->lookup = inquire(e);
+	struct watch_call *q = e->lookup = inquire(e);
 	w->resolve(w->with, e->host, e->url.port, on_found, q);
 }
 
@@ -144,7 +144,7 @@ static void judge(struct watched *e, int status, const char *failure)
 
 static void on_probed(void *for_whom, int status, const char *failure)
 {
-	struct inquiry *q = for_whom;
+	struct watch_call *q = for_whom;
 	struct watched *e = q->endpoint;
 
 	free(q);
@@ -166,7 +166,7 @@ static void probe(struct watched *e, uint64_t now_ns)
 		return;
 	}
 	e->probe_due_ns = now_ns + u->health->timeout + SLACK_NS;
-	struct inquiry *q = e->probe = inquire(e);
+	struct watch_call *q = e->probe = inquire(e);
 	w->probe(w->with, e->probe_url, e->socket[0] ? e->socket : NULL, u->health->host.at, &u->tls,
 	         u->health->timeout, on_probed, q);
 }

@@ -5,7 +5,9 @@
 
 /* A question that was asked of the world. It outlives an endpoint that no longer waits for it: then
  * `endpoint` is NULL, and the answer is dropped. Freed when answered. */
-struct inquiry { struct watched *endpoint; };
+struct watch_call {
+	struct watched *endpoint;
+};
 
 struct watched { /* one endpoint */
 	struct forward_keeper *keeper;
@@ -16,7 +18,7 @@ struct watched { /* one endpoint */
 	size_t record;                /* index among the published; RECORDS where there was no room */
 	struct endpoint_state state;  /* as published last */
 	unsigned passed, failed;      /* checks in a row */
-	struct inquiry *probe, *lookup, *dial; /* under way; NULL: none */
+	struct watch_call *probe, *lookup, *dial; /* under way; NULL: none */
 	uint64_t probe_due_ns;        /* the next check; while one is under way, when it is given up */
 	struct refresh refresh;       /* of its name; due_ns likewise */
 	uint64_t dial_due_ns;         /* likewise; UINT64_MAX: it does not refuse, as far as is known */
@@ -35,7 +37,7 @@ struct forward_keeper {
 };
 
 uint64_t watched_now(const struct watched *e);
-struct inquiry *inquire(struct watched *e);
+struct watch_call *inquire(struct watched *e);
 
 /* dial.c: what refused is tried in the background. The next try is due. */
 void dial_endpoint(struct watched *e, uint64_t now_ns);

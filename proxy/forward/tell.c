@@ -3,7 +3,7 @@
 #include "base/text.h"
 #include "metrics/metrics.h"
 
-enum known { KNOWN_UP, KNOWN_UNKNOWN, KNOWN_UNCHECKED, KNOWN_EJECTED, KNOWN_UNRESOLVED, KNOWN_DOWN };
+enum endpoint_known { KNOWN_UP, KNOWN_UNKNOWN, KNOWN_UNCHECKED, KNOWN_EJECTED, KNOWN_UNRESOLVED, KNOWN_DOWN };
 
 static const char *const words[] = { "up", "unknown", "unchecked", "ejected", "unresolved", "down" };
 
@@ -15,7 +15,7 @@ static uint64_t ejected_by(const struct watched *e)
 	return metrics_value(series);
 }
 
-static enum known known_of(const struct watched *e)
+static enum endpoint_known known_of(const struct watched *e)
 {
 	if (e->state.health == HEALTH_DOWN)
 		return KNOWN_DOWN;
@@ -52,7 +52,7 @@ bool forward_keeper_is_cut_off(const struct forward_keeper *k)
 
 static void tell_endpoint(const struct watched *e, uint64_t now_ns, struct text *t)
 {
-	enum known known = known_of(e);
+	enum endpoint_known known = known_of(e);
 
 	text_add(t, S("{\"endpoint\":\""));
 	text_json(t, e->text);

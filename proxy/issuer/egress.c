@@ -6,7 +6,7 @@
 #include "metrics/metrics.h"
 #include <stdio.h>
 
-static void name_way(struct way *w)
+static void name_way(struct egress_way *w)
 {
 	const struct config_issuer_egress *c = w->config;
 
@@ -22,7 +22,7 @@ static void name_way(struct way *w)
 
 static void open_way(struct outbound *o, const struct config_issuer_egress *config)
 {
-	struct way *w = &o->way[o->ways++];
+	struct egress_way *w = &o->way[o->ways++];
 	struct slice id = o->config->id;
 
 	w->config = config;
@@ -43,7 +43,7 @@ void egress_open(struct outbound *o)
 }
 
 /* Lower is better; ways are equal otherwise in the order of the configuration. */
-static uint64_t merit(const struct way *w, enum rank rank, uint64_t now_ns)
+static uint64_t merit(const struct egress_way *w, enum rank rank, uint64_t now_ns)
 {
 	if (!w->failures)
 		return 0;
@@ -52,12 +52,12 @@ static uint64_t merit(const struct way *w, enum rank rank, uint64_t now_ns)
 	return w->bad_until_ns;
 }
 
-struct way *egress_choose(struct outbound *o, const struct issuer_fetch *e, uint64_t now_ns)
+struct egress_way *egress_choose(struct outbound *o, const struct issuer_fetch *e, uint64_t now_ns)
 {
-	struct way *best = NULL;
+	struct egress_way *best = NULL;
 
 	for (size_t i = 0; i < o->ways; i++) {
-		struct way *w = &o->way[i];
+		struct egress_way *w = &o->way[i];
 		if (e->tried >> i & 1)
 			continue;
 		if (!best || merit(w, e->rank, now_ns) < merit(best, e->rank, now_ns))
@@ -66,7 +66,7 @@ struct way *egress_choose(struct outbound *o, const struct issuer_fetch *e, uint
 	return best;
 }
 
-void egress_worked(const struct outbound *o, struct way *w)
+void egress_worked(const struct outbound *o, struct egress_way *w)
 {
 	if (w->failures && o->ways > 1)
 		log_info("issuer %.*s: its way out %s works again", SLICE(o->config->id), w->name);
@@ -77,7 +77,7 @@ void egress_worked(const struct outbound *o, struct way *w)
 	metrics_set(w->healthy, 1);
 }
 
-void egress_failed(struct outbound *o, struct way *w, const char *why, uint64_t now_ns)
+void egress_failed(struct outbound *o, struct egress_way *w, const char *why, uint64_t now_ns)
 {
 	uint64_t base_ns = w->failures < 6 ? NS_PER_S << w->failures : WAY_BACKOFF_MAX_NS;
 
@@ -94,7 +94,7 @@ void outbound_tell(const struct outbound *o, struct text *t)
 {
 	text_add(t, S(",\"egress\":["));
 	for (size_t i = 0; i < o->ways; i++) {
-		const struct way *w = &o->way[i];
+		const struct egress_way *w = &o->way[i];
 		text_add(t, i ? S(",{\"way\":\"") : S("{\"way\":\""));
 		text_json(t, slice_of(w->name));
 		text_printf(t, "\",\"failures\":%u,\"last_failure\":\"", w->failures);

@@ -66,7 +66,7 @@ struct inquiries *inquiries_open(struct issuer_keeper *k)
 }
 
 /* What was sent is wiped: it is a credential. */
-static void end(struct inquiry *q)
+static void end(struct introspection *q)
 {
 	list_remove(&q->link);
 	q->all->len--;
@@ -86,7 +86,7 @@ static void close_one(struct inquirer *i)
 void inquiries_close(struct inquiries *all)
 {
 	while (!list_is_empty(&all->under_way))
-		end(list_entry(all->under_way.next, struct inquiry, link));
+		end(list_entry(all->under_way.next, struct introspection, link));
 	for (size_t i = 0; i < all->keeper->len; i++)
 		close_one(&all->of[i]);
 	crypt_close(&all->crypt);
@@ -121,14 +121,14 @@ static bool is_of_one(int status)
 }
 
 /* It could not be asked about, for no fault of the issuer's. */
-static void failed_alone(struct inquiry *q)
+static void failed_alone(struct introspection *q)
 {
 	works(q->by);
 	metrics_add(q->by->series[OUTCOME_FAILED], 1);
 	opaque_tell(inquiry_table(q), q->id, OPAQUE_FAILED, keeper_now(q->all->keeper) + OPAQUE_REFUSED_NS);
 }
 
-static void failed(struct inquiry *q, const char *why)
+static void failed(struct introspection *q, const char *why)
 {
 	struct inquirer *i = q->by;
 	uint64_t until_ns = keeper_now(q->all->keeper) + backoff_ns(i->failures);
@@ -142,7 +142,7 @@ static void failed(struct inquiry *q, const char *why)
 	opaque_tell(inquiry_table(q), q->id, OPAQUE_FAILED, until_ns);
 }
 
-static void refused(struct inquiry *q)
+static void refused(struct introspection *q)
 {
 	works(q->by);
 	metrics_add(q->by->series[OUTCOME_REFUSED], 1);
@@ -153,7 +153,7 @@ static void refused(struct inquiry *q)
 
 /* An answer that concerns one token says nothing against its issuer. What was said of the token before holds
  * no more. */
-static void unusable(struct inquiry *q, const char *why)
+static void unusable(struct introspection *q, const char *why)
 {
 	struct inquirer *i = q->by;
 	uint64_t until_ns = keeper_now(q->all->keeper) + OPAQUE_REFUSED_NS;
@@ -169,7 +169,7 @@ static void unusable(struct inquiry *q, const char *why)
 	fleet_forget(q);
 }
 
-static void good(struct inquiry *q, struct slice text)
+static void good(struct introspection *q, struct slice text)
 {
 	struct opaque_head head = { .asked_ns = q->begun_ns };
 
@@ -183,7 +183,7 @@ static void good(struct inquiry *q, struct slice text)
 }
 
 /* What a signed answer says; free() it. NULL: it is not believed, and `why` says what came. */
-static char *opened(const struct inquiry *q, struct slice body, char *why, size_t cap)
+static char *opened(const struct introspection *q, struct slice body, char *why, size_t cap)
 {
 	struct issuer_keeper *k = q->all->keeper;
 	const struct source *s = q->by->source;
@@ -200,7 +200,7 @@ static char *opened(const struct inquiry *q, struct slice body, char *why, size_
 }
 
 /* As reply_read, of a signed answer what is in it. */
-static enum reply read_answer(const struct inquiry *q, int status, struct slice body,
+static enum reply read_answer(const struct introspection *q, int status, struct slice body,
                               char text[OPAQUE_TEXT_MAX], size_t *len, char *why, size_t cap)
 {
 	bool introspects = !q->by->source->config->opaque->by; /* WORDS: introspection|userinfo */
@@ -218,7 +218,7 @@ static enum reply read_answer(const struct inquiry *q, int status, struct slice 
 
 static void on_answer(void *for_whom, int status, struct slice body, uint64_t max_age_s, const char *failure)
 {
-	struct inquiry *q = for_whom;
+	struct introspection *q = for_whom;
 	char text[OPAQUE_TEXT_MAX], why[160], said[sizeof why + 60];
 	size_t len = 0;
 
@@ -240,7 +240,7 @@ static void on_answer(void *for_whom, int status, struct slice body, uint64_t ma
 	inquiry_end(q);
 }
 
-void inquiry_end(struct inquiry *q)
+void inquiry_end(struct introspection *q)
 {
 	struct issuer_keeper *k = q->all->keeper;
 
@@ -250,7 +250,7 @@ void inquiry_end(struct inquiry *q)
 
 /* ---- asking ---- */
 
-void inquiry_send(struct inquiry *q)
+void inquiry_send(struct introspection *q)
 {
 	outbound_send(&q->by->source->outbound, &q->fetch);
 }
@@ -258,7 +258,7 @@ void inquiry_send(struct inquiry *q)
 static bool is_under_way(const struct inquiries *all, const unsigned char id[SHA256_LEN])
 {
 	for (const struct list *node = all->under_way.next; node != &all->under_way; node = node->next)
-		if (memcmp(list_entry(node, struct inquiry, link)->id, id, SHA256_LEN) == 0)
+		if (memcmp(list_entry(node, struct introspection, link)->id, id, SHA256_LEN) == 0)
 			return true;
 	return false;
 }
@@ -274,11 +274,11 @@ static bool is_settled(const struct inquirer *i, const struct opaque_table *t,
 	return opaque_find(t, id, &seen) && now < seen.head.asked_ns + i->source->config->opaque->fresh / 2;
 }
 
-static struct inquiry *make(struct inquiries *all, struct inquirer *i, struct slice token)
+static struct introspection *make(struct inquiries *all, struct inquirer *i, struct slice token)
 {
 	bool userinfo = i->source->config->opaque->by == OPAQUE_BY_USERINFO;
 	size_t size = 3 * token.len + 64;
-	struct inquiry *q = all->len < UNDER_WAY_MAX ? calloc(1, sizeof *q + size) : NULL;
+	struct introspection *q = all->len < UNDER_WAY_MAX ? calloc(1, sizeof *q + size) : NULL;
 	struct text t = { .at = q ? q->text : NULL, .cap = q ? size : 0 };
 
 	if (!q)
@@ -310,7 +310,8 @@ static void begin(struct inquiries *all, struct inquirer *i, const unsigned char
                   struct slice token)
 {
 	uint64_t now = keeper_now(all->keeper);
-	struct inquiry *q = now < i->not_before_ns || state_is_cut_off(i->source) ? NULL : make(all, i, token);
+	struct introspection *q =
+	    now < i->not_before_ns || state_is_cut_off(i->source) ? NULL : make(all, i, token);
 
 	if (!q) {
 		uint64_t until_ns = i->not_before_ns > now ? i->not_before_ns : now + NS_PER_S;

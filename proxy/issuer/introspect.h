@@ -5,7 +5,14 @@
 #include "issuer/inside.h"
 #include "issuer/introspect_reply.h"
 
-enum outcome { OUTCOME_GOOD, OUTCOME_REFUSED, OUTCOME_FAILED, OUTCOME_SHARED, OUTCOME_UNUSABLE, OUTCOMES };
+enum introspection_outcome {
+	OUTCOME_GOOD,
+	OUTCOME_REFUSED,
+	OUTCOME_FAILED,
+	OUTCOME_SHARED,
+	OUTCOME_UNUSABLE,
+	OUTCOMES
+};
 
 struct inquirer { /* one issuer's; source NULL: it is never asked */
 	struct source *source;
@@ -28,7 +35,7 @@ struct inquiries {
 	size_t len;
 };
 
-struct inquiry {
+struct introspection {
 	struct list link;
 	struct inquiries *all;
 	struct inquirer *by;
@@ -39,18 +46,18 @@ struct inquiry {
 	char text[]; /* the form, or the token */
 };
 
-static inline struct opaque_table *inquiry_table(const struct inquiry *q)
+static inline struct opaque_table *inquiry_table(const struct introspection *q)
 {
 	return &q->all->keeper->published->opaque;
 }
 
 /* introspect.c: on to the issuer */
-void inquiry_send(struct inquiry *q);
+void inquiry_send(struct introspection *q);
 /* It is over, and the workers are told. */
-void inquiry_end(struct inquiry *q);
+void inquiry_end(struct introspection *q);
 
 /* introspect_fleet.c: what another machine of the fleet has been told. True: it is being asked, and either
  * the answer is published and the inquiry ended, or it is sent to the issuer. */
-bool fleet_ask(struct inquiry *q);
-void fleet_learn(struct inquiry *q, struct slice text); /* what the issuer said */
-void fleet_forget(struct inquiry *q);                   /* it says so no more */
+bool fleet_ask(struct introspection *q);
+void fleet_learn(struct introspection *q, struct slice text); /* what the issuer said */
+void fleet_forget(struct introspection *q);                   /* it says so no more */

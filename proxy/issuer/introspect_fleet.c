@@ -11,14 +11,14 @@
 #define COPY_MAX (STAMP_LEN + OPAQUE_TEXT_MAX + SEAL_OVERHEAD)
 #define FUTURE_S 60   /* clocks of a fleet may differ by that */
 
-static bool key_of(const struct inquiry *q, char to[KEY_LEN])
+static bool key_of(const struct introspection *q, char to[KEY_LEN])
 {
 	memcpy(to, KEY_PREFIX, sizeof KEY_PREFIX - 1);
 	return seal_name(&q->all->seal, (struct slice){ (const char *)q->id, sizeof q->id },
 	                 to + sizeof KEY_PREFIX - 1);
 }
 
-static uint64_t wall_s(const struct inquiry *q)
+static uint64_t wall_s(const struct introspection *q)
 {
 	const struct issuer_env *env = &q->all->keeper->env;
 
@@ -26,8 +26,8 @@ static uint64_t wall_s(const struct inquiry *q)
 }
 
 /* The claims, and how long ago they were said. False: there is nothing to be believed. */
-static bool read_copy(const struct inquiry *q, struct slice value, char room[COPY_MAX], struct slice *text,
-                      uint64_t *age_s)
+static bool read_copy(const struct introspection *q, struct slice value, char room[COPY_MAX],
+                      struct slice *text, uint64_t *age_s)
 {
 	char key[KEY_LEN];
 	size_t len;
@@ -46,7 +46,7 @@ static bool read_copy(const struct inquiry *q, struct slice value, char room[COP
 }
 
 /* Into published memory, as old as it is. */
-static void publish(const struct inquiry *q, struct slice text, uint64_t age_ns)
+static void publish(const struct introspection *q, struct slice text, uint64_t age_ns)
 {
 	struct opaque_table *table = inquiry_table(q);
 	struct opaque_head head = { .asked_ns = q->begun_ns > age_ns ? q->begun_ns - age_ns : 1 };
@@ -61,7 +61,7 @@ static void publish(const struct inquiry *q, struct slice text, uint64_t age_ns)
 
 static void on_got(void *for_whom, struct slice value)
 {
-	struct inquiry *q = for_whom;
+	struct introspection *q = for_whom;
 	const struct config_opaque *o = q->by->source->config->opaque;
 	char room[COPY_MAX];
 	struct slice text;
@@ -80,7 +80,7 @@ static void on_got(void *for_whom, struct slice value)
 	inquiry_end(q);
 }
 
-bool fleet_ask(struct inquiry *q)
+bool fleet_ask(struct introspection *q)
 {
 	const struct issuer_env *env = &q->all->keeper->env;
 	char key[KEY_LEN];
@@ -89,7 +89,7 @@ bool fleet_ask(struct inquiry *q)
 	       env->fleet_get(env->with, (struct slice){ key, sizeof key }, on_got, q);
 }
 
-void fleet_learn(struct inquiry *q, struct slice text)
+void fleet_learn(struct introspection *q, struct slice text)
 {
 	const struct issuer_env *env = &q->all->keeper->env;
 	uint64_t asked_s = wall_s(q) - (keeper_now(q->all->keeper) - q->begun_ns) / NS_PER_S;
@@ -108,7 +108,7 @@ void fleet_learn(struct inquiry *q, struct slice text)
 		                 stale_ms > fresh_ms ? stale_ms : fresh_ms);
 }
 
-void fleet_forget(struct inquiry *q)
+void fleet_forget(struct introspection *q)
 {
 	const struct issuer_env *env = &q->all->keeper->env;
 	char key[KEY_LEN];

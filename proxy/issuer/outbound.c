@@ -6,7 +6,7 @@
 
 struct try { /* lies with the env until it has answered, whoever still waits for that */
 	struct issuer_fetch *fetch; /* NULL: nobody */
-	struct way *way;
+	struct egress_way *way;
 };
 
 static void start_one(struct outbound *o, struct issuer_fetch *e);
@@ -40,7 +40,7 @@ static void spend(struct allowance *a, uint64_t now_ns)
 	check(gcra_take(a->gcra, &a->tat, now_ns, 1, &wait_ns));
 }
 
-static enum endpoint endpoint_of(const struct issuer_fetch *e)
+static enum budget_of endpoint_of(const struct issuer_fetch *e)
 {
 	return e->rank == RANK_TOKENS ? ENDPOINT_TOKENS : ENDPOINT_KEYS;
 }
@@ -107,7 +107,7 @@ static void go_on(struct outbound *o, struct issuer_fetch *e, const char *why)
 		e->until_ns = now + FETCH_WAIT_NS;
 }
 
-static bool is_of_a_proxy(const struct way *w, int status)
+static bool is_of_a_proxy(const struct egress_way *w, int status)
 {
 	return w->config && w->config->proxy.at && (status == 407 || (status >= 502 && status <= 504));
 }
@@ -116,7 +116,7 @@ static void on_answer(void *for_whom, int status, struct slice body, uint64_t ma
 {
 	struct try *t = for_whom;
 	struct issuer_fetch *e = t->fetch;
-	struct way *w = t->way;
+	struct egress_way *w = t->way;
 	char why[64];
 
 	free(t);
@@ -140,7 +140,7 @@ static void on_answer(void *for_whom, int status, struct slice body, uint64_t ma
 static void start_one(struct outbound *o, struct issuer_fetch *e)
 {
 	uint64_t now = now_of(o);
-	struct way *w = egress_choose(o, e, now);
+	struct egress_way *w = egress_choose(o, e, now);
 	struct try *t = malloc(sizeof *t);
 
 	if (!t || !w) {

@@ -18,7 +18,7 @@
 #define WAY_BACKOFF_MAX_NS (60 * NS_PER_S)
 
 enum rank { RANK_KEYS, RANK_REFRESH, RANK_TOKENS, RANKS }; /* the first goes first */
-enum endpoint { ENDPOINT_KEYS, ENDPOINT_TOKENS, ENDPOINT_KINDS }; /* each with a budget of its own */
+enum budget_of { ENDPOINT_KEYS, ENDPOINT_TOKENS, ENDPOINT_KINDS }; /* each with a budget of its own */
 
 struct outbound;
 struct try;
@@ -37,7 +37,7 @@ struct issuer_fetch { /* the caller's, at rest until sent and after done; zeroed
 	char why[160];             /* the last way's failure */
 };
 
-struct way {
+struct egress_way {
 	const struct config_issuer_egress *config; /* NULL: the plain way */
 	char name[96];             /* "direct", "address 10.0.0.5", "proxy http://10.0.0.9:3128" */
 	unsigned failures;         /* in a row */
@@ -51,7 +51,7 @@ struct allowance { struct gcra gcra; uint64_t tat; };
 struct outbound {
 	const struct config_issuer *config;
 	const struct issuer_env *env;
-	struct way way[EGRESS_MAX];
+	struct egress_way way[EGRESS_MAX];
 	size_t ways;
 	struct allowance all, of[ENDPOINT_KINDS];
 	struct list waiting[RANKS], flying;
@@ -80,6 +80,6 @@ void outbound_tell(const struct outbound *o, struct text *t);
 /* egress.c: the ways out */
 void egress_open(struct outbound *o);
 /* The best of those not tried; NULL: all were. */
-struct way *egress_choose(struct outbound *o, const struct issuer_fetch *e, uint64_t now_ns);
-void egress_worked(const struct outbound *o, struct way *w);
-void egress_failed(struct outbound *o, struct way *w, const char *why, uint64_t now_ns);
+struct egress_way *egress_choose(struct outbound *o, const struct issuer_fetch *e, uint64_t now_ns);
+void egress_worked(const struct outbound *o, struct egress_way *w);
+void egress_failed(struct outbound *o, struct egress_way *w, const char *why, uint64_t now_ns);

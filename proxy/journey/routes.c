@@ -7,7 +7,7 @@
 #include "metrics/metrics.h"
 #include <stdlib.h>
 
-struct row {
+struct route_row {
 	struct route_facts *facts;
 	struct slice host;
 	struct slice path;     /* prefix: without its star, with the slash */
@@ -16,22 +16,22 @@ struct row {
 };
 
 struct routes {
-	struct row *rows;          /* first those that speak for requests, in order of precedence; */
+	struct route_row *rows; /* first those that speak for requests, in order of precedence; */
 	size_t len;
-	struct row *doors;         /* then check routes, in any */
+	struct route_row *doors; /* then check routes, in any */
 	size_t doors_len;
 	struct route_facts *facts; /* of all, as configured */
 };
 
 /* Of what it matches at least: a prefix also matches without its slash. */
-static size_t reach(const struct row *row)
+static size_t reach(const struct route_row *row)
 {
 	return row->path.len - row->prefix;
 }
 
 static int compare(const void *a, const void *b)
 {
-	const struct row *x = a, *y = b;
+	const struct route_row *x = a, *y = b;
 
 	if (x->rank != y->rank)
 		return x->rank < y->rank ? -1 : 1;
@@ -44,9 +44,9 @@ static int compare(const void *a, const void *b)
 	return x->facts < y->facts ? -1 : 1; /* as written */
 }
 
-static struct row row_of(const struct config_route *route, struct route_facts *facts)
+static struct route_row row_of(const struct config_route *route, struct route_facts *facts)
 {
-	struct row row = { .facts = facts, .host = route->host, .path = route->path, .rank = 0 };
+	struct route_row row = { .facts = facts, .host = route->host, .path = route->path, .rank = 0 };
 
 	if (!route->host.len)
 		row.rank = 2;
@@ -85,7 +85,7 @@ struct routes *routes_open(const struct config *c)
 }
 
 /* Is the path the door's to the letter, or the slash at *rest the last one of its prefix? */
-static bool leads_to(const struct row *door, struct slice path, size_t *rest)
+static bool leads_to(const struct route_row *door, struct slice path, size_t *rest)
 {
 	*rest = path.len;
 	if (!door->prefix)
@@ -101,7 +101,7 @@ static bool leads_to(const struct row *door, struct slice path, size_t *rest)
 }
 
 /* In whatever way the door's path is spelled. */
-static bool leads_round_to(const struct row *door, struct slice path, char *to, size_t *rest)
+static bool leads_round_to(const struct route_row *door, struct slice path, char *to, size_t *rest)
 {
 	bool slashes;
 	size_t len;
@@ -123,7 +123,7 @@ struct route_facts *routes_door(const struct routes *t, struct slice target, cha
 	size_t at;
 
 	for (size_t i = 0; i < t->doors_len; i++) {
-		const struct row *door = &t->doors[i];
+		const struct route_row *door = &t->doors[i];
 		if (!leads_to(door, path, &at) &&
 			(path_is_normal(path) || !leads_round_to(door, path, scratch, &at)))
 			continue;
@@ -142,12 +142,12 @@ void routes_close(struct routes *t)
 	free(t);
 }
 
-static bool is_for(const struct row *row, struct slice host)
+static bool is_for(const struct route_row *row, struct slice host)
 {
 	return row->rank == 2 || host_fits(row->host, host);
 }
 
-static bool path_fits(const struct row *row, struct slice path)
+static bool path_fits(const struct route_row *row, struct slice path)
 {
 	if (!row->prefix)
 		return slice_same(row->path, path);
@@ -162,7 +162,7 @@ static bool method_fits(const struct config_route *route, const struct request *
 	return texts_have(&route->methods, r->method) || is_preflight(r, route->cors);
 }
 
-static bool same_place(const struct row *a, const struct row *b)
+static bool same_place(const struct route_row *a, const struct route_row *b)
 {
 	return a->rank == b->rank && a->prefix == b->prefix && slice_same(a->host, b->host) &&
 		slice_same(a->path, b->path);
@@ -171,12 +171,12 @@ static bool same_place(const struct row *a, const struct row *b)
 static struct route_facts *find(const struct routes *t, const struct request *r, struct slice path,
 	enum fault *why, struct route_facts **denied)
 {
-	const struct row *first = NULL;
+	const struct route_row *first = NULL;
 
 	*why = FAULT_NO_ROUTE;
 	*denied = NULL;
 	for (size_t i = 0; i < t->len; i++) {
-		const struct row *row = &t->rows[i];
+		const struct route_row *row = &t->rows[i];
 		if (!is_for(row, r->host) || !path_fits(row, path))
 			continue;
 		if (first && !same_place(first, row))

@@ -23,7 +23,7 @@ void chains_walk(const struct config *c,
 		visit(with, r->redis->tls.chain, r->redis->place);
 }
 
-struct trial {
+struct chain_trial {
 	const struct bundle *now, *in_force;
 	int64_t wall_s;
 	struct config_errors *errors;
@@ -40,7 +40,7 @@ static void say_date(int64_t at_s, char *to, size_t cap)
 
 static void try_file(void *with, struct slice file, struct config_place place)
 {
-	struct trial *t = with;
+	struct chain_trial *t = with;
 	struct slice now, before;
 	int64_t from_s, until_s;
 	char date[64];
@@ -60,7 +60,7 @@ static void try_file(void *with, struct slice file, struct config_place place)
 void chains_try(const struct config *c, const struct bundle *b, const struct bundle *in_force,
 	uint64_t wall_s, struct config_errors *errors)
 {
-	struct trial t = { b, in_force, (int64_t)wall_s, errors };
+	struct chain_trial t = { b, in_force, (int64_t)wall_s, errors };
 
 	chains_walk(c, try_file, &t);
 }

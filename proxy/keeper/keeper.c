@@ -49,7 +49,7 @@ static void tell_workers(struct keeper *k)
 	k->endpoints_moved = endpoints;
 }
 
-static void answer(struct keeper *k, const struct ask *ask)
+static void answer(struct keeper *k, const struct keeper_question *ask)
 {
 	if (ask->kind == ASK_REFUSED)
 		forward_keeper_refused(k->forward, ask->issuer, ask->what);
@@ -62,7 +62,7 @@ static void answer(struct keeper *k, const struct ask *ask)
 static void hear_workers(struct keeper *k)
 {
 	char room[ASK_MAX];
-	struct ask ask;
+	struct keeper_question ask;
 
 	for (unsigned i = SEAT_WORKERS; i < k->shared->seats_len; i++) {
 		unsigned heard = 0;

@@ -15,12 +15,20 @@
 #define LOOKUP_S 5
 #define PATIENCE_NS ((LOOKUP_S + 1) * NS_PER_S)
 
-struct question { uint64_t number; uint16_t port; char host[256]; };
-struct reply { uint64_t number; uint32_t len; struct sockaddr_storage found[RESOLVED_MAX]; };
+struct lookup_query {
+	uint64_t number;
+	uint16_t port;
+	char host[256];
+};
+struct lookup_reply {
+	uint64_t number;
+	uint32_t len;
+	struct sockaddr_storage found[RESOLVED_MAX];
+};
 
 /* ---- the helper ---- */
 
-static void look_up(const struct question *q, struct reply *to)
+static void look_up(const struct lookup_query *q, struct lookup_reply *to)
 {
 	struct addrinfo hints = { .ai_socktype = SOCK_STREAM, .ai_flags = AI_ADDRCONFIG | AI_NUMERICSERV };
 	struct addrinfo *found, *a;
@@ -51,8 +59,8 @@ static bool confine(struct shared *shared)
 
 _Noreturn static void help(int fd, struct shared *shared)
 {
-	struct question q;
-	struct reply reply;
+	struct lookup_query q;
+	struct lookup_reply reply;
 
 	prctl(PR_SET_PDEATHSIG, SIGKILL);
 	if (!confine(shared))
@@ -80,7 +88,7 @@ _Noreturn static void help(int fd, struct shared *shared)
 
 struct lookup {
 	struct list link;
-	struct question question;
+	struct lookup_query question;
 	struct deadline patience;
 	struct resolver *resolver;
 	resolved_f *done;
@@ -132,7 +140,7 @@ static void on_late(struct deadline *d)
 	finish(list_entry(d, struct lookup, patience), NULL, 0);
 }
 
-static void take(struct resolver *r, const struct reply *reply)
+static void take(struct resolver *r, const struct lookup_reply *reply)
 {
 	for (struct list *node = r->asked.next; node != &r->asked; node = node->next) {
 		struct lookup *l = list_entry(node, struct lookup, link);
@@ -160,7 +168,7 @@ static void stop(struct resolver *r)
 static void on_readable(evutil_socket_t fd, short what, void *with)
 {
 	struct resolver *r = with;
-	struct reply reply;
+	struct lookup_reply reply;
 	ssize_t n;
 
 	(void)what;

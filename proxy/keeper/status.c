@@ -80,11 +80,14 @@ static void tell_in_force(struct text *t, const struct shared_head *h)
 		atomic_load(&h->workers));
 }
 
-struct told { struct text *to; bool any; };
+struct certificate_list {
+	struct text *to;
+	bool any;
+};
 
 static void tell_certificate(void *with, const struct certificate *c)
 {
-	struct told *told = with;
+	struct certificate_list *told = with;
 	struct text *t = told->to;
 
 	text_add(t, told->any ? S(",{") : S("{"));
@@ -113,7 +116,7 @@ static void tell_limits(struct keeper *k, struct text *t, uint64_t now_ns)
 
 static void tell_world(struct keeper *k, struct text *t, uint64_t now_ns)
 {
-	struct told told = { .to = t };
+	struct certificate_list told = { .to = t };
 
 	tell_in_force(t, k->shared->head);
 	text_add(t, S(",\"upstreams\":"));

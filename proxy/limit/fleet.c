@@ -36,7 +36,7 @@ static void show(const struct limits *l, const struct bucket_ask *a, const struc
 }
 
 static enum taking denied(const struct limits *l, struct round *round, size_t i, const struct lease *e,
-                          enum source source, uint64_t now_ns)
+                          enum limit_source source, uint64_t now_ns)
 {
 	struct stake *s = &round->stakes[i];
 

@@ -100,7 +100,8 @@ struct slice name_text(const struct fleet *f, const struct name *name, char room
 #define NAME_KEYS 4 /* two for names, one for long parts of keys, one for records of resets */
 /* False: there is no secret. */
 bool names_derive(struct slice secret, struct siphash_key to[static NAME_KEYS]);
-uint64_t name_half(const struct limits *l, const struct plan *plan, const struct key *key, unsigned which);
-void name_hex(const struct limits *l, const struct plan *plan, const struct key *key,
+uint64_t name_half(const struct limits *l, const struct plan *plan, const struct limit_key *key,
+                   unsigned which);
+void name_hex(const struct limits *l, const struct plan *plan, const struct limit_key *key,
               char to[static LIMIT_NAME]);
 void name_make(const struct limits *l, const struct plan *plan, const struct request *r, struct name *to);

@@ -204,7 +204,7 @@ static bool ask(struct fleet *f, struct lease *e, uint64_t now_ns)
 	known = table_find(e->home->table, e->tag, &known) && known > slack ? known - slack + e->base_ns : 0;
 	if (reset_is_on(e->home, e->tag, now_ns))
 		known = 0;
-	e->question = (struct question){ stamp, known, e->plan->gcra, 0 };
+	e->question = (struct redis_query){ stamp, known, e->plan->gcra, 0 };
 	e->question.tokens = tokens_due(f, e);
 	e->again = 0;
 	if (!question_write(&e->question, name_text(f, &e->name, room), &words)) {

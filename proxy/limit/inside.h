@@ -6,17 +6,23 @@
 #include "limit/limit.h"
 #include "metrics/metrics.h"
 
-enum source { SOURCE_REDIS, SOURCE_LEASE, SOURCE_DENY_CACHE, SOURCE_LOCAL, SOURCES }; /* of a fleet's limit */
+enum limit_source {
+	SOURCE_REDIS,
+	SOURCE_LEASE,
+	SOURCE_DENY_CACHE,
+	SOURCE_LOCAL,
+	SOURCES
+}; /* of a fleet's limit */
 /* Who decided: the key's own bucket, a common one, or a source. */
 enum limit_by { BY_MEMORY, BY_CROWD, BY_SOURCE, LIMIT_BYS = BY_SOURCE + (int)SOURCES };
 extern const char *const limit_bys[LIMIT_BYS];
 
-enum outcome { ADMITTED, REFUSED_BY_LIMIT, SHADOWED, CHARGED_LATER, OUTCOMES };
+enum limit_outcome { ADMITTED, REFUSED_BY_LIMIT, SHADOWED, CHARGED_LATER, OUTCOMES };
 
 struct plan { /* one limit */
 	const struct config_limit *limit;
 	struct gcra gcra;
-	struct part parts[KEY_PARTS_MAX];
+	struct key_part parts[KEY_PARTS_MAX];
 	size_t parts_len;
 	uint64_t name_hash;
 	unsigned classes; /* bit per enum class_of */
@@ -31,8 +37,13 @@ struct plan { /* one limit */
 	uint32_t series[OUTCOMES], sources[SOURCES];
 };
 
-struct station { const struct plan **plans; size_t len; };
-struct stations { struct station early, late; };
+struct station_plans {
+	const struct plan **plans;
+	size_t len;
+};
+struct stations {
+	struct station_plans early, late;
+};
 
 struct limits {
 	const struct config *config;
@@ -57,7 +68,7 @@ struct limits {
 struct name { char hex[32]; uint16_t slot; uint32_t owner; }; /* of a key in Redis; whose (crowd_of) */
 struct span { uint64_t from_ns, to_ns; };     /* monotonic; empty where from >= to */
 struct stake { /* what a fleet's limit gave to this request */
-	enum source source;
+	enum limit_source source;
 	struct span spent;
 	bool waited, full; /* full: this machine's share was */
 };
@@ -91,17 +102,17 @@ bool plan_wants_body(const struct plan *plan, const struct request *r);
 /* The request's key, its bytes, and the tag of its bucket: where the limit is the fleet's, the first half of
  * its name in Redis, so that all machines know the bucket by the same tag. The key's values lie in the
  * request and in itself. */
-void key_of(const struct limits *l, const struct plan *plan, const struct request *r, struct key *to);
-void key_write(const struct key *k, struct text *to);
-uint64_t key_tag(const struct limits *l, const struct plan *plan, const struct key *k);
-void piece_of_address(struct piece *p, enum part_kind kind, const struct in6_addr *a,
+void key_of(const struct limits *l, const struct plan *plan, const struct request *r, struct limit_key *to);
+void key_write(const struct limit_key *k, struct text *to);
+uint64_t key_tag(const struct limits *l, const struct plan *plan, const struct limit_key *k);
+void piece_of_address(struct key_piece *p, enum part_kind kind, const struct in6_addr *a,
                       struct prefix_bits bits);
-void piece_of_value(const struct limits *l, struct piece *p, struct slice value);
+void piece_of_value(const struct limits *l, struct key_piece *p, struct slice value);
 
 /* As people see it, and back: false where these are no such words. They are decoded in place and referred
  * to. */
-void key_text(const struct plan *plan, const struct key *key, struct text *to);
-bool key_from_text(const struct limits *l, const struct plan *plan, struct slice words, struct key *to);
+void key_text(const struct plan *plan, const struct limit_key *key, struct text *to);
+bool key_from_text(const struct limits *l, const struct plan *plan, struct slice words, struct limit_key *to);
 /* Counts the station's decisions among the worker's busiest keys. */
 void watch(const struct limits *l, const struct request *r, const struct round *round, uint64_t now_ns);
 void watch_fetch(const struct limits *l, uint64_t tag); /* it will in a moment */

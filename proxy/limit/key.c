@@ -14,7 +14,7 @@ bool parts_read(struct plan *plan, struct config_errors *errors)
 		return false;
 	}
 	for (size_t i = 0; i < limit->key.len; i++) {
-		struct part *part = &plan->parts[plan->parts_len++];
+		struct key_part *part = &plan->parts[plan->parts_len++];
 		if (!part_read(limit->key.at[i], part)) {
 			config_complain(errors, limit->place, "limit %.*s: nothing can be counted by \"%.*s\"",
 			                SLICE(limit->id), SLICE(limit->key.at[i]));
@@ -35,10 +35,10 @@ static void add(struct text *key, enum part_kind kind, bool hashed, struct slice
 	text_add(key, bytes);
 }
 
-void key_write(const struct key *k, struct text *to)
+void key_write(const struct limit_key *k, struct text *to)
 {
 	for (size_t i = 0; i < k->len; i++) {
-		const struct piece *p = &k->at[i];
+		const struct key_piece *p = &k->at[i];
 		if (part_is_of_token(p->kind))
 			add(to, p->kind, false, p->issuer);
 		add(to, p->kind, p->hashed, p->value);
@@ -46,7 +46,7 @@ void key_write(const struct key *k, struct text *to)
 	check(!to->cut);
 }
 
-uint64_t key_tag(const struct limits *l, const struct plan *plan, const struct key *k)
+uint64_t key_tag(const struct limits *l, const struct plan *plan, const struct limit_key *k)
 {
 	char bytes[KEY_SIZE];
 	struct text key = TEXT(bytes);

@@ -12,7 +12,7 @@ enum part_kind {
 	PART_FORM, PART_JSON,                         /* of a small body */
 };
 
-struct part {
+struct key_part {
 	enum part_kind kind;
 	struct prefix_bits bits;
 	struct slice name; /* of a header, cookie or field */
@@ -20,7 +20,7 @@ struct part {
 };
 
 /* A part's value, or the address where the request lacks it (kind PART_ADDRESS then). */
-struct piece {
+struct key_piece {
 	enum part_kind kind;
 	bool hashed;             /* value is the hash of a longer one */
 	bool unreadable;         /* there is something in the body that may be it */
@@ -30,7 +30,11 @@ struct piece {
 	char room[PIECE_MAX];    /* what value may lie in */
 };
 
-struct key { struct piece at[KEY_PARTS_MAX]; size_t len; bool unreadable; };
+struct limit_key {
+	struct key_piece at[KEY_PARTS_MAX];
+	size_t len;
+	bool unreadable;
+};
 
 static inline bool part_is_of_token(enum part_kind kind)
 {
@@ -43,4 +47,4 @@ static inline bool part_is_of_body(enum part_kind kind)
 }
 
 /* False: nothing can be counted by that word. */
-bool part_read(struct slice word, struct part *to);
+bool part_read(struct slice word, struct key_part *to);

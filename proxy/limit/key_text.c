@@ -13,7 +13,7 @@
 #include <arpa/inet.h>
 
 /* Fields that hold what nobody but the upstream should see; better one too many. */
-static bool is_secret(const struct part *part)
+static bool is_secret(const struct key_part *part)
 {
 	static const char *const words[] = { "pass", "pwd", "secret", "token", "pin", "otp", "code", "key" };
 	char name[65];
@@ -44,7 +44,7 @@ static void add_encoded(struct text *to, struct slice s)
 	}
 }
 
-static void add_address(struct text *to, const struct piece *p, struct prefix_bits bits)
+static void add_address(struct text *to, const struct key_piece *p, struct prefix_bits bits)
 {
 	char name[INET6_ADDRSTRLEN];
 	bool v4 = IN6_IS_ADDR_V4MAPPED(&p->net);
@@ -60,7 +60,7 @@ static void add_address(struct text *to, const struct piece *p, struct prefix_bi
 		text_add(to, S("/64"));
 }
 
-static void add_piece(struct text *to, const struct part *part, const struct piece *p)
+static void add_piece(struct text *to, const struct key_part *part, const struct key_piece *p)
 {
 	if (p->kind <= PART_PREFIX) {
 		if (part->kind > PART_PREFIX)
@@ -79,7 +79,7 @@ static void add_piece(struct text *to, const struct part *part, const struct pie
 	add_encoded(to, p->value);
 }
 
-void key_text(const struct plan *plan, const struct key *key, struct text *to)
+void key_text(const struct plan *plan, const struct limit_key *key, struct text *to)
 {
 	for (size_t i = 0; i < key->len; i++) {
 		if (i)
@@ -88,7 +88,8 @@ void key_text(const struct plan *plan, const struct key *key, struct text *to)
 	}
 }
 
-static bool read_address(struct slice word, enum part_kind kind, struct prefix_bits bits, struct piece *to)
+static bool read_address(struct slice word, enum part_kind kind, struct prefix_bits bits,
+                         struct key_piece *to)
 {
 	struct in6_addr a;
 	bool v4;
@@ -100,7 +101,8 @@ static bool read_address(struct slice word, enum part_kind kind, struct prefix_b
 }
 
 /* The word is decoded in place. */
-static bool read_piece(const struct limits *l, const struct part *part, struct slice word, struct piece *to)
+static bool read_piece(const struct limits *l, const struct key_part *part, struct slice word,
+                       struct key_piece *to)
 {
 	static const struct prefix_bits whole = { 32, 64 };
 	char *at = (char *)(uintptr_t)word.at;
@@ -129,7 +131,7 @@ static bool read_piece(const struct limits *l, const struct part *part, struct s
 	return word.len > 0;
 }
 
-bool key_from_text(const struct limits *l, const struct plan *plan, struct slice words, struct key *to)
+bool key_from_text(const struct limits *l, const struct plan *plan, struct slice words, struct limit_key *to)
 {
 	to->len = plan->parts_len;
 	for (size_t i = 0; i < plan->parts_len; i++)

@@ -35,7 +35,7 @@ struct lease {
 	uint64_t again;              /* ask once more, for so many tokens; 0: as many as are due */
 	bool twice;                  /* that is being asked */
 	bool anew;                   /* or it is asked anew, since the answer was lost */
-	struct question question;
+	struct redis_query question;
 	struct limit_asked asked;
 };
 

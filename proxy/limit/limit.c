@@ -6,7 +6,7 @@ static void join(const struct limits *l, const struct plan *plan, const struct r
                  struct round *round)
 {
 	size_t i = round->len++;
-	struct key key;
+	struct limit_key key;
 
 	key_of(l, plan, r, &key);
 	round->plans[i] = plan;
@@ -20,7 +20,7 @@ static void join(const struct limits *l, const struct plan *plan, const struct r
 }
 
 /* False: some keys need bytes of the body that are still to come; those limits are left out. */
-static bool gather(const struct limits *l, const struct station *s, const struct request *r,
+static bool gather(const struct limits *l, const struct station_plans *s, const struct request *r,
                    struct round *round)
 {
 	bool whole = true;
@@ -204,8 +204,8 @@ static enum pace end(const struct limits *l, struct request *r, const struct rou
 }
 
 /* The limits that apply, and what this machine says of them. */
-static enum pace begin(struct limits *l, const struct station *s, struct request *r, struct round *round,
-                       uint64_t now_ns, bool *good)
+static enum pace begin(struct limits *l, const struct station_plans *s, struct request *r,
+                       struct round *round, uint64_t now_ns, bool *good)
 {
 	while (!gather(l, s, r, round)) {
 		if (!look(l, round, now_ns))
@@ -220,7 +220,7 @@ static enum pace begin(struct limits *l, const struct station *s, struct request
 	return GO_ON;
 }
 
-static enum pace visit(struct limits *l, const struct station *s, struct request *r, uint64_t now_ns)
+static enum pace visit(struct limits *l, const struct station_plans *s, struct request *r, uint64_t now_ns)
 {
 	struct trip *trip = r->waits;
 	struct round fresh, *round = trip ? &trip->round : &fresh;

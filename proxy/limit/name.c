@@ -15,7 +15,8 @@ bool names_derive(struct slice secret, struct siphash_key to[static NAME_KEYS])
 	return crypt_expand(secret, S("sallyport: keys of limits in Redis"), to, NAME_KEYS * sizeof *to);
 }
 
-uint64_t name_half(const struct limits *l, const struct plan *plan, const struct key *key, unsigned which)
+uint64_t name_half(const struct limits *l, const struct plan *plan, const struct limit_key *key,
+                   unsigned which)
 {
 	char bytes[KEY_SIZE + 64];
 	struct text text = TEXT(bytes);
@@ -26,7 +27,7 @@ uint64_t name_half(const struct limits *l, const struct plan *plan, const struct
 	return siphash(l->names[which], text_slice(&text));
 }
 
-void name_hex(const struct limits *l, const struct plan *plan, const struct key *key,
+void name_hex(const struct limits *l, const struct plan *plan, const struct limit_key *key,
               char to[static LIMIT_NAME])
 {
 	uint64_t half[2] = { name_half(l, plan, key, 0), name_half(l, plan, key, 1) };
@@ -37,7 +38,7 @@ void name_hex(const struct limits *l, const struct plan *plan, const struct key 
 
 void name_make(const struct limits *l, const struct plan *plan, const struct request *r, struct name *to)
 {
-	struct key key;
+	struct limit_key key;
 
 	key_of(l, plan, r, &key);
 	name_hex(l, plan, &key, to->hex);

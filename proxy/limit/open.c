@@ -46,10 +46,10 @@ static const struct plan *plan_named(const struct limits *l, struct slice id)
 }
 
 /* Adds the route's limits of one station to the lists. */
-static struct station station_of(const struct limits *l, const struct config_route *route, bool late,
-                                 const struct plan ***next)
+static struct station_plans station_of(const struct limits *l, const struct config_route *route, bool late,
+                                       const struct plan ***next)
 {
-	struct station s = { *next, 0 };
+	struct station_plans s = { *next, 0 };
 
 	for (size_t i = 0; i < route->limits.len; i++) {
 		const struct plan *plan = plan_named(l, route->limits.at[i]);

@@ -11,9 +11,9 @@ static const struct { const char *name; enum part_kind kind; } named[] = {
 	{ "header:", PART_HEADER }, { "cookie:", PART_COOKIE }, { "form:", PART_FORM }, { "json:", PART_JSON },
 };
 
-bool part_read(struct slice word, struct part *to)
+bool part_read(struct slice word, struct key_part *to)
 {
-	*to = (struct part){ .bits = { 32, 64 } };
+	*to = (struct key_part){ .bits = { 32, 64 } };
 	for (size_t i = 0; i < sizeof named / sizeof named[0]; i++)
 		if (slice_starts(word, slice_of(named[i].name))) {
 			to->kind = named[i].kind;

@@ -53,19 +53,19 @@ static void expire(struct words *w, struct slice key, char digits[static 24], ui
 	w->expire[2] = number(digits, false, in_ns / NS_PER_MS + 1);
 }
 
-static uint64_t base_of(const struct question *q)
+static uint64_t base_of(const struct redis_query *q)
 {
 	return q->known_ns > q->stamp_ns ? q->known_ns : q->stamp_ns;
 }
 
-uint64_t question_room(const struct question *q)
+uint64_t question_room(const struct redis_query *q)
 {
 	uint64_t full = q->stamp_ns + q->gcra.tolerance_ns, m = base_of(q);
 
 	return full > m ? full - m : 0;
 }
 
-bool question_write(const struct question *q, struct slice key, struct words *to)
+bool question_write(const struct redis_query *q, struct slice key, struct words *to)
 {
 	uint64_t room = question_room(q), m = base_of(q), want, shift = FIELD_MAX - room;
 
@@ -95,7 +95,7 @@ bool question_read(const struct limit_reply *reply, struct ruling *to)
 	return true;
 }
 
-uint64_t question_rest(const struct question *q, const struct ruling *r)
+uint64_t question_rest(const struct redis_query *q, const struct ruling *r)
 {
 	uint64_t room = question_room(q);
 

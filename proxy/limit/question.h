@@ -15,7 +15,7 @@
 #pragma once
 #include "limit/limit.h"
 
-struct question {
+struct redis_query {
 	uint64_t stamp_ns;   /* u: the request's time on the server's clock, below 2^62 */
 	uint64_t known_ns;   /* Vk on the same clock; 0: nothing is known */
 	struct gcra gcra;    /* T and tau, below 2^61 */
@@ -31,13 +31,13 @@ struct words { /* what is sent; slices point into it and to the key */
 struct ruling { bool admitted; uint64_t debt_ns, tat_ns; /* D, V */ };
 
 /* How much of the bucket may still be owed for, tau_m; 0 where Vk says that nothing fits. */
-uint64_t question_room(const struct question *q);
+uint64_t question_room(const struct redis_query *q);
 /* False: Vk alone refuses, so there is nothing to ask. */
-bool question_write(const struct question *q, struct slice key, struct words *to);
+bool question_write(const struct redis_query *q, struct slice key, struct words *to);
 /* False: that is no answer to it. */
 bool question_read(const struct limit_reply *reply, struct ruling *to);
 /* Of a refusal: how many tokens would have fitted. */
-uint64_t question_rest(const struct question *q, const struct ruling *r);
+uint64_t question_rest(const struct redis_query *q, const struct ruling *r);
 
 /* What was admitted without asking and is not paid by the time that passed. V becomes max(V, base) + owed:
  *     BITFIELD k OVERFLOW SAT INCRBY u63 0 -base INCRBY u63 0 (base + owed)   PEXPIRE k (2*tau + owed + 2 s)

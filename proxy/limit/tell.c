@@ -152,7 +152,7 @@ static bool read_hash(struct slice word, uint64_t *tag)
 static bool find_key(struct limits *l, const struct limit_hot *const *hot, size_t hot_len,
                      const struct plan *plan, struct slice words, struct limit_reset *what, struct text *to)
 {
-	struct key key;
+	struct limit_key key;
 	uint64_t half[2];
 	struct text hex = { .at = what->name, .cap = sizeof what->name };
 
@@ -217,7 +217,7 @@ void limits_reset_words(const struct limits *l, struct slice words, struct text 
 	struct slice id = slice_cut(&words, ' ');
 	const struct plan *plan = plan_named(l, id);
 	uint64_t tag;
-	struct key key;
+	struct limit_key key;
 
 	text_add(to, id);
 	text_char(to, ' ');

@@ -3,24 +3,27 @@
 
 /* The same value twice is one value; two different ones are none, for nobody knows which one the upstream
  * takes. */
-struct seen { struct slice value; bool any, differ; };
+struct value_seen {
+	struct slice value;
+	bool any, differ;
+};
 
-static void see(struct seen *s, struct slice value)
+static void see(struct value_seen *s, struct slice value)
 {
 	s->differ |= s->any && !slice_same(s->value, value);
 	s->value = value;
 	s->any = true;
 }
 
-static struct slice only(const struct seen *s)
+static struct slice only(const struct value_seen *s)
 {
 	return s->differ ? (struct slice){ 0 } : s->value;
 }
 
 /* The one value of a field; empty where it is absent or sent more than once. */
-static struct slice header_value(const struct request *r, const struct part *part)
+static struct slice header_value(const struct request *r, const struct key_part *part)
 {
-	struct seen seen = { 0 };
+	struct value_seen seen = { 0 };
 
 	for (uint16_t i = 0; i < r->headers.len; i++) {
 		const struct header *h = &r->headers.at[i];
@@ -36,7 +39,7 @@ static struct slice header_value(const struct request *r, const struct part *par
 
 static struct slice cookie_value(const struct request *r, struct slice name)
 {
-	struct seen seen = { 0 };
+	struct value_seen seen = { 0 };
 
 	for (uint16_t i = 0; i < r->headers.len; i++) {
 		const struct header *h = &r->headers.at[i];
@@ -67,8 +70,8 @@ static bool same_type_twice(const struct request *r)
 }
 
 /* Into the piece's own room, since a decoded value lies nowhere else. */
-static struct slice body_value(const struct limits *l, const struct request *r, const struct part *part,
-                               struct piece *to)
+static struct slice body_value(const struct limits *l, const struct request *r, const struct key_part *part,
+                               struct key_piece *to)
 {
 	const struct header *type = headers_find(&r->headers, HEADER_CONTENT_TYPE);
 	const struct field_source body = {
@@ -94,8 +97,8 @@ static struct slice body_value(const struct limits *l, const struct request *r, 
 	return (struct slice){ to->room, found.len };
 }
 
-static struct slice part_value(const struct limits *l, const struct request *r, const struct part *part,
-                               struct piece *to)
+static struct slice part_value(const struct limits *l, const struct request *r, const struct key_part *part,
+                               struct key_piece *to)
 {
 	const struct visitor *v = r->visitor;
 	bool known = r->identity.verdict == VERDICT_VALID;
@@ -116,7 +119,8 @@ static struct slice part_value(const struct limits *l, const struct request *r, 
 	}
 }
 
-void piece_of_address(struct piece *p, enum part_kind kind, const struct in6_addr *a, struct prefix_bits bits)
+void piece_of_address(struct key_piece *p, enum part_kind kind, const struct in6_addr *a,
+                      struct prefix_bits bits)
 {
 	unsigned keep = IN6_IS_ADDR_V4MAPPED(a) ? 96u + bits.v4 : bits.v6;
 
@@ -129,7 +133,7 @@ void piece_of_address(struct piece *p, enum part_kind kind, const struct in6_add
 }
 
 /* A value that is too long goes in as its hash. */
-void piece_of_value(const struct limits *l, struct piece *p, struct slice value)
+void piece_of_value(const struct limits *l, struct key_piece *p, struct slice value)
 {
 	p->value = value;
 	if (value.len <= PIECE_MAX)
@@ -140,7 +144,8 @@ void piece_of_value(const struct limits *l, struct piece *p, struct slice value)
 	p->hashed = true;
 }
 
-static void fill(const struct limits *l, const struct part *part, const struct request *r, struct piece *to)
+static void fill(const struct limits *l, const struct key_part *part, const struct request *r,
+                 struct key_piece *to)
 {
 	static const struct prefix_bits whole = { 32, 64 }; /* who has a /64 has 2^64 addresses */
 	struct slice value;
@@ -162,7 +167,7 @@ static void fill(const struct limits *l, const struct part *part, const struct r
 	piece_of_value(l, to, value);
 }
 
-void key_of(const struct limits *l, const struct plan *plan, const struct request *r, struct key *to)
+void key_of(const struct limits *l, const struct plan *plan, const struct request *r, struct limit_key *to)
 {
 	to->len = plan->parts_len;
 	to->unreadable = false;

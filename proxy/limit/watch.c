@@ -17,7 +17,7 @@ void watch_fetch(const struct limits *l, uint64_t tag)
 static void print(const struct limits *l, const struct plan *plan, const struct request *r,
                   struct hot_fact *f)
 {
-	struct key key;
+	struct limit_key key;
 	char room[HOT_TEXT];
 	struct text text = TEXT(room);
 

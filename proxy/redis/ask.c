@@ -13,13 +13,13 @@ struct piece {
 
 /* ---- the pool ---- */
 
-static struct ask *idle_one(struct redis *r)
+static struct query *idle_one(struct redis *r)
 {
 	struct list *node = list_shift(&r->asks_idle);
 
 	if (node)
-		return list_entry(node, struct ask, place);
-	struct ask *a = r->asks_len < ASKS_MAX ? malloc(sizeof *a) : NULL;
+		return list_entry(node, struct query, place);
+	struct query *a = r->asks_len < ASKS_MAX ? malloc(sizeof *a) : NULL;
 	if (!a)
 		return NULL;
 	a->index = r->asks_len;
@@ -30,7 +30,7 @@ static struct ask *idle_one(struct redis *r)
 	return a;
 }
 
-static void give_back(struct redis *r, struct ask *a)
+static void give_back(struct redis *r, struct query *a)
 {
 	while (a->pieces) {
 		struct piece *p = a->pieces;
@@ -47,7 +47,7 @@ static void give_back(struct redis *r, struct ask *a)
 	r->asks_alive--;
 }
 
-void *ask_room(struct ask *a, size_t len)
+void *ask_room(struct query *a, size_t len)
 {
 	size_t size = ALIGN(len + (len == 0));
 	void *room;
@@ -69,15 +69,16 @@ void *ask_room(struct ask *a, size_t len)
 	return memset(room, 0, size);
 }
 
-struct ask *ask_make(struct redis *r, const struct redis_command *commands, size_t len, bool internal)
+struct query *ask_make(struct redis *r, const struct redis_command *commands, size_t len, bool internal)
 {
 	check(len > 0 && len <= REDIS_COMMANDS_MAX);
 	if (!internal && r->asks_alive >= ASKS_MAX - ASKS_OURS)
 		return NULL;
-	struct ask *a = idle_one(r);
+	struct query *a = idle_one(r);
 	if (!a)
 		return NULL;
-	memset((char *)a + offsetof(struct ask, len), 0, offsetof(struct ask, room) - offsetof(struct ask, len));
+	memset((char *)a + offsetof(struct query, len), 0,
+	       offsetof(struct query, room) - offsetof(struct query, len));
 	r->asks_alive++;
 	a->internal = internal;
 	a->asked_ns = r->loop->now_ns;
@@ -105,7 +106,7 @@ void asks_free(struct redis *r)
 
 /* ---- its end ---- */
 
-static const struct redis_value *first_error(const struct ask *a)
+static const struct redis_value *first_error(const struct query *a)
 {
 	for (size_t i = 0; i < a->len; i++)
 		if (a->values[i].type == REDIS_ERROR)
@@ -113,7 +114,7 @@ static const struct redis_value *first_error(const struct ask *a)
 	return NULL;
 }
 
-void ask_end(struct redis *r, struct ask *a, bool lost)
+void ask_end(struct redis *r, struct query *a, bool lost)
 {
 	uint64_t took_ns = r->loop->now_ns - a->asked_ns;
 	struct redis_answer answer = { .outcome = REDIS_LOST, .late = a->overdue, .took_ns = took_ns,
@@ -171,7 +172,7 @@ static void judge_error(struct redis *r, struct channel *l, struct slice error)
 /* ---- redirection ---- */
 
 /* Sends what was redirected, and only that, to the node that the first redirection names. */
-static bool redirect(struct redis *r, struct ask *a)
+static bool redirect(struct redis *r, struct query *a)
 {
 	struct redirect to = { 0 };
 	uint8_t again = 0;
@@ -209,7 +210,7 @@ static bool redirect(struct redis *r, struct ask *a)
 
 /* What the other took, without what we were too busy to look: the last turn, where the question had left
  * before it. */
-uint64_t ask_theirs_ns(const struct redis *r, const struct ask *a)
+uint64_t ask_theirs_ns(const struct redis *r, const struct query *a)
 {
 	uint64_t from_ns = a->sent_ns ? a->sent_ns : a->asked_ns, now_ns = r->loop->now_ns;
 	uint64_t ours_ns = r->turn_ns >= from_ns ? r->busy_ns : 0;
@@ -217,7 +218,7 @@ uint64_t ask_theirs_ns(const struct redis *r, const struct ask *a)
 	return now_ns > from_ns + ours_ns ? now_ns - from_ns - ours_ns : 0;
 }
 
-void ask_answered(struct redis *r, struct ask *a)
+void ask_answered(struct redis *r, struct query *a)
 {
 	struct channel *l = a->channel;
 	char words[120];
@@ -241,12 +242,12 @@ void ask_answered(struct redis *r, struct ask *a)
 /* ---- time ---- */
 
 /* At least half of the budget must have been the other's for it to be blamed. */
-static uint64_t blame_ns(const struct redis *r, const struct ask *a)
+static uint64_t blame_ns(const struct redis *r, const struct query *a)
 {
 	return (a->sent_ns ? a->sent_ns : a->asked_ns) + r->budget_ns / 2;
 }
 
-static void tell_overdue(struct ask *a)
+static void tell_overdue(struct query *a)
 {
 	if (a->overdue)
 		return;
@@ -261,7 +262,7 @@ void asks_sweep(struct redis *r)
 	struct list *node = r->asks_age.next;
 
 	while (node != &r->asks_age) {
-		struct ask *a = list_entry(node, struct ask, age);
+		struct query *a = list_entry(node, struct query, age);
 		if (now_ns - a->asked_ns < r->budget_ns)
 			return;
 		node = node->next;
@@ -279,7 +280,7 @@ uint64_t asks_due_ns(const struct redis *r)
 {
 	if (list_is_empty(&r->asks_age))
 		return UINT64_MAX;
-	const struct ask *oldest = list_entry(r->asks_age.next, struct ask, age);
+	const struct query *oldest = list_entry(r->asks_age.next, struct query, age);
 	return oldest->overdue ? blame_ns(r, oldest) : oldest->asked_ns + r->budget_ns;
 }
 
@@ -296,7 +297,7 @@ uint64_t redis_ask(struct redis *r, const struct redis_ask *ask)
 		return 0;
 	}
 	bool full = channel_is_full(&s->channel);
-	struct ask *a = full ? NULL : ask_make(r, ask->commands, ask->commands_len, false);
+	struct query *a = full ? NULL : ask_make(r, ask->commands, ask->commands_len, false);
 	if (!a) {
 		metrics_add(r->series_refused_full, 1);
 		return 0;

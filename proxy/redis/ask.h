@@ -16,7 +16,7 @@
 
 struct channel;
 struct piece;
-struct ask {
+struct query {
 	struct list place;           /* in its channel's queue, or among the free */
 	struct list age;             /* among those not yet overdue, oldest first */
 	struct channel *channel;           /* NULL: free */
@@ -39,15 +39,15 @@ struct ask {
 };
 
 /* In no queue yet. NULL: too many are alive, or there is no memory. */
-struct ask *ask_make(struct redis *r, const struct redis_command *commands, size_t len, bool internal);
+struct query *ask_make(struct redis *r, const struct redis_command *commands, size_t len, bool internal);
 /* Zeroed; NULL past REPLY_MAX. */
-void *ask_room(struct ask *a, size_t len);
+void *ask_room(struct query *a, size_t len);
 /* Tells whoever asked, and frees it. */
-void ask_end(struct redis *r, struct ask *a, bool lost);
+void ask_end(struct redis *r, struct query *a, bool lost);
 /* The replies to this round are whole: it ends, or goes where it was redirected to. */
-void ask_answered(struct redis *r, struct ask *a);
+void ask_answered(struct redis *r, struct query *a);
 /* How long the other took for it, as far as we know. */
-uint64_t ask_theirs_ns(const struct redis *r, const struct ask *a);
+uint64_t ask_theirs_ns(const struct redis *r, const struct query *a);
 /* Tells those whose budget is over. */
 void asks_sweep(struct redis *r);
 uint64_t asks_due_ns(const struct redis *r);
@@ -57,4 +57,4 @@ void asks_free(struct redis *r);
 /* A reader whose values lie in the first ask of the channel's `sent`. NULL: no memory. */
 redisReader *codec_reader(struct channel *l);
 /* The command as it goes out, in the ask's room. */
-bool codec_format(struct ask *a, const struct redis_command *c, struct slice *to);
+bool codec_format(struct query *a, const struct redis_command *c, struct slice *to);

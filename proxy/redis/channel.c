@@ -55,7 +55,7 @@ static void lose_all(struct channel *l)
 		list_push(&lost, node);
 	l->pending_bytes = 0;
 	while ((node = list_shift(&lost)))
-		ask_end(l->redis, list_entry(node, struct ask, place), true);
+		ask_end(l->redis, list_entry(node, struct query, place), true);
 }
 
 void channel_close(struct channel *l)
@@ -247,7 +247,7 @@ void channel_ready(struct channel *l)
 
 /* ---- sending ---- */
 
-void channel_queue(struct channel *l, struct ask *a)
+void channel_queue(struct channel *l, struct query *a)
 {
 	a->channel = l;
 	for (uint8_t i = 0; i < a->round_len; i++)
@@ -263,7 +263,7 @@ bool channel_is_full(const struct channel *l)
 bool channel_ask_all(struct channel *l, const struct redis_command *commands, size_t len,
 	void (*on_done)(void *with, const struct redis_answer *a), void *with)
 {
-	struct ask *a = ask_make(l->redis, commands, len, true);
+	struct query *a = ask_make(l->redis, commands, len, true);
 
 	if (!a)
 		return false;
@@ -309,7 +309,7 @@ void channel_send(struct channel *l)
 		l->nudges = 0;
 	}
 	while ((node = list_shift(&l->pending))) {
-		struct ask *a = list_entry(node, struct ask, place);
+		struct query *a = list_entry(node, struct query, place);
 		a->sent_ns = now_ns;
 		for (uint8_t i = 0; i < a->round_len; i++) {
 			if (a->asking)
@@ -336,7 +336,7 @@ void channel_flush(struct channel *l)
 /* One whole reply. */
 static void take_reply(struct channel *l)
 {
-	struct ask *a = list_entry(l->sent.next, struct ask, place);
+	struct query *a = list_entry(l->sent.next, struct query, place);
 
 	l->unread = 0;
 	if (a->asking_due) {

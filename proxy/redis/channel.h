@@ -26,11 +26,11 @@ struct channel {
 	struct shard *shard;             /* of CHANNEL_MASTER */
 	enum channel_kind kind;
 	enum channel_state state;
-	struct node node;
+	struct redis_node node;
 	size_t untried;                  /* addresses of its name that have not been tried this time */
 	struct wire *wire;
 	redisReader *reader;
-	struct list pending, sent;       /* of struct ask */
+	struct list pending, sent; /* of struct query */
 	size_t pending_bytes;
 	size_t unread;                   /* bytes since the last whole reply */
 	uint64_t heard_ns;               /* when it last said something, or began to owe something */
@@ -49,7 +49,7 @@ uint64_t channel_due_ns(const struct channel *l);
 /* It has greeted. */
 void channel_ready(struct channel *l);
 /* Behind the others, to be sent by channel_flush. */
-void channel_queue(struct channel *l, struct ask *a);
+void channel_queue(struct channel *l, struct query *a);
 bool channel_is_full(const struct channel *l);
 /* One write of all that is pending, where the channel is ready. */
 void channel_flush(struct channel *l);

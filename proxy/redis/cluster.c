@@ -5,7 +5,7 @@
 
 /* ---- shards of nodes ---- */
 
-static struct shard *find(struct redis *r, const struct node *n)
+static struct shard *find(struct redis *r, const struct redis_node *n)
 {
 	for (unsigned i = 0; i < r->shards_len; i++)
 		if (r->shards[i].used && node_same(&r->shards[i].channel.node, n))
@@ -13,7 +13,7 @@ static struct shard *find(struct redis *r, const struct node *n)
 	return NULL;
 }
 
-struct shard *cluster_shard(struct redis *r, const struct node *n, bool fresh)
+struct shard *cluster_shard(struct redis *r, const struct redis_node *n, bool fresh)
 {
 	struct shard *s = find(r, n);
 	unsigned i = 0;
@@ -64,7 +64,7 @@ void cluster_release(struct redis *r)
 /* ---- redirections ---- */
 
 /* "host:port", where an empty host, or ?, is that of whoever says so. */
-static bool endpoint(const struct channel *from, struct slice host, uint64_t port, struct node *to)
+static bool endpoint(const struct channel *from, struct slice host, uint64_t port, struct redis_node *to)
 {
 	if (!host.len || slice_same(host, S("?")))
 		host = slice_of(from->node.host);
@@ -105,7 +105,7 @@ static bool takes_over(struct redis *r, uint64_t from, uint64_t to)
 static bool take_range(struct redis *r, const struct channel *l, const struct redis_value *v)
 {
 	const struct redis_value *at = v->array;
-	struct node n;
+	struct redis_node n;
 
 	if (v->type != REDIS_ARRAY || v->len < 3 || at[0].type != REDIS_INTEGER || at[1].type != REDIS_INTEGER ||
 		at[2].type != REDIS_ARRAY || at[2].len < 2 || at[2].array[1].type != REDIS_INTEGER)

@@ -11,7 +11,7 @@ typedef size_t elements_t;
 typedef int elements_t;
 #endif
 
-bool codec_format(struct ask *a, const struct redis_command *c, struct slice *to)
+bool codec_format(struct query *a, const struct redis_command *c, struct slice *to)
 {
 	const char *words[WORDS_MAX];
 	size_t lens[WORDS_MAX];
@@ -39,15 +39,15 @@ bool codec_format(struct ask *a, const struct redis_command *c, struct slice *to
 
 /* ---- values ---- */
 
-static struct ask *front(const redisReadTask *t)
+static struct query *front(const redisReadTask *t)
 {
 	struct channel *l = t->privdata;
 
-	return list_is_empty(&l->sent) ? NULL : list_entry(l->sent.next, struct ask, place);
+	return list_is_empty(&l->sent) ? NULL : list_entry(l->sent.next, struct query, place);
 }
 
 /* Where the value goes; NULL where nobody asked for it. */
-static struct redis_value *place_of(const redisReadTask *t, struct ask *a)
+static struct redis_value *place_of(const redisReadTask *t, struct query *a)
 {
 	static struct redis_value dropped; /* the OK of an ASKING */
 
@@ -62,7 +62,7 @@ static struct redis_value *place_of(const redisReadTask *t, struct ask *a)
 
 static void *on_string(const redisReadTask *t, char *at, size_t len)
 {
-	struct ask *a = front(t);
+	struct query *a = front(t);
 	struct redis_value *v = place_of(t, a);
 	bool is_known = t->type == REDIS_REPLY_STRING || t->type == REDIS_REPLY_STATUS ||
 		t->type == REDIS_REPLY_ERROR;
@@ -87,7 +87,7 @@ static bool is_too_deep(const redisReadTask *t)
 
 static void *on_array(const redisReadTask *t, elements_t len)
 {
-	struct ask *a = front(t);
+	struct query *a = front(t);
 	struct redis_value *v = place_of(t, a), *elements = NULL;
 
 	if (v && t->type == REDIS_REPLY_ARRAY && !is_too_deep(t) && (size_t)len <= REPLY_MAX / sizeof *v)

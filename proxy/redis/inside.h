@@ -43,10 +43,10 @@ struct shard {
 	char name[HOST_MAX + 8];
 	uint32_t series_up, series_down;
 };
-void shard_open(struct shard *s, const struct node *n, bool fresh);
+void shard_open(struct shard *s, const struct redis_node *n, bool fresh);
 void shard_close(struct shard *s);
 /* Another server is the master now. */
-void shard_move(struct shard *s, const struct node *n);
+void shard_move(struct shard *s, const struct redis_node *n);
 void shard_sweep(struct shard *s);
 uint64_t shard_due_ns(const struct shard *s);
 /* Its channel has greeted. */
@@ -76,10 +76,14 @@ void cluster_ask(struct redis *r, struct channel *l);
 /* Lets masters without slots go. */
 void cluster_release(struct redis *r);
 /* The shard of a node, made where there is none; NULL: there are too many. */
-struct shard *cluster_shard(struct redis *r, const struct node *n, bool fresh);
+struct shard *cluster_shard(struct redis *r, const struct redis_node *n, bool fresh);
 void cluster_assign(struct redis *r, uint16_t slot, struct shard *s);
 /* "MOVED 1234 host:port", "ASK 1234 host:port" */
-struct redirect { bool ask; uint16_t slot; struct node node; };
+struct redirect {
+	bool ask;
+	uint16_t slot;
+	struct redis_node node;
+};
 bool redirect_parse(const struct channel *from, struct slice error, struct redirect *to);
 
 
@@ -89,7 +93,7 @@ struct redis {
 	uint64_t budget_ns;
 	struct loop *loop;
 	struct tls_client *tls;
-	struct node servers[REDIS_SERVERS_MAX];
+	struct redis_node servers[REDIS_SERVERS_MAX];
 	size_t servers_len, server;      /* the one that guides */
 	struct shard shards[REDIS_SHARDS_MAX];
 	unsigned shards_len;             /* no used one is behind it */
@@ -99,7 +103,7 @@ struct redis {
 	struct channel *guiding;            /* ... from this node of the cluster */
 	bool loose;                      /* masters may have lost their last slot */
 	uint64_t guide_ns;               /* it is asked for next */
-	struct ask *asks[ASKS_MAX];
+	struct query *asks[ASKS_MAX];
 	uint32_t asks_len, asks_alive;
 	struct list asks_idle, asks_age;
 	struct text keyspace;

@@ -6,7 +6,7 @@
 
 #define FORGOTTEN_NS (3600 * NS_PER_S) /* not wanted so long, its record may go to another name */
 
-struct lookup {
+struct name_lookup {
 	struct lookups *lookups;
 	struct refresh refresh;
 	uint64_t wanted_ns;
@@ -15,7 +15,7 @@ struct lookup {
 
 struct lookups {
 	struct redis_keeper_world world;
-	struct lookup at[REDIS_NAMES]; /* beside the records of the same number */
+	struct name_lookup at[REDIS_NAMES]; /* beside the records of the same number */
 	bool full_told;
 };
 
@@ -26,7 +26,7 @@ struct lookups *lookups_open(const struct redis_keeper_world *w)
 	check(l);
 	l->world = *w;
 	for (size_t i = 0; i < REDIS_NAMES; i++)
-		l->at[i] = (struct lookup){ .lookups = l, .refresh.due_ns = UINT64_MAX };
+		l->at[i] = (struct name_lookup){ .lookups = l, .refresh.due_ns = UINT64_MAX };
 	return l;
 }
 
@@ -66,7 +66,7 @@ void lookups_want(struct lookups *l, const char *host)
 			return;
 		}
 		addresses_name(names_of(l), i, host);
-		l->at[i] = (struct lookup){ .lookups = l, .refresh.due_ns = now_ns };
+		l->at[i] = (struct name_lookup){ .lookups = l, .refresh.due_ns = now_ns };
 	}
 	l->at[i].wanted_ns = now_ns;
 	if (l->at[i].refresh.due_ns == UINT64_MAX && !l->at[i].asked)
@@ -75,7 +75,7 @@ void lookups_want(struct lookups *l, const char *host)
 
 static void on_found(void *for_whom, const struct sockaddr_storage *found, size_t len)
 {
-	struct lookup *one = for_whom;
+	struct name_lookup *one = for_whom;
 	struct lookups *l = one->lookups;
 	size_t i = (size_t)(one - l->at);
 	const char *host = names_of(l)->name[i].host;
@@ -96,7 +96,7 @@ void lookups_sweep(struct lookups *l)
 	uint64_t now_ns = l->world.loop->now_ns;
 
 	for (size_t i = 0; i < REDIS_NAMES; i++) {
-		struct lookup *one = &l->at[i];
+		struct name_lookup *one = &l->at[i];
 		if (one->asked || one->refresh.due_ns > now_ns)
 			continue;
 		if (now_ns - one->wanted_ns > FORGOTTEN_NS) {

@@ -4,7 +4,7 @@
 #include <stdio.h>
 #include <sys/un.h>
 
-bool node_of(struct slice host, uint64_t port, bool secure, struct node *to)
+bool node_of(struct slice host, uint64_t port, bool secure, struct redis_node *to)
 {
 	struct text t = { .at = to->host, .cap = HOST_MAX };
 
@@ -22,7 +22,7 @@ bool node_of(struct slice host, uint64_t port, bool secure, struct node *to)
 	return true;
 }
 
-bool node_parse(struct slice url, struct node *to)
+bool node_parse(struct slice url, struct redis_node *to)
 {
 	struct text t = { .at = to->host, .cap = HOST_MAX };
 	struct slice rest, host;
@@ -46,12 +46,12 @@ bool node_parse(struct slice url, struct node *to)
 	return slice_u64(rest, &port) && node_of(host, port, to->secure, to);
 }
 
-bool node_same(const struct node *a, const struct node *b)
+bool node_same(const struct redis_node *a, const struct redis_node *b)
 {
 	return a->port == b->port && a->secure == b->secure && strcmp(a->host, b->host) == 0;
 }
 
-void node_say(const struct node *n, char to[static HOST_MAX + 8])
+void node_say(const struct redis_node *n, char to[static HOST_MAX + 8])
 {
 	if (!n->port)
 		snprintf(to, HOST_MAX + 8, "%s", n->host);
@@ -59,7 +59,7 @@ void node_say(const struct node *n, char to[static HOST_MAX + 8])
 		snprintf(to, HOST_MAX + 8, strchr(n->host, ':') ? "[%s]:%u" : "%s:%u", n->host, n->port);
 }
 
-static bool literal(const struct node *n, struct sockaddr_storage *to)
+static bool literal(const struct redis_node *n, struct sockaddr_storage *to)
 {
 	struct sockaddr_in *four = (struct sockaddr_in *)to;
 	struct sockaddr_in6 *six = (struct sockaddr_in6 *)to;
@@ -72,7 +72,7 @@ static bool literal(const struct node *n, struct sockaddr_storage *to)
 	return to->ss_family != 0;
 }
 
-bool node_has_name(const struct node *n)
+bool node_has_name(const struct redis_node *n)
 {
 	struct sockaddr_storage scratch;
 
@@ -89,7 +89,7 @@ static socklen_t set_port(struct sockaddr_storage *to, uint16_t port)
 	return sizeof(struct sockaddr_in6);
 }
 
-static bool local(const struct node *n, struct sockaddr_storage *to, socklen_t *len)
+static bool local(const struct redis_node *n, struct sockaddr_storage *to, socklen_t *len)
 {
 	struct sockaddr_un *path = (struct sockaddr_un *)to;
 
@@ -102,7 +102,7 @@ static bool local(const struct node *n, struct sockaddr_storage *to, socklen_t *
 	return true;
 }
 
-size_t node_addresses(const struct node *n, const struct redis_names *names)
+size_t node_addresses(const struct redis_node *n, const struct redis_names *names)
 {
 	struct sockaddr_storage found[REDIS_ADDRESSES];
 
@@ -111,8 +111,8 @@ size_t node_addresses(const struct node *n, const struct redis_names *names)
 	return names ? redis_names_read(names, n->host, found) : 0;
 }
 
-bool node_address(struct node *n, const struct redis_names *names,
-                  struct sockaddr_storage *to, socklen_t *len)
+bool node_address(struct redis_node *n, const struct redis_names *names, struct sockaddr_storage *to,
+                  socklen_t *len)
 {
 	struct sockaddr_storage found[REDIS_ADDRESSES];
 	size_t have;

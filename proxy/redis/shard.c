@@ -25,7 +25,7 @@ static void become(struct shard *s, enum redis_state state)
 	metrics_set(s->series_down, state != REDIS_UP);
 }
 
-static void name(struct shard *s, const struct node *n)
+static void name(struct shard *s, const struct redis_node *n)
 {
 	s->channel.node = *n;
 	node_say(n, s->name);
@@ -34,7 +34,7 @@ static void name(struct shard *s, const struct node *n)
 	become(s, REDIS_DOWN);
 }
 
-void shard_open(struct shard *s, const struct node *n, bool fresh)
+void shard_open(struct shard *s, const struct redis_node *n, bool fresh)
 {
 	struct redis *r = s->redis;
 
@@ -57,7 +57,7 @@ void shard_close(struct shard *s)
 	s->state = REDIS_DOWN;
 }
 
-void shard_move(struct shard *s, const struct node *n)
+void shard_move(struct shard *s, const struct redis_node *n)
 {
 	log_info("redis: the master is no longer %s", s->name);
 	metrics_add(metrics_series(METRIC_redis_replaced_total, S("address"), S(""), S(""), S("")), 1);
@@ -270,7 +270,7 @@ static void look_at_clock(struct shard *s, uint64_t now_ns)
 	s->time_ns = now_ns + random_jitter(wait, 10);
 	s->timing = channel_ask(&s->channel, time, 1, on_time, s);
 	if (s->timing && s->state == REDIS_UP)
-		list_push(&s->redis->asks_age, &list_entry(s->channel.pending.prev, struct ask, place)->age);
+		list_push(&s->redis->asks_age, &list_entry(s->channel.pending.prev, struct query, place)->age);
 }
 
 void shard_sweep(struct shard *s)

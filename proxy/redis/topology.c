@@ -49,7 +49,7 @@ void topology_lost(struct redis *r)
 
 /* ---- Sentinel ---- */
 
-static void follow(struct redis *r, const struct node *n)
+static void follow(struct redis *r, const struct redis_node *n)
 {
 	if (!r->shards_len) {
 		r->shards_len = 1;
@@ -63,7 +63,7 @@ static void on_master(void *with, const struct redis_answer *a)
 {
 	struct redis *r = with;
 	const struct redis_value *v = a->values;
-	struct node n;
+	struct redis_node n;
 	uint64_t port;
 
 	r->guided = false;

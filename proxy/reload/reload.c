@@ -63,7 +63,7 @@ struct config *reload_here(const struct reload_plan *plan, struct bundle **bundl
 
 /* ---- the child ---- */
 
-enum verdict { REFUSED, TAKEN, HINDERED, SAME };
+enum reload_verdict { REFUSED, TAKEN, HINDERED, SAME };
 
 /* Names of the files whose bytes differ from those in force, to be freed; NULL: none does. */
 static char *list_changed(const struct bundle *b, const struct bundle *in_force)
@@ -85,8 +85,7 @@ static char *list_changed(const struct bundle *b, const struct bundle *in_force)
 	return strdup(room);
 }
 
-
-static void send_verdict(int to, int sealed, enum verdict why, const char *text)
+static void send_verdict(int to, int sealed, enum reload_verdict why, const char *text)
 {
 	bool ok = sealed >= 0;
 	char verdict = (char)(ok ? TAKEN : why);

@@ -6,7 +6,7 @@
 
 #define HOPS_MAX 16 /* trusted proxies in a row that are followed; farther ones count as the client */
 
-enum node { NODE_ADDRESS, NODE_HIDDEN, NODE_BAD };
+enum forwarded_node { NODE_ADDRESS, NODE_HIDDEN, NODE_BAD };
 
 /* The elements of a list that may stand in several fields, from the last to the first. */
 struct backwards {
@@ -34,7 +34,7 @@ static bool is_hidden(struct slice text)
 }
 
 /* 192.0.2.1, 2001:db8::1, [2001:db8::1]; the first and the last perhaps with a port. */
-static enum node parse_node(struct slice text, struct in6_addr *to)
+static enum forwarded_node parse_node(struct slice text, struct in6_addr *to)
 {
 	bool v4;
 
@@ -90,7 +90,7 @@ static bool next_left(struct backwards *b, struct slice *element)
 }
 
 /* for=192.0.2.1;proto=https: the value of `for`, without quotes (RFC 7239 section 4). */
-static enum node parse_forwarded(struct slice element, struct in6_addr *to)
+static enum forwarded_node parse_forwarded(struct slice element, struct in6_addr *to)
 {
 	struct slice found = { 0 };
 
@@ -136,8 +136,8 @@ static enum fault walk(struct request *r, enum header_id id)
 	size_t len = 0;
 
 	while (len < HOPS_MAX && next_left(&b, &element)) {
-		enum node what = id == HEADER_FORWARDED ? parse_forwarded(element, &hops[len])
-		                                        : parse_node(element, &hops[len]);
+		enum forwarded_node what =
+		    id == HEADER_FORWARDED ? parse_forwarded(element, &hops[len]) : parse_node(element, &hops[len]);
 		if (what == NODE_BAD && len == 0)
 			return FAULT_BAD_FORWARDED;
 		if (what != NODE_ADDRESS)

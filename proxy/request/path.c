@@ -2,7 +2,7 @@
 #include "base/way.h"
 
 /* What is written so far ends in the segment in hand, which begins at `segment`. */
-struct writer {
+struct path_writer {
 	char *to;
 	size_t len, segment;
 	bool open, slashes, inside; /* escaped slashes may be there; there was one; in the segment in hand */
@@ -23,7 +23,7 @@ bool path_is_normal(struct slice path)
 }
 
 /* Appends what stands for the escape at `from`; false where it may not stand in a path. */
-static inline bool escape(struct writer *w, struct slice from)
+static inline bool escape(struct path_writer *w, struct slice from)
 {
 	if (from.len < 3 || !char_is(from.at[1], CHAR_HEX) || !char_is(from.at[2], CHAR_HEX))
 		return false;
@@ -78,7 +78,7 @@ static bool is_sound_inside(struct slice segment)
 }
 
 /* The segment is whole: resolves dots and joins slashes. False where it climbs over the root. */
-static inline bool end_segment(struct writer *w, bool slash)
+static inline bool end_segment(struct path_writer *w, bool slash)
 {
 	struct slice s = { w->to + w->segment, w->len - w->segment };
 
@@ -103,7 +103,7 @@ static inline bool end_segment(struct writer *w, bool slash)
 }
 
 /* The byte or escape at *i, which is left on its last byte; false where it may not stand in a path. */
-static inline bool step(struct writer *w, struct slice from, size_t *i)
+static inline bool step(struct path_writer *w, struct slice from, size_t *i)
 {
 	char c = from.at[*i];
 
@@ -121,7 +121,7 @@ static inline bool step(struct writer *w, struct slice from, size_t *i)
 
 bool path_passes(struct slice from, struct slice prefix, char *to, size_t *rest)
 {
-	struct writer w = { .to = to, .len = 1, .segment = 1, .open = true };
+	struct path_writer w = { .to = to, .len = 1, .segment = 1, .open = true };
 
 	if (from.len == 0 || from.at[0] != '/')
 		return false;
@@ -138,7 +138,7 @@ bool path_passes(struct slice from, struct slice prefix, char *to, size_t *rest)
 
 bool path_normalise_open(struct slice from, char *to, size_t *len, bool *slashes)
 {
-	struct writer w = { .to = to, .len = 1, .segment = 1, .open = true };
+	struct path_writer w = { .to = to, .len = 1, .segment = 1, .open = true };
 
 	if (from.len == 0 || from.at[0] != '/')
 		return false;

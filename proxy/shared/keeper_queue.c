@@ -4,7 +4,7 @@
 /* then issuer and what */
 struct ask_head { uint64_t token_iat_s; uint32_t issuer_len, kind; };
 
-bool ask_put(struct ring r, const struct ask *ask)
+bool ask_put(struct ring r, const struct keeper_question *ask)
 {
 	struct ask_head head = { ask->token_iat_s, (uint32_t)ask->issuer.len, ask->kind };
 	struct slice issuer = ask->issuer, what = ask->what;
@@ -23,7 +23,7 @@ bool ask_put(struct ring r, const struct ask *ask)
 	return put;
 }
 
-bool ask_take(struct ring r, char room[static ASK_MAX], struct ask *to)
+bool ask_take(struct ring r, char room[static ASK_MAX], struct keeper_question *to)
 {
 	struct ask_head head;
 	size_t len;
@@ -35,8 +35,8 @@ bool ask_take(struct ring r, char room[static ASK_MAX], struct ask *to)
 		struct slice names = { room + sizeof head, len - sizeof head };
 		if (head.issuer_len > names.len || head.kind > ASK_REFUSED)
 			continue;
-		*to = (struct ask){ (enum ask_kind)head.kind, slice_head(names, head.issuer_len),
-			slice_from(names, head.issuer_len), head.token_iat_s };
+		*to = (struct keeper_question){ (enum ask_kind)head.kind, slice_head(names, head.issuer_len),
+			                            slice_from(names, head.issuer_len), head.token_iat_s };
 		return true;
 	}
 	return false;

@@ -11,7 +11,10 @@
 #define LINKS_MAX 16
 #define SIGNS (IN_CLOSE_WRITE | IN_ATTRIB | IN_MOVED_TO | IN_MOVED_FROM | IN_CREATE | IN_DELETE)
 
-struct watched { int wd; char name[NAME_MAX + 1]; }; /* an entry of a directory */
+struct watched_file {
+	int wd;
+	char name[NAME_MAX + 1];
+}; /* an entry of a directory */
 
 void material_init(struct material *m)
 {
@@ -41,13 +44,13 @@ static void watch(struct material *m, const char *directory, const char *name)
 			return;
 	if (m->len == m->cap) {
 		size_t cap = m->cap ? 2 * m->cap : 32;
-		struct watched *more = realloc(m->watched, cap * sizeof *more);
+		struct watched_file *more = realloc(m->watched, cap * sizeof *more);
 		if (!more)
 			return;
 		m->watched = more;
 		m->cap = cap;
 	}
-	struct watched *w = &m->watched[m->len++];
+	struct watched_file *w = &m->watched[m->len++];
 	w->wd = wd;
 	memcpy(w->name, name, strlen(name) + 1);
 }

@@ -12,7 +12,7 @@ struct generation;
 struct material {
 	int fd;                         /* inotify; -1: none */
 	unsigned of;                    /* number of the generation whose files are watched; 0: none */
-	struct watched *watched;
+	struct watched_file *watched;
 	size_t len, cap;
 	struct rhythm rhythm;
 	uint64_t settled, tried;        /* hashes of stamps: of files that proved the same; of the try */

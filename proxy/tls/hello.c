@@ -44,9 +44,12 @@ static struct cursor vector(struct cursor *c, size_t bytes, size_t least, size_t
 
 /* ---- records (RFC 8446 section 5.1) ---- */
 
-struct record { const unsigned char *at; size_t have, len; }; /* have < len: the payload is not all there */
+struct tls_record {
+	const unsigned char *at;
+	size_t have, len;
+}; /* have < len: the payload is not all there */
 
-static enum hello_result next_record(struct cursor *c, bool first, struct record *to)
+static enum hello_result next_record(struct cursor *c, bool first, struct tls_record *to)
 {
 	static const unsigned char begins[] = { HANDSHAKE, 3 };
 
@@ -75,7 +78,7 @@ static enum hello_result message_len(const unsigned char *at, size_t have, size_
 }
 
 /* A message spread over several records, the first of which is known. */
-static enum hello_result join(struct cursor *c, struct record r, struct cursor *message)
+static enum hello_result join(struct cursor *c, struct tls_record r, struct cursor *message)
 {
 	static unsigned char joined[4 + MESSAGE_MAX];
 	size_t have = 0, len = 0;
@@ -104,7 +107,7 @@ static enum hello_result join(struct cursor *c, struct record r, struct cursor *
 static enum hello_result unwrap(struct slice bytes, struct cursor *message)
 {
 	struct cursor c = { (const unsigned char *)bytes.at, bytes.len, false };
-	struct record r;
+	struct tls_record r;
 	size_t len = 0;
 	enum hello_result result = next_record(&c, true, &r);
 

@@ -44,7 +44,9 @@ struct waiter { /* a request that waits for a key, or for what an issuer says of
 };
 
 #define QUESTIONS 256
-struct question { uint64_t tag, asked_ns; }; /* put to the keeper lately */
+struct asked_key {
+	uint64_t tag, asked_ns;
+}; /* put to the keeper lately */
 
 struct verify {
 	const struct config *config;
@@ -64,7 +66,7 @@ struct verify {
 
 	uint64_t opaque_moved, opaque_keepers;
 	struct list opaque_waiters; /* struct waiter */
-	struct question question[QUESTIONS];
+	struct asked_key question[QUESTIONS];
 	char answer[OPAQUE_TEXT_MAX], answer_text[2 * OPAQUE_TEXT_MAX];
 	struct claims answer_claims;
 };

@@ -30,12 +30,12 @@ static bool ask(struct auth *t)
 	uint64_t tag;
 
 	memcpy(&tag, t->id, sizeof tag);
-	struct question *q = &t->verify->question[tag % QUESTIONS];
+	struct asked_key *q = &t->verify->question[tag % QUESTIONS];
 	if (q->tag == tag && t->now_ns - q->asked_ns < ASK_AGAIN_NS)
 		return true;
 	if (!to->token_unknown || !to->token_unknown(to->with, t->issuer->config->id, t->credential.token))
 		return false;
-	*q = (struct question){ tag, t->now_ns };
+	*q = (struct asked_key){ tag, t->now_ns };
 	return true;
 }
 

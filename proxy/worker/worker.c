@@ -84,7 +84,7 @@ static void suspect(void *with, const struct in6_addr *address)
 	suspect_name(shared_suspect(w->shared, w->post->seat), may_be ? address : NULL);
 }
 
-static bool put_question(struct worker *w, const struct ask *ask)
+static bool put_question(struct worker *w, const struct keeper_question *ask)
 {
 	if (!ask_put(shared_asks(w->shared, w->post->seat), ask))
 		return false;
@@ -94,17 +94,17 @@ static bool put_question(struct worker *w, const struct ask *ask)
 
 static bool ask_for_key(void *with, struct slice issuer, struct slice kid, uint64_t token_iat_s)
 {
-	return put_question(with, &(struct ask){ ASK_KEY, issuer, kid, token_iat_s });
+	return put_question(with, &(struct keeper_question){ ASK_KEY, issuer, kid, token_iat_s });
 }
 
 static bool ask_for_token(void *with, struct slice issuer, struct slice token)
 {
-	return put_question(with, &(struct ask){ ASK_TOKEN, issuer, token, 0 });
+	return put_question(with, &(struct keeper_question){ ASK_TOKEN, issuer, token, 0 });
 }
 
 static void tell_refused(void *with, struct slice upstream, struct slice endpoint)
 {
-	put_question(with, &(struct ask){ ASK_REFUSED, upstream, endpoint, 0 });
+	put_question(with, &(struct keeper_question){ ASK_REFUSED, upstream, endpoint, 0 });
 }
 
 /* ---- listeners ---- */

@@ -7,7 +7,7 @@
 #include <openssl/param_build.h>
 
 static struct signer *key;
-static struct issuer *issuer;
+static struct dev_issuer *issuer;
 static char name[64];
 
 static int begin_all(void **state)

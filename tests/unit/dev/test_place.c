@@ -7,7 +7,7 @@
 #include <unistd.h>
 #include <cmocka.h>
 
-static struct place place;
+static struct dev_place place;
 
 static void a_shell_reads_a_word_back_as_it_was(void **state)
 {

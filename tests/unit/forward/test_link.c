@@ -8,7 +8,7 @@
 #include <unistd.h>
 
 /* An upstream of one endpoint on a Unix socket, which takes connections and says nothing. */
-struct place {
+struct dev_place {
 	char directory[32], path[64];
 	int fd;
 	struct loop *loop;
@@ -18,14 +18,15 @@ struct place {
 	struct endpoint endpoint;
 };
 
-static void open_place(struct place *p, uint64_t keep)
+static void open_place(struct dev_place *p, uint64_t keep)
 {
 	struct sockaddr_storage at;
 	socklen_t len;
 	struct text path = TEXT(p->path);
 
-	*p = (struct place){ .directory = "/tmp/sp-link-XXXXXX",
-		             .config = { .keep = keep, .keep_idle = 3600 * NS_PER_S, .connections_max = 1024 } };
+	*p = (struct dev_place){ .directory = "/tmp/sp-link-XXXXXX",
+		                     .config = {
+		                         .keep = keep, .keep_idle = 3600 * NS_PER_S, .connections_max = 1024 } };
 	assert_non_null(mkdtemp(p->directory));
 	text_printf(&path, "unix:%s/s", p->directory);
 	assert_true(text_end(&path));
@@ -41,7 +42,7 @@ static void open_place(struct place *p, uint64_t keep)
 	assert_true(p->fd >= 0);
 }
 
-static void close_place(struct place *p)
+static void close_place(struct dev_place *p)
 {
 	while (!list_is_empty(&p->endpoint.idle))
 		link_close(list_entry(p->endpoint.idle.next, struct link, idle_link));
@@ -53,7 +54,7 @@ static void close_place(struct place *p)
 }
 
 /* So many requests at once, each with a connection; how many of them were new. */
-static size_t crowd(struct place *p, size_t len)
+static size_t crowd(struct dev_place *p, size_t len)
 {
 	struct endpoint *e = &p->endpoint;
 	struct link **links = calloc(len, sizeof *links);
@@ -76,7 +77,7 @@ static size_t crowd(struct place *p, size_t len)
 
 static void a_crowd_that_comes_again_finds_its_connections(void **state)
 {
-	struct place p;
+	struct dev_place p;
 
 	(void)state;
 	open_place(&p, 16);
@@ -91,7 +92,7 @@ static void a_crowd_that_comes_again_finds_its_connections(void **state)
 
 static void a_peak_is_forgotten_and_its_connections_close(void **state)
 {
-	struct place p;
+	struct dev_place p;
 
 	(void)state;
 	open_place(&p, 16);
@@ -116,7 +117,7 @@ static void a_peak_is_forgotten_and_its_connections_close(void **state)
 
 static void whoever_keeps_none_keeps_none(void **state)
 {
-	struct place p;
+	struct dev_place p;
 
 	(void)state;
 	open_place(&p, 0);
@@ -132,7 +133,7 @@ static void one_that_was_reset_right_behind_its_answer_is_not_used_again(void **
 	enum { MANY = 100 };
 	struct request r = { 0 };
 	struct link *links[MANY];
-	struct place p;
+	struct dev_place p;
 	int peers[MANY];
 	char byte;
 

@@ -44,7 +44,7 @@ static inline uint64_t sources(uint64_t to[SOURCES])
 /* The request's time on the server's clock, as its lease has it. */
 static inline uint64_t stamp_of(struct visit *g, bool local)
 {
-	struct key key;
+	struct limit_key key;
 	uint64_t error, now = a.loop->now_ns, at = local ? now : g->at_ns;
 	uint64_t stamp = redis_stamp(a.redis, 0, at, &error);
 
@@ -92,7 +92,7 @@ static inline void note_grant(void)
 
 static inline void learn_tag(const struct visit *g)
 {
-	struct key key;
+	struct limit_key key;
 
 	key_of(a.limits, &a.limits->plans[0], &g->r, &key);
 	a.hot_tag = key_tag(a.limits, &a.limits->plans[0], &key);

@@ -10,15 +10,15 @@
 
 static const struct slice key = { "rl:{0}", 6 };
 
-static struct question question(uint64_t at_ns, uint64_t known_ns, uint64_t per_s, uint64_t burst,
-                                uint64_t tokens)
+static struct redis_query question(uint64_t at_ns, uint64_t known_ns, uint64_t per_s, uint64_t burst,
+                                   uint64_t tokens)
 {
 	struct gcra g = gcra_of((struct rate){ per_s, NS_PER_S }, burst);
 
-	return (struct question){ START + at_ns, known_ns, g, tokens };
+	return (struct redis_query){ START + at_ns, known_ns, g, tokens };
 }
 
-static bool asks(struct field *f, const struct question *q, struct ruling *to)
+static bool asks(struct field *f, const struct redis_query *q, struct ruling *to)
 {
 	struct words words;
 	struct limit_reply reply;
@@ -33,7 +33,7 @@ static bool asks(struct field *f, const struct question *q, struct ruling *to)
 
 static void a_question_is_the_words_of_one_conditional_charge(void **state)
 {
-	struct question q = question(0, 0, 10, 20, 3);
+	struct redis_query q = question(0, 0, 10, 20, 3);
 	struct words w;
 	char all[512];
 	struct text t = TEXT(all);
@@ -70,13 +70,13 @@ static void a_full_bucket_gives_its_burst_and_then_its_rate(void **state)
 
 	(void)state;
 	for (unsigned i = 0; i < 6; i++) {
-		struct question q = question(0, 0, 10, 5, 1);
+		struct redis_query q = question(0, 0, 10, 5, 1);
 		assert_true(asks(&f, &q, &r));
 		assert_int_equal(r.admitted, i < 5);
 		assert_int_equal(r.tat_ns, START + (i < 5 ? i + 1 : 5) * NS_PER_S / 10);
 	}
-	struct question early = question(NS_PER_S / 10 - 1, 0, 10, 5, 1);
-	struct question due = question(NS_PER_S / 10, 0, 10, 5, 1);
+	struct redis_query early = question(NS_PER_S / 10 - 1, 0, 10, 5, 1);
+	struct redis_query due = question(NS_PER_S / 10, 0, 10, 5, 1);
 	assert_true(asks(&f, &early, &r) && !r.admitted);
 	assert_true(asks(&f, &due, &r) && r.admitted);
 }
@@ -89,7 +89,7 @@ static void what_is_known_refuses_without_asking_and_survives_a_server_that_forg
 	uint64_t known = START + NS_PER_S / 2; /* five of five tokens are owed */
 
 	(void)state;
-	struct question q = question(0, known, 10, 5, 1);
+	struct redis_query q = question(0, known, 10, 5, 1);
 	assert_int_equal(question_room(&q), 0);
 	assert_false(question_write(&q, key, &w));
 	q = question(NS_PER_S / 10, known, 10, 5, 1);
@@ -102,7 +102,7 @@ static void a_refusal_says_how_much_would_have_fitted(void **state)
 {
 	struct field f = { 0 };
 	struct ruling r;
-	struct question q = question(0, 0, 10, 5, 3);
+	struct redis_query q = question(0, 0, 10, 5, 3);
 
 	(void)state;
 	assert_true(asks(&f, &q, &r) && r.admitted);
@@ -140,7 +140,7 @@ static void settlements_and_tokens_make_the_same_bucket_in_any_order(void **stat
 	(void)state;
 	for (unsigned order = 0; order < 720; order++) { /* all of six */
 		struct field f = { .value = START, .exists = true };
-		struct question q = { .stamp_ns = START, .gcra = g, .tokens = 2 };
+		struct redis_query q = { .stamp_ns = START, .gcra = g, .tokens = 2 };
 		unsigned left[6] = { 0, 1, 2, 3, 4, 5 }, rest = order;
 		for (unsigned n = 6; n > 0; n--) {
 			unsigned at = rest % n, what = left[at];
@@ -213,7 +213,7 @@ static void step(const struct server *s, struct replay *replay, uint64_t *now_ns
 
 	*now_ns += next(seed) % 4 ? next(seed) % (its->g.period_ns * 2) : 0;
 	uint64_t stamp = *now_ns - next(seed) % (its->g.period_ns + 1);
-	struct question q = { stamp, next(seed) % 2 ? its->known : 0, its->g, 1 };
+	struct redis_query q = { stamp, next(seed) % 2 ? its->known : 0, its->g, 1 };
 	q.tokens += next(seed) % 3 ? 0 : next(seed) % (kinds[k].burst + 1);
 	uint64_t before = its->tat;
 	bool admitted = gcra_take(its->g, &its->tat, stamp, q.tokens, &retry);

@@ -133,15 +133,16 @@ static void a_question_survives_the_ring(void **state)
 {
 	void *memory = aligned_alloc(64, ring_memory(4096));
 	char room[ASK_MAX], longer[ASK_MAX];
-	struct ask ask;
+	struct keeper_question ask;
 
 	(void)state;
 	memset(memory, 0, ring_memory(4096));
 	struct ring r = ring_at(memory, 4096);
-	assert_true(ask_put(r, &(struct ask){ ASK_KEY, S("auth0"), S("kid-1"), 77 }));
-	assert_true(ask_put(r, &(struct ask){ ASK_TOKEN, S(""), S("opaque"), 0 }));
+	assert_true(ask_put(r, &(struct keeper_question){ ASK_KEY, S("auth0"), S("kid-1"), 77 }));
+	assert_true(ask_put(r, &(struct keeper_question){ ASK_TOKEN, S(""), S("opaque"), 0 }));
 	memset(longer, 'x', sizeof longer);
-	assert_false(ask_put(r, &(struct ask){ ASK_TOKEN, S("auth0"), { longer, sizeof longer }, 1 }));
+	assert_false(
+	    ask_put(r, &(struct keeper_question){ ASK_TOKEN, S("auth0"), { longer, sizeof longer }, 1 }));
 	ring_put(r, S("junk"));
 	ring_put(r, S("12345678\377\377\377\377\0\0\0\0xxxxx"));
 	ring_put(r, S("12345678\0\0\0\0\377\0\0\0xxxxx"));
@@ -275,7 +276,7 @@ static void a_ring_of_nonsense_is_read_within_its_bounds(void **state)
 	uint64_t words = 0x9e3779b97f4a7c15;
 	char *memory = aligned_alloc(64, ring_memory(4096)), room[ASK_MAX];
 	struct slice parts[2];
-	struct ask ask;
+	struct keeper_question ask;
 
 	(void)state;
 	for (unsigned round = 0; round < 2000; round++) {
