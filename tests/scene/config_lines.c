@@ -32,6 +32,8 @@ static bool substitute(struct scene *s, struct slice name, struct text *to)
 		            s->directory);
 	else if (slice_same(name, S("secret")))
 		text_printf(to, "[\"${file:%s}\"]", secret_file(s));
+	else if (slice_same(name, S("password")))
+		text_printf(to, "\"${file:%s}\"", secret_file(s));
 	else
 		return false;
 	if (slice_same(name, S("redis")) || slice_same(name, S("tls")))
