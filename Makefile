@@ -220,6 +220,8 @@ bench-limits: bench-deps
 lint:
 	@awk -f tests/lint/order.awk proxy/ORDER $(filter %.c %.h,$(SRC) $(HDR))
 	@awk -f tests/lint/size.awk $(filter %.c %.h,$(SRC) $(HDR)) $(shell find tests -name '*.[ch]')
+	@awk -f tests/lint/opens.awk $(SRC)
+	@/usr/bin/python3 tests/lint/doors.py
 	@awk -f tests/lint/banned.awk $(filter %.c %.h,$(SRC) $(HDR))
 	@/usr/bin/python3 tests/lint/tags.py $(filter %.c %.h %/options.def,$(SRC) $(HDR))
 	@/usr/bin/python3 tests/lint/unread.py $(CC) $(shell pkg-config --cflags $(LIBS) 2>/dev/null)

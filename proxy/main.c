@@ -1,3 +1,4 @@
+/* The program. */
 #include "command/command.h"
 
 int main(int argc, char **argv)

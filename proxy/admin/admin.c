@@ -1,3 +1,4 @@
+/* The admin socket: one line asks, one answer comes, and the kernel says which user asked. */
 #include "admin/admin.h"
 #include "base/path.h"
 #include "base/log.h"

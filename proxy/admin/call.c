@@ -1,3 +1,4 @@
+/* The other end of the admin socket, for commands. */
 #include "admin/admin.h"
 #include <errno.h>
 #include <stdio.h>

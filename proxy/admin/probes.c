@@ -1,3 +1,4 @@
+/* Liveness, readiness and metrics over HTTP. */
 #include "admin/admin.h"
 #include "metrics/metrics.h"
 #include <stdlib.h>

@@ -1,3 +1,4 @@
+/* A timing wheel: to set or clear a deadline takes the same few steps however many there are. */
 #include "base/deadline.h"
 
 enum { SLOTS = sizeof ((struct deadline_wheel *)0)->slots / sizeof(struct list) };

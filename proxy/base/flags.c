@@ -1,3 +1,4 @@
+/* Reads a command's flags. */
 #include "base/flags.h"
 #include "base/distance.h"
 #include <stdio.h>

@@ -1,3 +1,4 @@
+/* Reads addresses; IPv4 is mapped into IPv6. */
 #include "base/ip.h"
 #include <arpa/inet.h>
 

@@ -1,3 +1,4 @@
+/* Writes messages for the operator. */
 #include "base/log.h"
 #include "base/clock.h"
 #include "base/stamp.h"

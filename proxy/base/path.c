@@ -1,3 +1,4 @@
+/* Makes and opens files below directories that nobody else may change. */
 #include "base/path.h"
 #include "base/check.h"
 #include <errno.h>

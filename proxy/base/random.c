@@ -1,3 +1,4 @@
+/* Random numbers from the kernel. */
 #include "base/random.h"
 #include "base/check.h"
 #include <errno.h>

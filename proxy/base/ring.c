@@ -1,3 +1,4 @@
+/* A bounded queue of records in shared memory, with one writer and one reader. */
 #include "base/ring.h"
 #include "base/check.h"
 

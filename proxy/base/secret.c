@@ -1,3 +1,4 @@
+/* Compares and wipes secrets in ways that the compiler keeps. */
 #include "base/secret.h"
 
 bool secret_same(struct slice a, struct slice b)

@@ -1,3 +1,4 @@
+/* SipHash-2-4 (Aumasson and Bernstein, 2012). */
 #include "base/siphash.h"
 
 static inline uint64_t rotl(uint64_t x, int b)

@@ -1,3 +1,4 @@
+/* Writes times as logs (RFC 3339) and HTTP (RFC 9110) want them. */
 #include "base/stamp.h"
 #include "base/clock.h"
 

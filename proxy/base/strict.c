@@ -1,3 +1,4 @@
+/* Reads JSON from untrusted peers. */
 #include "base/strict.h"
 #include <stdlib.h>
 

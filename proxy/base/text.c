@@ -1,3 +1,4 @@
+/* Writes text into a buffer of fixed size; whatever does not fit is cut and marked. */
 #include "base/text.h"
 #include <stdarg.h>
 #include <stdio.h>

@@ -1,3 +1,4 @@
+/* Takes application/x-www-form-urlencoded apart and decodes it. */
 #include "base/urlencoded.h"
 #include "base/text.h"
 

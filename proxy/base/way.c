@@ -1,3 +1,4 @@
+/* Walks the segments of a URL path. */
 #include "base/way.h"
 
 static int hex(char c)

@@ -1,3 +1,4 @@
+/* Builds and runs an Aho-Corasick automaton. */
 #include "classify/automaton.h"
 #include "base/check.h"
 #include <stdlib.h>

@@ -1,3 +1,4 @@
+/* Decides which class a request belongs to, by the rules. */
 #include "base/check.h"
 #include "classify/inside.h"
 #include <stdlib.h>

@@ -1,3 +1,4 @@
+/* Cuts rules into words. */
 #include "classify/lex.h"
 
 struct lexer lexer_open(const char *file, struct slice text)

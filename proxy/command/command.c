@@ -1,3 +1,4 @@
+/* Finds the command that the first word names. */
 #include "base/flags.h"
 #include "command/command.h"
 #include "command/inside.h"

@@ -1,3 +1,4 @@
+/* `sallyport config`: shows and explains the configuration. */
 #include "base/flags.h"
 #include "command/inside.h"
 #include "supervisor/supervisor.h"

@@ -1,3 +1,4 @@
+/* Options that all commands share. */
 #include "base/flags.h"
 #include "command/inside.h"
 #include <stdio.h>

@@ -1,3 +1,4 @@
+/* `sallyport run` and `sallyport check`. */
 #include "command/inside.h"
 #include "supervisor/supervisor.h"
 

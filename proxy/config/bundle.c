@@ -1,3 +1,4 @@
+/* Collects all files that a configuration refers to. */
 #include "config/bundle.h"
 #include "base/check.h"
 #include "base/siphash.h"

@@ -1,3 +1,4 @@
+/* Keeps a bundle in one sealed memory file. */
 #include "config/bundle_memory.h"
 #include <errno.h>
 #include <fcntl.h>

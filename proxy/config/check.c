@@ -1,3 +1,4 @@
+/* Checks a configuration as a whole: names, files, relations between sections. */
 #include "config/check.h"
 
 /* ---- tools ---- */

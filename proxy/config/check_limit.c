@@ -1,3 +1,4 @@
+/* Checks the sections of limits. */
 #include "config/check.h"
 #include <inttypes.h>
 

@@ -1,3 +1,4 @@
+/* Checks the listeners. */
 #include "config/check.h"
 
 static void check_certificates(struct check *k, struct config_listener_tls *t)

@@ -1,3 +1,4 @@
+/* Checks the routes. */
 #include "config/check.h"
 #include <inttypes.h>
 

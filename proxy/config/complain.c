@@ -1,3 +1,4 @@
+/* Collects mistakes, each with its file, line, column and the line itself. */
 #include "config/complain.h"
 #include "base/check.h"
 #include "base/text.h"

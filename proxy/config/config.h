@@ -6,6 +6,8 @@
  * configuration again. What can go wrong: the operator's mistakes, each a full sentence with
  * file:line:column, up to 20 a run. */
 #pragma once
+#include "config/files.h"
+#include "config/material.h"
 #include "config/types.h"
 
 /* ---- the words: enum TAG and TAG_words[], by the same numbers, of each WORDS of options.def ---- */
@@ -32,47 +34,6 @@ struct config {
 	struct config_root root; /* first, so that the table's offsets hold */
 	void *memory;            /* private to config/ */
 };
-
-/* ---- the bundle ---- */
-struct bundle;
-
-struct bundle *bundle_record(void);            /* reads the disk and the environment, remembers */
-struct bundle *bundle_open(int fd); /* from a sealed memory file; NULL where it is not one of ours */
-void bundle_close(struct bundle *b);
-/* For a process that must not know all that its parent does. own: what was mapped from the memory file
- * becomes this process's own memory, in the same place, so that no page of the file can be had again. forget:
- * a value is overwritten in it; a short one only where it is the whole of a file or variable. */
-bool bundle_own(struct bundle *b) __attribute__((warn_unused_result));
-void bundle_forget(struct bundle *b, struct slice value);
-int bundle_seal(const struct bundle *b);       /* a new sealed memfd, or -1 */
-
-/* A file's bytes, NUL-terminated behind the end. Relative paths begin where the recording process stood.
- * False: *why is a static or bundle-owned sentence part ("no such file"). The slice lives as long as the
- * bundle. */
-bool bundle_file(struct bundle *b, const char *path, struct slice *bytes, const char **why);
-/* A file made from nothing (dev mode's embedded defaults): bundle_file finds it under this name, before the
- * disk. At most 4 MiB; of several under one name the last counts. */
-void bundle_put(struct bundle *b, const char *path, struct slice bytes);
-/* May everybody on this machine read it? False also where nothing is read from the disk. */
-bool bundle_is_exposed(const struct bundle *b, const char *path);
-/* An environment variable by name, recorded likewise. */
-bool bundle_env(struct bundle *b, const char *name, struct slice *value);
-
-/* ---- what may change while the text stays: certificates, keys, secrets, key sets ---- */
-
-/* What a file is like, beside its bytes. */
-struct bundle_stamp { uint64_t device, inode, size, modified_ns, changed_ns; uint32_t owner, mode; };
-/* Of the file as it was read; false: it was not read from the disk. */
-bool bundle_stamp(const struct bundle *b, struct slice path, struct bundle_stamp *to);
-bool bundle_stamp_now(const char *path, struct bundle_stamp *to); /* of the file on disk; false: errno */
-/* This file is part of the text: the configuration, what it includes, its rules. */
-void bundle_mark_text(struct bundle *b, const char *path);
-/* Takes the text over, as written, with what patterns and variables stood for; the rest is read anew. */
-void bundle_keep_text(struct bundle *b, const struct bundle *from);
-/* The next file that was read from the disk and is no text; *at starts at 0. False: no more. */
-bool bundle_material(const struct bundle *b, size_t *at, struct slice *path, struct slice *bytes);
-/* The bytes it holds under that absolute name; false: none. */
-bool bundle_holds(const struct bundle *b, struct slice path, struct slice *bytes);
 
 /* ---- loading ---- */
 struct config_errors { /* start from { 0 } */

@@ -1,3 +1,4 @@
+/* Suggests the known word that a misspelt one resembles. */
 #include "config/complain.h"
 #include "base/distance.h"
 #include <stdio.h>

@@ -1,3 +1,4 @@
+/* Finds names of a section quickly. */
 #include "config/index.h"
 #include "base/siphash.h"
 

@@ -1,3 +1,4 @@
+/* Fills the configuration in from the tree that was read. */
 #include "config/load.h"
 #include "base/check.h"
 

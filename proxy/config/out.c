@@ -1,3 +1,4 @@
+/* Writes a configuration as YAML or JSON. */
 #include "config/out.h"
 #include "base/check.h"
 #include "base/text.h"

@@ -1,3 +1,4 @@
+/* Knows how each type of value is read and written. */
 #include "config/parse.h"
 
 #define NAME_FORM                                                                                            \

@@ -1,3 +1,4 @@
+/* Reads and writes networks, addresses and URLs. */
 #include "config/parse.h"
 #include <arpa/inet.h>
 

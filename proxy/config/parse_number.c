@@ -1,3 +1,4 @@
+/* Reads and writes numbers, sizes, durations, rates. */
 #include "config/parse.h"
 
 struct unit {

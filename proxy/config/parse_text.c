@@ -1,3 +1,4 @@
+/* Reads and writes text, names, hosts and paths. */
 #include "config/parse.h"
 #include "base/way.h"
 

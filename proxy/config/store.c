@@ -1,3 +1,4 @@
+/* Memory of a configuration, freed as a whole. */
 #include "config/store.h"
 #include "base/check.h"
 #include "base/secret.h"

@@ -1,3 +1,4 @@
+/* Looks options up in the table. */
 #include "config/table.h"
 #include <stddef.h>
 

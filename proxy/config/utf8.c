@@ -1,3 +1,4 @@
+/* Is it text that YAML allows? */
 #include "config/yaml.h"
 
 size_t utf8_character(struct slice s, uint32_t *code)

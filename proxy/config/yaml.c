@@ -1,3 +1,4 @@
+/* Reads YAML by libyaml into a tree that knows its lines and columns. */
 #include "config/yaml.h"
 #include "base/text.h"
 #include "config/index.h"

@@ -1,3 +1,4 @@
+/* Reads, writes and dials socket addresses. */
 #include "connection/connection.h"
 #include "base/text.h"
 #include <arpa/inet.h>

@@ -3,6 +3,8 @@
 #pragma once
 #include "connection/loop.h"
 #include "connection/wire.h"
+#include "connection/wire_raw.h"
+#include "connection/wire_state.h"
 #include <netinet/in.h>
 #include <sys/socket.h>
 

@@ -1,3 +1,4 @@
+/* Accepts connections, some in each turn of the loop. */
 #include "connection/connection.h"
 #include "base/log.h"
 #include <errno.h>

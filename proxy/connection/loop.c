@@ -1,3 +1,4 @@
+/* One process's event loop: its turns, timers, blocks, and what is freed at the end of a turn. */
 #include "connection/connection.h"
 #include "base/check.h"
 #include <stdlib.h>

@@ -1,3 +1,4 @@
+/* A connection as bytes in and out, whatever carries them. */
 #include "connection/connection.h"
 #include "base/check.h"
 #include <errno.h>

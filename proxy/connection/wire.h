@@ -66,19 +66,6 @@ static inline size_t wire_room(const struct wire *w)
 {
 	return w->out_len == 0 ? PIECE_SIZE : w->out_len < WIRE_HIGH ? PIECE_SIZE - WIRE_HIGH : 0;
 }
-/* When the peer last took anything. The kernel tells us of room only once a third of its queue is free, for
- * which a slow peer may need minutes: while we have a backlog it is asked, four times a second at most. */
-uint64_t wire_taken_ns(struct wire *w);
-/* Bytes that the peer has not got yet, in our queue and the kernel's; what it took meanwhile counts as moved.
- * One system call. */
-size_t wire_unsent(struct wire *w);
-/* Something may be read now without a new edge. */
-bool wire_is_readable(const struct wire *w);
-/* Is there anything to read, or is the peer gone altogether? A reset comes as one more "readable", or with
- * what was sent before it; then hung_up is set. One system call for all of them. */
-void wires_look(struct wire *const *at, size_t len);
-static inline void wire_look(struct wire *w) { wires_look(&w, 1); }
-static inline bool wire_is_unsure(const struct wire *w) { return !list_is_empty(&w->unsure_link); }
 /* Calls on_ready in this or the next turn even without an edge. */
 void wire_nudge(struct wire *w);
 
@@ -89,10 +76,3 @@ static inline void wire_abandon(struct wire *w) { w->abandoned = true; }
 /* The end: no callback after this; the memory goes at the end of the turn. Unsent bytes are lost. */
 void wire_close(struct wire *w);
 
-/* Under a layer: the socket itself, and the bytes ahead of it. */
-ssize_t wire_raw_read(struct wire *w, void *to, size_t cap);
-bool wire_raw_write(struct wire *w, const void *from, size_t len);
-/* Reads more into w->ahead without consuming; returns what lies there. *state is 1, or WIRE_LATER, WIRE_END,
- * WIRE_FAILED of this attempt. Consume with wire_skip. */
-struct slice wire_peek(struct wire *w, int *state);
-void wire_skip(struct wire *w, size_t len);

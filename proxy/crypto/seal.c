@@ -1,3 +1,4 @@
+/* Seals values with AES-256-GCM. */
 #include "crypto/seal.h"
 #include "base/random.h"
 #include "base/secret.h"

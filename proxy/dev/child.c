@@ -1,3 +1,4 @@
+/* Runs this program once more as a child. */
 #include "dev/child.h"
 #include "dev/servers.h"
 #include "tls/tls.h"

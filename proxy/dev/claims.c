@@ -1,3 +1,4 @@
+/* Signs the claims of a token. */
 #include "dev/claims.h"
 #include "base/random.h"
 #include "base/text.h"

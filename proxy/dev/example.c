@@ -1,3 +1,4 @@
+/* Writes the example configuration of `sallyport dev`. */
 #include "dev/example.h"
 #include <stdlib.h>
 #include <unistd.h>

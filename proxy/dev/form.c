@@ -1,3 +1,4 @@
+/* Reads forms. */
 #include "dev/form.h"
 #include "base/urlencoded.h"
 #include <jansson.h>

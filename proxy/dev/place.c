@@ -1,3 +1,4 @@
+/* Finds the directory and the ports of `sallyport dev`. */
 #include "dev/place.h"
 #include "base/path.h"
 #include <arpa/inet.h>

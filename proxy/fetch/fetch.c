@@ -1,3 +1,4 @@
+/* Drives libcurl from the event loop. */
 #include "base/check.h"
 #include "base/clock.h"
 #include "fetch/flight.h"

@@ -1,3 +1,4 @@
+/* One transfer: what libcurl is told, and what it brought. */
 #include "fetch/flight.h"
 #include "base/clock.h"
 #include "base/text.h"

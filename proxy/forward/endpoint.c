@@ -1,3 +1,4 @@
+/* Reads an endpoint's URL. */
 #include "forward/endpoint.h"
 #include "base/text.h"
 #include <arpa/inet.h>

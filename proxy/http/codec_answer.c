@@ -1,3 +1,4 @@
+/* Reads an upstream's response head. */
 #include "http/codec_fields.h"
 
 /* version SP status SP reason CRLF (RFC 9112 section 4); the reason, and the space before it, may lack. */

@@ -1,3 +1,4 @@
+/* Reads what the heads of requests and answers have in common. */
 #include "http/codec_fields.h"
 
 enum head_result head_begin(struct slice bytes, const struct head_bounds *b, size_t *seen,

@@ -1,3 +1,4 @@
+/* Reads a request head. */
 #include "http/codec_fields.h"
 
 #define TLS_HANDSHAKE 22 /* the first byte of a client that speaks TLS (RFC 8446 section 5.1) */

@@ -1,3 +1,4 @@
+/* Writes chunk headers and status lines. */
 #include "http/codec.h"
 
 size_t chunk_head(size_t len, char to[static 18])

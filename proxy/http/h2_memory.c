@@ -1,3 +1,4 @@
+/* Memory of fixed sizes for nghttp2's sessions. */
 #include "http/h2_memory.h"
 #include "base/check.h"
 #include "base/list.h"

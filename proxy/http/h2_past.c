@@ -1,3 +1,4 @@
+/* Remembers how streams ended. */
 #include "http/h2_past.h"
 #include <nghttp2/nghttp2.h>
 

@@ -1,3 +1,4 @@
+/* Follows the frames of a connection by their headers alone. */
 #include "http/h2_scan.h"
 #include <nghttp2/nghttp2.h>
 

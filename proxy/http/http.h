@@ -9,6 +9,7 @@
 #pragma once
 #include "connection/connection.h"
 #include "http/codec.h"
+#include "http/pool.h"
 #include "request/request.h"
 
 enum { BODY_LATER = 0, BODY_END = -1, BODY_BROKEN = -2, BODY_TOO_LONG = -3 };
@@ -75,14 +76,6 @@ uint64_t http_body_due(const struct request *r);
 /* As ops->body_read, but the stash comes first: *stash_used (start 0) remembers how much of it was read. */
 ssize_t http_body_read(struct request *r, size_t *stash_used, void *to, size_t cap);
 
-/* A request with its arena, zeroed facts, id and span made; NULL where out of memory or over
- * http.requests_in_flight_max. */
-struct request *http_request_take(struct http_server *s, struct visitor *v);
-void http_request_give(struct http_server *s, struct request *r);
-/* None can be taken for this target: the status to say that with, in the words of whoever asks. Counts it. */
-unsigned http_overloaded(const struct http_server *s, struct slice target);
-/* It has become a tunnel: its place is free for another request. */
-void http_request_tunnels(struct http_server *s, struct request *r);
 void http_server_init(struct http_server *s, struct loop *loop, const struct config *c);
 void http_server_free(struct http_server *s); /* after all connections are gone */
 

@@ -1,3 +1,4 @@
+/* Reads what an issuer says of an opaque token. */
 #include "issuer/introspect_reply.h"
 #include "base/strict.h"
 

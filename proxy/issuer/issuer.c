@@ -1,3 +1,4 @@
+/* All issuers in the keeper: opened, ticked, found, asked for unknown kids. */
 #include "base/check.h"
 #include "base/log.h"
 #include "base/random.h"

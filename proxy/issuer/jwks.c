@@ -1,3 +1,4 @@
+/* Reads discovery documents and key sets, and merges key sets. */
 #include "issuer/jwks.h"
 #include "base/ip.h"
 #include "base/strict.h"

@@ -1,3 +1,4 @@
+/* Writes an issuer's keys to Redis for the other machines, and reads theirs. */
 #include "base/log.h"
 #include "base/random.h"
 #include "base/strict.h"

@@ -1,3 +1,4 @@
+/* Sends what the budget of an issuer allows, the first rank first. */
 #include "issuer/outbound.h"
 #include "base/check.h"
 #include "metrics/metrics.h"

@@ -1,3 +1,4 @@
+/* Probes an issuer that routes need. */
 #include "base/log.h"
 #include "base/random.h"
 #include "issuer/inside.h"

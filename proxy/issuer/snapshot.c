@@ -1,3 +1,4 @@
+/* Writes key sets to disk, and reads them after a restart. */
 #include "issuer/snapshot.h"
 #include "base/log.h"
 #include "base/strict.h"

@@ -1,3 +1,4 @@
+/* Remembers kids that issuers were found not to have. */
 #include "issuer/inside.h"
 
 static uint64_t hash_of(const struct issuer_keeper *k, const struct source *s, struct slice kid)

@@ -1,3 +1,4 @@
+/* Reads a token's payload into a flat record. */
 #include "jose/claims.h"
 #include "base/strict.h"
 #include "base/text.h"

@@ -1,3 +1,4 @@
+/* Takes a compact JWS apart. */
 #include "jose/jwt.h"
 #include "base/strict.h"
 #include "base/text.h"

@@ -1,3 +1,4 @@
+/* Reads one JWK. */
 #include "jose/key.h"
 #include "base/check.h"
 #include "base/strict.h"

@@ -1,3 +1,4 @@
+/* Reads a JWKS. */
 #include "jose/keyset.h"
 #include "base/strict.h"
 

@@ -1,3 +1,4 @@
+/* Finds the certificates that a configuration names. */
 #include "keeper/certificates.h"
 #include "tls/tls.h"
 

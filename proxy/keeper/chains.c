@@ -1,3 +1,4 @@
+/* Tells when the certificates of a configuration end. */
 #include "keeper/chains.h"
 #include "base/log.h"
 #include "metrics/metrics.h"

@@ -1,3 +1,4 @@
+/* Connects to an endpoint to see whether somebody listens. */
 #include "keeper/dial.h"
 #include "base/check.h"
 #include <stdlib.h>

@@ -1,3 +1,4 @@
+/* What the keeper gives to issuer/, forward/ and redis/: time, fetches, names, files. */
 #include "base/check.h"
 #include "base/log.h"
 #include "base/siphash.h"

@@ -1,3 +1,4 @@
+/* Resolves host names in a helper process. */
 #include "keeper/resolve.h"
 #include "base/log.h"
 #include "shared/shared.h"

@@ -1,3 +1,4 @@
+/* Counts the busiest keys by Space-Saving. */
 #include "limit/hot.h"
 #include "base/check.h"
 

@@ -27,6 +27,7 @@
 #pragma once
 #include "base/text.h"
 #include "buckets/buckets.h"
+#include "limit/busiest.h"
 #include "limit/reset.h"
 #include "request/request.h"
 
@@ -74,18 +75,6 @@ void limits_close(struct limits *l);
  * Without it no body is read. */
 void limits_read_bodies(struct limits *l, enum pace (*read)(struct request *));
 
-/* ---- the busiest keys, for an operator ---- */
-struct limit_hot; /* of one worker, in shared memory (64-byte aligned, zero at first) */
-size_t limit_hot_memory(void);
-/* From now on decisions are counted there; what a predecessor wrote is forgotten. */
-void limits_watch(struct limits *l, struct limit_hot *hot);
-/* The busiest keys of all those workers, as one JSON object: hashed, and with show also as they are where
- * that is known and no secret. False: out of memory or room. */
-bool limits_tell(const struct limits *l, const struct limit_hot *const *hot, size_t hot_len, bool show,
-                 uint64_t now_ns, struct text *to);
-/* Which limits have refused lately, and how often (halved every 10 s, the busiest keys only): a JSON list. */
-bool limits_tell_refusing(const struct limits *l, const struct limit_hot *const *hot, size_t hot_len,
-                          uint64_t now_ns, struct text *to);
 /* ---- the stations ---- */
 /* GO_ON, ANSWER with FAULT_LIMITED and r->refusal, or WAIT for Redis, or for a body that a key needs (then
  * limit_patience is 0 and there is nothing to undo). Early takes the route's limits whose key needs no token;

@@ -1,3 +1,4 @@
+/* Makes the configured limits ready. */
 #include "limit/fleet.h"
 #include "base/check.h"
 #include <stdlib.h>

@@ -1,3 +1,4 @@
+/* Counts decisions among the worker's busiest keys. */
 #include "limit/hot.h"
 #include "limit/fleet.h"
 

@@ -1,3 +1,4 @@
+/* Lets one request at a time use an authorization code or a refresh token. */
 #include "login/exchange.h"
 #include "base/random.h"
 #include "base/secret.h"

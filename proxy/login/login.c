@@ -1,3 +1,4 @@
+/* Lets logins in while their issuer can serve them. */
 #include "base/check.h"
 #include "login/login.h"
 #include "published/published.h"

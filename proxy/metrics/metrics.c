@@ -1,3 +1,4 @@
+/* Counts in shared memory, one part per process. */
 #include "metrics/table.h"
 #include "base/check.h"
 #include "base/siphash.h"

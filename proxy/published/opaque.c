@@ -1,3 +1,4 @@
+/* The table of what issuers said of opaque tokens. */
 #include "published/opaque.h"
 #include "base/check.h"
 #include <stdio.h>

@@ -1,3 +1,4 @@
+/* The slots through which key sets reach the workers. */
 #include "published/published.h"
 #include "base/check.h"
 #include "base/random.h"

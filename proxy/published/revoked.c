@@ -1,3 +1,4 @@
+/* The table of revocations. */
 #include "published/revoked.h"
 
 const char *const revoked_kind_names[REVOKED_KINDS] = { "jti", "sub", "sid", "kid" };

@@ -1,3 +1,4 @@
+/* Queries that are in flight, each with its deadline. */
 #include "redis/ask.h"
 #include "base/check.h"
 #include "metrics/metrics.h"

@@ -1,3 +1,4 @@
+/* One connection to one server. */
 #include "base/log.h"
 #include "base/random.h"
 #include "metrics/metrics.h"

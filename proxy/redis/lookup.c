@@ -1,3 +1,4 @@
+/* Asks the keeper for the addresses of servers' names. */
 #include "redis/heart.h"
 #include "base/check.h"
 #include "base/log.h"

@@ -1,3 +1,4 @@
+/* The names and addresses of servers. */
 #include "redis/node.h"
 #include "base/text.h"
 #include <arpa/inet.h>

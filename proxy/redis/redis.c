@@ -1,3 +1,4 @@
+/* Redis as a worker sees it. */
 #include "redis/inside.h"
 #include "metrics/metrics.h"
 #include <stdlib.h>

@@ -1,3 +1,4 @@
+/* Refuses a configuration that another one pinned. */
 #include "base/text.h"
 #include "reload/reload.h"
 #include <errno.h>

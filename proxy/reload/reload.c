@@ -1,3 +1,4 @@
+/* Reads a configuration in a child process. */
 #include "reload/reload.h"
 #include "base/log.h"
 #include "base/text.h"

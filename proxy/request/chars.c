@@ -1,3 +1,4 @@
+/* The table of what each byte may be. */
 #include "request/chars.h"
 
 #define DIGIT(c) ((c) >= '0' && (c) <= '9')

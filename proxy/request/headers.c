@@ -1,3 +1,4 @@
+/* Adds and finds header fields. */
 #include "request/headers.h"
 
 bool headers_add_as(struct headers *h, enum header_id id, struct slice name, struct slice value)

@@ -1,3 +1,4 @@
+/* Normalises paths. */
 #include "request/headers.h"
 #include "base/way.h"
 

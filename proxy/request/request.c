@@ -1,3 +1,4 @@
+/* The names of faults, and how a request fails or is woken. */
 #include "request/request.h"
 #include "base/log.h"
 

@@ -1,3 +1,4 @@
+/* Removes fields that end at this proxy. */
 #include "request/request.h"
 #include "metrics/metrics.h"
 

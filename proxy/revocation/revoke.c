@@ -1,3 +1,4 @@
+/* The list of revocations, in memory and on disk. */
 #include "revocation/revoke.h"
 #include "base/check.h"
 #include "base/log.h"

@@ -1,3 +1,4 @@
+/* Exchanges revocations with the other machines through a sorted set in Redis. */
 #include "revocation/revoke_sync.h"
 #include "base/log.h"
 #include "base/text.h"

@@ -1,3 +1,4 @@
+/* Messages and orders of a process under the supervisor. */
 #include "shared/child.h"
 #include "base/log.h"
 #include <unistd.h>

@@ -4,6 +4,7 @@
 #include "config/config.h"
 #include "shared/confine.h"
 #include "shared/memory.h"
+#include "shared/seats.h"
 #include "shared/sockets.h"
 
 #define BEAT_NS (1 * NS_PER_S)            /* a loop turns at least this often */

@@ -1,3 +1,4 @@
+/* Gives up rights and descriptors. */
 #include "shared/confine.h"
 #include <errno.h>
 #include <grp.h>

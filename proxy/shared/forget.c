@@ -1,3 +1,4 @@
+/* Overwrites secrets that a worker inherited. */
 #include "shared/forget.h"
 #include "config/config.h"
 #include <unistd.h>

@@ -1,3 +1,4 @@
+/* Writes and reads workers' questions to the keeper. */
 #include "shared/keeper_queue.h"
 #include "base/secret.h"
 

@@ -1,5 +1,7 @@
+/* Lays the shared memory out and narrows it for each process. */
 #include "base/check.h"
 #include "shared/memory_map.h"
+#include "shared/seats.h"
 #include <errno.h>
 #include <sys/eventfd.h>
 #include <unistd.h>

@@ -1,3 +1,4 @@
+/* Maps tables as memory files. */
 #include "shared/memory_map.h"
 #include "base/check.h"
 #include <errno.h>

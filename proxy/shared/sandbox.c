@@ -1,3 +1,4 @@
+/* The seccomp filter. */
 #include "shared/confine.h"
 #include <errno.h>
 #include <fcntl.h>

@@ -10,4 +10,5 @@
 #include "shared/forget.h"
 #include "shared/keeper_queue.h"
 #include "shared/memory.h"
+#include "shared/seats.h"
 #include "shared/sockets.h"

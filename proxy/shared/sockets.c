@@ -1,3 +1,4 @@
+/* Binds and closes the listening sockets. */
 #include "shared/sockets.h"
 #include "base/check.h"
 #include <errno.h>

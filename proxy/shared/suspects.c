@@ -1,3 +1,4 @@
+/* Finds out whose bytes crash workers, and blocks them for a while. */
 #include "shared/suspects.h"
 #include <string.h>
 

@@ -1,3 +1,4 @@
+/* Makes and reads the machine's secret. */
 #include "statedir/machine.h"
 #include "base/path.h"
 #include "base/random.h"

@@ -1,3 +1,4 @@
+/* Writes and reads authenticated files. */
 #include "statedir/statedir.h"
 #include "base/log.h"
 #include "base/secret.h"

@@ -1,3 +1,4 @@
+/* Forks children and reaps them. */
 #include "supervisor/children.h"
 #include "base/log.h"
 #include <errno.h>

@@ -1,3 +1,4 @@
+/* Warns of options that this host makes doubtful. */
 #include "supervisor/doubts.h"
 #include "keeper/keeper.h"
 #include <errno.h>

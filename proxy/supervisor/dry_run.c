@@ -1,3 +1,4 @@
+/* Tries a configuration out in a child before any process uses it. */
 #include "supervisor/dry_run.h"
 #include "base/log.h"
 #include "base/path.h"

@@ -1,3 +1,4 @@
+/* Configurations that are in force or drain. */
 #include "base/check.h"
 #include "supervisor/inside.h"
 #include <errno.h>

@@ -1,3 +1,4 @@
+/* Watches the files beside the configuration's text. */
 #include "supervisor/material.h"
 #include "base/siphash.h"
 #include "supervisor/children.h"

@@ -1,3 +1,4 @@
+/* Speaks to the service manager. */
 #include "supervisor/notify.h"
 #include "base/clock.h"
 #include <stdio.h>

@@ -1,3 +1,4 @@
+/* Decides when changed files are tried. */
 #include "supervisor/rhythm.h"
 
 void rhythm_stir(struct rhythm *r, uint64_t now_ns)

@@ -1,3 +1,4 @@
+/* A reload, stage by stage: the new generation loads, serves, and then the old one drains. */
 #include "base/log.h"
 #include "supervisor/dry_run.h"
 #include "supervisor/inside.h"

@@ -1,3 +1,4 @@
+/* The end, stage by stage: workers drain, then the keeper stops, the writer last. */
 #include "base/log.h"
 #include "supervisor/inside.h"
 #include "supervisor/notify.h"

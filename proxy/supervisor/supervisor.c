@@ -1,3 +1,4 @@
+/* The supervisor's loop. */
 #include "base/log.h"
 #include "supervisor/inside.h"
 #include "supervisor/notify.h"

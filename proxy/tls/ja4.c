@@ -1,3 +1,4 @@
+/* Writes a ClientHello's JA4 fingerprint. */
 #include "tls/ja4.h"
 #include "base/check.h"
 #include "base/text.h"

@@ -8,7 +8,10 @@
 #pragma once
 #include "config/config.h"
 #include "connection/connection.h"
+#include "tls/client.h"
+#include "tls/files.h"
 #include "tls/local_ca.h"
+#include "tls/tickets.h"
 
 /* ---- the ClientHello (RFC 8446 section 4.1.2) ---- */
 enum hello_result { HELLO_MORE, HELLO_DONE, HELLO_BAD, HELLO_NOT_TLS };
@@ -23,23 +26,6 @@ struct hello {
  * and dots.
  */
 enum hello_result hello_read(struct slice bytes, struct hello *to);
-
-/* ---- keys of session tickets, shared by the workers ---- */
-#define TICKET_PERIOD_S (12 * 3600)
-#define TICKET_KEYS_MAX 9
-struct ticket_set {
-	uint64_t period;            /* wall seconds / TICKET_PERIOD_S at which it was made */
-	uint32_t len, from_fleet;
-	struct ticket_key { unsigned char name[16], aes[32], mac[32]; } key[TICKET_KEYS_MAX];
-};
-struct ticket_keys {            /* in memory that only one process writes; zeroed: there are no keys */
-	_Atomic uint64_t generation; /* set[generation % 2] is valid; moves last: its writer may die any time */
-	struct ticket_set set[2];
-};
-/* The newest key encrypts, the others still decrypt. With fleet secrets: of this, the last and the next
- * period (a machine whose clock is ahead), for up to three secrets, by HKDF-SHA256. Without: random, a new
- * one with each period, the one before kept. To be called at least once a period; harmless more often. */
-void ticket_keys_make(struct ticket_keys *to, const struct config *c, uint64_t wall_s);
 
 /* ---- the server's side ---- */
 struct tls_server;              /* one per listener that has tls: */
@@ -62,35 +48,6 @@ uint64_t tls_policy(const struct tls_server *s, struct slice host);
 /* Puts TLS on the wire, under the policy and certificate of the hello's name (NULL, or no name: the first);
  * the ClientHello itself still lies in wire->ahead. False: out of memory. */
 bool tls_accept(struct wire *w, struct tls_server *s, const struct hello *hello);
-
-/* ---- the client's side ---- */
-struct tls_client;
-struct tls_client *tls_client_open(const struct config_upstream *u, struct bundle *b,
-                                   struct config_errors *errors);
-struct tls_peer {              /* slices outlive the client */
-	struct slice ca;            /* empty: the system's */
-	struct slice server_name;   /* empty: the name given to tls_connect */
-	struct slice chain, key;    /* of our own certificate; empty: none */
-	struct config_place place;  /* to complain of */
-	bool http;                  /* offer http/1.1 by ALPN */
-};
-struct tls_client *tls_client_open_for(const struct tls_peer *p, struct bundle *b,
-                                       struct config_errors *errors);
-/* After the last wire that was connected by it is closed. */
-void tls_client_close(struct tls_client *c);
-/* name: to verify, and where it is no IP address to send as SNI; the configured server_name goes before it.
- * The name's last session is offered. False: no name, or out of memory; the caller closes the wire. */
-bool tls_connect(struct wire *w, struct tls_client *c, struct slice name);
-
-/* ---- files ---- */
-/* The end of what is in it, seconds since 1970: of a chain the first certificate's that ends; of authorities,
- * any of which may be the one that is needed, the last one's. False: no certificate can be read. */
-bool tls_file_ends(struct bundle *b, struct slice path, bool authorities, int64_t *end_s);
-
-/* Of the certificates and revocation lists in a PEM file: the last second before which one of them is not
- * valid yet, and the first after which one is valid no more (Unix time; of a list: its next update). False:
- * the bytes hold none that can be read. */
-bool tls_dates(struct slice pem, int64_t *from_s, int64_t *until_s);
 
 /* ---- both ---- */
 enum tls_step { TLS_WAIT, TLS_READY, TLS_FAILED };

@@ -1,3 +1,4 @@
+/* Reads the scheme Bearer. */
 #include "verify/credential.h"
 
 static bool is_b64token(char c)

@@ -1,3 +1,4 @@
+/* A set-associative cache of verdicts. */
 #include "verify/cache.h"
 #include "base/check.h"
 #include "base/random.h"

@@ -1,3 +1,4 @@
+/* Checks the claims of a token: times, audience, party, scopes. */
 #include "base/text.h"
 #include "verify/auth.h"
 

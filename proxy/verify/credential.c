@@ -1,3 +1,4 @@
+/* Finds the credential in a request, and what of it goes on. */
 #include "verify/credential.h"
 #include "base/text.h"
 #include "jose/jose.h"

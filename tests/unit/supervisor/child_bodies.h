@@ -3,7 +3,7 @@
  * die while loading. */
 #pragma once
 #include "base/random.h"
-#include "shared/child.h"
+#include "shared/shared.h"
 #include "supervisor/inside.h"
 #include <arpa/inet.h>
 #include <poll.h>

@@ -1,5 +1,5 @@
 #include "shared/keeper_queue.h"
-#include "shared/memory.h"
+#include "shared/shared.h"
 #include "shared/sockets.h"
 #include "statedir/machine.h"
 #include "supervisor/notify.h"
