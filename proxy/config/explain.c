@@ -1,7 +1,7 @@
 /* explain.c -- `config explain KEY`. */
-#include "config/out.h"
+#include "config/diagnostics.h"
+#include "config/emit.h"
 #include "config/table.h"
-#include "config/complain.h"
 
 #define KEY_MAX 256 /* bytes */
 

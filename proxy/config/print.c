@@ -1,6 +1,6 @@
 /* print.c -- the effective configuration: what a file says, and what it leaves unsaid. */
+#include "config/emit.h"
 #include "config/load.h"
-#include "config/out.h"
 
 #define VALUE_MAX 128 /* bytes of a number, rate or network as text */
 

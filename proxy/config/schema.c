@@ -1,6 +1,6 @@
 /* schema.c -- conf/sallyport.schema.json, JSON Schema draft 2020-12, for editors and for checks before a
  * commit. */
-#include "config/out.h"
+#include "config/emit.h"
 #include "config/table.h"
 
 /* Any value may be written as a reference instead. */

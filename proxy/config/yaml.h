@@ -4,7 +4,7 @@
  * that are no scalars, anything but UTF-8, depth over 32, files over 1 MiB. An empty file is an empty
  * mapping. */
 #pragma once
-#include "config/complain.h"
+#include "config/diagnostics.h"
 #include "config/store.h"
 
 #define YAML_DEPTH_MAX 32

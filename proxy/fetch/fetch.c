@@ -1,7 +1,7 @@
 /* Drives libcurl from the event loop. */
 #include "base/check.h"
 #include "base/clock.h"
-#include "fetch/flight.h"
+#include "fetch/transfer.h"
 
 #define FLYING_MAX 64
 #define WAITING_MAX 4096

@@ -9,9 +9,9 @@
  * http_kill() of a connection without requests. */
 #pragma once
 #include "http/h2_answer.h"
+#include "http/h2_discard.h"
 #include "http/h2_memory.h"
 #include "http/h2_past.h"
-#include "http/h2_rest.h"
 #include "http/h2_scan.h"
 #include "http/http.h"
 

@@ -60,7 +60,7 @@ void fleet_undo(struct limits *l, struct round *round, size_t i);
 /* The whole station admitted. */
 void fleet_keep(struct limits *l, const struct request *r, struct round *round, size_t i, uint64_t now_ns);
 
-/* ---- flight.c: questions and answers ---- */
+/* ---- redis_query.c: questions and answers ---- */
 uint64_t fleet_workers(const struct fleet *f); /* of all machines */
 void flight_want(struct limits *l, struct lease *e);
 /* May it be asked? */
@@ -72,7 +72,7 @@ void flight_turn(struct limits *l, uint64_t now_ns);
 bool flight_send(const struct fleet *f, const struct name *name, const struct words *w, bool settling,
                  struct limit_asked *asked);
 
-/* ---- share.c: the machine alone ---- */
+/* ---- fallback.c: the machine alone ---- */
 /* Takes from this machine's share of the limit. *full: it was full before. */
 bool share_take(struct limits *l, const struct plan *plan, const struct bucket_ask *a, uint64_t now_ns,
                 struct bucket_answer *to, bool *full);

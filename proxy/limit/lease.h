@@ -8,7 +8,7 @@
  * unused goes. */
 #pragma once
 #include "limit/inside.h"
-#include "limit/question.h"
+#include "limit/redis_bucket.h"
 
 #define LEASES 4096     /* of a worker: keys with a lease, a question or a recent request */
 #define LEASES_NEAR 8   /* where a key may lie */

@@ -5,8 +5,8 @@
  * which loses every ask of the channel. It is tried again 100 ms later, for ever. Of a name's addresses one
  * that takes no connection makes way for the next; only when none does, the channel is dropped. */
 #pragma once
-#include "redis/ask.h"
 #include "redis/node.h"
+#include "redis/query.h"
 #include "tls/tls.h"
 
 #define PROBE_NS (100 * NS_PER_MS)
@@ -68,7 +68,7 @@ bool channel_ask(struct channel *l, const struct slice *words, size_t len,
 bool channel_ask_all(struct channel *l, const struct redis_command *commands, size_t len,
 	void (*on_done)(void *with, const struct redis_answer *a), void *with);
 
-/* greet.c: says who we are and asks who they are; then the channel is READY, or doomed. */
+/* handshake.c: says who we are and asks who they are; then the channel is READY, or doomed. */
 void channel_greet(struct channel *l);
 /* The greeting alone may be sent before the channel is ready. */
 void channel_send(struct channel *l);

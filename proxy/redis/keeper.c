@@ -4,7 +4,7 @@
 #include "base/random.h"
 #include "base/text.h"
 #include "metrics/metrics.h"
-#include "redis/heart.h"
+#include "redis/keeper_inside.h"
 #include <stdlib.h>
 
 #define BEAT_EVERY_NS (1 * NS_PER_S)

@@ -1,8 +1,8 @@
 /* Asks the keeper for the addresses of servers' names. */
-#include "redis/heart.h"
 #include "base/check.h"
 #include "base/log.h"
 #include "base/refresh.h"
+#include "redis/keeper_inside.h"
 #include <stdlib.h>
 
 #define FORGOTTEN_NS (3600 * NS_PER_S) /* not wanted so long, its record may go to another name */

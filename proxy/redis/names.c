@@ -1,6 +1,6 @@
 /* names.c -- addresses of names in published memory: one writer, two copies of each, flipped last. */
-#include "redis/heart.h"
 #include "base/ip.h"
+#include "redis/keeper_inside.h"
 
 size_t redis_names_read(const struct redis_names *n, const char *host,
                         struct sockaddr_storage to[static REDIS_ADDRESSES])

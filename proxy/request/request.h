@@ -6,7 +6,7 @@
 #include "base/deadline.h"
 #include "config/config.h"
 #include "request/body_field.h"
-#include "request/described.h"
+#include "request/ext_auth.h"
 #include "request/fault.h"
 #include "request/mark.h"
 #include "request/outcome.h"

@@ -16,7 +16,7 @@ ROWS = [("proxy/metrics/counters.def", "METRIC", "a metric that nothing counts o
 NO_KIND = "END"                     # of a header: rules of its kind do not speak of it
 OPTIONS = "proxy/config/options.def"
 FILLED_IN = "proxy/config/table.c"  # by offsets of every option
-BY_NAME = "proxy/config/tree.c"     # reads the file before there are fields
+BY_NAME = "proxy/config/include.c"     # reads the file before there are fields
 
 
 def code_of(path):

@@ -1,5 +1,5 @@
 #include "base/clock.h"
-#include "fetch/flight.h"
+#include "fetch/transfer.h"
 #include "origin_tls.h"
 #include <setjmp.h>
 #include <signal.h>

@@ -1,7 +1,7 @@
 /* bitfield.h -- BITFIELD on one unsigned 63-bit field, as Redis executes it: for tests without a server. */
 #pragma once
-#include "limit/question.h"
 #include "base/check.h"
+#include "limit/redis_bucket.h"
 
 struct field { uint64_t value, expires_ms; bool exists; };
 

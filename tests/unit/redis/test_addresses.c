@@ -1,6 +1,6 @@
 /* A name with several addresses, of which some take no connection. */
 #include "fake.h"
-#include "redis/heart.h"
+#include "redis/keeper_inside.h"
 
 #define TEST(name) cmocka_unit_test(name)
 

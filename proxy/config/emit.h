@@ -1,4 +1,4 @@
-/* out.h -- writes nested data to a stream, as JSON or as YAML of the subset that this room reads. */
+/* emit.h -- writes nested data to a stream, as JSON or as YAML of the subset that this room reads. */
 #pragma once
 #include "base/slice.h"
 #include <stdio.h>

@@ -1,4 +1,4 @@
-/* say.c -- rows in words, for everything that is generated from the table. */
+/* type_names.c -- rows in words, for everything that is generated from the table. */
 #include "config/table.h"
 
 static void say_words(const struct row *r, struct text *to)

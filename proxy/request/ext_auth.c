@@ -1,4 +1,4 @@
-/* described.c -- a request that another proxy holds and asks about. */
+/* ext_auth.c -- a request that another proxy holds and asks about. */
 #include "request/request.h"
 
 /* How many fields of that name; *to: the last one. */

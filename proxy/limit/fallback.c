@@ -1,4 +1,4 @@
-/* share.c -- what one machine may admit while Redis cannot be asked: rate / N of each limit, N the size of
+/* fallback.c -- what one machine may admit while Redis cannot be asked: rate / N of each limit, N the size of
  * the fleet as it was last known, and a bucket of burst / N, but never less than one request's cost. All
  * workers of the machine share it, in the table, beside the key's highest known time.
  *

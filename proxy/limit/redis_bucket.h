@@ -1,4 +1,4 @@
-/* question.h -- one bucket in Redis: an unsigned 63-bit field V, the theoretical arrival time in ns since
+/* redis_bucket.h -- one bucket in Redis: an unsigned 63-bit field V, the theoretical arrival time in ns since
  * 1970 on the server's clock. Pure: words in, words out. Private to limit/.
  *
  *     m = max(u, Vk)     tau_m = u + tau - m     H = 2^63 - 1 - tau_m

@@ -1,5 +1,5 @@
-/* flight.c -- the questions of a worker: one per key at a time, written at the end of the turn, when it is
- * known how many requests wait for it. Replies are delivered within the loop's turn and only wake. */
+/* redis_query.c -- the questions of a worker: one per key at a time, written at the end of the turn, when it
+ * is known how many requests wait for it. Replies are delivered within the loop's turn and only wake. */
 #include "limit/fleet.h"
 #include "metrics/metrics.h"
 

@@ -1,5 +1,5 @@
 /* Writes a configuration as YAML or JSON. */
-#include "config/out.h"
+#include "config/emit.h"
 #include "base/check.h"
 #include "base/text.h"
 

@@ -1,4 +1,4 @@
-/* complain.h -- how an operator's mistakes are written down:
+/* diagnostics.h -- how an operator's mistakes are written down:
  *
  *     FILE:LINE:COLUMN: error: a full sentence
  *         the line

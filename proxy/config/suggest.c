@@ -1,6 +1,6 @@
 /* Suggests the known word that a misspelt one resembles. */
-#include "config/complain.h"
 #include "base/distance.h"
+#include "config/diagnostics.h"
 #include <stdio.h>
 
 struct guess guess_of(struct slice wrong)

@@ -1,4 +1,4 @@
-/* greet.c -- the first words on a connection: AUTH first, all of them in one write. */
+/* handshake.c -- the first words on a connection: AUTH first, all of them in one write. */
 #include "metrics/metrics.h"
 #include "redis/inside.h"
 

@@ -1,4 +1,4 @@
-/* pass.c -- the upstream's head fields on their way to the client. */
+/* upstream_reply.c -- the upstream's head fields on their way to the client. */
 #include "respond/answer.h"
 #include "base/stamp.h"
 

@@ -1,4 +1,4 @@
-/* own.c -- answers that Sallyport writes itself. */
+/* local_reply.c -- answers that Sallyport writes itself. */
 #include "respond/answer.h"
 #include "base/check.h"
 #include "base/random.h"

@@ -1,5 +1,5 @@
 /* One transfer: what libcurl is told, and what it brought. */
-#include "fetch/flight.h"
+#include "fetch/transfer.h"
 #include "base/clock.h"
 #include "base/text.h"
 #include <stdlib.h>

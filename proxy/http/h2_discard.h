@@ -1,5 +1,5 @@
-/* h2_rest.h -- streams that are answered and still sending: what is left of their bodies is discarded for a
- * while, then they are reset. Private to http/. */
+/* h2_discard.h -- streams that are answered and still sending: what is left of their bodies is discarded for
+ * a while, then they are reset. Private to http/. */
 #pragma once
 #include <stddef.h>
 #include <stdint.h>

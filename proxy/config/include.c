@@ -1,4 +1,4 @@
-/* tree.c -- the file and all it includes become one tree. */
+/* include.c -- the file and all it includes become one tree. */
 #include "config/load.h"
 
 #define INCLUDE_DEPTH_MAX 4

@@ -1,5 +1,5 @@
-/* question.c -- the words of the two commands, and what their answer means. */
-#include "limit/question.h"
+/* redis_bucket.c -- the words of the two commands, and what their answer means. */
+#include "limit/redis_bucket.h"
 #include "base/check.h"
 #include "base/text.h"
 

@@ -1,4 +1,4 @@
-/* flight.h -- one GET on its way. */
+/* transfer.h -- one GET on its way. */
 #pragma once
 #include "base/list.h"
 #include "fetch/fetch.h"

@@ -1,4 +1,4 @@
-/* heart.h -- the keeper's parts of redis/: looking names up, and the heartbeat. Private to redis/. */
+/* keeper_inside.h -- the keeper's parts of redis/: looking names up, and the heartbeat. Private to redis/. */
 #pragma once
 #include "redis/redis.h"
 

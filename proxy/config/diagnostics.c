@@ -1,5 +1,5 @@
 /* Collects mistakes, each with its file, line, column and the line itself. */
-#include "config/complain.h"
+#include "config/diagnostics.h"
 #include "base/check.h"
 #include "base/text.h"
 #include "config/bundle.h"

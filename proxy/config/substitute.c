@@ -1,4 +1,4 @@
-/* references.c -- ${env:NAME} and ${file:PATH}, as whole values. What they stand for is never shown. */
+/* substitute.c -- ${env:NAME} and ${file:PATH}, as whole values. What they stand for is never shown. */
 #include "config/load.h"
 
 #define VALUE_MAX 65536 /* bytes */

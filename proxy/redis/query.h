@@ -1,4 +1,4 @@
-/* ask.h -- what was asked and is not answered yet: commands as they go out, values as they come in.
+/* query.h -- what was asked and is not answered yet: commands as they go out, values as they come in.
  * Private to redis/.
  *
  * Asks are pooled and never freed before the room closes. An ask's commands and values lie in its own

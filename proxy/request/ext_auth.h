@@ -1,4 +1,4 @@
-/* described.h -- a request that another proxy describes, and what is told of who asks. Part of request's
+/* ext_auth.h -- a request that another proxy describes, and what is told of who asks. Part of request's
  * door. */
 #pragma once
 #include "config/config.h"

@@ -1,6 +1,7 @@
-/* h2_rest.c -- streams whose answer was whole before their body: nobody wants the rest. RST_STREAM(NO_ERROR)
- * right behind the answer is what RFC 9113 section 8.1 allows, but clients that read both at once lose the
- * answer (curl 7.88 does). So the rest is discarded for a while, as HTTP/1.1 connections linger. */
+/* h2_discard.c -- streams whose answer was whole before their body: nobody wants the rest.
+ * RST_STREAM(NO_ERROR) right behind the answer is what RFC 9113 section 8.1 allows, but clients that read
+ * both at once lose the answer (curl 7.88 does). So the rest is discarded for a while, as HTTP/1.1
+ * connections linger. */
 #include "http/h2.h"
 
 static struct h2_rest *find(struct h2 *h, int32_t id)

@@ -1,4 +1,4 @@
-/* told.c -- what an upstream is told of who asks. */
+/* identity_headers.c -- what an upstream is told of who asks. */
 #include "request/request.h"
 
 static const struct slice verdicts[] = { { "none", 4 }, { "valid", 5 }, { "invalid", 7 }, { "unknown", 7 } };

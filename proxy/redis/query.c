@@ -1,5 +1,5 @@
 /* Queries that are in flight, each with its deadline. */
-#include "redis/ask.h"
+#include "redis/query.h"
 #include "base/check.h"
 #include "metrics/metrics.h"
 #include "redis/inside.h"

@@ -1,4 +1,4 @@
-/* reference.c -- conf/OPTIONS.md and the man page. */
+/* manual.c -- conf/OPTIONS.md and the man page. */
 #include "config/table.h"
 
 #define TYPE_TEXT_MAX 256 /* bytes */
