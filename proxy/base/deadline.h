@@ -1,6 +1,11 @@
 /* deadline.h -- a lazy wheel of deadlines: setting one later costs a store, not a move.
  * A deadline fires at most one slot late and never early, and lies in one wheel at a time.
- * Nodes are embedded and owned by their holders, who clear them before they go. */
+ * Nodes are embedded and owned by their holders, who clear them before they go.
+ *
+ * A loop has two, since neither does for both. With the wheel of 64 ms alone, a wait of 10 ms for Redis would
+ * end after up to 74 ms. With that of 1 ms alone, 1,000 idle connections would wake the loop 998 times a
+ * second, for far deadlines lie in the last slot and are moved on; with both it wakes 16 times, whether there
+ * are 1,000 or 20,000. */
 #pragma once
 #include "base/list.h"
 #include "base/clock.h"

@@ -1,4 +1,8 @@
-/* chars.h -- what each byte may be in HTTP, as one table. Part of request's door. */
+/* chars.h -- what each byte may be in HTTP, as one table. Part of request's door.
+ *
+ * Where SSE2 is there, names and values are read sixteen bytes at a time, inline since their readers call it
+ * for each field. By `make count` a browser's head with a token takes 3,672 instructions so, and 8,760 byte
+ * by byte; an answer's head 2,490 and 3,363. */
 #pragma once
 #include "base/slice.h"
 #if defined(__SSE2__)
