@@ -7,6 +7,7 @@
 
 enum config_type {
 	TYPE_BOOL, TYPE_COUNT, TYPE_SIZE, TYPE_DURATION, TYPE_RATE, TYPE_BYTERATE, TYPE_PERCENT, TYPE_SHARE,
+	TYPE_FRACTION,
 	TYPE_TEXT, TYPE_NAME, TYPE_HOST, TYPE_PATH, TYPE_FILE, TYPE_LOGFILE, TYPE_URL, TYPE_ADDRESS,
 	TYPE_CIDRS, TYPE_TEXTS, TYPE_NAMES, TYPE_URLS, TYPE_FILES, TYPE_SECRETS, TYPE_PASSWORD,
 	TYPE_PAIRS, TYPE_CHOICES,
@@ -44,12 +45,12 @@ struct any_list {
 uint64_t type_number(const struct type *t, const void *value);
 
 parse_fn parse_bool, parse_count, parse_size, parse_duration, parse_rate, parse_byterate, parse_percent,
-	parse_share;
+	parse_share, parse_fraction;
 parse_fn parse_text, parse_name, parse_host, parse_path, parse_file, parse_logfile, parse_url, parse_address,
 	parse_cidr,
 	parse_secret, parse_password;
 format_fn format_bool, format_count, format_size, format_duration, format_rate, format_byterate,
-	format_percent, format_share, format_text, format_cidr, format_secret;
+	format_percent, format_share, format_fraction, format_text, format_cidr, format_secret;
 
 #define NAME_LEN_MAX 63 /* bytes of a CONFIG_NAME */
 

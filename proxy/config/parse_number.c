@@ -152,6 +152,36 @@ void format_share(const void *value, struct text *to)
 		format_percent(value, to);
 }
 
+#define FRACTION_MOST 1000000
+
+bool parse_fraction(const struct parse_with *w, struct slice from, void *to, const char **why)
+{
+	bool percent = slice_ends(from, S("%")), divided = slice_find(from, '/') < from.len;
+	struct slice below = slice_head(from, from.len - percent), above = slice_cut(&below, '/');
+	uint64_t part, of = percent ? 100 : 1;
+
+	(void)w, (void)why;
+	if (!slice_u64(above, &part) || (divided && (percent || !slice_u64(below, &of))))
+		return false;
+	if (part == 0 || part > of || of > FRACTION_MOST)
+		return false;
+	*(struct fraction *)to = (struct fraction){ (uint32_t)part, (uint32_t)of };
+	return true;
+}
+
+void format_fraction(const void *value, struct text *to)
+{
+	const struct fraction *f = value;
+
+	text_u64(to, f->part);
+	if (f->of == 100) {
+		text_char(to, '%');
+	} else if (f->of != 1) {
+		text_char(to, '/');
+		text_u64(to, f->of);
+	}
+}
+
 /* The time of a rate: a unit alone counts once. */
 static bool per(struct slice from, uint64_t *ns, const char **why)
 {

@@ -7,6 +7,8 @@
 #include "config/maxima.h"
 #include <netinet/in.h>
 
+struct fraction { uint32_t part, of; }; /* of: not 0 */
+
 struct cidr {
 	struct in6_addr net; /* IPv4 as ::ffff:a.b.c.d */
 	uint8_t bits;        /* of 128 */
@@ -34,6 +36,7 @@ typedef uint64_t CONFIG_DURATION;  /* ns: 10ms, 30s, 5m, 24h */
 typedef struct rate CONFIG_RATE;   /* 10/s, 5/m, 100/h */
 typedef uint64_t CONFIG_BYTERATE;  /* bytes per second: 500B/s */
 typedef uint32_t CONFIG_PERCENT;   /* 0..100 */
+typedef struct fraction CONFIG_FRACTION; /* 1/16, 5%, 1 */
 typedef uint32_t CONFIG_SHARE;     /* the same; true is 100%, false 0% */
 typedef struct slice CONFIG_TEXT;
 typedef struct slice CONFIG_NAME;  /* [a-z0-9][a-z0-9._-]{0,62} */

@@ -53,6 +53,23 @@ static void numbers_have_digits_only(void **state)
 	EXPECT(SHARE, "0%", "false");
 	EXPECT(SHARE, "50", "!");
 	EXPECT(SHARE, "101%", "!");
+	EXPECT(FRACTION, "1/16", "1/16");
+	EXPECT(FRACTION, "1", "1");
+	EXPECT(FRACTION, "1000000/1000000", "1000000/1000000");
+	EXPECT(FRACTION, "5%", "5%");
+	EXPECT(FRACTION, "100%", "100%");
+	EXPECT(FRACTION, "0", "!");
+	EXPECT(FRACTION, "0%", "!");
+	EXPECT(FRACTION, "0/3", "!");
+	EXPECT(FRACTION, "1/0", "!");
+	EXPECT(FRACTION, "3/2", "!");
+	EXPECT(FRACTION, "1/", "!");
+	EXPECT(FRACTION, "/2", "!");
+	EXPECT(FRACTION, "1/2%", "!");
+	EXPECT(FRACTION, "1/2/3", "!");
+	EXPECT(FRACTION, "101%", "!");
+	EXPECT(FRACTION, "1/1000001", "!");
+	EXPECT(FRACTION, "0.1", "!");
 }
 
 static void durations_need_their_unit(void **state)
