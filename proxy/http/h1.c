@@ -106,26 +106,29 @@ static struct slice target_in(struct slice line)
 }
 
 /* Nothing can be taken for this request: say so without one. */
-static void refuse_unborn(struct h1 *h, struct slice line)
+static void refuse_unborn(struct h1 *h, enum fault why, struct slice line)
 {
-	struct slice body = S("{\"title\":\"too many requests are in flight\",\"status\":503,\"retry_after\":2}");
-	unsigned status = http_overloaded(h->c.server, target_in(line));
-	char store[512];
-	struct text t = TEXT(store);
+	unsigned status = http_unborn(h->c.server, why, target_in(line));
+	char store[1024], problem[256];
+	struct text t = TEXT(store), body = TEXT(problem);
 
+	text_add(&body, S("{\"title\":\""));
+	text_add(&body, slice_of(fault_info[why].text));
+	text_add(&body, S("\",\"status\":503,\"retry_after\":2}"));
 	text_add(&t, S("HTTP/1.1 "));
 	text_u64(&t, status);
 	text_char(&t, ' ');
 	text_add(&t, status_phrase(status));
 	text_add(&t, S("\r\nContent-Type: application/problem+json\r\nRetry-After: 2\r\n"
-		"Sallyport-Reason: overloaded\r\nCache-Control: no-store\r\nConnection: close\r\n"));
+		"Cache-Control: no-store\r\nConnection: close\r\n"));
+	text_field(&t, S("Sallyport-Reason"), slice_of(fault_info[why].code));
 	if (status != 503)
 		text_field(&t, S("Sallyport-Status"), S("503"));
 	text_add(&t, S("Content-Length: "));
 	text_u64(&t, body.len);
 	text_add(&t, S("\r\n\r\n"));
-	text_add(&t, body);
-	check(!t.cut);
+	text_add(&t, text_slice(&body));
+	check(!t.cut && !body.cut);
 	wire_write(h->c.wire, text_slice(&t));
 	linger(h, H1_LINGER_NS);
 }
@@ -220,7 +223,7 @@ static void parse(struct h1 *h, struct slice bytes)
 	if (!r) {
 		struct slice line = slice_head(bytes, slice_find(bytes, '\n'));
 		if (line.len < bytes.len || bytes.len >= BLOCK_SIZE) {
-			refuse_unborn(h, line);
+			refuse_unborn(h, (enum fault)h->c.server->why_unborn, line);
 			return;
 		}
 		keep_rest(h, bytes, 0); /* who asks is known by the whole line */
@@ -399,12 +402,26 @@ static void kill(struct http_connection *c)
 	h1_close(h);
 }
 
-void http_serve_h1(struct http_server *s, struct wire *w, struct visitor *v)
+/* A request that is here, read or not, is answered first; of a head that is not whole nobody waits for. */
+static bool give_way(struct http_connection *c)
+{
+	struct h1 *h = (struct h1 *)c;
+
+	if (h->request || (h->state == H1_IDLE && (h->in || wire_is_readable(c->wire))) ||
+	    !http_is_quiet(c->server, c->wire))
+		return false;
+	wire_shut(c->wire);
+	h1_close(h);
+	return true;
+}
+
+struct http_connection *http_serve_h1(struct http_server *s, struct wire *w, struct visitor *v)
 {
 	struct h1 *h = calloc(1, sizeof *h);
 
 	check(h);
-	h->c = (struct http_connection){ .server = s, .wire = w, .visitor = v, .drain = drain, .kill = kill };
+	h->c = (struct http_connection){ .server = s, .wire = w, .visitor = v, .drain = drain, .kill = kill,
+		.give_way = give_way };
 	deadline_init(&h->c.deadline, on_due);
 	list_push(&s->connections, &h->c.link);
 	s->connections_len++;
@@ -413,4 +430,5 @@ void http_serve_h1(struct http_server *s, struct wire *w, struct visitor *v)
 	patience(h, s->config->root.timeouts.idle);
 	if (wire_is_readable(w))
 		wire_nudge(w);
+	return &h->c;
 }

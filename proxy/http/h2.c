@@ -106,7 +106,7 @@ void h2_count_cut(uint32_t code)
 }
 
 /* A GOAWAY made by hand: whatever state the session is in, frames reach the wire whole or not at all. */
-static void terminate(struct h2 *h, uint32_t code)
+static void say_goaway(struct h2 *h, uint32_t code)
 {
 	const uint8_t *settings;
 	ssize_t len = h->spoken ? 0 : nghttp2_session_mem_send(h->session, &settings);
@@ -117,10 +117,15 @@ static void terminate(struct h2 *h, uint32_t code)
 		frame[9 + i] = (char)(last >> (24 - 8 * i));
 		frame[13 + i] = (char)(code >> (24 - 8 * i));
 	}
-	h2_count_cut(code);
 	if (len > 0) /* our SETTINGS stand before all else (RFC 9113 section 3.4) */
 		wire_write(h->c.wire, (struct slice){ (const char *)settings, (size_t)len });
 	wire_write(h->c.wire, (struct slice){ frame, sizeof frame });
+}
+
+static void terminate(struct h2 *h, uint32_t code)
+{
+	h2_count_cut(code);
+	say_goaway(h, code);
 	linger(h);
 }
 
@@ -205,36 +210,9 @@ static void wake_starved(struct h2 *h)
 
 /* ---- bytes in ---- */
 
-static ssize_t hand_over(struct h2 *h, struct slice bytes)
-{
-	return nghttp2_session_mem_recv(h->session, (const uint8_t *)bytes.at, bytes.len);
-}
-
-/* A DATA frame is judged when all before it has been handed over. */
-static ssize_t hand_over_frames(struct h2 *h, struct slice bytes)
-{
-	size_t from = 0, at = 0;
-
-	while (at < bytes.len) {
-		at += h2_scan_step(&h->scan, slice_from(bytes, at));
-		int32_t id = h2_scan_data(&h->scan);
-		if (!id)
-			continue;
-		size_t begin = at < sizeof h->scan.head ? 0 : at - sizeof h->scan.head;
-		ssize_t used = hand_over(h, (struct slice){ bytes.at + from, begin - from });
-		if (used < 0 || !nghttp2_session_want_read(h->session))
-			return used;
-		from = begin;
-		h->calm = h2_late_data(h, id);
-		if (h->calm)
-			return NGHTTP2_ERR_CALLBACK_FAILURE;
-	}
-	return hand_over(h, slice_from(bytes, from));
-}
-
 static bool feed(struct h2 *h, size_t len)
 {
-	ssize_t used = hand_over_frames(h, (struct slice){ h->c.server->loop->scratch_in, len });
+	ssize_t used = h2_hand_over(h, (struct slice){ h->c.server->loop->scratch_in, len });
 
 	if (used < 0 && !h->calm)
 		h->calm = used == NGHTTP2_ERR_FLOODED         ? NGHTTP2_ENHANCE_YOUR_CALM
@@ -464,12 +442,32 @@ static void kill(struct http_connection *c)
 		free_connection(h);
 }
 
-void http_serve_h2(struct http_server *s, struct wire *w, struct visitor *v)
+/* Streams whose head is not whole are no requests yet. What was sent to us and not read is named by GOAWAY as
+ * not done. */
+static bool give_way(struct http_connection *c)
+{
+	struct h2 *h = (struct h2 *)c;
+
+	for (struct list *node = h->streams.next; node != &h->streams; node = node->next)
+		if (list_entry(node, struct h2_stream, link)->told)
+			return false;
+	if (h->phase == H2_LOST || (list_is_empty(&h->streams) && wire_is_readable(c->wire)) ||
+	    !http_is_quiet(c->server, c->wire))
+		return false;
+	if (is_speaking(h) && !is_dead(h))
+		say_goaway(h, NGHTTP2_NO_ERROR);
+	wire_shut(c->wire);
+	kill(c);
+	return true;
+}
+
+struct http_connection *http_serve_h2(struct http_server *s, struct wire *w, struct visitor *v)
 {
 	struct h2 *h = calloc(1, sizeof *h);
 
 	check(h);
-	h->c = (struct http_connection){ .server = s, .wire = w, .visitor = v, .drain = drain, .kill = kill };
+	h->c = (struct http_connection){ .server = s, .wire = w, .visitor = v, .drain = drain, .kill = kill,
+		.give_way = give_way };
 	deadline_init(&h->c.deadline, on_due);
 	list_init(&h->dirty);
 	list_init(&h->streams);
@@ -485,4 +483,5 @@ void http_serve_h2(struct http_server *s, struct wire *w, struct visitor *v)
 	h2_touch(h);
 	if (wire_is_readable(w))
 		wire_nudge(w);
+	return &h->c;
 }

@@ -68,6 +68,7 @@ struct h2 {
 	struct h2_rest rests[H2_RESTS_MOST]; /* oldest first */
 	uint8_t rests_len, phase, leaving;
 	uint16_t unborn_status;    /* what a head for which no request could be taken is answered; 0: unknown */
+	uint8_t unborn;            /* enum fault: why it could not */
 	bool spoken;               /* our SETTINGS were given to the wire */
 	bool deaf;                 /* lingering: nothing more is read */
 	bool choked;               /* some room() was 0 for the wire's backlog */
@@ -119,8 +120,9 @@ void h2_gather(struct h2 *h, const void *from, size_t len);
 /* ---- h2_frames.c: what nghttp2 reports ---- */
 /* Makes h->session, in h->memory; false: out of memory. Settings and window are submitted. */
 bool h2_session(struct h2 *h);
-/* Of a DATA frame that nghttp2 is to have next: 0, or the error code that ends the connection. */
-uint32_t h2_late_data(const struct h2 *h, int32_t id);
+/* Bytes of the peer to nghttp2: a DATA frame is judged when all before it has been handed over. Their count,
+ * or an error of nghttp2's. */
+ssize_t h2_hand_over(struct h2 *h, struct slice bytes);
 
 /* ---- h2_head.c: a request's head, field by field ---- */
 /* 0, or NGHTTP2_ERR_TEMPORAL_CALLBACK_FAILURE where the stream is reset. */

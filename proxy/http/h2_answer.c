@@ -316,13 +316,15 @@ void h2_refuse_unborn(struct h2 *h, int32_t id)
 	char digits[8];
 	struct text status = TEXT(digits);
 
-	text_u64(&status, h->unborn_status ? h->unborn_status : http_overloaded(h->c.server, S("")));
+	if (!h->unborn_status)
+		h->unborn_status = (uint16_t)http_unborn(h->c.server, (enum fault)h->unborn, S(""));
+	text_u64(&status, h->unborn_status);
 	add(&f, S(":status"), text_slice(&status));
-	if (h->unborn_status && h->unborn_status != 503)
+	if (h->unborn_status != 503)
 		add(&f, S("sallyport-status"), S("503"));
 	add(&f, S("content-length"), S("0"));
 	add(&f, S("retry-after"), S("2"));
 	add(&f, S("cache-control"), S("no-store"));
-	add(&f, S("sallyport-reason"), S("overloaded"));
+	add(&f, S("sallyport-reason"), slice_of(fault_info[h->unborn].code));
 	nghttp2_submit_response(h->session, id, f.at, f.len, NULL);
 }

@@ -72,7 +72,7 @@ static uint32_t late_error(const struct h2 *h, int32_t id)
 	return there ? 0 : h2_past_error(&h->past, id);
 }
 
-uint32_t h2_late_data(const struct h2 *h, int32_t id)
+static uint32_t late_data(const struct h2 *h, int32_t id)
 {
 	return id % 2 && id <= h->past.highest ? late_error(h, id) : 0;
 }
@@ -134,6 +134,7 @@ static int on_begin_headers(nghttp2_session *session, const nghttp2_frame *frame
 	h->head_ns = h->c.server->loop->now_ns;
 	h->unborn_status = 0;
 	h->heading = h2_stream_open(h, frame->hd.stream_id);
+	h->unborn = h->c.server->why_unborn;
 	nghttp2_session_set_stream_user_data(session, frame->hd.stream_id, h->heading);
 	return 0;
 }
@@ -154,7 +155,7 @@ static int on_header(nghttp2_session *session, const nghttp2_frame *frame, nghtt
 	(void)flags;
 	if (!s) {
 		if (frame->headers.cat == NGHTTP2_HCAT_REQUEST && slice_same(view(name), S(":path")))
-			h->unborn_status = (uint16_t)http_overloaded(h->c.server, view(value));
+			h->unborn_status = (uint16_t)http_unborn(h->c.server, (enum fault)h->unborn, view(value));
 		return 0;
 	}
 	return s->told ? h2_trailer(s, view(name), view(value)) : h2_field(s, view(name), view(value));
@@ -337,6 +338,34 @@ static int on_send_data(nghttp2_session *session, nghttp2_frame *frame, const ui
 }
 
 const nghttp2_data_provider h2_answer_source = { .read_callback = on_read };
+
+/* ---- bytes in ---- */
+
+static ssize_t hand_over(struct h2 *h, struct slice bytes)
+{
+	return nghttp2_session_mem_recv(h->session, (const uint8_t *)bytes.at, bytes.len);
+}
+
+ssize_t h2_hand_over(struct h2 *h, struct slice bytes)
+{
+	size_t from = 0, at = 0;
+
+	while (at < bytes.len) {
+		at += h2_scan_step(&h->scan, slice_from(bytes, at));
+		int32_t id = h2_scan_data(&h->scan);
+		if (!id)
+			continue;
+		size_t begin = at < sizeof h->scan.head ? 0 : at - sizeof h->scan.head;
+		ssize_t used = hand_over(h, (struct slice){ bytes.at + from, begin - from });
+		if (used < 0 || !nghttp2_session_want_read(h->session))
+			return used;
+		from = begin;
+		h->calm = late_data(h, id);
+		if (h->calm)
+			return NGHTTP2_ERR_CALLBACK_FAILURE;
+	}
+	return hand_over(h, slice_from(bytes, from));
+}
 
 /* ---- the session ---- */
 

@@ -65,8 +65,6 @@ static struct pooled *take(struct request_pool *pool)
 {
 	struct pooled *p = pool->free;
 
-	if (pool->used >= pool->most)
-		return NULL;
 	if (p) {
 		pool->free = p->next;
 		pool->kept--;
@@ -76,6 +74,17 @@ static struct pooled *take(struct request_pool *pool)
 	if (p)
 		pool->used++;
 	return p;
+}
+
+static void keep(struct request_pool *pool, struct pooled *p)
+{
+	if (pool->kept >= KEPT) {
+		free(p);
+		return;
+	}
+	p->next = pool->free;
+	pool->free = p;
+	pool->kept++;
 }
 
 static void name(struct request *r)
@@ -91,8 +100,9 @@ static void name(struct request *r)
 
 struct request *http_request_take(struct http_server *s, struct visitor *v)
 {
-	struct pooled *p = take(s->pool);
+	struct pooled *p = s->pool->used < s->pool->most ? take(s->pool) : NULL;
 
+	s->why_unborn = FAULT_OVERLOADED;
 	if (!p)
 		return NULL;
 	struct request *r = &p->request;
@@ -106,6 +116,12 @@ struct request *http_request_take(struct http_server *s, struct visitor *v)
 	check(r->headers.at);
 	list_init(&r->wake_link);
 	r->marks_ns[MARK_BEGAN] = s->loop->now_ns;
+	if (s->on_take && !s->on_take(s->with, r, s->pool->used, s->pool->most)) {
+		s->why_unborn = FAULT_CLIENT_SHARE;
+		s->pool->used--;
+		keep(s->pool, p);
+		return NULL;
+	}
 	name(r);
 	return r;
 }
@@ -115,6 +131,8 @@ void http_request_give(struct http_server *s, struct request *r)
 	struct pooled *p = list_entry(r, struct pooled, request);
 
 	check(list_is_empty(&r->wake_link));
+	if (s->on_give)
+		s->on_give(s->with, r);
 	if (r->stash_block)
 		block_give(s->loop, r->stash_block);
 	arena_reset(&r->arena);
@@ -122,22 +140,21 @@ void http_request_give(struct http_server *s, struct request *r)
 		s->pool->tunnels--;
 	else
 		s->pool->used--;
-	if (s->pool->kept >= KEPT) {
-		free(p);
-		return;
-	}
-	p->next = s->pool->free;
-	s->pool->free = p;
-	s->pool->kept++;
+	keep(s->pool, p);
 }
 
-unsigned http_overloaded(const struct http_server *s, struct slice target)
+size_t http_requests_used(const struct http_server *s)
 {
-	struct slice no = S(""), code = slice_of(fault_info[FAULT_OVERLOADED].code);
+	return s->pool->used;
+}
+
+unsigned http_unborn(const struct http_server *s, enum fault why, struct slice target)
+{
+	struct slice no = S(""), code = slice_of(fault_info[why].code);
 	uint8_t asker = s->on_unborn ? s->on_unborn(s->with, target) : ASKER_NONE;
 
 	metrics_add(metrics_series(METRIC_faults_total, code, no, no, no), 1);
-	return asker_status((enum asker)asker, fault_info[FAULT_OVERLOADED].status);
+	return asker_status((enum asker)asker, fault_info[why].status);
 }
 
 void http_request_tunnels(struct http_server *s, struct request *r)
@@ -146,6 +163,8 @@ void http_request_tunnels(struct http_server *s, struct request *r)
 	r->tunnel = true;
 	s->pool->used--;
 	s->pool->tunnels++;
+	if (s->on_tunnel)
+		s->on_tunnel(s->with, r);
 }
 
 enum pace http_stash(struct request *r)
@@ -194,12 +213,21 @@ ssize_t http_body_read(struct request *r, size_t *stash_used, void *to, size_t c
 	return r->stash_ended ? BODY_END : r->ops->body_read(r, to, cap);
 }
 
-void http_serve(struct http_server *s, struct wire *w, struct visitor *v)
+struct http_connection *http_serve(struct http_server *s, struct wire *w, struct visitor *v)
 {
-	if (v->http2)
-		http_serve_h2(s, w, v);
-	else
-		http_serve_h1(s, w, v);
+	return v->http2 ? http_serve_h2(s, w, v) : http_serve_h1(s, w, v);
+}
+
+bool http_is_quiet(const struct http_server *s, struct wire *w)
+{
+	if (wire_backlog(w))
+		return false;
+	if (!wire_unsent(w))
+		return true;
+	if (w->moved_ns + s->config->root.timeouts.write_stall / 4 > s->loop->now_ns)
+		return false;
+	wire_abandon(w);
+	return true;
 }
 
 void http_drain(struct http_server *s)

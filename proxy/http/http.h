@@ -57,6 +57,11 @@ struct http_server {            /* one per worker: what all its connections shar
 	void (*on_touch)(void *with, const struct visitor *v); /* before this client's bytes are read */
 	/* enum asker: which kind of proxy asks by that target, where no request can be taken; may be NULL */
 	uint8_t (*on_unborn)(void *with, struct slice target);
+	/* r takes a place, one of `used` of at most `most`: false where its client has its share of them. Then
+	 * what it took is given back, and what it holds has become a tunnel. All three or none. */
+	bool (*on_take)(void *with, struct request *r, size_t used, size_t most);
+	void (*on_give)(void *with, struct request *r);
+	void (*on_tunnel)(void *with, struct request *r);
 	void (*on_closed)(void *with, struct visitor *v);   /* the connection is gone; no request refers to v */
 	void *with;
 	bool draining;              /* close each connection after the request in hand */
@@ -64,6 +69,7 @@ struct http_server {            /* one per worker: what all its connections shar
 	size_t connections_len;
 	struct list dirty;          /* HTTP/2 connections to be settled by http_flush */
 	struct request_pool *pool;
+	uint8_t why_unborn;         /* enum fault: why the last http_request_take gave none */
 	struct h2_memory *h2_memory;
 };
 
@@ -88,12 +94,17 @@ struct http_connection {
 	struct deadline deadline;
 	void (*drain)(struct http_connection *c);  /* say GOAWAY, or close when idle */
 	void (*kill)(struct http_connection *c);   /* now; requests are cut */
+	/* Ends now, or in this turn, where no request is in hand and the last answer has left. Else false. */
+	bool (*give_way)(struct http_connection *c);
 };
 
 /* Takes wire and visitor over; on_closed gives the visitor back. */
-void http_serve(struct http_server *s, struct wire *w, struct visitor *v);
-void http_serve_h1(struct http_server *s, struct wire *w, struct visitor *v);
-void http_serve_h2(struct http_server *s, struct wire *w, struct visitor *v);
+struct http_connection *http_serve(struct http_server *s, struct wire *w, struct visitor *v);
+struct http_connection *http_serve_h1(struct http_server *s, struct wire *w, struct visitor *v);
+struct http_connection *http_serve_h2(struct http_server *s, struct wire *w, struct visitor *v);
+/* For give_way: nothing of an answer is under way, or its client has long taken nothing (then what is left is
+ * not worth keeping). */
+bool http_is_quiet(const struct http_server *s, struct wire *w);
 /* The end of a turn: what HTTP/2 streams have to say leaves now, gathered by connection. After the walk. */
 void http_flush(struct http_server *s);
 /* Polite end of all connections; idle ones close at once. */

@@ -14,6 +14,16 @@ enum { PROXY, HELLO, HANDSHAKE, SERVE, LEAVE, GONE };
 #define LEAVE_NS NS_PER_S
 #define LEAVE_BYTES (64 * 1024)
 
+static void count_shaking(struct guest *g, bool begins)
+{
+	struct journey *j = g->journey;
+	struct sharer *h = g->visitor.sharer;
+
+	begins ? j->shaking++ : j->shaking--;
+	if (h)
+		(begins ? shares_take : shares_drop)(&j->shares, h, PLACE_HANDSHAKE);
+}
+
 static void move(struct guest *g, unsigned to)
 {
 	static const uint8_t legal[] = {
@@ -26,6 +36,8 @@ static void move(struct guest *g, unsigned to)
 	};
 
 	check(legal[g->state] & 1 << to);
+	if (g->state == HANDSHAKE || to == HANDSHAKE)
+		count_shaking(g, to == HANDSHAKE);
 	g->state = (uint8_t)to;
 }
 
@@ -41,17 +53,20 @@ static void gone(struct guest *g)
 	move(g, GONE);
 	list_remove(&g->link);
 	list_remove(&g->handshake_link);
+	list_remove(&g->waiting_link);
 	deadline_clear(&j->world.loop->wheel, &g->deadline);
 	if (g->wire)
 		wire_close(g->wire);
 	j->connections--;
+	if (g->visitor.sharer)
+		shares_drop(&j->shares, g->visitor.sharer, PLACE_CONNECTION);
 	free(g->server_name);
 	free(g->certificate);
 	free(g->thumbprint);
 	free(g);
 }
 
-static void refused(const char *why)
+void arrival_refused(const char *why)
 {
 	metrics_add(metrics_series(METRIC_connections_refused_total, slice_of(why), S(""), S(""), S("")), 1);
 }
@@ -64,6 +79,7 @@ static void leave(struct guest *g)
 
 	move(g, LEAVE);
 	list_remove(&g->handshake_link);
+	share_waits(g, WAITS_HANDSHAKE);
 	wire_shut(g->wire);
 	deadline_set(&l->wheel, &g->deadline, l->now_ns + LEAVE_NS);
 	wire_nudge(g->wire);
@@ -90,7 +106,8 @@ static void serve(struct guest *g)
 	list_remove(&g->handshake_link);
 	deadline_clear(&j->world.loop->wheel, &g->deadline);
 	g->wire = NULL;
-	http_serve(&j->http, w, &g->visitor);
+	share_waits(g, WAITS_UNPROVEN);
+	g->served = http_serve(&j->http, w, &g->visitor);
 }
 
 /* A copy of its own length, since there are many idle connections. False: out of memory. */
@@ -139,17 +156,17 @@ static void handshake(struct guest *g)
 	g->visitor.policy = facts.policy;
 	if (!keep(facts.certificate, &g->certificate, &g->visitor.certificate) ||
 		!keep(facts.thumbprint, &g->thumbprint, &g->visitor.thumbprint)) {
-		refused("memory");
+		arrival_refused("memory");
 		gone(g);
 		return;
 	}
 	serve(g);
 }
 
-static void refuse_hello(struct guest *g, const char *why)
+static void refuse_hello(struct guest *g, const char *why, enum tls_alert alert)
 {
-	refused(why);
-	tls_refuse(g->wire, TLS_ALERT_DECODE_ERROR);
+	arrival_refused(why);
+	tls_refuse(g->wire, alert);
 	leave(g);
 }
 
@@ -158,11 +175,15 @@ static void admit(struct guest *g, const struct hello *hello)
 	struct journey *j = g->journey;
 	struct slice name = slice_of(hello->server_name_lower);
 
+	if (!share_admits(j, g->visitor.sharer, PLACE_HANDSHAKE, j->shaking)) {
+		refuse_hello(g, "client-share", TLS_ALERT_INTERNAL_ERROR);
+		return;
+	}
 	memcpy(g->visitor.ja4, hello->ja4, sizeof g->visitor.ja4);
 	memcpy(g->visitor.ja4_key, hello->ja4_key, sizeof g->visitor.ja4_key);
 	if (!keep(name, &g->server_name, &g->visitor.server_name) ||
 		!tls_accept(g->wire, j->tls[g->listener], hello)) {
-		refused("memory");
+		arrival_refused("memory");
 		gone(g);
 		return;
 	}
@@ -184,10 +205,10 @@ static bool looks_like_http(struct slice bytes)
 static void not_tls(struct guest *g, struct slice bytes)
 {
 	if (!looks_like_http(bytes)) {
-		refuse_hello(g, "not-tls");
+		refuse_hello(g, "not-tls", TLS_ALERT_DECODE_ERROR);
 		return;
 	}
-	refused("plain-http");
+	arrival_refused("plain-http");
 	g->visitor.tls = false;
 	g->visitor.expected_tls = true;
 	serve(g);
@@ -200,17 +221,17 @@ static void hello(struct guest *g)
 	struct slice bytes = wire_peek(g->wire, &state);
 
 	if (state == WIRE_END || state == WIRE_FAILED) {
-		refused(bytes.len ? "hello-cut" : "no-hello");
+		arrival_refused(bytes.len ? "hello-cut" : "no-hello");
 		gone(g);
 		return;
 	}
 	switch (hello_read(bytes, &hello)) {
 	case HELLO_MORE:
 		if (bytes.len == BLOCK_SIZE)
-			refuse_hello(g, "hello-too-long");
+			refuse_hello(g, "hello-too-long", TLS_ALERT_DECODE_ERROR);
 		break;
 	case HELLO_BAD:
-		refuse_hello(g, "hello-malformed");
+		refuse_hello(g, "hello-malformed", TLS_ALERT_DECODE_ERROR);
 		break;
 	case HELLO_NOT_TLS:
 		not_tls(g, bytes);
@@ -236,6 +257,20 @@ static bool is_barred(const struct journey *j, const struct in6_addr *address)
 	return j->world.is_barred && j->world.is_barred(j->world.barred_with, address);
 }
 
+/* Whose connection it is, is known now. */
+static bool takes_place(struct guest *g)
+{
+	struct journey *j = g->journey;
+	struct sharer *h = share_of(j, &g->visitor.peer);
+
+	if (!share_admits(j, h, PLACE_CONNECTION, j->connections - 1))
+		return false;
+	g->visitor.sharer = h;
+	if (h)
+		shares_take(&j->shares, h, PLACE_CONNECTION);
+	return true;
+}
+
 static void proxy_header(struct guest *g)
 {
 	static const int accepted[] = { [PROXY_ACCEPT_V1] = PROXY_V1, [PROXY_ACCEPT_V2] = PROXY_V2,
@@ -248,7 +283,7 @@ static void proxy_header(struct guest *g)
 	if (result == PROXY_MORE && state != WIRE_END && state != WIRE_FAILED && bytes.len < BLOCK_SIZE)
 		return;
 	if (result != PROXY_DONE) {
-		refused(bytes.len ? "proxy-header-malformed" : "no-proxy-header");
+		arrival_refused(bytes.len ? "proxy-header-malformed" : "no-proxy-header");
 		gone(g);
 		return;
 	}
@@ -258,11 +293,13 @@ static void proxy_header(struct guest *g)
 		g->visitor.peer_port = h.source_port;
 		g->visitor.local_port = h.destination_port;
 	}
-	if (is_barred(g->journey, &g->visitor.peer)) {
-		refused("barred");
+	bool barred = is_barred(g->journey, &g->visitor.peer);
+	if (barred || !takes_place(g)) {
+		arrival_refused(barred ? "barred" : "client-share");
 		gone(g);
 		return;
 	}
+	share_waits(g, WAITS_HANDSHAKE);
 	greet(g);
 }
 
@@ -295,7 +332,7 @@ static void on_due(struct deadline *d)
 	struct guest *g = list_entry(d, struct guest, deadline);
 
 	if (g->state != LEAVE)
-		refused("handshake-timeout");
+		arrival_refused("handshake-timeout");
 	gone(g);
 }
 
@@ -314,6 +351,11 @@ void arrival_kill(struct journey *j)
 {
 	while (!list_is_empty(&j->guests))
 		gone(list_entry(j->guests.next, struct guest, link));
+}
+
+void arrival_ends(struct guest *g)
+{
+	gone(g);
 }
 
 void arrival_on_closed(void *with, struct visitor *v)
@@ -365,6 +407,7 @@ static struct guest *new_guest(struct journey *j, size_t listener, const struct 
 	g->visitor.accepted_ns = j->world.loop->now_ns;
 	list_init(&g->link);
 	list_init(&g->handshake_link);
+	list_init(&g->waiting_link);
 	deadline_init(&g->deadline, on_due);
 	return g;
 }
@@ -375,8 +418,6 @@ static const char *why_not(const struct journey *j, const struct config_listener
 	uint16_t port;
 	struct in6_addr address = address_of(peer, &port);
 
-	if (j->connections >= j->connections_max)
-		return "too-many";
 	if (is_barred(j, &address))
 		return "barred";
 	if (l->proxy_protocol && !cidrs_have(&l->proxy_protocol->from, &address))
@@ -384,34 +425,59 @@ static const char *why_not(const struct journey *j, const struct config_listener
 	return NULL;
 }
 
-void journey_accept(struct journey *j, size_t listener, int fd, const struct sockaddr_storage *peer)
+/* It is counted already. Where the PROXY protocol is to say whose it is, everybody may make room. */
+static const char *find_room(struct guest *g)
 {
-	struct loop *l = j->world.loop;
-	const struct config_listener *config = &j->world.config->root.listeners[listener];
-	const char *why = why_not(j, config, peer);
-	struct guest *g = why ? NULL : new_guest(j, listener, peer);
+	struct journey *j = g->journey;
 
-	metrics_add(j->accepted[listener], 1);
-	if (!g) {
-		refused(why ? why : "memory");
-		close(fd);
-		return;
-	}
-	j->connections++;
-	list_push(&j->guests, &g->link);
+	if (!listener_of(g)->proxy_protocol && !takes_place(g))
+		return "client-share";
+	if (j->connections > j->connections_max && !share_makes_room(j, g->visitor.sharer))
+		return "too-many";
+	return NULL;
+}
+
+static void open_wire(struct guest *g, int fd)
+{
+	struct loop *l = g->journey->world.loop;
+
 	g->wire = wire_open(l, fd, false);
 	if (!g->wire) {
-		refused("memory");
+		arrival_refused("memory");
 		gone(g);
 		return;
 	}
 	g->wire->owner = g;
 	g->wire->on_ready = on_ready;
-	deadline_set(&l->wheel, &g->deadline, l->now_ns + j->world.config->root.timeouts.handshake);
-	if (config->proxy_protocol)
+	deadline_set(&l->wheel, &g->deadline, l->now_ns + g->journey->world.config->root.timeouts.handshake);
+	if (listener_of(g)->proxy_protocol)
 		return;
+	share_waits(g, WAITS_HANDSHAKE);
 	if (g->visitor.tls)
 		move(g, HELLO);
 	else
 		serve(g);
+}
+
+void journey_accept(struct journey *j, size_t listener, int fd, const struct sockaddr_storage *peer)
+{
+	const char *why = why_not(j, &j->world.config->root.listeners[listener], peer);
+	struct guest *g = why ? NULL : new_guest(j, listener, peer);
+
+	metrics_add(j->accepted[listener], 1);
+	if (!g) {
+		arrival_refused(why ? why : "memory");
+		close(fd);
+		return;
+	}
+	j->connections++;
+	list_push(&j->guests, &g->link);
+	why = find_room(g);
+	if (why) {
+		arrival_refused(why);
+		gone(g);
+		close(fd);
+		return;
+	}
+	open_wire(g, fd);
 }

@@ -2,6 +2,7 @@
 #pragma once
 #include "classify/classify.h"
 #include "journey/journey.h"
+#include "journey/shares.h"
 #include "respond/respond.h"
 
 struct route_facts {
@@ -31,7 +32,11 @@ struct guest {                     /* a connection from accept to close */
 	struct wire *wire;             /* NULL once http/ has it */
 	struct deadline deadline;
 	struct list link, handshake_link;
+	struct list waiting_link;      /* in its client's waiting; in none while it works */
+	struct http_connection *served; /* NULL before http/ has it */
+	uint32_t busy;                 /* requests in hand */
 	uint8_t state;
+	bool proven;                   /* a request of it was verified */
 	size_t discarded;              /* bytes that came after our last word */
 	char *server_name, *certificate, *thumbprint; /* what visitor's slices show; NULL where there is none */
 };
@@ -48,11 +53,14 @@ struct journey {
 	struct routes *routes;
 	struct tls_server **tls;       /* by listener; NULL where plain */
 	uint32_t *accepted;            /* series by listener */
+	struct shares shares;
+	struct list since;             /* requests in hand that the operator was not told of, oldest first */
 	struct list woken;             /* requests to be walked in this turn */
 	struct deadline owing;         /* limit/ wants a turn */
 	struct list guests;            /* connections before their first request */
 	struct list handshakes;        /* guests whose next handshake step is due */
 	size_t connections, in_flight, crowd; /* crowd: most pieces held since memory was last given back */
+	size_t shaking;                /* handshakes that have begun and not ended */
 	size_t connections_max;        /* of http.connections_max and what descriptors there are */
 	uint64_t ticked_ns, revocations_moved;
 	struct in6_addr touched;       /* whose bytes are being worked on, where is_touched */
@@ -67,11 +75,31 @@ void journey_cut(struct request *r, enum fault why);
 /* arrival.c */
 void arrival_turn(struct journey *j);  /* some steps of waiting handshakes */
 void arrival_kill(struct journey *j);
+void arrival_refused(const char *why); /* counts it */
+void arrival_ends(struct guest *g);    /* one that http/ does not have */
 void arrival_on_closed(void *with, struct visitor *v);
 /* Whose bytes are being worked on, so that a crash can name its suspect: one address at a time, never those
  * in waiting. */
 void arrival_on_touch(void *with, const struct visitor *v);
 void arrival_let_go(struct journey *j);
+/* giving_way.c: connections by client */
+/* The address's client; NULL: it is a trusted proxy's, whose requests name theirs. */
+struct sharer *share_of(struct journey *j, const struct in6_addr *address);
+/* May it have one more, while `used` of the total are in use? h may be NULL. If not, the operator hears. */
+bool share_admits(struct journey *j, const struct sharer *h, enum held_kind what, size_t used);
+/* All places are taken: whoever holds most gives a connection way, and no less than the newcomer would hold,
+ * who is counted already (NULL: unknown yet). False: nobody can. */
+bool share_makes_room(struct journey *j, const struct sharer *newcomer);
+void share_waits(struct guest *g, enum waits_as as); /* it may give way from now on */
+void share_works(struct guest *g);     /* one more request is in its hands, */
+void share_rests(struct guest *g);     /* one less */
+/* held.c: requests in flight by client; the first three are for http/ */
+bool held_on_take(void *with, struct request *r, size_t used, size_t most);
+void held_on_give(void *with, struct request *r);
+void held_on_tunnel(void *with, struct request *r);
+bool held_admits(struct request *r);   /* at ROUTE, where its client is known at last */
+bool held_may_tunnel(const struct request *r);
+void held_tick(struct journey *j);     /* tells the operator of requests that last */
 /* decision.c: requests that another proxy holds and asks about */
 enum asker decision_asker(const struct journey *j, struct slice target);
 uint8_t decision_on_unborn(void *with, struct slice target); /* the same, for http/ */

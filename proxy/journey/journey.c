@@ -253,6 +253,8 @@ static void park(struct request *r)
 static void end(struct request *r)
 {
 	r->over = true;
+	list_remove(&r->since_link);
+	share_rests((struct guest *)(void *)r->visitor);
 	list_remove(&r->wake_link);
 	calm(r);
 	r->journey->in_flight--;
@@ -332,6 +334,8 @@ void journey_on_request(void *with, struct request *r)
 
 	r->journey = j;
 	j->in_flight++;
+	list_push(&j->since, &r->since_link);
+	share_works((struct guest *)(void *)r->visitor);
 	adopt_trace(r);
 	deadline_init(&r->patience, on_due);
 	if (r->visitor->expected_tls)
@@ -437,6 +441,7 @@ void journey_turn(struct journey *j)
 		judge_tunnels(j, true);
 		tell(j);
 		give_back(j);
+		held_tick(j);
 	}
 	arrival_let_go(j);
 }

@@ -73,6 +73,8 @@ struct journey *journey_open(const struct journey_world *w, struct config_errors
 	j->connections_max = connections_max(w);
 	list_init(&j->woken);
 	list_init(&j->guests);
+	list_init(&j->since);
+	shares_open(&j->shares, w->config, j->connections_max);
 	list_init(&j->handshakes);
 	deadline_init(&j->owing, on_owing);
 	http_server_init(&j->http, w->loop, w->config);
@@ -80,6 +82,9 @@ struct journey *journey_open(const struct journey_world *w, struct config_errors
 	j->http.on_closed = arrival_on_closed;
 	j->http.on_touch = arrival_on_touch;
 	j->http.on_unborn = decision_on_unborn;
+	j->http.on_take = held_on_take;
+	j->http.on_give = held_on_give;
+	j->http.on_tunnel = held_on_tunnel;
 	j->http.with = j;
 	request_on_wake = journey_on_wake;
 	j->routes = routes_open(w->config);
@@ -112,6 +117,7 @@ void journey_close(struct journey *j)
 	free(j->tls);
 	free(j->accepted);
 	http_server_free(&j->http);
+	shares_close(&j->shares);
 	free(j);
 }
 

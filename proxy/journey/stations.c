@@ -133,6 +133,8 @@ static enum pace found(struct request *r, struct route_facts *facts)
 	r->route = route;
 	r->route_facts = facts;
 	r->upgrade_websocket = upgrade && route->websocket;
+	if (!held_admits(r))
+		return request_fail(r, FAULT_CLIENT_SHARE);
 	if (route->deny != CONFIG_ABSENT)
 		return request_fail(r, FAULT_DENIED);
 	bool asks_first = is_preflight(r, route->cors);
@@ -146,6 +148,8 @@ static enum pace found(struct request *r, struct route_facts *facts)
 		return answer_for_ourselves(r);
 	if (r->upgrade_websocket && !forward_has_room(r->journey->forward))
 		return request_fail(r, FAULT_TUNNELS_FULL);
+	if (r->upgrade_websocket && !held_may_tunnel(r))
+		return request_fail(r, FAULT_CLIENT_SHARE);
 	uint64_t most = route->body_max; /* config/ has filled it from http.body_max */
 	r->ops->body_limit(r, most);
 	if (r->has_body && !r->chunked && r->content_length != UINT64_MAX && r->content_length > most)
@@ -232,6 +236,8 @@ enum pace settle_enter(struct request *r)
 
 	r->marks_ns[MARK_ENDED] = r->loop->now_ns;
 	forward_settle(j->forward, r);
+	if (r->identity.verdict == VERDICT_VALID)
+		((struct guest *)(void *)r->visitor)->proven = true;
 	if (r->claim)
 		claims_settle(r);
 	exchange_settle(j->world.exchanges, r, r->loop->now_ns);

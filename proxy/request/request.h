@@ -11,6 +11,7 @@
 #include "request/mark.h"
 #include "request/outcome.h"
 #include "request/strip.h"
+#include "request/visitor.h"
 
 /* What a station tells the driver. */
 enum pace {
@@ -18,22 +19,6 @@ enum pace {
 	WAIT,    /* parked: request_wake() will re-enter this station */
 	ANSWER,  /* r->fault, or r->answer, is set: go straight to RESPOND */
 	HANG_UP, /* nothing more can be said: to SETTLE */
-};
-
-/* Facts of the connection, computed once; several requests share them. Owned by the connection. */
-struct visitor {
-	struct in6_addr peer;         /* who connected (or the PROXY header says so); IPv4 mapped */
-	uint16_t peer_port, local_port;
-	bool tls, resumed, http2, expected_tls; /* the last: plain HTTP came where TLS is spoken */
-	struct slice listener;        /* its address as configured */
-	struct slice server_name;     /* SNI, lower case; empty where none */
-	uint64_t policy; /* hash of listener, SNI policy and client CA: a Host under another one gets 421 */
-	struct slice tls_version;     /* "1.3" */
-	char ja4[37];                 /* as published; NUL-terminated, empty on plain listeners */
-	char ja4_key[37]; /* the same without what changes on resumption: for keys of limits and actors */
-	struct slice certificate;     /* subject of the verified client certificate, RFC 4514; empty where none */
-	struct slice thumbprint;      /* SHA-256 of that certificate, which may name nobody; empty where none */
-	uint64_t accepted_ns;
 };
 
 enum verdict { VERDICT_NONE, VERDICT_VALID, VERDICT_INVALID, VERDICT_UNKNOWN };
@@ -57,9 +42,12 @@ struct request {
 	uint8_t at, was;              /* station; the one it went to RESPOND or SETTLE from */
 	uint8_t fault;                /* enum fault */
 	bool over, in_haste;          /* in_haste: its patience lies in the loop's brief wheel */
+	bool over_share;              /* its client has more than its share, and is to be told so */
 	struct list wake_link;
 	struct deadline patience;     /* journey/ alone sets it */
 	struct journey *journey;
+	struct sharer *sharer;        /* journey/: whose place it takes; NULL: nobody's */
+	struct list since_link;       /* journey/: among the requests in flight, oldest first */
 	struct loop *loop;            /* for http/ and the carriers */
 
 	struct arena arena;

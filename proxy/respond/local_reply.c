@@ -38,6 +38,7 @@ static uint64_t patience_s(enum fault why)
 	case FAULT_EXCHANGE_BUSY:
 		return 1;
 	case FAULT_OVERLOADED:
+	case FAULT_CLIENT_SHARE:
 	case FAULT_UPSTREAM_FULL:
 		return 2;
 	case FAULT_ISSUER_AWAY:

@@ -21,11 +21,12 @@ def metric(w, name):
 
 
 def test_without_descriptors_new_clients_are_shed_and_the_others_still_reach_the_upstream(make_world):
-    w = make_world(workers=1, prefix=["prlimit", "--nofile=256:256"], routes="http: {connections_max: 1000}")
+    w = make_world(workers=1, prefix=["prlimit", "--nofile=256:256"], routes="http: {connections_max: 1000, client_share: 1}")
     clients = []
     for _ in range(300):
         clients.append(socket.create_connection(("127.0.0.1", w.plain), 10))
-    wait_until(lambda: metric(w, 'connections_refused_total{reason="too-many"}') >= 100)
+    # all are one client's, whose oldest give way to its newest
+    wait_until(lambda: metric(w, 'connections_refused_total{reason="client-share"}') >= 100)
     served = shed = 0
     for s in clients:
         s.settimeout(10)
@@ -255,7 +256,7 @@ def test_what_a_few_connections_held_is_given_back_when_they_leave(make_world):
 
 
 def test_who_finds_all_places_taken_gets_a_whole_answer(make_world):
-    w = make_world(workers=1, routes="http: {requests_in_flight_max: 16}")
+    w = make_world(workers=1, routes="http: {requests_in_flight_max: 16, client_share: 1}")
     taken = [connect(w.plain) for _ in range(16)]
     for s in taken:
         s.sendall(b"POST /open/x HTTP/1.1\r\nHost: localhost\r\nContent-Length: 9\r\n\r\n")

@@ -208,7 +208,7 @@ def test_a_request_that_may_become_a_tunnel_holds_its_place(played):
 
 
 def test_tunnels_are_not_requests_in_flight(played):
-    w = played(slow_switch, routes="http: {tunnels_max: 64, requests_in_flight_max: 16}")
+    w = played(slow_switch, routes="http: {tunnels_max: 64, requests_in_flight_max: 16, client_share: 1}")
     tunnels = [upgrade(w.plain) for _ in range(16)]
     assert [read_answer(s)[0] for s in tunnels] == [101] * 16
     assert exchange(connect(w.plain), "GET", "/raw/x")[0] == 200
