@@ -109,12 +109,12 @@ static void publish(struct source *s, const char *text)
 {
 	struct published_issuers *p = s->keeper->published;
 	struct published_keys head;
-	uint64_t version = s->slot ? atomic_load(&s->slot->version) : 0;
+	uint64_t version = s->slot ? flip_seen(&s->slot->version) : 0;
 	struct slice jwks = slice_of(text);
 
 	if (!s->slot)
 		return;
-	const struct published_keys *now = &s->slot->copy[version & 1];
+	const struct published_keys *now = &s->slot->copy[flip_at(version)];
 	if (!now->generation || !slice_same((struct slice){ now->jwks, now->len }, jwks)) {
 		s->generation = atomic_fetch_add(&p->generations, 1) + 1;
 		log_info("issuer %.*s: %zu keys in force", SLICE(s->config->id), json_array_size(s->keys));

@@ -12,11 +12,11 @@ void keeper_tell_text(struct text *t, const char *name, struct slice value)
 
 bool keeper_read_outcome(const struct shared *s, struct outcome *to)
 {
-	uint64_t done = atomic_load_explicit(&s->head->reloads_done, memory_order_acquire);
+	uint64_t done = flip_seen(&s->head->reloads_done);
 
 	if (!done)
 		return false;
-	*to = s->head->outcomes[done % 2];
+	*to = s->head->outcomes[flip_at(done)];
 	if (to->len > sizeof to->text)
 		to->len = 0;
 	return to->number == done;
@@ -48,7 +48,7 @@ static void answer_outcome(struct admin_ask *ask, const struct outcome *o)
 void keeper_answer_waiting(struct keeper *k, bool ending)
 {
 	static struct outcome outcome;
-	uint64_t done = atomic_load_explicit(&k->shared->head->reloads_done, memory_order_acquire);
+	uint64_t done = flip_seen(&k->shared->head->reloads_done);
 	unsigned kept = 0, len = k->waiting_len;
 
 	if (len == 0 || (!ending && k->waiting[0].number > done))

@@ -73,13 +73,11 @@ static bool take_head(const struct opaque_answer *a, const unsigned char id[SHA2
                       struct opaque_seen *to)
 {
 	for (int attempt = 0; attempt < 16; attempt++) {
-		uint64_t version = atomic_load_explicit(&a->version, memory_order_acquire);
-		if (!version || !is_same(a->copy[version & 1].head.id, id))
+		uint64_t version = flip_seen(&a->version);
+		if (!version || !is_same(a->copy[flip_at(version)].head.id, id))
 			return false;
-		*to = (struct opaque_seen){ a, version, a->copy[version & 1].head };
-		atomic_thread_fence(memory_order_acquire);
-		/* the writer touches this copy again only after it has moved the version */
-		if (atomic_load_explicit(&a->version, memory_order_relaxed) == version)
+		*to = (struct opaque_seen){ a, version, a->copy[flip_at(version)].head };
+		if (flip_held(&a->version, version))
 			return is_same(to->head.id, id) && to->head.len && to->head.len <= OPAQUE_TEXT_MAX;
 	}
 	return false;
@@ -97,9 +95,8 @@ bool opaque_find(const struct opaque_table *t, const unsigned char id[SHA256_LEN
 
 bool opaque_text(const struct opaque_seen *seen, char to[OPAQUE_TEXT_MAX])
 {
-	memcpy(to, seen->at->copy[seen->version & 1].text, seen->head.len);
-	atomic_thread_fence(memory_order_acquire);
-	return atomic_load_explicit(&seen->at->version, memory_order_relaxed) == seen->version;
+	memcpy(to, seen->at->copy[flip_at(seen->version)].text, seen->head.len);
+	return flip_held(&seen->at->version, seen->version);
 }
 
 enum opaque_word opaque_heard_why(const struct opaque_table *t, const unsigned char id[SHA256_LEN],
@@ -109,14 +106,13 @@ enum opaque_word opaque_heard_why(const struct opaque_table *t, const unsigned c
 
 	for (size_t i = first; i < first + OPAQUE_WAYS; i++) {
 		const struct opaque_note *n = &t->note[i];
-		uint64_t version = atomic_load_explicit(&n->version, memory_order_acquire);
-		if (!version || !is_same(n->copy[version & 1].id, id))
+		uint64_t version = flip_seen(&n->version);
+		if (!version || !is_same(n->copy[flip_at(version)].id, id))
 			continue;
-		uint64_t until_ns = n->copy[version & 1].until_ns, word = n->copy[version & 1].word;
+		uint64_t until_ns = n->copy[flip_at(version)].until_ns, word = n->copy[flip_at(version)].word;
 		if (why)
-			memcpy(why, n->copy[version & 1].why, OPAQUE_WHY_MAX);
-		atomic_thread_fence(memory_order_acquire);
-		if (atomic_load_explicit(&n->version, memory_order_relaxed) == version)
+			memcpy(why, n->copy[flip_at(version)].why, OPAQUE_WHY_MAX);
+		if (flip_held(&n->version, version))
 			return now_ns < until_ns ? (enum opaque_word)word : OPAQUE_NOTHING;
 	}
 	return OPAQUE_NOTHING;
@@ -134,8 +130,8 @@ static struct opaque_answer *choose_answer(struct opaque_table *t, const unsigne
 
 	for (size_t i = first; i < first + OPAQUE_WAYS; i++) {
 		struct opaque_answer *a = &t->answer[i];
-		uint64_t version = atomic_load(&a->version);
-		const struct opaque_head *head = &a->copy[version & 1].head;
+		uint64_t version = flip_seen(&a->version);
+		const struct opaque_head *head = &a->copy[flip_at(version)].head;
 		if (version && is_same(head->id, id))
 			return a;
 		uint64_t asked_ns = version && head->len ? head->asked_ns : 0;
@@ -150,30 +146,30 @@ static struct opaque_answer *choose_answer(struct opaque_table *t, const unsigne
 void opaque_put(struct opaque_table *t, const struct opaque_head *head, struct slice text)
 {
 	struct opaque_answer *a = choose_answer(t, head->id);
-	uint64_t version = atomic_load(&a->version) + 1;
-	const struct opaque_head *old = &a->copy[~version & 1].head;
-	struct slice old_text = { a->copy[~version & 1].text, old->len };
+	uint64_t version = flip_seen(&a->version) + 1;
+	const struct opaque_head *old = &a->copy[flip_at(~version)].head;
+	struct slice old_text = { a->copy[flip_at(~version)].text, old->len };
 
 	check(text.len && text.len <= OPAQUE_TEXT_MAX);
 	bool unchanged = version > 1 && is_same(old->id, head->id) && slice_same(old_text, text);
-	a->copy[version & 1].head = *head;
-	a->copy[version & 1].head.len = text.len;
+	a->copy[flip_at(version)].head = *head;
+	a->copy[flip_at(version)].head.len = text.len;
 	if (unchanged)
-		a->copy[version & 1].head.generation = old->generation;
-	memcpy(a->copy[version & 1].text, text.at, text.len);
-	atomic_store(&a->version, version); /* last: until here the other copy counts */
+		a->copy[flip_at(version)].head.generation = old->generation;
+	memcpy(a->copy[flip_at(version)].text, text.at, text.len);
+	flip_show(&a->version, version); /* last: until here the other copy counts */
 	atomic_fetch_add(&t->moved, 1);
 }
 
 void opaque_take_back(struct opaque_table *t, const unsigned char id[SHA256_LEN])
 {
 	struct opaque_answer *a = choose_answer(t, id);
-	uint64_t version = atomic_load(&a->version) + 1;
+	uint64_t version = flip_seen(&a->version) + 1;
 
-	if (version == 1 || !is_same(a->copy[~version & 1].head.id, id))
+	if (version == 1 || !is_same(a->copy[flip_at(~version)].head.id, id))
 		return;
-	a->copy[version & 1].head = (struct opaque_head){ .len = 0 };
-	atomic_store(&a->version, version);
+	a->copy[flip_at(version)].head = (struct opaque_head){ .len = 0 };
+	flip_show(&a->version, version);
 	atomic_fetch_add(&t->moved, 1);
 }
 
@@ -187,9 +183,9 @@ static struct opaque_note *choose_note(struct opaque_table *t, const unsigned ch
 	*same = false;
 	for (size_t i = first; i < first + OPAQUE_WAYS && !*same; i++) {
 		struct opaque_note *n = &t->note[i];
-		uint64_t version = atomic_load(&n->version);
-		uint64_t until_ns = version ? n->copy[version & 1].until_ns : 0;
-		*same = version && is_same(n->copy[version & 1].id, id);
+		uint64_t version = flip_seen(&n->version);
+		uint64_t until_ns = version ? n->copy[flip_at(version)].until_ns : 0;
+		*same = version && is_same(n->copy[flip_at(version)].id, id);
 		if (!best || *same || until_ns < best_ns) {
 			best = n;
 			best_ns = until_ns;
@@ -203,15 +199,15 @@ static void tell(struct opaque_table *t, const unsigned char id[SHA256_LEN], enu
 {
 	bool same;
 	struct opaque_note *n = choose_note(t, id, &same);
-	uint64_t version = atomic_load(&n->version) + 1;
+	uint64_t version = flip_seen(&n->version) + 1;
 
 	if (word == OPAQUE_NOTHING && !same)
 		return;
-	memcpy(n->copy[version & 1].id, id, SHA256_LEN);
-	n->copy[version & 1].until_ns = until_ns;
-	n->copy[version & 1].word = word;
-	snprintf(n->copy[version & 1].why, OPAQUE_WHY_MAX, "%s", why);
-	atomic_store(&n->version, version);
+	memcpy(n->copy[flip_at(version)].id, id, SHA256_LEN);
+	n->copy[flip_at(version)].until_ns = until_ns;
+	n->copy[flip_at(version)].word = word;
+	snprintf(n->copy[flip_at(version)].why, OPAQUE_WHY_MAX, "%s", why);
+	flip_show(&n->version, version);
 	atomic_fetch_add(&t->moved, 1);
 }
 

@@ -6,6 +6,7 @@
  * which the oldest goes. A record has two copies and a version stored last, as in published.h. It is found by
  * an id, SHA-256 of whom we ask, how, and the token's own SHA-256: the token lies nowhere. */
 #pragma once
+#include "base/flip.h"
 #include "config/config.h"
 #include "crypto/crypto.h"
 #include <stdatomic.h>

@@ -51,8 +51,8 @@ const struct published_slot *published_find(const struct published_issuers *p,
 {
 	for (size_t i = 0; i < ISSUERS_MAX; i++) {
 		const struct published_slot *slot = &p->slot[i];
-		uint64_t version = atomic_load_explicit(&slot->version, memory_order_acquire);
-		if (version && memcmp(slot->copy[version & 1].who, who, SHA256_LEN) == 0)
+		uint64_t version = flip_seen(&slot->version);
+		if (version && memcmp(slot->copy[flip_at(version)].who, who, SHA256_LEN) == 0)
 			return slot;
 	}
 	return NULL;
@@ -61,16 +61,14 @@ const struct published_slot *published_find(const struct published_issuers *p,
 bool published_take(const struct published_slot *slot, struct published_keys *to, uint64_t *version)
 {
 	for (int attempt = 0; attempt < 16; attempt++) {
-		uint64_t before = atomic_load_explicit(&slot->version, memory_order_acquire);
-		const struct published_keys *from = &slot->copy[before & 1];
+		uint64_t before = flip_seen(&slot->version);
+		const struct published_keys *from = &slot->copy[flip_at(before)];
 		if (before == 0)
 			return false;
 		memcpy(to, from, offsetof(struct published_keys, jwks));
 		if (to->len <= sizeof to->jwks)
 			memcpy(to->jwks, from->jwks, to->len);
-		atomic_thread_fence(memory_order_acquire);
-		/* the writer touches this copy again only after it has moved the version */
-		if (atomic_load_explicit(&slot->version, memory_order_relaxed) == before &&
+		if (flip_held(&slot->version, before) &&
 		    to->len <= sizeof to->jwks) {
 			*version = before;
 			return true;
@@ -82,10 +80,10 @@ bool published_take(const struct published_slot *slot, struct published_keys *to
 static bool is_kept(const struct published_slot *slot, const unsigned char (*kept)[SHA256_LEN],
                     size_t kept_len)
 {
-	uint64_t version = atomic_load(&slot->version);
+	uint64_t version = flip_seen(&slot->version);
 
 	for (size_t i = 0; i < kept_len; i++)
-		if (memcmp(slot->copy[version & 1].who, kept[i], SHA256_LEN) == 0)
+		if (memcmp(slot->copy[flip_at(version)].who, kept[i], SHA256_LEN) == 0)
 			return true;
 	return false;
 }
@@ -117,8 +115,8 @@ struct published_slot *published_claim(struct published_issuers *p, const unsign
 		return &p->slot[old - p->slot];
 	for (size_t i = 0; i < ISSUERS_MAX; i++) {
 		struct published_slot *slot = &p->slot[i];
-		uint64_t version = atomic_load(&slot->version);
-		uint64_t age = version ? slot->copy[version & 1].fetched_wall_s + 1 : 0;
+		uint64_t version = flip_seen(&slot->version);
+		uint64_t age = version ? slot->copy[flip_at(version)].fetched_wall_s + 1 : 0;
 		if (age < best_age && (!version || !is_kept(slot, kept, kept_len))) {
 			best = slot;
 			best_age = age;
@@ -133,15 +131,15 @@ struct published_slot *published_claim(struct published_issuers *p, const unsign
 void published_put(struct published_issuers *p, struct published_slot *slot,
                    const struct published_keys *head, struct slice jwks)
 {
-	uint64_t version = atomic_load(&slot->version) + 1;
-	struct published_keys *copy = &slot->copy[version & 1];
+	uint64_t version = flip_seen(&slot->version) + 1;
+	struct published_keys *copy = &slot->copy[flip_at(version)];
 
 	check(jwks.len <= sizeof copy->jwks);
 	memcpy(copy, head, offsetof(struct published_keys, len));
 	copy->len = jwks.len;
 	if (jwks.len)
 		memcpy(copy->jwks, jwks.at, jwks.len);
-	atomic_store(&slot->version, version); /* last: until here the other copy counts */
+	flip_show(&slot->version, version); /* last: until here the other copy counts */
 	atomic_thread_fence(memory_order_seq_cst);
 	atomic_fetch_add(&p->moved, 1);
 }

@@ -4,6 +4,7 @@
  * for another configuration's). Several words that belong together lie in two copies; the version, stored
  * last, says which one counts. A keeper that dies in the middle leaves the old copy in force. One writer. */
 #pragma once
+#include "base/flip.h"
 #include "jose/jose.h"
 #include "published/opaque.h"
 #include "published/revoked.h"

@@ -33,12 +33,11 @@ static uint64_t find(const struct revoked_table *t, uint64_t mark)
 	/* a copy is filled anew only after the version has moved on from it: twice in one look is rare, and then
 	 * it is looked again */
 	for (int attempt = 0; attempt < 8; attempt++) {
-		uint64_t version = atomic_load_explicit(&t->version, memory_order_acquire);
-		struct revoked_entry *e = place((struct revoked_entry *)(uintptr_t)t->copy[version & 1], mark);
+		uint64_t version = flip_seen(&t->version);
+		struct revoked_entry *e = place((struct revoked_entry *)(uintptr_t)t->copy[flip_at(version)], mark);
 		bool there = e && atomic_load_explicit(&e->mark, memory_order_acquire) == mark;
 		times = there ? atomic_load_explicit(&e->times, memory_order_acquire) : 0;
-		atomic_thread_fence(memory_order_acquire);
-		if (atomic_load_explicit(&t->version, memory_order_relaxed) == version)
+		if (flip_held(&t->version, version))
 			break;
 	}
 	return times;
@@ -60,7 +59,7 @@ bool revoked_has(const struct revoked_table *t, const struct revoked_marks *m, u
 
 bool revoked_put(struct revoked_table *t, uint64_t mark, uint64_t times)
 {
-	struct revoked_entry *e = place(t->copy[atomic_load(&t->version) & 1], mark);
+	struct revoked_entry *e = place(t->copy[flip_at(flip_seen(&t->version))], mark);
 	bool there = e && atomic_load(&e->mark) == mark;
 
 	if (!e || (!there && atomic_load(&t->used) >= REVOKED_MAX))
@@ -76,8 +75,8 @@ bool revoked_put(struct revoked_table *t, uint64_t mark, uint64_t times)
 void revoked_sift(struct revoked_table *t, bool (*stays)(void *with, uint64_t mark, uint64_t times),
                   void *with)
 {
-	uint64_t version = atomic_load(&t->version), kept = 0;
-	struct revoked_entry *from = t->copy[version & 1], *to = t->copy[(version + 1) & 1];
+	uint64_t version = flip_seen(&t->version), kept = 0;
+	struct revoked_entry *from = t->copy[flip_at(version)], *to = t->copy[flip_at(version + 1)];
 
 	for (size_t i = 0; i < REVOKED_PLACES; i++)
 		atomic_store_explicit(&to[i].mark, 0, memory_order_relaxed);
@@ -90,7 +89,7 @@ void revoked_sift(struct revoked_table *t, bool (*stays)(void *with, uint64_t ma
 		atomic_store_explicit(&e->mark, mark, memory_order_relaxed);
 		kept++;
 	}
-	atomic_store(&t->version, version + 1);
+	flip_show(&t->version, version + 1);
 	atomic_store(&t->used, kept);
 	atomic_fetch_add(&t->moved, 1);
 }

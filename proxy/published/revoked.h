@@ -6,6 +6,7 @@
  * An entry is added in place, its mark last; where entries are taken out, the other copy is filled and the
  * version, stored last, says which one counts. The table never evicts: it is full, and says so. */
 #pragma once
+#include "base/flip.h"
 #include "base/siphash.h"
 #include <stdatomic.h>
 #include <stdbool.h>

@@ -6,6 +6,7 @@
  * at all. A seat belongs to one live process at a time; what lies in it outlives the process. Words are
  * atomics, each valid by itself; what has several words has one writer. */
 #pragma once
+#include "base/flip.h"
 #include "base/ring.h"
 #include "forward/forward.h"
 #include "limit/limit.h"
@@ -60,7 +61,7 @@ struct shared_head {
 	_Atomic uint32_t reload_running;
 	_Atomic uint64_t started_wall_ns;
 	_Atomic uint64_t in_force_by, in_force_ns; /* as wishes.asked_by; since when, wall clock */
-	_Atomic uint64_t reloads_done;    /* number of the last outcome, at outcomes[number % 2] */
+	_Atomic uint64_t reloads_done;    /* number of the last outcome, at outcomes[flip_at(number)] */
 	_Atomic uint64_t restarts;
 	_Atomic uint64_t slots_version;   /* moves with adopters */
 	_Atomic uint32_t adopters[SLOTS_MAX]; /* slot whose worker accepts on this slot's sockets */

@@ -18,7 +18,7 @@
 static void publish(struct supervisor *s, int status, const char *text)
 {
 	struct shared_head *h = s->shared.head;
-	struct outcome *o = &h->outcomes[s->asked % 2];
+	struct outcome *o = &h->outcomes[flip_at(s->asked)];
 	struct slice none = { 0 };
 	size_t len = strlen(text);
 
@@ -29,7 +29,7 @@ static void publish(struct supervisor *s, int status, const char *text)
 	o->len = (uint32_t)(len < sizeof o->text ? len : sizeof o->text);
 	memcpy(o->text, text, o->len);
 	atomic_store(&h->reload_running, 0);
-	atomic_store_explicit(&h->reloads_done, s->asked, memory_order_release);
+	flip_show(&h->reloads_done, s->asked);
 	struct slice how = status == 0 ? S("applied") : S("refused");
 	metrics_add(metrics_series(METRIC_reloads_total, how, none, none, none), 1);
 	shared_ring(s->shared.keeper_bell);

@@ -1,6 +1,7 @@
 /* tickets.c -- session tickets (RFC 5077, RFC 8446 section 4.6.1) under keys that all workers, or the fleet,
  * share. */
 #include "base/check.h"
+#include "base/flip.h"
 #include "base/random.h"
 #include "base/text.h"
 #include "crypto/crypto.h"
@@ -45,8 +46,8 @@ static void at_random(struct ticket_set *to, const struct ticket_set *before)
 void ticket_keys_make(struct ticket_keys *to, const struct config *c, uint64_t wall_s)
 {
 	const CONFIG_SECRETS *fleet = &c->root.secrets.fleet;
-	uint64_t generation = atomic_load_explicit(&to->generation, memory_order_relaxed);
-	const struct ticket_set *now = &to->set[generation % 2];
+	uint64_t generation = flip_seen(&to->generation);
+	const struct ticket_set *now = &to->set[flip_at(generation)];
 	struct ticket_set next = { .period = wall_s / TICKET_PERIOD_S };
 
 	if (fleet->len)
@@ -54,8 +55,8 @@ void ticket_keys_make(struct ticket_keys *to, const struct config *c, uint64_t w
 	else if (!now->len || now->from_fleet || now->period != next.period)
 		at_random(&next, now);
 	if (next.len && memcmp(now, &next, sizeof next) != 0) {
-		to->set[(generation + 1) % 2] = next;
-		atomic_store_explicit(&to->generation, generation + 1, memory_order_release);
+		to->set[flip_at(generation + 1)] = next;
+		flip_show(&to->generation, generation + 1);
 	}
 	secret_wipe(&next, sizeof next);
 }
@@ -66,14 +67,12 @@ void ticket_keys_make(struct ticket_keys *to, const struct config *c, uint64_t w
  * is taken again. */
 static void take_copy(const struct ticket_keys *from, struct ticket_set *to)
 {
-	uint64_t before, after = atomic_load_explicit(&from->generation, memory_order_acquire);
+	uint64_t seen;
 
 	do {
-		before = after;
-		*to = from->set[before % 2];
-		atomic_thread_fence(memory_order_acquire);
-		after = atomic_load_explicit(&from->generation, memory_order_relaxed);
-	} while (after != before);
+		seen = flip_seen(&from->generation);
+		*to = from->set[flip_at(seen)];
+	} while (!flip_held(&from->generation, seen));
 	if (to->len > TICKET_KEYS_MAX)
 		to->len = 0;
 }

@@ -120,7 +120,7 @@ static void catch_up(struct verify *v, struct issuer *i)
 		return;
 	uint64_t failed = atomic_load_explicit(&i->slot->failed, memory_order_acquire);
 	uint64_t declined = atomic_load_explicit(&i->slot->declined, memory_order_acquire);
-	uint64_t version = atomic_load_explicit(&i->slot->version, memory_order_acquire);
+	uint64_t version = flip_seen(&i->slot->version);
 	if (version == i->version && failed == i->failed && declined == i->declined)
 		return;
 	i->failed = failed;
