@@ -12,8 +12,6 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#define FORGET_WITHIN 16 /* bytes; a shorter value may stand in a text by chance */
-
 struct bundle {
 	struct store store; /* names and bytes, unless they lie in the mapping */
 	struct bundle_piece *pieces;
@@ -110,28 +108,41 @@ void bundle_close(struct bundle *b)
 	free(b);
 }
 
-bool bundle_own(struct bundle *b)
-{
-	return !b->mapped.at || bundle_memory_own(b->mapped);
-}
-
-void bundle_forget(struct bundle *b, struct slice value)
-{
-	for (size_t i = 0; i < b->len; i++) {
-		struct slice bytes = b->pieces[i].bytes, rest = bytes;
-		bool whole = slice_starts(bytes, value) && bytes.len <= value.len + 2; /* a line end may follow */
-		if (value.len < FORGET_WITHIN && !whole)
-			continue;
-		for (char *at; (at = memmem(rest.at, rest.len, value.at, value.len));) {
-			secret_wipe(at, value.len);
-			rest = slice_from(bytes, (size_t)(at - bytes.at) + value.len);
-		}
-	}
-}
-
 int bundle_seal(const struct bundle *b)
 {
 	return bundle_memory_seal(b->pieces, b->len);
+}
+
+size_t bundle_pieces(const struct bundle *b, const struct bundle_piece **pieces)
+{
+	*pieces = b->pieces;
+	return b->len;
+}
+
+void bundle_put_key(struct bundle *b, struct slice purpose, struct slice key)
+{
+	keep(b, BUNDLE_KEY, store_copy(&b->store, purpose), store_copy(&b->store, key));
+}
+
+bool bundle_next(const struct bundle *b, enum bundle_kind kind, size_t *at, struct slice *name,
+                 struct slice *bytes)
+{
+	while (*at < b->len) {
+		const struct bundle_piece *p = &b->pieces[(*at)++];
+		if (p->kind != kind)
+			continue;
+		*name = p->name;
+		*bytes = p->bytes;
+		return true;
+	}
+	return false;
+}
+
+bool bundle_next_variable(const struct bundle *b, size_t *at, struct slice *name)
+{
+	struct slice value;
+
+	return bundle_next(b, BUNDLE_ENV, at, name, &value);
 }
 
 struct slice bundle_absolute(const struct bundle *b, struct slice path, char to[static PATH_MAX])

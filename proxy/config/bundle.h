@@ -1,5 +1,6 @@
 /* bundle.h -- what of the bundle only the loader uses. */
 #pragma once
+#include "config/bundle_memory.h"
 #include "config/config.h"
 #include <limits.h>
 
@@ -8,6 +9,12 @@
 
 /* Holds only what is put into it and never touches disk or environment. */
 struct bundle *bundle_empty(void);
+
+/* All that it holds. */
+size_t bundle_pieces(const struct bundle *b, const struct bundle_piece **pieces);
+/* The next piece of a kind; *at starts at 0. False: no more. */
+bool bundle_next(const struct bundle *b, enum bundle_kind kind, size_t *at, struct slice *name,
+                 struct slice *bytes);
 
 /* The absolute form of a path, by the directory where the recording process stood, without doubled slashes
  * and "." segments. Lies in `to`, NUL-terminated; len 0 where it is too long. */

@@ -81,22 +81,6 @@ bool bundle_memory_map(int fd, struct slice *mapped)
 	return false;
 }
 
-bool bundle_memory_own(struct slice mapped)
-{
-	int rights = PROT_READ | PROT_WRITE;
-	void *at = mmap(NULL, mapped.len, rights, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
-
-	if (at == MAP_FAILED)
-		return false;
-	madvise(at, mapped.len, MADV_DONTDUMP);
-	memcpy(at, mapped.at, mapped.len);
-	void *place = (void *)(uintptr_t)mapped.at;
-	if (mremap(at, mapped.len, mapped.len, MREMAP_MAYMOVE | MREMAP_FIXED, place) != MAP_FAILED)
-		return true;
-	munmap(at, mapped.len);
-	return false;
-}
-
 void bundle_memory_unmap(struct slice mapped)
 {
 	if (mapped.at)

@@ -3,9 +3,10 @@
 #pragma once
 #include "base/slice.h"
 
-/* TEXT: this file is part of the configuration's text. STAMP: what the file was like as it was read. */
+/* TEXT: this file is part of the configuration's text. STAMP: what the file was like as it was read. KEY:
+ * made of a secret for one purpose, which is its name. */
 enum bundle_kind { BUNDLE_FILE, BUNDLE_ENV, BUNDLE_GLOB, BUNDLE_WHERE, BUNDLE_TEXT, BUNDLE_STAMP,
-	BUNDLE_KINDS };
+	BUNDLE_KEY, BUNDLE_KINDS };
 
 struct bundle_piece {
 	enum bundle_kind kind;
@@ -17,8 +18,6 @@ struct bundle_piece {
 int bundle_memory_seal(const struct bundle_piece *pieces, size_t len);
 /* False where it is not sealed or not of this shape. The caller keeps fd. */
 bool bundle_memory_map(int fd, struct slice *mapped);
-/* Makes it anonymous and writable, in its place. */
-bool bundle_memory_own(struct slice mapped);
 void bundle_memory_unmap(struct slice mapped);
 /* The next piece; *at starts at 0 and is mapped.len after the last one, anything else where it is broken. */
 bool bundle_memory_next(struct slice mapped, size_t *at, struct bundle_piece *piece);

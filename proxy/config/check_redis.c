@@ -148,6 +148,29 @@ static void check_keeper(struct check *k, const struct config_redis *r)
 		COMPLAIN(k, &keeper->password, r, "keeper.password is the password of the workers too");
 }
 
+/* In the workers' memory file such a value is overwritten, wherever it stands (withheld.c). */
+static void check_shared_value(struct check *k, const struct config_redis *r, struct slice other,
+                               const char *what)
+{
+	const struct secret *ours = &r->password;
+
+	if (other.len && ours->len && memmem(ours->bytes, ours->len, other.at, other.len))
+		COMPLAIN(k, &r->password, r, "password is %s too, which workers must not know", what);
+}
+
+static void check_of_workers_alone(struct check *k, const struct config_redis *r)
+{
+	const CONFIG_SECRETS *fleet = &k->root->secrets.fleet;
+
+	for (size_t i = 0; i < fleet->len; i++)
+		check_shared_value(k, r, (struct slice){ (const char *)fleet->at[i].bytes, fleet->at[i].len },
+		                   "a secret of the fleet");
+	for (size_t i = 0; i < k->root->issuers_len; i++)
+		if (k->root->issuers[i].opaque)
+			check_shared_value(k, r, k->root->issuers[i].opaque->client_secret,
+			                   "the client_secret of an issuer");
+}
+
 void check_redis(struct check *k)
 {
 	struct config_redis *r = k->root->redis;
@@ -157,6 +180,7 @@ void check_redis(struct check *k)
 	check_servers(k, r);
 	check_password(k, r, &r->password, &r->user, "password");
 	check_keeper(k, r);
+	check_of_workers_alone(k, r);
 	check_sentinel(k, r);
 	check_redis_tls(k, r);
 }

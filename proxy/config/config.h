@@ -9,6 +9,7 @@
 #include "config/files.h"
 #include "config/material.h"
 #include "config/types.h"
+#include "config/withheld.h"
 
 /* ---- the words: enum TAG and TAG_words[], by the same numbers, of each WORDS of options.def ---- */
 #define WORDS(name, tag, words, def, when, text) enum tag { words }; extern const struct slice tag##_words[];

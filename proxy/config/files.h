@@ -8,11 +8,6 @@ struct bundle;
 struct bundle *bundle_record(void);            /* reads the disk and the environment, remembers */
 struct bundle *bundle_open(int fd); /* from a sealed memory file; NULL where it is not one of ours */
 void bundle_close(struct bundle *b);
-/* For a process that must not know all that its parent does. own: what was mapped from the memory file
- * becomes this process's own memory, in the same place, so that no page of the file can be had again. forget:
- * a value is overwritten in it; a short one only where it is the whole of a file or variable. */
-bool bundle_own(struct bundle *b) __attribute__((warn_unused_result));
-void bundle_forget(struct bundle *b, struct slice value);
 int bundle_seal(const struct bundle *b);       /* a new sealed memfd, or -1 */
 
 /* A file's bytes, NUL-terminated behind the end. Relative paths begin where the recording process stood.

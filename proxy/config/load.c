@@ -1,6 +1,7 @@
 /* Fills the configuration in from the tree that was read. */
 #include "config/load.h"
 #include "base/check.h"
+#include "config/bundle.h"
 
 struct note {
 	const void *at;
@@ -99,6 +100,29 @@ void load_list_secrets(const struct load *l, struct config_memory *m)
 			m->secret[m->secret_len++] = n->at;
 }
 
+static void take_keys(const struct load *l, struct config_memory *m)
+{
+	struct slice purpose, key;
+	size_t len = 0;
+
+	for (size_t at = 0; bundle_next(l->bundle, BUNDLE_KEY, &at, &purpose, &key);)
+		len++;
+	m->key = store_take(&m->store, len * sizeof *m->key);
+	for (size_t at = 0; bundle_next(l->bundle, BUNDLE_KEY, &at, &purpose, &key);)
+		m->key[m->key_len++] =
+		    (struct config_pair){ store_copy(&m->store, purpose), store_copy(&m->store, key) };
+}
+
+bool config_key(const struct config *c, struct slice purpose, struct slice *key)
+{
+	const struct config_memory *m = c->memory;
+
+	for (size_t i = 0; m && i < m->key_len; i++)
+		if (slice_same(m->key[i].name, purpose))
+			return *key = m->key[i].value, true;
+	return false;
+}
+
 struct config *config_load(struct bundle *b, const char *path, struct config_errors *errors)
 {
 	struct load l = { .bundle = b, .errors = errors };
@@ -116,6 +140,7 @@ struct config *config_load(struct bundle *b, const char *path, struct config_err
 		load_scope(&l, table_root(), tree, &c->root);
 		check_config(&l, &c->root);
 		load_list_secrets(&l, m);
+		take_keys(&l, m);
 	}
 	complain_close(errors);
 	store_free(&l.scratch);

@@ -10,6 +10,8 @@ struct config_memory { /* what config->memory points at */
 	struct store store;
 	const void **secret; /* fields, and elements of lists, whose values came by ${...} */
 	size_t secret_len;
+	struct config_pair *key; /* purposes and keys of the bundle */
+	size_t key_len;
 };
 
 struct load {

@@ -13,6 +13,7 @@
 #include "base/check.h"
 #include "base/secret.h"
 #include "base/text.h"
+#include "crypto/crypto.h"
 #include <stdlib.h>
 
 #define CLAIMS 1024 /* under way at once; more are this machine's alone */
@@ -39,14 +40,13 @@ struct shared_claims {
 
 struct shared_claims *claims_open(struct journey *j)
 {
-	const CONFIG_SECRETS *fleet = &j->world.config->root.secrets.fleet;
 	struct shared_claims *all;
 
-	if (!j->world.redis || !fleet->len)
+	if (!j->world.redis || !j->world.config->root.secrets.fleet.len)
 		return NULL;
 	all = calloc(1, sizeof *all);
 	check(all);
-	if (!exchange_key_make((struct slice){ (const char *)fleet->at[0].bytes, fleet->at[0].len }, &all->key)) {
+	if (!fleet_key(j->world.config, FLEET_KEY_EXCHANGES, &all->key, sizeof all->key)) {
 		free(all);
 		return NULL;
 	}

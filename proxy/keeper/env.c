@@ -239,12 +239,11 @@ struct forward_world keeper_forward_world(struct keeper *k)
  * beside it: the machine's secret and the one file that two cannot share. */
 void keeper_name_member(struct keeper *k)
 {
-	struct slice secret = k->post->machine_secret, socket = k->config->root.admin.socket;
+	struct slice socket = k->config->root.admin.socket;
 	struct siphash_key key;
 	char host[65] = "";
 
-	check(secret.len >= sizeof key);
-	memcpy(&key, secret.at, sizeof key);
+	memcpy(&key, k->machine_secret, sizeof key);
 	if (gethostname(host, sizeof host - 1) != 0 || !host[0])
 		snprintf(host, sizeof host, "unnamed");
 	for (char *c = host; *c; c++)

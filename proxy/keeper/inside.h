@@ -6,6 +6,7 @@
 #include "keeper/dial.h"
 #include "keeper/keeper.h"
 #include "keeper/resolve.h"
+#include "statedir/statedir.h"
 
 #define RELOADS_MAX 16 /* operators that may wait for the outcome of a reload */
 
@@ -16,6 +17,8 @@ struct waiting { struct admin_ask *ask; uint64_t number; };
 
 struct keeper {
 	struct post *post;
+	struct generation own; /* with the secrets that other processes do not get */
+	unsigned char machine_secret[MACHINE_SECRET];
 	const struct config *config;
 	struct shared *shared;
 	struct loop *loop;

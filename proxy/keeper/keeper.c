@@ -176,7 +176,7 @@ static bool is_started(void *with)
 static bool confine(struct keeper *k)
 {
 	struct shared *s = k->shared;
-	int keep_fds[SEATS_MAX + 5];
+	int keep_fds[SEATS_MAX + 7];
 	size_t len = 0;
 
 	if (!shared_narrow(s, ROLE_KEEPER, k->post->seat))
@@ -188,6 +188,8 @@ static bool confine(struct keeper *k)
 	keep_fds[len++] = k->post->admin_fd;
 	keep_fds[len++] = k->post->status_fd;
 	keep_fds[len++] = k->post->floor_fd;
+	keep_fds[len++] = k->post->machine_fd;
+	keep_fds[len++] = k->post->generation->sealed.keeper;
 	confine_descriptors(keep_fds, len);
 	return confine_identity(k->post->account);
 }
@@ -220,12 +222,37 @@ static bool open_keepers(struct keeper *k)
 	if (!k->fetcher)
 		return false;
 	k->verify = issuer_keeper_open(k->config, k->post->generation->bundle, published_attach(p->keys),
-		keeper_verify_world(k), k->post->machine_secret);
+		keeper_verify_world(k),
+		(struct slice){ (const char *)k->machine_secret, sizeof k->machine_secret });
 	k->forward = forward_keeper_open(k->config, &p->endpoints, keeper_forward_world(k));
 	struct config_errors errors = { 0 }; /* the workers have opened the same */
 	k->limits = limits_open(k->config, k->shared->limits, NULL, &errors);
 	config_errors_free(&errors);
 	return k->verify && k->forward && k->limits && keeper_open_redis(k);
+}
+
+/* The configuration with the secrets that workers do not get, from the memory file that is the keeper's
+ * alone. False: said to the log. */
+static bool learn_secrets(struct keeper *k)
+{
+	struct post *p = k->post;
+	struct config_errors errors = { 0 };
+
+	k->own = *p->generation;
+	k->own.bundle = bundle_open(p->generation->sealed.keeper);
+	k->own.config = k->own.bundle ? config_load(k->own.bundle, p->config_path, &errors) : NULL;
+	bool ok = k->own.config && machine_secret_read(p->machine_fd, k->machine_secret);
+	if (!ok)
+		log_error("the keeper's memory files cannot be read: %s",
+			errors.text ? errors.text : strerror(errno));
+	config_errors_free(&errors);
+	if (!ok)
+		return false;
+	close(p->generation->sealed.keeper);
+	close(p->machine_fd);
+	p->generation = &k->own;
+	k->config = k->own.config;
+	return true;
 }
 
 static bool open_keeper(struct keeper *k)
@@ -237,9 +264,12 @@ static bool open_keeper(struct keeper *k)
 	k->opened_ns = k->loop->now_ns = clock_ns();
 	k->loop->on_turn = on_turn;
 	k->loop->with = k;
-	k->resolver = resolver_open(k->loop, k->shared); /* forks, hence before libcurl and OpenSSL */
+	/* it forks, hence before libcurl and OpenSSL, and before there is any secret here */
+	k->resolver = resolver_open(k->loop, k->shared);
+	if (!k->resolver || !learn_secrets(k))
+		return false;
 	k->dialler = dialler_open(k->loop);
-	if (!k->resolver || !open_keepers(k) || !open_doors(k))
+	if (!open_keepers(k) || !open_doors(k))
 		return false;
 	renew_tickets(k, true);
 	chains_tell(k->config, k->post->generation->bundle);
@@ -259,6 +289,10 @@ static void close_keeper(struct keeper *k)
 	if (k->rung)
 		event_free(k->rung);
 	loop_close(k->loop);
+	if (k->own.config)
+		config_free(k->own.config);
+	bundle_close(k->own.bundle);
+	secret_wipe(k->machine_secret, sizeof k->machine_secret);
 	libevent_global_shutdown();
 }
 
@@ -270,6 +304,10 @@ static bool goes_on(struct keeper *k)
 
 	if (order >= ORDER_DRAIN && !k->retired)
 		retire(k);
+	if (!k->retired && resolver_is_dead(k->resolver)) { /* another one would inherit what we know by now */
+		log_warn("the resolver died: the keeper ends and is started again with another one");
+		return false;
+	}
 	bool orphan = order >= ORDER_DRAIN && getppid() != k->post->supervisor;
 	if (order < ORDER_STOP && !orphan)
 		return true;

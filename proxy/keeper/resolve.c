@@ -64,6 +64,7 @@ _Noreturn static void help(int fd, struct shared *shared)
 	struct lookup_reply reply;
 
 	prctl(PR_SET_PDEATHSIG, SIGKILL);
+	confine_descriptors(&fd, 1); /* the keeper's memory files and sockets are not ours */
 	if (!confine(shared))
 		_exit(1);
 	signal(SIGCHLD, SIG_IGN); /* reaped by the kernel */
@@ -100,14 +101,13 @@ struct resolver {
 	struct loop *loop;
 	struct shared *shared;
 	struct event *readable;
+	bool dead;
 	pid_t pid;
 	int fd;
 	uint64_t last;
 	struct list asked, waiting;
 	size_t asked_len, waiting_len;
 };
-
-static bool start(struct resolver *r);
 
 static void ask_next(struct resolver *r)
 {
@@ -165,7 +165,7 @@ static void stop(struct resolver *r)
 	r->pid = 0;
 }
 
-/* What was asked of a dead helper ends by its patience. */
+/* What was asked of it ends by its patience. */
 static void on_readable(evutil_socket_t fd, short what, void *with)
 {
 	struct resolver *r = with;
@@ -178,10 +178,12 @@ static void on_readable(evutil_socket_t fd, short what, void *with)
 	if (n < 0 && (errno == EAGAIN || errno == EINTR))
 		return;
 	stop(r);
-	if (start(r))
-		log_warn("the resolver died and was started again");
-	else
-		log_error("the resolver died and cannot be started again: %s", strerror(errno));
+	r->dead = true;
+}
+
+bool resolver_is_dead(const struct resolver *r)
+{
+	return r->dead;
 }
 
 static bool start(struct resolver *r)

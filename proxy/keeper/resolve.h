@@ -12,9 +12,11 @@ typedef void resolved_f(void *for_whom, const struct sockaddr_storage *found, si
 
 struct resolver;
 struct shared;
-/* Forks: call it before anything large or threaded exists. The helper unmaps `shared` (NULL: there is none).
- * NULL: errno says why. */
+/* Forks: call it before anything large, threaded or secret exists. The helper unmaps `shared` (NULL: there is
+ * none) and closes all descriptors but its own. NULL: errno says why. */
 struct resolver *resolver_open(struct loop *l, struct shared *shared);
+/* It has ended, and nothing is found any more. */
+bool resolver_is_dead(const struct resolver *r);
 /* Unfinished look-ups are forgotten without a call. */
 void resolver_close(struct resolver *r);
 /* done is called later, exactly once, within 6 s of its turn; len 0: nothing was found. */

@@ -98,8 +98,6 @@ void settle_forget(struct limits *l, uint64_t tag);
 #define NAME_TEXT 256 /* bytes: keyspace, environment, 32 digits */
 struct slice name_text(const struct fleet *f, const struct name *name, char room[static NAME_TEXT]);
 #define NAME_KEYS 4 /* two for names, one for long parts of keys, one for records of resets */
-/* False: there is no secret. */
-bool names_derive(struct slice secret, struct siphash_key to[static NAME_KEYS]);
 uint64_t name_half(const struct limits *l, const struct plan *plan, const struct limit_key *key,
                    unsigned which);
 void name_hex(const struct limits *l, const struct plan *plan, const struct limit_key *key,

@@ -8,12 +8,6 @@
 #include "limit/fleet.h"
 #include "base/check.h"
 #include "base/text.h"
-#include "crypto/crypto.h"
-
-bool names_derive(struct slice secret, struct siphash_key to[static NAME_KEYS])
-{
-	return crypt_expand(secret, S("sallyport: keys of limits in Redis"), to, NAME_KEYS * sizeof *to);
-}
 
 uint64_t name_half(const struct limits *l, const struct plan *plan, const struct limit_key *key,
                    unsigned which)

@@ -1,6 +1,7 @@
 /* Makes the configured limits ready. */
 #include "limit/fleet.h"
 #include "base/check.h"
+#include "crypto/crypto.h"
 #include <stdlib.h>
 
 static bool plan_read(struct limits *l, struct plan *plan, const struct config_limit *limit,
@@ -104,18 +105,13 @@ static bool wants_fleet(const struct config_root *root)
 
 static bool fleet_open(struct limits *l, const struct limit_remote *remote, struct config_errors *errors)
 {
-	const CONFIG_SECRETS *secrets = &l->config->root.secrets.fleet;
-	struct slice secret = { 0 };
-	struct fleet *f;
-
 	struct siphash_key keys[NAME_KEYS];
+	struct fleet *f;
 
 	l->pieces = table_key(l->table);
 	if (!wants_fleet(&l->config->root))
 		return true;
-	if (secrets->len)
-		secret = (struct slice){ (const char *)secrets->at[0].bytes, secrets->at[0].len };
-	if (!names_derive(secret, keys)) {
+	if (!fleet_key(l->config, FLEET_KEY_LIMITS, keys, sizeof keys)) {
 		config_complain(errors, l->config->root.redis->place,
 		                "limits in Redis need secrets.fleet, or each machine would name a key differently");
 		return false;

@@ -1,10 +1,8 @@
 /* Lets one request at a time use an authorization code or a refresh token. */
 #include "login/exchange.h"
 #include "base/random.h"
-#include "base/secret.h"
 #include "base/text.h"
 #include "base/urlencoded.h"
-#include "crypto/crypto.h"
 #include <jansson.h>
 #include <stdatomic.h>
 
@@ -211,18 +209,6 @@ void exchange_settle(struct exchanges *t, struct request *r, uint64_t now_ns)
 }
 
 /* ---- for a fleet ---- */
-
-bool exchange_key_make(struct slice secret, struct exchange_key *to)
-{
-	unsigned char bytes[SHA256_LEN];
-	bool done = crypt_derive(secret, S("sallyport exchange claim name 1"), bytes);
-
-	_Static_assert(sizeof *to == sizeof bytes, "two keys of 128 bits");
-	if (done)
-		memcpy(to, bytes, sizeof *to);
-	secret_wipe(bytes, sizeof bytes);
-	return done;
-}
 
 bool exchange_name(const struct exchange_key *key, const struct request *r, char to[EXCHANGE_NAME])
 {

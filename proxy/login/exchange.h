@@ -31,9 +31,7 @@ void exchange_settle(struct exchanges *t, struct request *r, uint64_t now_ns);
 /* ---- for a fleet ---- */
 #define EXCHANGE_NAME 32    /* hex digits */
 #define EXCHANGE_MACHINE 16 /* hex digits */
-struct exchange_key { struct siphash_key half[2]; };
-/* Derived from the fleet's secret for these names alone. False: it could not be. */
-bool exchange_key_make(struct slice secret, struct exchange_key *to) __attribute__((warn_unused_result));
+struct exchange_key { struct siphash_key half[2]; }; /* FLEET_KEY_EXCHANGES */
 /* The same on every machine of the fleet for the same credential. False: r has none. */
 bool exchange_name(const struct exchange_key *key, const struct request *r, char to[EXCHANGE_NAME])
 	__attribute__((warn_unused_result));

@@ -2,6 +2,7 @@
 #include "reload/reload.h"
 #include "base/log.h"
 #include "base/text.h"
+#include "crypto/crypto.h"
 #include "metrics/metrics.h"
 #include <errno.h>
 #include <fcntl.h>
@@ -29,7 +30,8 @@ static char *both(const char *errors, const char *warnings)
 	return asprintf(&text, "%s%s", errors ? errors : "", warnings ? warnings : "") < 0 ? NULL : text;
 }
 
-struct config *reload_here(const struct reload_plan *plan, struct bundle **bundle, char **text)
+static struct config *read_with(const struct reload_plan *plan, const struct bundle *in_force,
+                                struct bundle **bundle, char **text)
 {
 	struct bundle *b = bundle_record();
 	struct config_errors errors = { 0 };
@@ -42,8 +44,8 @@ struct config *reload_here(const struct reload_plan *plan, struct bundle **bundl
 		return NULL;
 	for (size_t i = 0; i < plan->files_len; i++)
 		bundle_put(b, plan->files[i].path, plan->files[i].bytes);
-	if (plan->in_force)
-		bundle_keep_text(b, plan->in_force);
+	if (in_force)
+		bundle_keep_text(b, in_force);
 	struct config *c = config_load(b, plan->path, &errors);
 	/* the pin before all else: another environment's files are not even looked at */
 	bool ok = c && (plan->free_of_pin || reload_pin_allows(plan, c->root.environment, &why));
@@ -60,6 +62,11 @@ struct config *reload_here(const struct reload_plan *plan, struct bundle **bundl
 	if (c)
 		config_free(c);
 	return NULL;
+}
+
+struct config *reload_here(const struct reload_plan *plan, struct bundle **bundle, char **text)
+{
+	return read_with(plan, NULL, bundle, text);
 }
 
 /* ---- the child ---- */
@@ -86,12 +93,13 @@ static char *list_changed(const struct bundle *b, const struct bundle *in_force)
 	return strdup(room);
 }
 
-static void send_verdict(int to, int sealed, enum reload_verdict why, const char *text)
+static void send_verdict(int to, const struct bundle_sealed *sealed, enum reload_verdict why,
+                         const char *text)
 {
-	bool ok = sealed >= 0;
+	bool ok = sealed->all >= 0;
 	char verdict = (char)(ok ? TAKEN : why);
 	struct iovec one = { &verdict, 1 };
-	union { struct cmsghdr head; char room[CMSG_SPACE(sizeof(int))]; } control = { 0 };
+	union { struct cmsghdr head; char room[CMSG_SPACE(sizeof *sealed)]; } control = { 0 };
 	struct msghdr m = { .msg_iov = &one, .msg_iovlen = 1 };
 
 	if (ok) {
@@ -100,8 +108,8 @@ static void send_verdict(int to, int sealed, enum reload_verdict why, const char
 		struct cmsghdr *c = CMSG_FIRSTHDR(&m);
 		c->cmsg_level = SOL_SOCKET;
 		c->cmsg_type = SCM_RIGHTS;
-		c->cmsg_len = CMSG_LEN(sizeof sealed);
-		memcpy(CMSG_DATA(c), &sealed, sizeof sealed);
+		c->cmsg_len = CMSG_LEN(sizeof *sealed);
+		memcpy(CMSG_DATA(c), sealed, sizeof *sealed);
 	}
 	if (sendmsg(to, &m, MSG_NOSIGNAL) != 1 || !text)
 		return;
@@ -114,10 +122,31 @@ static void send_verdict(int to, int sealed, enum reload_verdict why, const char
 	}
 }
 
+/* False: *text says why. */
+static bool seal(struct bundle *b, const struct config *c, struct bundle_sealed *to, char **text)
+{
+	if (!fleet_keys_put(c, b)) {
+		free(*text);
+		*text = strdup("OpenSSL cannot derive keys of secrets.fleet\n");
+		return false;
+	}
+	to->keeper = bundle_seal(b);
+	to->all = to->keeper >= 0 ? bundle_seal_for_workers(b, c) : -1;
+	if (to->all >= 0)
+		return true;
+	free(*text);
+	*text = line_of("the configuration cannot be put into a memory file: %s\n", strerror(errno));
+	bundle_sealed_close(to);
+	return false;
+}
+
 _Noreturn static void be_child(const struct reload_plan *plan, int to)
 {
-	struct bundle *b = NULL;
+	struct bundle *b = NULL, *in_force = plan->in_force ? bundle_open(*plan->in_force) : NULL;
+	struct bundle_sealed sealed = { -1, -1 };
+	struct config *c = NULL;
 	char *text = NULL;
+	bool same = false;
 	sigset_t none;
 
 	sigemptyset(&none);
@@ -125,18 +154,19 @@ _Noreturn static void be_child(const struct reload_plan *plan, int to)
 	signal(SIGTERM, SIG_DFL);
 	log_role("configuration");
 	metrics_leave();
-	struct config *c = reload_here(plan, &b, &text);
-	bool same = false;
-	if (c && plan->in_force) {
+	if (plan->in_force && !in_force)
+		text = line_of("the memory file of the configuration cannot be read: %s\n", strerror(errno));
+	else
+		c = read_with(plan, in_force, &b, &text);
+	if (c && in_force) {
 		free(text);
-		text = list_changed(b, plan->in_force);
+		text = list_changed(b, in_force);
 		same = !text;
 	}
-	int sealed = c && !same ? bundle_seal(b) : -1;
-	if (c && !same && sealed < 0)
-		text = line_of("the configuration cannot be put into a memory file: %s\n", strerror(errno));
-	bool hindered = c || (plan->hindered && *plan->hindered);
-	send_verdict(to, sealed, same ? SAME : hindered ? HINDERED : REFUSED, text);
+	if (c && !same)
+		seal(b, c, &sealed, &text);
+	bool hindered = c || (plan->in_force && !in_force) || (plan->hindered && *plan->hindered);
+	send_verdict(to, &sealed, same ? SAME : hindered ? HINDERED : REFUSED, text);
 	_exit(0); /* the parent's buffers and handlers are not ours to run */
 }
 
@@ -144,7 +174,8 @@ _Noreturn static void be_child(const struct reload_plan *plan, int to)
 
 struct reload {
 	pid_t pid;
-	int fd, sealed, status;
+	int fd, status;
+	struct bundle_sealed sealed;
 	bool said, ok, same, hindered, reaped;
 	uint64_t until_ns;
 	size_t len;
@@ -158,7 +189,7 @@ struct reload *reload_begin(const struct reload_plan *plan)
 
 	if (!r)
 		return NULL;
-	r->sealed = -1;
+	r->sealed = (struct bundle_sealed){ -1, -1 };
 	if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, pair) != 0) {
 		free(r);
 		return NULL;
@@ -196,12 +227,12 @@ void reload_reaped(struct reload *r, int status)
 	r->status = status;
 }
 
-/* The first byte, with the descriptor where all is well. */
+/* The first byte, with the descriptors where all is well. */
 static ssize_t receive_verdict(struct reload *r)
 {
 	char verdict = REFUSED;
 	struct iovec one = { &verdict, 1 };
-	union { struct cmsghdr head; char room[CMSG_SPACE(sizeof(int))]; } control;
+	union { struct cmsghdr head; char room[CMSG_SPACE(sizeof r->sealed)]; } control;
 	struct msghdr m = { .msg_iov = &one, .msg_iovlen = 1, .msg_control = control.room,
 		.msg_controllen = sizeof control.room };
 	ssize_t n = recvmsg(r->fd, &m, MSG_CMSG_CLOEXEC);
@@ -213,7 +244,8 @@ static ssize_t receive_verdict(struct reload *r)
 	r->hindered = verdict == HINDERED;
 	r->same = verdict == SAME;
 	struct cmsghdr *c = CMSG_FIRSTHDR(&m);
-	if (c && c->cmsg_level == SOL_SOCKET && c->cmsg_type == SCM_RIGHTS)
+	if (c && c->cmsg_level == SOL_SOCKET && c->cmsg_type == SCM_RIGHTS &&
+	    c->cmsg_len == CMSG_LEN(sizeof r->sealed))
 		memcpy(&r->sealed, CMSG_DATA(c), sizeof r->sealed);
 	return n;
 }
@@ -242,20 +274,20 @@ static char *tell_death(const struct reload *r)
 	return strdup(line);
 }
 
-static void conclude(struct reload *r, int *sealed, char **text)
+static void conclude(struct reload *r, struct bundle_sealed *sealed, char **text)
 {
 	r->text[r->len] = '\0';
-	*sealed = r->ok ? r->sealed : -1;
-	r->sealed = -1;
+	*sealed = r->sealed;
+	r->sealed = (struct bundle_sealed){ -1, -1 };
 	*text = r->len ? strdup(r->text) : NULL;
-	if (!r->said || (r->ok && *sealed < 0)) {
+	if (!r->said || (r->ok && sealed->all < 0)) {
 		free(*text);
 		*text = tell_death(r);
 		r->hindered = true;
 	}
 }
 
-bool reload_step(struct reload *r, uint64_t now_ns, int *sealed, char **text)
+bool reload_step(struct reload *r, uint64_t now_ns, struct bundle_sealed *sealed, char **text)
 {
 	ssize_t n;
 
@@ -265,7 +297,7 @@ bool reload_step(struct reload *r, uint64_t now_ns, int *sealed, char **text)
 	if (n < 0 && (errno == EAGAIN || errno == EWOULDBLOCK)) {
 		if (now_ns < r->until_ns)
 			return false;
-		*sealed = -1;
+		*sealed = (struct bundle_sealed){ -1, -1 };
 		r->hindered = true;
 		*text = strdup("reading the configuration took longer than a minute and was given up\n");
 		return true;
@@ -292,8 +324,7 @@ void reload_free(struct reload *r)
 		kill(r->pid, SIGKILL);
 		waitpid(r->pid, NULL, 0);
 	}
-	if (r->sealed >= 0)
-		close(r->sealed);
+	bundle_sealed_close(&r->sealed);
 	close(r->fd);
 	free(r);
 }

@@ -2,8 +2,10 @@
  * changes nothing.
  *
  * * The child reads every file through a recording bundle, checks the host's environment pin, has the
- * rooms prove their part (certificates, rules, addresses), and hands one sealed memory file to its parent
- * over a socket. What can go wrong comes back as complete lines for the operator.
+ * rooms prove their part (certificates, rules, addresses), and hands two sealed memory files to its parent
+ * over a socket: one for the keeper, with all secrets, and one for everybody, in which those that only the
+ * keeper needs are overwritten, and which has the keys that workers need of them (crypto/fleet_key.h). What
+ * can go wrong comes back as complete lines for the operator.
  *
  * * With a bundle in force given, its text is kept and only what lies beside it is read anew: certificates,
  * keys, secrets, key sets. */
@@ -22,7 +24,7 @@ struct reload_plan {
 	size_t files_len;
 	const char *pin_file;            /* RELOAD_PIN_FILE; tests have their own */
 	uid_t pin_owner;                 /* 0; tests that are not root have their own */
-	const struct bundle *in_force;   /* whose text is kept; NULL: all is read anew */
+	const int *in_force;             /* the keeper's memory file whose text is kept; NULL: all is read anew */
 	bool warn;                       /* *text also holds what is allowed and hardly meant */
 	bool free_of_pin;                /* look at the file only: `sallyport check` on another host */
 	/* All that config_load cannot know. False: complained. May be NULL. */
@@ -40,10 +42,10 @@ struct reload;
 struct reload *reload_begin(const struct reload_plan *plan); /* NULL: errno says why */
 int reload_fd(const struct reload *r); /* readable: call reload_step */
 pid_t reload_pid(const struct reload *r);
-/* True when it has ended: *sealed is the memory file (the caller's to close) or -1 and *text (the caller's to
- * free) says why. Takes longer than RELOAD_PATIENCE_NS: the child is killed. */
+/* True when it has ended: *sealed has both memory files (the caller's to close) or none, and *text (the
+ * caller's to free) says why. Takes longer than RELOAD_PATIENCE_NS: the child is killed. */
 #define RELOAD_PATIENCE_NS (60 * NS_PER_S)
-bool reload_step(struct reload *r, uint64_t now_ns, int *sealed, char **text);
+bool reload_step(struct reload *r, uint64_t now_ns, struct bundle_sealed *sealed, char **text);
 /* After that, with a bundle in force: is every file as it was? Then nothing is sealed and nothing is wrong.
  * Else, where it is taken, *text names the files that differ. */
 bool reload_was_same(const struct reload *r);

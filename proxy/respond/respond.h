@@ -6,6 +6,7 @@
  * come back, and WWW-Authenticate (RFC 6750) with 401. Never 404 or 410. The log line is JSON with
  * OpenTelemetry attribute names; it goes through a function to a ring, never to a file. */
 #pragma once
+#include "base/siphash.h"
 #include "base/text.h"
 #include "http/http.h"
 
@@ -41,6 +42,6 @@ unsigned respond_retry_after(const struct request *r);
  * are cut with an ellipsis, so that it fits RESPOND_LOG_MAX; `to` must have that much room. */
 #define RESPOND_LOG_MAX 4095 /* bytes */
 void respond_log(const struct request *r, uint64_t wall_ns, uint64_t now_ns, struct text *to);
-/* The secret under which subjects are hashed in the log (the fleet's or the machine's). Without this call
+/* The key under which subjects are hashed in the log (the fleet's or the machine's). Without this call
  * each process takes a random one, and hashes of one subject differ between processes. */
-void respond_log_secret(struct slice secret);
+void respond_log_key(struct siphash_key key);

@@ -13,7 +13,7 @@ struct retry { unsigned failures; bool due; uint64_t due_ns; };
 
 struct generation {               /* one configuration and its workers */
 	unsigned number;
-	int sealed;                   /* memory file */
+	struct bundle_sealed sealed;
 	struct bundle *bundle;
 	struct config *config;
 	unsigned workers;
@@ -35,7 +35,8 @@ struct post {
 	bool orphan;                  /* it has found that gone */
 	int status_fd, admin_fd;      /* listening; -1: none */
 	int floor_fd;                 /* machine.floor; -1: none */
-	struct slice machine_secret;
+	int machine_fd;               /* memory file of the machine's secret, for the keeper; -1: none */
+	struct siphash_key log_key;   /* made of that, for subjects in the log where the fleet has no secret */
 	const char *config_path;
 	uid_t started_by;
 };

@@ -8,6 +8,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -128,4 +129,22 @@ bool machine_secret(unsigned char to[static MACHINE_SECRET], char *why, size_t w
 		strerror(errno));
 	random_bytes(to, MACHINE_SECRET);
 	return false;
+}
+
+int machine_secret_seal(const unsigned char secret[static MACHINE_SECRET])
+{
+	int fd = memfd_create("sallyport-machine", MFD_CLOEXEC | MFD_ALLOW_SEALING);
+
+	if (fd < 0)
+		return -1;
+	if (write(fd, secret, MACHINE_SECRET) == MACHINE_SECRET &&
+	    fcntl(fd, F_ADD_SEALS, F_SEAL_SEAL | F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_WRITE) == 0)
+		return fd;
+	close(fd);
+	return -1;
+}
+
+bool machine_secret_read(int fd, unsigned char to[static MACHINE_SECRET])
+{
+	return pread(fd, to, MACHINE_SECRET, 0) == MACHINE_SECRET;
 }

@@ -11,6 +11,10 @@ enum { MACHINE_SECRET = 32 };
  * ~/.local/state/sallyport. False: `to` is random all the same, but not kept; *why is a sentence. */
 bool machine_secret(unsigned char to[static MACHINE_SECRET], char *why, size_t why_cap);
 
+/* A sealed memory file of it, for the keeper; -1: errno says why. And what the keeper reads in it. */
+int machine_secret_seal(const unsigned char secret[static MACHINE_SECRET]);
+bool machine_secret_read(int fd, unsigned char to[static MACHINE_SECRET]);
+
 /* The descriptor of machine.floor beside the secret, made where it is missing: what the keeper wrote last,
  * out of reach of whoever can change the state directory alone. -1: there is none; errno says why. */
 int machine_floor(void);

@@ -26,6 +26,7 @@ _Noreturn static void be_child(struct crew *c, struct post post)
 	char name[32];
 	sigset_t none;
 
+	forget_inherited(&post);
 	setsid(); /* no terminal of the supervisor's, and nothing to read from it */
 	int nothing = open("/dev/null", O_RDONLY | O_CLOEXEC);
 	if (nothing >= 0)

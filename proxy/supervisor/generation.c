@@ -30,7 +30,7 @@ static bool read_sealed(struct generation *g, const char *path, char **text)
 {
 	struct config_errors errors = { 0 };
 
-	g->bundle = bundle_open(g->sealed);
+	g->bundle = bundle_open(g->sealed.all);
 	if (!g->bundle) {
 		*text = say("the memory file of the configuration cannot be read: %s\n", strerror(errno));
 		return false;
@@ -42,13 +42,13 @@ static bool read_sealed(struct generation *g, const char *path, char **text)
 	return g->config != NULL;
 }
 
-struct generation *generation_open(struct supervisor *s, int sealed, char **text)
+struct generation *generation_open(struct supervisor *s, struct bundle_sealed sealed, char **text)
 {
 	struct generation *g = calloc(1, sizeof *g);
 
 	*text = NULL;
 	if (!g) {
-		close(sealed);
+		bundle_sealed_close(&sealed);
 		return NULL;
 	}
 	g->sealed = sealed;
@@ -74,7 +74,7 @@ void generation_free(struct generation *g)
 		config_free(g->config);
 	if (g->bundle)
 		bundle_close(g->bundle);
-	close(g->sealed);
+	bundle_sealed_close(&g->sealed);
 	free(g);
 }
 

@@ -29,7 +29,7 @@ struct supervisor {
 	struct generation *generations[GENERATIONS_MAX + 1];
 	unsigned last_number;
 	int signals;                  /* signalfd */
-	int admin_fd, status_fd, floor_fd;
+	int admin_fd, status_fd, floor_fd, machine_fd;
 	char *admin_path;
 
 	enum stage stage;
@@ -48,8 +48,9 @@ struct supervisor {
 	uint64_t watchdog_ns, watchdog_due_ns;
 };
 
-/* From a sealed memory file, which it takes over in any case. NULL: *text (free) says why. */
-struct generation *generation_open(struct supervisor *s, int sealed, char **text);
+/* From sealed memory files, which it takes over in any case; the keeper's is kept, not mapped. NULL: *text
+ * (free) says why. */
+struct generation *generation_open(struct supervisor *s, struct bundle_sealed sealed, char **text);
 void generation_free(struct generation *g);
 /* Frees those of which no process is left, and closes what nobody needs any more. */
 void generations_sweep(struct supervisor *s);

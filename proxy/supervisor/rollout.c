@@ -112,9 +112,11 @@ static void begin_renewal(struct supervisor *s)
 		return;
 	}
 	s->renewing = true;
-	s->plan.in_force = proof->in_force = s->crew.now->bundle;
+	s->plan.in_force = &s->crew.now->sealed.keeper;
+	proof->in_force = s->crew.now->bundle;
 	s->reading = reload_begin(&s->plan);
-	s->plan.in_force = proof->in_force = NULL;
+	s->plan.in_force = NULL;
+	proof->in_force = NULL;
 	enter(s, STAGE_READING, UINT64_MAX);
 	if (!s->reading)
 		refuse(s, 1, strdup("no child can be forked to read them\n"));
@@ -173,7 +175,7 @@ static char *prepare(struct supervisor *s, const struct generation *g)
 static void step_reading(struct supervisor *s, uint64_t now_ns)
 {
 	char *text = NULL;
-	int sealed;
+	struct bundle_sealed sealed;
 
 	if (!reload_step(s->reading, now_ns, &sealed, &text))
 		return;
@@ -187,7 +189,7 @@ static void step_reading(struct supervisor *s, uint64_t now_ns)
 		end_renewal(s, RHYTHM_SAME, "");
 		return;
 	}
-	if (sealed < 0) {
+	if (sealed.all < 0) {
 		refuse(s, status, text);
 		return;
 	}

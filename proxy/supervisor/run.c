@@ -20,29 +20,29 @@ static struct reload_plan plan_of(const struct run_options *o, struct proof *pro
 		.pin_file = RELOAD_PIN_FILE, .prove = prove, .with = proof, .hindered = &proof->hindered };
 }
 
-/* The first configuration: there is nothing to serve meanwhile, so its child is waited for. -1: it is
+/* The first configuration: there is nothing to serve meanwhile, so its child is waited for. None: it is
  * refused, and *status the exit status. */
-static int read_first(struct supervisor *s, int *status)
+static struct bundle_sealed read_first(struct supervisor *s, int *status)
 {
 	char *text = NULL;
-	int sealed = -1;
+	struct bundle_sealed sealed = { -1, -1 };
 	struct reload *r = reload_begin(&s->plan);
 
 	*status = 1;
 	if (!r) {
 		log_error("no child can be forked to read the configuration: %s", strerror(errno));
-		return -1;
+		return sealed;
 	}
 	struct pollfd wait = { reload_fd(r), POLLIN, 0 };
 	while (!reload_step(r, clock_ns(), &sealed, &text))
 		poll(&wait, 1, 1000);
-	if (sealed < 0 && !reload_was_hindered(r))
+	if (sealed.all < 0 && !reload_was_hindered(r))
 		*status = BAD_CONFIGURATION;
 	reload_free(r);
 	if (text)
 		fputs(text, stderr);
 	free(text);
-	if (sealed < 0)
+	if (sealed.all < 0)
 		log_error("the configuration %s is refused; nothing is started", s->plan.path);
 	return sealed;
 }
@@ -114,11 +114,33 @@ static bool open_places(struct supervisor *s, const struct generation *g)
 	return false;
 }
 
+/* The machine's secret goes into a memory file that only the keeper reads. False: said to the log. */
+static bool open_machine(struct supervisor *s, struct siphash_key *log_key)
+{
+	unsigned char secret[MACHINE_SECRET];
+	struct siphash_key half[2];
+	char why[512];
+	bool kept = machine_secret(secret, why, sizeof why);
+
+	if (!kept)
+		log_warn("%s", why);
+	s->machine_fd = machine_secret_seal(secret);
+	if (s->machine_fd < 0)
+		log_error("the machine's secret cannot be put into a memory file: %s", strerror(errno));
+	memcpy(half, secret, sizeof half);
+	log_key->k0 = siphash(half[0], S("sallyport access log subject"));
+	log_key->k1 = siphash(half[1], S("sallyport access log subject"));
+	secret_wipe(secret, sizeof secret);
+	secret_wipe(half, sizeof half);
+	s->floor_fd = kept ? machine_floor() : -1;
+	if (kept && s->floor_fd < 0)
+		log_warn("machine.floor cannot be opened beside the machine's secret: %s; "
+			"an older state directory put back may not be noticed", strerror(errno));
+	return s->machine_fd >= 0;
+}
+
 static int run(struct supervisor *s, struct generation *g)
 {
-	static unsigned char secret[MACHINE_SECRET];
-	char why[512];
-
 	const struct config_redis *redis = g->config->root.redis;
 
 	log_threshold((enum log_level)g->config->root.log.level);
@@ -127,13 +149,9 @@ static int run(struct supervisor *s, struct generation *g)
 			"workers can write what the fleet believes of keys and revocations");
 	if (!open_places(s, g))
 		return 1;
-	bool kept = machine_secret(secret, why, sizeof why);
-	if (!kept)
-		log_warn("%s", why);
-	s->floor_fd = kept ? machine_floor() : -1;
-	if (kept && s->floor_fd < 0)
-		log_warn("machine.floor cannot be opened beside the machine's secret: %s; "
-			"an older state directory put back may not be noticed", strerror(errno));
+	struct siphash_key log_key;
+	if (!open_machine(s, &log_key))
+		return 1;
 	if (s->account.uid != 0 && geteuid() == 0 && s->account.change)
 		log_info("processes that meet the network run as %s", s->account.name);
 	metrics_sit(SEAT_SUPERVISOR);
@@ -141,14 +159,13 @@ static int run(struct supervisor *s, struct generation *g)
 	s->crew.post = (struct post){ .sockets = &s->sockets,
 		.generations = s->generations, .account = &s->account, .status_fd = s->status_fd,
 		.admin_fd = s->admin_fd, .floor_fd = s->floor_fd,
-		.machine_secret = { (const char *)secret, sizeof secret },
+		.machine_fd = s->machine_fd, .log_key = log_key,
 		.config_path = s->options->config, .started_by = getuid() };
 	if (!confine_supervisor())
 		log_warn("the supervisor keeps rights that it does not need: %s", strerror(errno));
 	int status = supervisor_run(s, g);
 	if (status == 0)
 		admin_unbind(s->admin_path);
-	secret_wipe(secret, sizeof secret);
 	return status;
 }
 
@@ -165,11 +182,11 @@ int process_run(const struct run_options *o)
 	log_times();
 	s->options = o;
 	s->plan = plan_of(o, &proof);
-	s->admin_fd = s->status_fd = s->floor_fd = s->signals = -1;
+	s->admin_fd = s->status_fd = s->floor_fd = s->machine_fd = s->signals = -1;
 	confine_raise_descriptors();
-	int sealed = read_first(s, &status);
+	struct bundle_sealed sealed = read_first(s, &status);
 	proof.alone = false; /* from now on the addresses are ours */
-	if (sealed < 0) {
+	if (sealed.all < 0) {
 		free(s);
 		return status;
 	}
@@ -191,6 +208,8 @@ int process_run(const struct run_options *o)
 		close(s->status_fd);
 	if (s->floor_fd >= 0)
 		close(s->floor_fd);
+	if (s->machine_fd >= 0)
+		close(s->machine_fd);
 	free(s->admin_path);
 	free(s);
 	return status;

@@ -2,6 +2,7 @@
  * worker. */
 #include "worker/worker.h"
 #include "base/log.h"
+#include "crypto/crypto.h"
 #include "journey/journey.h"
 #include "redis/redis.h"
 #include "respond/respond.h"
@@ -281,12 +282,11 @@ static bool open_journey(struct worker *w)
 /* Subjects stand in the access log as hashes that all workers, and machines of a fleet, make alike. */
 static void key_log(const struct worker *w)
 {
-	const CONFIG_SECRETS *fleet = &w->config->root.secrets.fleet;
-	struct slice key = w->post->machine_secret;
+	struct siphash_key key = w->post->log_key;
 
-	if (fleet->len)
-		key = (struct slice){ (const char *)fleet->at[0].bytes, fleet->at[0].len };
-	respond_log_secret(key);
+	if (w->config->root.secrets.fleet.len && !fleet_key(w->config, FLEET_KEY_LOG, &key, sizeof key))
+		log_error("the key of subjects in the log cannot be made of secrets.fleet");
+	respond_log_key(key);
 }
 
 static bool open_worker(struct worker *w)
@@ -378,8 +378,6 @@ int worker_main(struct post *p)
 		log_error("the worker cannot be set up: %s", strerror(errno));
 	else if (!open_worker(&w))
 		log_error("the worker cannot be opened");
-	else if (!forget_secrets(p))
-		log_error("there is not enough memory to forget secrets");
 	else if (!confine_calls(MAY_NOTHING))
 		log_error("the system call filter cannot be set: %s", strerror(errno));
 	else

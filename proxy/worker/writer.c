@@ -202,7 +202,7 @@ int writer_main(struct post *p)
 	w->post = p;
 	w->access = -1;
 	signal(SIGXFSZ, SIG_IGN); /* a file at its limit is a full disk, not an end */
-	bool open = open_all(w) && forget_secrets(p);
+	bool open = open_all(w);
 	if (open && !confine_calls(MAY_NOTHING)) {
 		log_error("the system call filter cannot be set: %s", strerror(errno));
 		open = false;

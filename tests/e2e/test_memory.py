@@ -148,6 +148,23 @@ def holds(pid, value):
     return None
 
 
+def no_descriptor_of_the_keepers(status):
+    """Nobody but the supervisor holds the keeper's memory files open; the keeper has closed them too."""
+    keeper = status["keeper"]["pid"]
+    for pid in [keeper, status["writer"]["pid"], *below(keeper), *(p["pid"] for p in status["workers"])]:
+        found = [os.readlink(f) for f in pathlib.Path(f"/proc/{pid}/fd").iterdir()]
+        assert not [f for f in found if "sallyport-machine" in f or "sallyport-configuration" in f], (pid, found)
+
+
+def test_a_dead_resolver_is_replaced_with_a_keeper_that_starts_again(world):
+    before = world.proxy.status()["keeper"]["pid"]
+    resolver, = below(before)
+    os.kill(resolver, signal.SIGKILL)
+    world.proxy.wait_successor("keeper", before)
+    assert "the resolver died: the keeper ends and is started again with another one" in world.proxy.stderr
+    assert below(world.proxy.status()["keeper"]["pid"]) and resolver not in below(world.proxy.process.pid)
+
+
 @pytest.mark.skipif(b"__asan_init" in pathlib.Path(BINARY).read_bytes(),
                     reason="the sanitizer keeps a copy of the environment of its own")
 def test_neither_worker_nor_writer_knows_what_only_the_keeper_needs(make_world, tmp_path):
@@ -173,6 +190,9 @@ def test_neither_worker_nor_writer_knows_what_only_the_keeper_needs(make_world, 
                 if name != "later" or round:
                     assert not holds(pid, value.encode()), (name, holds(pid, value.encode()))
             assert not holds(pid, machine)
+        no_descriptor_of_the_keepers(status)
+        for name, value in made.items():  # what a new worker inherits: it came by the environment, or not at all
+            assert name in ("env", "later") or not holds(w.proxy.process.pid, value.encode()), name
         done = w.proxy.reload(w.config().replace("${env:FLEET}", "${env:LATER}"))
         assert done.returncode == 0, done.stderr
         wait_until(lambda: len(w.proxy.status()["workers"]) == 1)

@@ -160,9 +160,8 @@ static void a_fleet_has_one_name_for_a_credential_however_it_is_spelt(void **sta
 	struct exchange_key ours, theirs;
 
 	(void)state;
-	assert_false(exchange_key_make(S(""), &ours));
-	assert_true(exchange_key_make(S("one secret of the fleet's machines"), &ours));
-	assert_true(exchange_key_make(S("another secret of other machines"), &theirs));
+	memcpy(&ours, "the key of one fleet's machines.", sizeof ours);
+	memcpy(&theirs, "another, of some other machines.", sizeof theirs);
 	assert_true(exchange_name(&ours, &r, name));
 	r.stash = S("{\"refresh_token\":\"\\u0061+b\"}");
 	assert_true(exchange_name(&ours, &r, again));

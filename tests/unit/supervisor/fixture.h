@@ -24,7 +24,7 @@ static void house_write(struct house *h, const char *more, unsigned workers, uns
 static struct generation *read_first(struct supervisor *s)
 {
 	char *text = NULL;
-	int sealed = -1;
+	struct bundle_sealed sealed = { -1, -1 };
 	struct reload *r = reload_begin(&s->plan);
 
 	while (!reload_step(r, clock_ns(), &sealed, &text))
@@ -33,7 +33,7 @@ static struct generation *read_first(struct supervisor *s)
 	if (text)
 		fprintf(stderr, "%s", text);
 	free(text);
-	assert_true(sealed >= 0);
+	assert_true(sealed.all >= 0);
 	struct generation *g = generation_open(s, sealed, &text);
 	assert_non_null(g);
 	return g;
