@@ -283,44 +283,48 @@ static void say(struct config_errors *e, char **to, const char *what, struct con
 	append(to, text_slice(&t));
 }
 
-static void complain(struct config_errors *e, struct config_place place, bool blind, char *sentence)
+enum tone { WARNING, ERROR, BLIND_ERROR };
+
+__attribute__((format(printf, 4, 0)))
+static void complain(struct config_errors *e, struct config_place place, enum tone tone, const char *format,
+                     va_list args)
 {
-	if (e->count++ < COMPLAIN_MAX)
-		say(e, &e->text, "error", place, blind, sentence);
+	char sentence[SENTENCE];
+	bool warning = tone == WARNING;
+	unsigned *count = warning ? &e->warned : &e->count;
+
+	if ((*count)++ >= COMPLAIN_MAX)
+		return;
+	vsnprintf(sentence, sizeof sentence, format, args);
+	say(e, warning ? &e->warnings : &e->text, warning ? "warning" : "error", place, tone == BLIND_ERROR,
+	    sentence);
 }
 
 void config_warn(struct config_errors *e, struct config_place place, const char *format, ...)
 {
-	char sentence[SENTENCE];
 	va_list args;
 
 	va_start(args, format);
-	vsnprintf(sentence, sizeof sentence, format, args);
+	complain(e, place, WARNING, format, args);
 	va_end(args);
-	if (e->warned++ < COMPLAIN_MAX)
-		say(e, &e->warnings, "warning", place, false, sentence);
 }
 
 void config_complain(struct config_errors *e, struct config_place place, const char *format, ...)
 {
-	char sentence[SENTENCE];
 	va_list args;
 
 	va_start(args, format);
-	vsnprintf(sentence, sizeof sentence, format, args);
+	complain(e, place, ERROR, format, args);
 	va_end(args);
-	complain(e, place, false, sentence);
 }
 
 void complain_blind(struct config_errors *e, struct config_place place, const char *format, ...)
 {
-	char sentence[SENTENCE];
 	va_list args;
 
 	va_start(args, format);
-	vsnprintf(sentence, sizeof sentence, format, args);
+	complain(e, place, BLIND_ERROR, format, args);
 	va_end(args);
-	complain(e, place, true, sentence);
 }
 
 void complain_close(struct config_errors *e)

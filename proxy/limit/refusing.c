@@ -25,8 +25,8 @@ static void write_out(const struct limits *l, const struct sum *sums, struct tex
 			continue;
 		text_printf(to, "%s{\"limit\":\"%.*s\",\"refused\":%llu,\"keys\":%llu,\"shadow\":%s}",
 		            first ? "" : ",", SLICE(l->plans[i].limit->id),
-		            (unsigned long long)(sums[i].refused & INT64_MAX), /* as readers of JSON take it */
-		            (unsigned long long)sums[i].keys, l->plans[i].shadow == 100 ? "true" : "false");
+		            (unsigned long long)sums[i].refused, (unsigned long long)sums[i].keys,
+		            l->plans[i].shadow == 100 ? "true" : "false");
 		first = false;
 	}
 	text_char(to, ']');

@@ -79,8 +79,8 @@ static bool tell_one(const struct limits *l, const struct hot_key *k, bool show,
 	text_char(to, '{');
 	tell_bucket(l, plan, k->tag, now_ns, to);
 	text_printf(to, ",\"decisions\":%llu,\"refused\":%llu,\"shadow\":%s,\"by\":\"%s\"",
-	            (unsigned long long)(k->seen & INT64_MAX), /* as readers of JSON take it */
-	            (unsigned long long)((k->refused < k->seen ? k->refused : k->seen) & INT64_MAX),
+	            (unsigned long long)k->seen,
+	            (unsigned long long)(k->refused < k->seen ? k->refused : k->seen),
 	            plan_is_shadow(plan, k->tag) ? "true" : "false", limit_bys[k->by < LIMIT_BYS ? k->by : 0]);
 	if (show && k->text_len) {
 		text_add(to, S(",\"value\":\""));
