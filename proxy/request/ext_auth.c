@@ -38,7 +38,7 @@ static bool cut_authority(struct request *r, struct slice *url, struct slice *au
 
 /* nginx's own configuration says X-Original-URI, and the Host is its client's; the Ingress controller says
  * X-Original-URL, which is absolute, and the Host is that of its authorizer. Where both are there, one of
- * them is the client's own. */
+ * them is the client's own. Over HTTP/2 the Host is :authority. */
 static enum fault by_nginx(struct request *r)
 {
 	struct slice method, uri, url, host;
@@ -47,7 +47,7 @@ static enum fault by_nginx(struct request *r)
 	if (look(r, "X-Original-Method", &method) != 1 || uris + urls != 1)
 		return FAULT_DESCRIPTION;
 	if (uris)
-		return look(r, "Host", &host) == 1 ? request_retarget(r, method, uri, host) : FAULT_DESCRIPTION;
+		return r->authority.len ? request_retarget(r, method, uri, r->authority) : FAULT_DESCRIPTION;
 	return cut_authority(r, &url, &host) ? request_retarget(r, method, url, host) : FAULT_BAD_TARGET;
 }
 

@@ -228,6 +228,42 @@ static void http2_requests_are_held_to_the_same(void **state)
 	assert_int_equal(request_check(r), FAULT_BAD_REQUEST);
 }
 
+static enum fault asked_by_nginx(const char *authority, const char *host)
+{
+	struct request *r = h2("/check/nginx", authority);
+
+	headers_add(&r->headers, S("x-original-method"), S("POST"));
+	headers_add(&r->headers, S("x-original-uri"), S("/a/../b?c"));
+	if (host)
+		headers_add(&r->headers, S("host"), slice_of(host));
+	assert_int_equal(request_check(r), FAULT_NONE);
+	request_asked(r, ASKER_NGINX);
+	return request_described(r, S(""));
+}
+
+static void nginx_may_ask_over_http2_whose_host_is_its_authority(void **state)
+{
+	(void)state;
+	for (int i = 0; i < 3; i++) {
+		const char *authority = i == 2 ? "" : "App.example:443", *host = i == 0 ? NULL : "App.example:443";
+		assert_int_equal(asked_by_nginx(authority, host), FAULT_NONE);
+		same(s.r.host, "app.example");
+		same(s.r.path, "/b");
+		same(s.r.query, "c");
+		same(s.r.method, "POST");
+	}
+}
+
+static void nginx_that_names_no_host_describes_nothing(void **state)
+{
+	(void)state;
+	sample_init(&s);
+	assert_int_equal(sample_read(&s, S("GET /check/nginx HTTP/1.0\r\nX-Original-Method: GET\r\n"
+	                                   "X-Original-URI: /a\r\n\r\n")), FAULT_NONE);
+	request_asked(&s.r, ASKER_NGINX);
+	assert_int_equal(request_described(&s.r, S("")), FAULT_DESCRIPTION);
+}
+
 static void nothing_is_smuggled_down_from_http2(void **state)
 {
 	(void)state;
@@ -273,6 +309,8 @@ int main(void)
 		cmocka_unit_test(a_continue_is_expected_only_with_a_body_and_a_version_that_knows_it),
 		cmocka_unit_test(connection_may_not_name_a_flood_of_fields),
 		cmocka_unit_test(http2_requests_are_held_to_the_same),
+		cmocka_unit_test(nginx_may_ask_over_http2_whose_host_is_its_authority),
+		cmocka_unit_test(nginx_that_names_no_host_describes_nothing),
 		cmocka_unit_test(nothing_is_smuggled_down_from_http2),
 		cmocka_unit_test(a_full_arena_is_a_head_too_big),
 	};
