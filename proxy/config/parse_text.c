@@ -189,33 +189,6 @@ bool parse_file(const struct parse_with *w, struct slice from, void *to, const c
 	return true;
 }
 
-/* A device cannot be opened again by the user that the writer becomes: descriptors are inherited instead. */
-static const char *descriptor_word(struct slice path)
-{
-	static const struct { const char *path, *why; } devices[] = {
-		{ "-", "write stdout" },
-		{ "/dev/stdout", "write stdout, without a path" }, { "/dev/stderr", "write stderr, without a path" },
-		{ "/dev/fd/1", "write stdout, without a path" }, { "/dev/fd/2", "write stderr, without a path" },
-		{ "/proc/self/fd/1", "write stdout, without a path" },
-		{ "/proc/self/fd/2", "write stderr, without a path" },
-	};
-
-	for (size_t i = 0; i < sizeof devices / sizeof devices[0]; i++)
-		if (slice_same(path, slice_of(devices[i].path)))
-			return devices[i].why;
-	return NULL;
-}
-
-bool parse_logfile(const struct parse_with *w, struct slice from, void *to, const char **why)
-{
-	*why = descriptor_word(from);
-	if (*why)
-		return false;
-	if (slice_same(from, S("stdout")) || slice_same(from, S("stderr")))
-		return parse_text(w, from, to, why);
-	return parse_file(w, from, to, why);
-}
-
 bool parse_secret(const struct parse_with *w, struct slice from, void *to, const char **why)
 {
 	struct secret *s = to;

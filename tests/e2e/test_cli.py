@@ -34,6 +34,7 @@ def test_exit_codes(tmp_path):
 
 
 @pytest.mark.parametrize("word,instead", [("/dev/stdout", "stdout"), ("/dev/stderr", "stderr"), ("/proc/self/fd/1", "stdout"),
+                                          ("/proc/1/fd/1", "stdout"), ("/dev//./stderr", "stderr"),
                                           ('"-"', "stdout")])
 def test_a_device_is_no_log_file_and_the_word_for_it_is_named(tmp_path, word, instead):
     file = tmp_path / "x.yaml"

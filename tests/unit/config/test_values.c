@@ -72,6 +72,47 @@ static void numbers_have_digits_only(void **state)
 	EXPECT(FRACTION, "0.1", "!");
 }
 
+static const char *why_no_log(const char *path, struct slice directory)
+{
+	struct parse_with w = { &store, NULL, directory };
+	struct bundle *b = bundle_empty();
+	struct slice value;
+	const char *why = NULL;
+
+	w.bundle = b;
+	if (types[TYPE_LOGFILE].parse(&w, store_copy(&store, slice_of(path)), &value, &why))
+		why = "";
+	bundle_close(b);
+	return why ? why : "no reason";
+}
+
+static void a_descriptor_is_no_log_file_however_it_is_spelled(void **state)
+{
+	static const char *const out[] = { "/dev/stdout", "/dev//./stdout", "//dev/stdout", "/dev/fd/1", "/dev/fd/./1",
+		"/dev/../dev/stdout", "/x/../dev/stdout", "/proc/self/fd/1", "/proc/1/fd/1", "/proc/4711/fd/1",
+		"/proc/self/../self/fd/1", "/proc/thread-self/fd/1", "/proc/self/task/12/fd/1", "/proc/1/root/dev/stdout",
+		"/proc/self/root/proc/1/fd/1", "/dev/fd/../../self/fd/1", "../../dev/stdout", "../../../../proc/1/fd/1" };
+	static const char *const none[] = { "/var/log/stdout", "/dev/stdout.log", "/dev/null", "fd/1", "/proc/1/fd",
+		"/dev", "/", "/proc", "/proc/1/root/x", "/dev/fd/one", "stdout", "stderr", "stdout.log" };
+	struct slice home = S("/etc/sallyport");
+
+	(void)state;
+	for (size_t i = 0; i < sizeof out / sizeof *out; i++)
+		if (strcmp(why_no_log(out[i], home), "write stdout, without a path") != 0)
+			fail_msg("%s: %s", out[i], why_no_log(out[i], home));
+	for (size_t i = 0; i < sizeof none / sizeof *none; i++)
+		if (why_no_log(none[i], home)[0])
+			fail_msg("%s: %s", none[i], why_no_log(none[i], home));
+	assert_string_equal(why_no_log("stdout", S("/dev")), "");
+	assert_string_equal(why_no_log("./stdout", S("/dev")), "write stdout, without a path");
+	assert_string_equal(why_no_log("fd/2", S("/proc/self")), "write stderr, without a path");
+	assert_string_equal(why_no_log("/proc/1//fd/2", home), "write stderr, without a path");
+	assert_non_null(strstr(why_no_log("/dev/stdin", home), "descriptor"));
+	assert_non_null(strstr(why_no_log("/proc/self/fd/7", home), "descriptor"));
+	assert_string_equal(why_no_log("-", home), "write stdout");
+	assert_string_not_equal(why_no_log("", home), "");
+}
+
 static void durations_need_their_unit(void **state)
 {
 	(void)state;
@@ -418,6 +459,7 @@ static int drop_store(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(a_descriptor_is_no_log_file_however_it_is_spelled),
 		cmocka_unit_test(numbers_have_digits_only),
 		cmocka_unit_test(durations_need_their_unit),
 		cmocka_unit_test(sizes_are_binary_and_written_so),
