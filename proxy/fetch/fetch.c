@@ -40,12 +40,14 @@ static void answer(struct flight *f, CURLcode result)
 	curl_easy_getinfo(f->easy, CURLINFO_RESPONSE_CODE, &status);
 	curl_easy_getinfo(f->easy, CURLINFO_TOTAL_TIME_T, &took_us);
 	a.took_ns = (uint64_t)took_us * NS_PER_US;
-	if (result == CURLE_OK || (f->cut && !f->body_max)) {
+	if (result == CURLE_OK || f->cut)
 		a.status = (int)status;
+	if (f->cut && f->body_max)
+		a.failure = "the body is too long";
+	else if (a.status)
 		a.body = (struct slice){ f->body, f->body_max ? f->len : 0 };
-	} else {
-		a.failure = f->cut ? "the body is too long" : f->said[0] ? f->said : curl_easy_strerror(result);
-	}
+	else if (result != CURLE_OK)
+		a.failure = f->said[0] ? f->said : curl_easy_strerror(result);
 	if (!a.status && !a.failure)
 		a.failure = "no status";
 	land(f, &a);

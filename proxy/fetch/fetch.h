@@ -31,10 +31,10 @@ struct fetch_ask {
 };
 struct fetch_answer {
 	int status;                /* 0: no HTTP answer */
-	struct slice body;
+	struct slice body;         /* empty where it is too long */
 	uint64_t max_age_s;        /* of Cache-Control; UINT64_MAX where not said */
 	uint64_t took_ns;
-	const char *failure;       /* a sentence part where status is 0 */
+	const char *failure;       /* a sentence part where status is 0, or the body too long; else NULL */
 };
 void fetch(struct fetcher *f, const struct fetch_ask *ask,
            void (*done)(void *with, const struct fetch_answer *a), void *with);

@@ -241,9 +241,9 @@ static void on_discovery(struct source *s, const char *failure, struct slice bod
 /* NULL where the document came, else a sentence part in `why`. */
 static const char *what_failed(const char *document, int status, const char *failure, char *why, size_t cap)
 {
-	if (status == 200)
+	if (status == 200 && !failure)
 		return NULL;
-	if (status)
+	if (status && status != 200)
 		snprintf(why, cap, "the %s was answered with status %d", document, status);
 	else
 		snprintf(why, cap, "the %s could not be fetched: %s", document, failure ? failure : "no answer");

@@ -120,6 +120,12 @@ static bool is_of_one(int status)
 	return status == 400 || status == 413 || status == 414 || status == 422;
 }
 
+/* Does it say too much of the one token to be read? */
+static bool is_too_long(int status, struct slice body, const char *failure)
+{
+	return status == 200 && (failure || body.len > REPLY_BYTES_MAX);
+}
+
 /* It could not be asked about, for no fault of the issuer's. */
 static void failed_alone(struct introspection *q)
 {
@@ -233,7 +239,7 @@ static void on_answer(void *for_whom, int status, struct slice body, uint64_t ma
 		refused(q);
 	else if (reply == REPLY_UNUSABLE)
 		unusable(q, why);
-	else if (is_of_one(status) || body.len > REPLY_BYTES_MAX)
+	else if (is_of_one(status) || is_too_long(status, body, failure))
 		failed_alone(q);
 	else
 		failed(q, status ? said : why);

@@ -19,7 +19,8 @@ struct issuer_request { /* a GET; a POST where there is a form */
 };
 struct issuer_env {           /* given by process/: time, fetching, disk */
 	void *with;
-	/* Starts one; done is called exactly once, also after issuer_keeper_close. */
+	/* Starts one; done is called exactly once, also after issuer_keeper_close. failure: where status is
+	 * 0, or where the body is too long and does not come. */
 	void (*fetch)(void *with, const struct issuer_request *ask,
 		void (*done)(void *for_whom, int status, struct slice body, uint64_t max_age_s, const char *failure),
 		void *for_whom);

@@ -88,6 +88,17 @@ static inline void asking_answer(int status, const char *body)
 	verify_turn(asking.verify);
 }
 
+/* Of that answer the body is too long to be fetched. */
+static inline void asking_answer_without_end(int status)
+{
+	struct call *c = &asking.call[asking.answered++];
+
+	if (asking.answered > asking.calls)
+		abort();
+	c->done(c->for_whom, status, S(""), UINT64_MAX, "the body is too long");
+	verify_turn(asking.verify);
+}
+
 static uint64_t asking_now(void *with)
 {
 	(void)with;

@@ -62,7 +62,8 @@ static inline void keeping_unhang(int status)
 
 	keeping.hanging_len = 0;
 	for (size_t i = 0; i < len; i++)
-		keeping.hanging[i].done(keeping.hanging[i].for_whom, status, keeping.body, NEVER, "too slow");
+		keeping.hanging[i].done(keeping.hanging[i].for_whom, status, keeping.body, NEVER,
+		                        status ? NULL : "too slow");
 }
 
 static uint64_t keeping_now(void *with)

@@ -132,6 +132,49 @@ static void a_question_that_the_issuer_does_not_take_says_nothing_of_others(void
 	assert_int_equal(again(0), FAULT_NONE);
 }
 
+static void an_answer_without_end_says_nothing_of_others(void **state)
+{
+	static char long_one[65 * 1024 + 1];
+
+	(void)state;
+	memset(long_one, ' ', sizeof long_one - 1);
+	for (int i = 0; i < 12; i++) {
+		char token[24];
+		snprintf(token, sizeof token, "endless-%d", i);
+		asking_pass(100 * NS_PER_MS);
+		assert_int_equal(asking_try(0, token), FAULTS);
+		if (i < 6)
+			asking_answer_without_end(200);
+		else
+			asking_answer(200, long_one);
+		assert_int_equal(again(0), FAULT_TOKEN_UNASKED);
+	}
+	assert_int_equal(asking_try(0, "another"), FAULTS);
+	asking_answer(200, ACTIVE);
+	assert_int_equal(again(0), FAULT_NONE);
+}
+
+static void an_error_of_the_issuers_is_one_however_long_its_page(void **state)
+{
+	static char page[65 * 1024 + 1];
+
+	(void)state;
+	memset(page, ' ', sizeof page - 1);
+	for (int i = 0; i < 5; i++) {
+		char token[24];
+		snprintf(token, sizeof token, "unlucky-%d", i);
+		asking_pass(100 * NS_PER_MS);
+		assert_int_equal(asking_try(0, token), FAULTS);
+		if (i % 2)
+			asking_answer_without_end(500);
+		else
+			asking_answer(502, page);
+	}
+	size_t calls = asking.calls;
+	asking_try(0, "another");
+	assert_int_equal(asking.calls, calls); /* it is left alone for a while */
+}
+
 #define TEST(name) cmocka_unit_test_setup_teardown(name, open_asking, close_asking)
 
 int main(void)
@@ -140,6 +183,8 @@ int main(void)
 		TEST(what_nobody_asks_for_does_not_spoil_an_answer),
 		TEST(a_token_of_which_too_much_is_said_is_refused_and_nobody_else),
 		TEST(a_question_that_the_issuer_does_not_take_says_nothing_of_others),
+		TEST(an_answer_without_end_says_nothing_of_others),
+		TEST(an_error_of_the_issuers_is_one_however_long_its_page),
 		TEST(what_the_issuer_says_of_a_binding_counts),
 		TEST(a_token_without_audience_passes_only_where_that_is_said),
 	};
