@@ -1,5 +1,5 @@
-/* parse_logfile.c -- where a log goes: a file, or one of the descriptors that we were started with. Those have
- * paths too, but a device cannot be opened again by the user that the writer becomes. */
+/* parse_logfile.c -- where a log goes: a file, or one of the descriptors that we were started with. Those
+ * have paths too, but a device cannot be opened again by the user that the writer becomes. */
 #include "config/parse.h"
 #include <limits.h>
 

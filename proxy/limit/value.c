@@ -20,7 +20,7 @@ static struct slice only(const struct value_seen *s)
 	return s->differ ? (struct slice){ 0 } : s->value;
 }
 
-/* The one value of a field; empty where it is absent or sent more than once. */
+/* The one value of a field; empty where it is absent, sent more than once, or not for the upstream to see. */
 static struct slice header_value(const struct request *r, const struct key_part *part)
 {
 	struct value_seen seen = { 0 };
@@ -30,6 +30,8 @@ static struct slice header_value(const struct request *r, const struct key_part 
 		if (h->dropped || h->id != part->id)
 			continue;
 		if (part->id == HEADER_OTHER && !slice_same_nocase(h->name, part->name))
+			continue;
+		if (!request_field_goes_on(r, h))
 			continue;
 		seen.differ |= seen.any;
 		see(&seen, h->value);

@@ -182,18 +182,7 @@ static bool ends_by_its_spelling(const struct header *f)
 	enum header_id id;
 	bool ours = reads_as_ours(f->name, &id);
 
-	if (!header_is(id, FIELD_OVERRIDE))
-		return ours;
-	count_removal(id);
-	return true;
-}
-
-static bool ends_as_override(const struct request *r, const struct header *f, bool trusted)
-{
-	if (trusted || is_passed(r, f->name))
-		return false;
-	count_removal((enum header_id)f->id);
-	return true;
+	return ours || header_is(id, FIELD_OVERRIDE);
 }
 
 static bool ends_here(const struct request *r, const struct header *f, bool trusted, bool trailers)
@@ -214,20 +203,53 @@ static bool ends_here(const struct request *r, const struct header *f, bool trus
 		return ends_by_its_spelling(f) || (!trusted && is_forwarded_kin(f->name));
 	default:
 		if (header_is(f->id, FIELD_OVERRIDE))
-			return ends_as_override(r, f, trusted);
+			return !trusted && !is_passed(r, f->name);
 		return slice_lower(f->name.at[0]) == 's' && header_is_ours(f->name);
 	}
 }
 
+static bool is_of_trusted(const struct request *r)
+{
+	return cidrs_have(&r->config->root.trusted_proxies, &r->visitor->peer);
+}
+
+static bool has_trailers(const struct request *r)
+{
+	return r->has_body && (r->chunked || r->version == 20);
+}
+
+static void drop_counted(struct header *f)
+{
+	enum header_id override = header_override(f->name);
+
+	if (override != HEADER_OTHER)
+		count_removal(override);
+	f->dropped = true;
+}
+
 void request_strip(struct request *r)
 {
-	bool trusted = cidrs_have(&r->config->root.trusted_proxies, &r->visitor->peer);
-	bool trailers = r->has_body && (r->chunked || r->version == 20);
+	bool trusted = is_of_trusted(r), trailers = has_trailers(r);
 
 	drop_hop(&r->headers);
 	for (uint16_t i = 0; i < r->headers.len; i++)
 		if (ends_here(r, &r->headers.at[i], trusted, trailers))
-			r->headers.at[i].dropped = true;
+			drop_counted(&r->headers.at[i]);
+}
+
+static bool is_of_one_hop(const struct request *r, const struct header *f)
+{
+	if (header_is(f->id, FIELD_CONNECTION | FIELD_HOP))
+		return true;
+	for (uint16_t i = 0; i < r->headers.len; i++)
+		if (r->headers.at[i].id == HEADER_CONNECTION && header_list_has(r->headers.at[i].value, f->name))
+			return can_be_named_away(f->name, f->id);
+	return false;
+}
+
+bool request_field_goes_on(const struct request *r, const struct header *f)
+{
+	return !f->dropped && !is_of_one_hop(r, f) && !ends_here(r, f, is_of_trusted(r), has_trailers(r));
 }
 
 void request_strip_answer(const struct request *r, struct headers *h, unsigned status)

@@ -18,6 +18,8 @@ struct request;
  * Called once, after request_address, before the proxy's own fields are set. Where r->upgrade_websocket is to
  * be honoured, whoever sends the head writes Connection and Upgrade anew. */
 void request_strip(struct request *r);
+/* Will request_strip leave this field of the request as it is? Nothing is counted. */
+bool request_field_goes_on(const struct request *r, const struct header *f);
 
 /* Marks as dropped the fields of an upstream's answer, final or interim, that must not reach the client:
  * those of one hop, Content-Length (http/ says the length), Sallyport-* in any spelling, and Trailer where

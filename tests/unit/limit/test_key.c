@@ -87,6 +87,63 @@ static void a_cookie_is_counted_by_its_value(void **state)
 	assert_int_equal(with_cookies(2, "xsid=alpha; sid=", NULL), ANSWER);
 }
 
+static void with_field(uint8_t address, const char *name, const char *value, const char *connection)
+{
+	struct request *r = request_from(address);
+
+	headers_add(&r->headers, slice_of(name), slice_of(value));
+	if (connection)
+		headers_add(&r->headers, S("Connection"), slice_of(connection));
+}
+
+/* Of a limit by this field with a burst of 1: are one client's requests counted apart by what it sends? */
+static bool counts_by_field(const char *name, struct config_cidrs trusted, const char *pass,
+                            const char *connection)
+{
+	static char key[64];
+	struct slice passed = slice_of(pass);
+	struct config_headers change = { .pass = { &passed, 1 } };
+
+	setup(NULL);
+	snprintf(key, sizeof key, "header:%s", name);
+	limit("field", key, 1);
+	s.config.root.trusted_proxies = trusted;
+	s.route.request_headers = &change;
+	open_limits();
+	with_field(1, name, "one", connection);
+	assert_int_equal(limit_early(s.l, &s.r, NOW), GO_ON);
+	with_field(1, name, "two", connection);
+	enum pace pace = limit_early(s.l, &s.r, NOW);
+	teardown(NULL);
+	return pace == GO_ON;
+}
+
+static void a_field_that_no_upstream_will_see_is_none(void **state)
+{
+	static const char *const overrides[] = { "True-Client-IP", "X-Client-IP", "CF-Connecting-IP",
+		"X-Original-URL", "X-HTTP-Method-Override", "X-Forwarded-Host", "X-Forwarded-Anything", "X-Real-IP" };
+	static const char *const never[] = { "Sallyport-Tenant", "sallyport_subject", "X_Real_IP",
+		"True_Client_IP", "X-Forwarded-For", "Forwarded", "Proxy", "Keep-Alive" };
+	static struct cidr all = { .bits = 0 };
+	struct config_cidrs none = { 0 }, everybody = { &all, 1 };
+
+	(void)state;
+	for (size_t i = 0; i < sizeof overrides / sizeof *overrides; i++) {
+		if (counts_by_field(overrides[i], none, "X-Other", NULL))
+			fail_msg("a stranger's %s counts", overrides[i]);
+		assert_true(counts_by_field(overrides[i], everybody, "X-Other", NULL));
+	}
+	assert_true(counts_by_field("True-Client-IP", none, "true-client-ip", NULL));
+	for (size_t i = 0; i < sizeof never / sizeof *never; i++)
+		if (counts_by_field(never[i], everybody, "X-Other", NULL))
+			fail_msg("%s counts", never[i]);
+	assert_true(counts_by_field("X-Key", none, "X-Other", NULL));
+	assert_true(counts_by_field("X-Key", none, "X-Other", "close, X-Keys"));
+	assert_false(counts_by_field("X-Key", none, "X-Other", "close, x-key"));
+	/* it cannot be named away */
+	assert_true(counts_by_field("Authorization", none, "X-Other", "authorization"));
+}
+
 static struct request *post(uint8_t address, const char *body)
 {
 	struct request *r = request_from(address);
@@ -291,6 +348,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(a_prefix_may_have_any_length),
 		TEST(a_cookie_is_counted_by_its_value),
+		cmocka_unit_test(a_field_that_no_upstream_will_see_is_none),
 		TEST(a_field_of_the_body_is_waited_for_and_counted),
 		TEST(a_body_that_cannot_be_read_is_refused),
 		TEST(a_limit_may_count_what_it_cannot_read_by_its_address),
