@@ -51,8 +51,8 @@ static int count_reset(struct h2 *h)
 static bool is_control(const struct h2 *h, const nghttp2_frame_hd *hd)
 {
 	switch (hd->type) {
-	case NGHTTP2_DATA:
-		return hd->length == 0 && !(hd->flags & NGHTTP2_FLAG_END_STREAM);
+	case NGHTTP2_DATA: /* counted as it begins: data_error */
+		return false;
 	case NGHTTP2_HEADERS:
 		return h->leaving == H2_LEFT; /* its stream is not served: no request is counted for it */
 	case NGHTTP2_RST_STREAM:
@@ -72,9 +72,17 @@ static uint32_t late_error(const struct h2 *h, int32_t id)
 	return there ? 0 : h2_past_error(&h->past, id);
 }
 
-static uint32_t late_data(const struct h2 *h, int32_t id)
+/* An empty one costs us, whether its stream is there or not. It may say that a body ends, where one is
+ * open. */
+static uint32_t data_error(struct h2 *h, int32_t id)
 {
-	return id % 2 && id <= h->past.highest ? late_error(h, id) : 0;
+	uint32_t late = id % 2 && id <= h->past.highest ? late_error(h, id) : 0;
+	bool ends = h2_scan_ends_stream(&h->scan) &&
+		nghttp2_session_get_stream_remote_close(h->session, id) == 0;
+
+	if (!late && !ends && h2_scan_is_empty(&h->scan))
+		count_control(h);
+	return late ? late : h->calm;
 }
 
 /* Streams above our last GOAWAY are not opened: discarding is right for them. */
@@ -196,17 +204,6 @@ static void request_begins(struct h2 *h, struct h2_stream *s, const nghttp2_fram
 
 /* ---- frames that are whole ---- */
 
-static int on_data(struct h2 *h, struct h2_stream *s, const nghttp2_frame *frame)
-{
-	bool ends = frame->hd.flags & NGHTTP2_FLAG_END_STREAM;
-
-	if (ends && s)
-		h2_in_ends(s);
-	if (!ends && frame->hd.length && frame->hd.length == frame->data.padlen)
-		return count_control(h); /* nothing but padding */
-	return 0;
-}
-
 static int on_frame(nghttp2_session *session, const nghttp2_frame *frame, void *with)
 {
 	struct h2 *h = with;
@@ -220,7 +217,9 @@ static int on_frame(nghttp2_session *session, const nghttp2_frame *frame, void *
 			h2_in_ends(s);
 		return 0;
 	case NGHTTP2_DATA:
-		return on_data(h, s, frame);
+		if (s && frame->hd.flags & NGHTTP2_FLAG_END_STREAM)
+			h2_in_ends(s);
+		return 0;
 	case NGHTTP2_PING:
 		if (frame->hd.flags & NGHTTP2_FLAG_ACK && h->leaving == H2_NOTICED)
 			h2_leave_now(h);
@@ -355,12 +354,12 @@ ssize_t h2_hand_over(struct h2 *h, struct slice bytes)
 		int32_t id = h2_scan_data(&h->scan);
 		if (!id)
 			continue;
-		size_t begin = at < sizeof h->scan.head ? 0 : at - sizeof h->scan.head;
+		size_t head_len = h2_scan_head_len(&h->scan), begin = at < head_len ? 0 : at - head_len;
 		ssize_t used = hand_over(h, (struct slice){ bytes.at + from, begin - from });
 		if (used < 0 || !nghttp2_session_want_read(h->session))
 			return used;
 		from = begin;
-		h->calm = late_data(h, id);
+		h->calm = data_error(h, id);
 		if (h->calm)
 			return NGHTTP2_ERR_CALLBACK_FAILURE;
 	}

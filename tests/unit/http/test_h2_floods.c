@@ -146,6 +146,64 @@ static void a_flood_of_padding_ends_the_connection(void **state)
 	is_told_to_calm_down();
 }
 
+/* Of a stream that was answered early and reset by us before its body had ended. */
+static int32_t reset_by_the_proxy(void)
+{
+	struct upload u = { .len = 10, .stuck = true };
+	int32_t id = client_ask(&c, "POST", "/cut", &u);
+
+	client_await(&c, id);
+	assert_true(seen(&c, id)->closed);
+	return id;
+}
+
+static void a_flood_of_data_that_carries_nothing_on_a_stream_reset_by_us_ends_the_connection(void **state)
+{
+	static const struct { uint8_t flags; struct slice payload; } frames[] = {
+		{ 0, { "", 0 } }, { NGHTTP2_FLAG_END_STREAM, { "", 0 } }, { NGHTTP2_FLAG_PADDED, { "", 0 } },
+		{ NGHTTP2_FLAG_PADDED, { "\0", 1 } }, { NGHTTP2_FLAG_PADDED, { "\3\0\0\0", 4 } },
+		{ NGHTTP2_FLAG_PADDED | NGHTTP2_FLAG_END_STREAM, { "\1\0", 2 } },
+	};
+
+	for (size_t i = 0; i < sizeof frames / sizeof *frames; i++) {
+		if (i) {
+			finish(state);
+			begin(state);
+		}
+		int32_t id = reset_by_the_proxy();
+		for (int n = 0; n < 300; n++)
+			raw_frame(NGHTTP2_DATA, frames[i].flags, (uint32_t)id, frames[i].payload.at,
+			          frames[i].payload.len);
+		is_told_to_calm_down();
+	}
+}
+
+static void a_body_under_way_when_we_reset_its_stream_is_no_flood(void **state)
+{
+	int32_t id = reset_by_the_proxy();
+
+	(void)state;
+	for (int n = 0; n < 300; n++)
+		raw_frame(NGHTTP2_DATA, n % 2 ? NGHTTP2_FLAG_PADDED : 0, (uint32_t)id, "\1x\0", 3);
+	raw_frame(NGHTTP2_DATA, NGHTTP2_FLAG_END_STREAM, (uint32_t)id, "", 0);
+	is_served();
+}
+
+static void padding_is_seen_through_split_frames(void **state)
+{
+	static const uint8_t empty[] = { 0, 0, 4, NGHTTP2_DATA, NGHTTP2_FLAG_PADDED, 0, 0, 0, 1, 3, 0, 0, 0 };
+	int32_t id = reset_by_the_proxy();
+
+	(void)state;
+	assert_int_equal(id, 1);
+	for (size_t n = 0; n < 300 * sizeof empty && !c.over; n++) {
+		client_raw(&c, empty + n % sizeof empty, 1);
+		if (n % 7 == 0)
+			loop_turn(w.loop, 0);
+	}
+	is_told_to_calm_down();
+}
+
 static void an_endless_head_ends_the_connection(void **state)
 {
 	(void)state;
@@ -284,6 +342,9 @@ int main(void)
 		TEST(a_flood_of_unknown_frames_ends_the_connection),
 		TEST(a_flood_of_empty_data_ends_the_connection),
 		TEST(a_flood_of_padding_ends_the_connection),
+		TEST(a_flood_of_data_that_carries_nothing_on_a_stream_reset_by_us_ends_the_connection),
+		TEST(a_body_under_way_when_we_reset_its_stream_is_no_flood),
+		TEST(padding_is_seen_through_split_frames),
 		TEST(an_endless_head_ends_the_connection),
 		TEST(a_rapid_reset_ends_the_connection),
 		TEST(resets_of_ours_that_the_peer_provokes_count_as_its_own),
