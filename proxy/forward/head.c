@@ -38,19 +38,10 @@ bool head_is_changed(const struct request *r, struct slice name)
 	return change && (is_in(&change->remove, name) || is_set(&change->set, name));
 }
 
-/* The client's traceparent where its trace is the one that goes on; NULL where it was none. */
-static const struct header *traced(const struct request *r)
-{
-	const struct header *got = headers_find(&r->headers, HEADER_TRACEPARENT);
-
-	return got && got->value.len == 55 &&
-		slice_same(slice_head(slice_from(got->value, 3), 32), slice_of(r->id)) ? got : NULL;
-}
-
 /* Vendors' notes on a trace that does not go on (W3C Trace Context section 3.3). */
 static bool is_stray(const struct request *r, const struct header *h)
 {
-	return h->id == HEADER_TRACESTATE && !traced(r);
+	return h->id == HEADER_TRACESTATE && !request_traced(r);
 }
 
 /* A hop is spent, where hops are counted (RFC 9110 section 7.6.2); none that is left was answered here. */
@@ -166,17 +157,11 @@ static void forwarded(struct text *t, const struct request *r)
 	text_add(t, S("\r\n"));
 }
 
-/* traceparent (W3C Trace Context): the trace goes on, our span is the parent of what comes. */
+/* The trace goes on, our span is the parent of what comes. */
 static void trace(struct text *t, const struct request *r)
 {
-	const struct header *got = traced(r);
-
-	text_add(t, S("traceparent: 00-"));
-	text_add(t, (struct slice){ r->id, sizeof r->id - 1 });
-	text_char(t, '-');
-	text_add(t, (struct slice){ r->span, sizeof r->span - 1 });
-	text_char(t, '-');
-	text_add(t, got ? slice_from(got->value, 53) : S("01"));
+	text_add(t, S("traceparent: "));
+	request_trace(r, t);
 	text_add(t, S("\r\n"));
 }
 

@@ -72,6 +72,7 @@ void journey_on_request(void *with, struct request *r);
 void journey_on_wake(struct request *r);
 void journey_walk(struct request *r);
 void journey_cut(struct request *r, enum fault why);
+bool journey_cut_if_gone(struct request *r); /* has the client left before SETTLE? */
 /* arrival.c */
 void arrival_turn(struct journey *j);  /* some steps of waiting handshakes */
 void arrival_kill(struct journey *j);
@@ -128,5 +129,17 @@ void claims_settle(struct request *r); /* the end of a request with a claim, by 
 void claims_turn(struct shared_claims *all);
 /* stations.c: those that are the journey's own */
 bool is_preflight(const struct request *r, const struct config_cors *cors); /* cors may be NULL */
-enum pace route_enter(struct request *r);
-enum pace settle_enter(struct request *r);
+enum pace at_route(struct request *r);
+enum pace at_settle(struct request *r);
+/* rooms.c: the others', by the columns of journey.c's table */
+enum pace at_classify(struct request *r), at_limit(struct request *r), at_verify(struct request *r);
+enum pace at_identify(struct request *r), at_login(struct request *r), at_screen(struct request *r);
+enum pace at_limit_late(struct request *r), at_forward(struct request *r), at_respond(struct request *r);
+void leave_limit(struct request *r), leave_verify(struct request *r), leave_screen(struct request *r);
+void leave_forward(struct request *r), leave_respond(struct request *r);
+uint64_t wait_limit(const struct request *r), wait_verify(const struct request *r);
+uint64_t wait_screen(const struct request *r);
+uint64_t due_body(const struct request *r, enum fault *why);
+uint64_t due_answer(const struct request *r, enum fault *why);
+bool late_limit(struct request *r, enum fault why), late_verify(struct request *r, enum fault why);
+bool late_screen(struct request *r, enum fault why), late_forward(struct request *r, enum fault why);

@@ -177,7 +177,7 @@ static enum pace asked(struct request *r, struct route_facts *door, struct slice
 	return facts ? found(r, facts) : lost(r, denied ? denied : door, why);
 }
 
-enum pace route_enter(struct request *r)
+enum pace at_route(struct request *r)
 {
 	struct slice rest;
 	struct route_facts *door = decision_door(r, &rest), *facts, *denied;
@@ -229,7 +229,7 @@ static void count_fault(const struct request *r)
 		    metrics_series(METRIC_faults_total, slice_of(fault_info[r->fault].code), S(""), S(""), S("")), 1);
 }
 
-enum pace settle_enter(struct request *r)
+enum pace at_settle(struct request *r)
 {
 	struct journey *j = r->journey;
 	struct text line = { .at = r->loop->scratch_head, .cap = 8 * 1024 };

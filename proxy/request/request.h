@@ -41,7 +41,7 @@ struct request {
 	/* the walk */
 	uint8_t at, was;              /* station; the one it went to RESPOND or SETTLE from */
 	uint8_t fault;                /* enum fault */
-	bool over, in_haste;          /* in_haste: its patience lies in the loop's brief wheel */
+	bool over, in_haste;          /* in_haste: its deadline is fixed, and lies in the loop's brief wheel */
 	bool over_share;              /* its client has more than its share, and is to be told so */
 	struct list wake_link;
 	struct deadline patience;     /* journey/ alone sets it */
@@ -128,3 +128,11 @@ enum fault request_check(struct request *r);
  * hidden names (RFC 7239 section 6) end the walk at the hop that wrote them; so does what cannot be read,
  * but where the peer itself wrote it: BAD_FORWARDED. A trusted peer's X-Forwarded-Proto sets scheme. */
 enum fault request_address(struct request *r);
+
+/* trace.c: a trace that the client began goes on under its id */
+void request_adopt_trace(struct request *r);
+/* The client's traceparent where its trace is the one that goes on; NULL where it was none. */
+const struct header *request_traced(const struct request *r);
+/* The traceparent for whoever comes next. */
+struct text;
+void request_trace(const struct request *r, struct text *to);

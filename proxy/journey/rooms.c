@@ -1,0 +1,177 @@
+/* rooms.c -- the stations of the other rooms, each given its room and the time: what to do there (at_), what
+ * undoes a WAIT (leave_), how long it may last (wait_, due_) and what becomes of it then (late_). */
+#include "journey/inside.h"
+#include "base/check.h"
+
+enum pace at_classify(struct request *r)
+{
+	return classify_enter(r->journey->classify, r);
+}
+
+enum pace at_identify(struct request *r)
+{
+	return classify_identified(r->journey->classify, r);
+}
+
+/* ---- LIMIT, LIMIT_LATE: wait for Redis, and for the first bytes of the body ---- */
+
+enum pace at_limit(struct request *r)
+{
+	return limit_early(r->journey->limits, r, r->loop->now_ns);
+}
+
+enum pace at_limit_late(struct request *r)
+{
+	return limit_late(r->journey->limits, r, r->loop->now_ns);
+}
+
+/* What was read of the body stays with the request. */
+void leave_limit(struct request *r)
+{
+	limit_leave(r->journey->limits, r);
+}
+
+uint64_t wait_limit(const struct request *r)
+{
+	return limit_patience(r->journey->limits, r, r->loop->now_ns);
+}
+
+bool late_limit(struct request *r, enum fault why)
+{
+	if (why == FAULT_NONE)
+		limit_hurry(r);
+	return why == FAULT_NONE;
+}
+
+uint64_t due_body(const struct request *r, enum fault *why)
+{
+	uint64_t due_ns = http_body_due(r);
+
+	*why = FAULT_BODY_TIMEOUT;
+	return due_ns == UINT64_MAX ? r->loop->now_ns + 3600 * NS_PER_S : due_ns;
+}
+
+/* ---- VERIFY: waits for the keeper ---- */
+
+enum pace at_verify(struct request *r)
+{
+	return verify_enter(r->journey->verify, r, r->loop->now_ns, r->loop->wall_ns / NS_PER_S);
+}
+
+void leave_verify(struct request *r)
+{
+	verify_leave(r->journey->verify, r);
+}
+
+uint64_t wait_verify(const struct request *r)
+{
+	uint64_t most_ns = r->config->root.verification.wait;
+
+	return most_ns ? most_ns : 1; /* it does not wait for a peer */
+}
+
+/* It knows what can be said without what it waited for. */
+bool late_verify(struct request *r, enum fault why)
+{
+	check(why == FAULT_NONE);
+	verify_hurry(r);
+	return true;
+}
+
+/* ---- LOGIN ---- */
+
+enum pace at_login(struct request *r)
+{
+	struct journey *j = r->journey;
+
+	return r->route->needs_issuer.len ? login_enter(j->verify, j->world.logins, r, r->loop->now_ns) : GO_ON;
+}
+
+/* ---- SCREEN: waits for the body, which has the credential, and for Redis ---- */
+
+enum pace at_screen(struct request *r)
+{
+	if (!r->route->exchange || r->asker)
+		return GO_ON;
+	struct journey *j = r->journey;
+	enum pace pace = http_stash(r);
+	if (pace == GO_ON)
+		pace = exchange_enter(j->world.exchanges, r, r->loop->now_ns);
+	return pace == GO_ON && r->exchange && j->claims ? claims_enter(j->claims, r) : pace;
+}
+
+/* What was read of the body stays with the request. */
+void leave_screen(struct request *r)
+{
+	claims_leave(r);
+}
+
+uint64_t wait_screen(const struct request *r)
+{
+	return claims_patience(r);
+}
+
+bool late_screen(struct request *r, enum fault why)
+{
+	if (why == FAULT_NONE)
+		claims_hurry(r);
+	return why == FAULT_NONE;
+}
+
+/* ---- FORWARD, RESPOND: wait for the upstream, and for the client to take or give ---- */
+
+enum pace at_forward(struct request *r)
+{
+	if (r->asker)
+		return decision_allow(r);
+	return forward_enter(r->journey->forward, r);
+}
+
+void leave_forward(struct request *r)
+{
+	forward_leave(r->journey->forward, r);
+}
+
+uint64_t due_answer(const struct request *r, enum fault *why)
+{
+	return forward_deadline(r->journey->forward, r, why);
+}
+
+bool late_forward(struct request *r, enum fault why)
+{
+	return why == FAULT_UPSTREAM_TIMEOUT && forward_try_another(r->journey->forward, r);
+}
+
+/* The upstream's head, changed into what the client gets. */
+static bool say_head(struct request *r)
+{
+	struct answer_head *h = forward_head(r);
+	struct response a = { .status = h->status,
+		                  .fields = &h->headers,
+		                  .has_length = h->has_length,
+		                  .length = h->length,
+		                  .no_body = h->no_body };
+
+	r->said = 1;
+	respond_fields(r, &h->headers, h->version, r->loop->wall_ns);
+	return r->ops->head(r, &a);
+}
+
+enum pace at_respond(struct request *r)
+{
+	if (r->fault || r->answer.status) {
+		r->status = r->answer.status ? r->answer.status : fault_info[r->fault].status;
+		return respond_own(r, r->loop->wall_ns) ? GO_ON : HANG_UP;
+	}
+	if (!r->said && !say_head(r))
+		return HANG_UP;
+	enum pace pace = forward_pump(r->journey->forward, r);
+	if (pace == WAIT)
+		r->ops->flush(r);
+	return pace;
+}
+
+void leave_respond(struct request *r)
+{
+	r->ops->abort(r); /* what was begun cannot be completed */
+}
