@@ -1,4 +1,4 @@
-/* The busiest keys of the running Sallyport's limits, and how one of them begins anew. */
+/* The busiest keys of the running Sallyport's limits, and how one of them begins again. */
 #include "command/inside.h"
 #include "admin/admin.h"
 #include <stdio.h>

@@ -52,7 +52,7 @@ int options_read(int argc, char **argv, const char *takes, const char *usage, st
 		if (all[i].val == 'h' || strchr(takes, all[i].val))
 			names[len++] = all[i];
 	*to = (struct options){ .config = DEFAULT_CONFIG };
-	optind = 0; /* starts anew */
+	optind = 0; /* starts again */
 	while ((option = flags_next(argc, argv, names)) != FLAGS_END) {
 		if (option == 'h') {
 			fputs(usage, stdout);

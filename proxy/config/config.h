@@ -40,7 +40,7 @@ struct config {
 struct config_errors { /* start from { 0 } */
 	char *text;     /* what to print, complete lines; owned by whoever calls config_errors_free */
 	unsigned count; /* all found, at most 20 of them in text */
-	char *warnings; /* likewise: what is allowed and hardly meant; NULL: none */
+	char *warnings; /* as above: what is allowed and hardly meant; NULL: none */
 	unsigned warned;
 	struct config_sources *sources; /* private to config/; needs the bundle, which outlives it */
 };

@@ -19,5 +19,5 @@ bool bundle_file(struct bundle *b, const char *path, struct slice *bytes, const 
 void bundle_put(struct bundle *b, const char *path, struct slice bytes);
 /* May everybody on this machine read it? False also where nothing is read from the disk. */
 bool bundle_is_exposed(const struct bundle *b, const char *path);
-/* An environment variable by name, recorded likewise. */
+/* An environment variable by name, recorded too. */
 bool bundle_env(struct bundle *b, const char *name, struct slice *value);

@@ -20,8 +20,8 @@ struct watched { /* one endpoint */
 	unsigned passed, failed;      /* checks in a row */
 	struct watch_call *probe, *lookup, *dial; /* under way; NULL: none */
 	uint64_t probe_due_ns;        /* the next check; while one is under way, when it is given up */
-	struct refresh refresh;       /* of its name; due_ns likewise */
-	uint64_t dial_due_ns;         /* likewise; UINT64_MAX: it does not refuse, as far as is known */
+	struct refresh refresh;       /* of its name; due_ns the same */
+	uint64_t dial_due_ns;         /* the same; UINT64_MAX: it does not refuse, as far as is known */
 	uint64_t dial_wait_ns;        /* from the last try to the next */
 	unsigned dials;
 	uint32_t series;

@@ -262,7 +262,7 @@ static size_t room_for_more(struct h1 *h)
 	return h->in->cap - h->in->to;
 }
 
-/* More bytes behind those held; false where there are none to parse anew. */
+/* More bytes behind those held; false where there are none to parse again. */
 static bool read_more(struct h1 *h, struct slice *bytes)
 {
 	struct loop *l = h->c.server->loop;

@@ -24,7 +24,7 @@ struct request_pool {
 	size_t kept, used, tunnels, most, store_len;
 };
 
-/* Room for the request's head, for what is written anew of it (the target, a cookie joined from pieces or
+/* Room for the request's head, for what is written again of it (the target, a cookie joined from pieces or
  * without some of them), for the answer's head, the field tables, one of them grown, and what we add. */
 static size_t store_len(const struct config *c)
 {

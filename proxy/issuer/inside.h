@@ -53,7 +53,7 @@ struct source {
 	unsigned failures;               /* in a row */
 	char failure[200];               /* the last one; empty after a success */
 	enum issuer_state state; /* as last told */
-	enum drill drill;        /* likewise */
+	enum drill drill;        /* the same */
 	struct slice asked_kid[ASKED_KIDS]; /* that this attempt, or the next, is to find */
 	char asked_bytes[ASKED_KIDS][KID_MAX];
 	size_t asked_len;

@@ -215,7 +215,7 @@ static enum reply read_answer(const struct introspection *q, int status, struct 
 	const char *wrong = "";
 
 	if (is_signed && !said)
-		return REPLY_NONSENSE;
+		return REPLY_MALFORMED;
 	enum reply reply = reply_read(&q->by->plan, status, said ? slice_of(said) : body, text, len, &wrong);
 	snprintf(why, cap, "%s", wrong);
 	free(said);
@@ -230,7 +230,7 @@ static void on_answer(void *for_whom, int status, struct slice body, uint64_t ma
 
 	(void)max_age_s;
 	snprintf(why, sizeof why, "%s", failure ? failure : "no answer");
-	enum reply reply = status ? read_answer(q, status, body, text, &len, why, sizeof why) : REPLY_NONSENSE;
+	enum reply reply = status ? read_answer(q, status, body, text, &len, why, sizeof why) : REPLY_MALFORMED;
 	if (status)
 		snprintf(said, sizeof said, "its answer of status %d is of no use: %s", status, why);
 	if (reply == REPLY_GOOD)

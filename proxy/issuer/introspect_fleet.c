@@ -72,7 +72,7 @@ static void on_got(void *for_whom, struct slice value)
 		return;
 	}
 	publish(q, text, age_s * NS_PER_S);
-	if (age_s * NS_PER_S > o->fresh / 5 * 4) { /* it may be fallen back on, but is to be asked for anew */
+	if (age_s * NS_PER_S > o->fresh / 5 * 4) { /* it may be fallen back on, but is to be asked for again */
 		inquiry_send(q);
 		return;
 	}

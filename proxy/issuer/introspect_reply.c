@@ -154,7 +154,7 @@ static enum reply write_out(const struct reply_plan *plan, const json_t *root, c
 	json_decref(small);
 	if (!text) {
 		*why = "out of memory";
-		return REPLY_NONSENSE;
+		return REPLY_MALFORMED;
 	}
 	*len = strlen(text);
 	*why = *len > OPAQUE_TEXT_MAX ? "its claims are over 1976 bytes" :
@@ -181,16 +181,16 @@ enum reply reply_read(const struct reply_plan *plan, int status, struct slice bo
                         char to[OPAQUE_TEXT_MAX], size_t *len, const char **why)
 {
 	bool userinfo = plan->issuer->opaque->by == OPAQUE_BY_USERINFO;
-	enum reply reply = REPLY_NONSENSE;
+	enum reply reply = REPLY_MALFORMED;
 
 	*why = "its status is not 200";
 	if (userinfo && status == 401)
 		return REPLY_REFUSED; /* RFC 6750 section 3.1 */
 	if (status != 200)
-		return REPLY_NONSENSE;
+		return REPLY_MALFORMED;
 	*why = "it is over 64 KiB";
 	if (body.len > REPLY_BYTES_MAX)
-		return REPLY_NONSENSE;
+		return REPLY_MALFORMED;
 	json_t *root = strict_read(body), *active = json_object_get(root, "active");
 	*why = userinfo ? "it is no JSON object with a sub" :
 	                  "it is no JSON object that says whether the token is active";

@@ -11,7 +11,7 @@ enum reply {
 	REPLY_GOOD,     /* and these are its claims */
 	REPLY_REFUSED,  /* the token is not valid */
 	REPLY_UNUSABLE, /* the token is valid, but it cannot be judged by what is said of it */
-	REPLY_NONSENSE, /* it says nothing that could be relied on */
+	REPLY_MALFORMED, /* it says nothing that could be relied on */
 };
 
 struct reply_plan { /* which claims are wanted of an issuer's answers: those that routes could ask for */
@@ -47,7 +47,7 @@ char *reply_open(struct reply_signed *s, struct slice body) __attribute__((warn_
 
 /* GOOD: `to` holds the claims as JSON, reduced to what is wanted; iss is there (the issuer's own where it
  * said none) and azp (client_id where it said none). Where that is too long, only those scopes and
- * permissions are kept that some route names. UNUSABLE and NONSENSE: *why is a sentence part. */
+ * permissions are kept that some route names. UNUSABLE and MALFORMED: *why is a sentence part. */
 enum reply reply_read(const struct reply_plan *plan, int status, struct slice body, char to[OPAQUE_TEXT_MAX],
                       size_t *len, const char **why)
 	__attribute__((warn_unused_result));

@@ -9,7 +9,7 @@
  *
  * The keeper looks every minute, and every 5 s where its own fetches fail: only then is a copy taken, and
  * only one that is newer by more than clocks differ, so that a key that was gone here does not come back.
- * What is missing there, not believed, or older than what is held, is written anew. */
+ * What is missing there, not believed, or older than what is held, is written again. */
 #pragma once
 #include "statedir/statedir.h"
 
@@ -36,7 +36,7 @@ struct keycopy { /* of one source */
 	unsigned failures;            /* in a row, of questions */
 	uint64_t due_ns, opened_ns;
 	uint64_t seen_s;              /* when what lay there last was fetched */
-	uint64_t told_s;              /* likewise what is being told */
+	uint64_t told_s;              /* the same, of what is being told */
 	uint64_t refused;             /* hash of what was refused last; 0: what lay there last was believed */
 };
 

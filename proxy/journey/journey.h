@@ -13,7 +13,7 @@ struct journey_world {
 	struct bundle *bundle;
 	struct loop *loop;
 	struct limit_table *limits;
-	const struct limit_resets *resets; /* keys that begin anew; may be NULL */
+	const struct limit_resets *resets; /* keys that begin again; may be NULL */
 	struct limit_hot *hot;         /* this worker's busiest keys; may be NULL */
 	struct exchanges *exchanges;
 	struct logins *logins;

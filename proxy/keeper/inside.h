@@ -39,7 +39,7 @@ struct keeper {
 	struct waiting waiting[RELOADS_MAX];
 	unsigned waiting_len, confirming_len;
 	struct confirming *confirming; /* revocations whose workers are being waited for */
-	struct resetting *resettings; /* keys of limits that begin anew */
+	struct resetting *resettings; /* keys of limits that begin again */
 	struct reset_known resets[RESETS_KNOWN];
 	unsigned resettings_len, resets_len;
 	uint64_t resets_read_ns, resets_due_ns;
@@ -71,7 +71,7 @@ void keeper_files_close(struct keeper *k);
 
 /* The verbs of the admin socket. */
 void keeper_on_ask(void *with, struct admin_ask *ask, struct slice verb);
-/* Keys of limits in Redis that begin anew; answered when it is done. tick: due again at that time. */
+/* Keys of limits in Redis that begin again; answered when it is done. tick: due again at that time. */
 void keeper_reset(struct keeper *k, struct admin_ask *ask, const struct limit_reset *what,
 	struct slice answer);
 uint64_t keeper_resets_tick(struct keeper *k);

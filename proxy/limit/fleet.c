@@ -68,7 +68,7 @@ bool fleet_look(struct limits *l, struct round *round, size_t i, uint64_t now_ns
 	}
 	if (refuses(l, a, now_ns, to))
 		return denied(l, round, i, e, SOURCE_DENY_CACHE, now_ns) != DENIED;
-	if (e && flight_may(l, e, now_ns) && holds(e, now_ns, to))
+	if (e && redis_query_may(l, e, now_ns) && holds(e, now_ns, to))
 		return denied(l, round, i, e, SOURCE_LEASE, now_ns) != DENIED;
 	show(l, a, e, now_ns, to);
 	return true;
@@ -102,12 +102,12 @@ static enum taking alone(struct limits *l, struct round *round, size_t i, uint64
 }
 
 enum taking fleet_take(struct limits *l, const struct request *r, struct round *round, size_t i,
-                       const struct trip *trip, uint64_t now_ns)
+                       const struct limit_waiter *waiter, uint64_t now_ns)
 {
 	const struct bucket_ask *a = &round->asks[i];
 	struct stake *s = &round->stakes[i];
 	struct lease *e = lease_of(l, r, round->plans[i], a->tag, now_ns);
-	uint64_t at = trip ? trip->since_ns : now_ns;
+	uint64_t at = waiter ? waiter->since_ns : now_ns;
 
 	if (e && !s->waited)
 		lease_note(e, now_ns);
@@ -115,13 +115,13 @@ enum taking fleet_take(struct limits *l, const struct request *r, struct round *
 		s->source = s->waited ? SOURCE_REDIS : SOURCE_LEASE;
 		show(l, a, e, now_ns, &round->answered[i]);
 		if (!e->flying && now_ns >= e->hold_ns && lease_is_low(e, now_ns, fleet_workers(l->fleet)) &&
-		    flight_may(l, e, now_ns))
-			flight_want(l, e);
+		    redis_query_may(l, e, now_ns))
+			redis_query_want(l, e);
 		return TAKEN;
 	}
 	if (refuses(l, a, at, &round->answered[i]))
 		return denied(l, round, i, e, SOURCE_DENY_CACHE, now_ns);
-	if (!e || (trip && trip->by_itself) || !flight_may(l, e, now_ns))
+	if (!e || (waiter && waiter->by_itself) || !redis_query_may(l, e, now_ns))
 		return alone(l, round, i, now_ns);
 	if (holds(e, now_ns, &round->answered[i]))
 		return denied(l, round, i, e, SOURCE_LEASE, now_ns);

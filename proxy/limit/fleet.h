@@ -18,7 +18,7 @@ struct owed {
 	struct limits *home;
 	uint64_t tokens;               /* admitted here and not told yet ... */
 	uint64_t since_ns, paid_ns;    /* ... which this worker's part of the rate pays between these times */
-	uint64_t extra_tokens, extra_ns, extra_since_ns; /* what outcomes cost, likewise */
+	uint64_t extra_tokens, extra_ns, extra_since_ns; /* what outcomes cost, the same */
 	struct { uint64_t tokens, owed_ns, share_ns, extra_tokens, extra_ns, at_ns; } told; /* in flight */
 	uint64_t base_ns;      /* that server's clock minus ours */
 	uint64_t keep_ns;      /* worth telling until then even where nothing is owed */
@@ -38,7 +38,7 @@ struct fleet {
 };
 
 /* A request that waits; in its arena. */
-struct trip {
+struct limit_waiter {
 	struct list link;      /* in lease->waiters; alone where it is in none */
 	struct request *request;
 	struct lease *lease;
@@ -52,9 +52,9 @@ struct trip {
 enum taking { TAKEN, DENIED, ASKED };
 /* Would it refuse, as far as is known here? */
 bool fleet_look(struct limits *l, struct round *round, size_t i, uint64_t now_ns);
-/* trip: of a request that has waited; NULL on the first try. */
+/* waiter: of a request that has waited; NULL on the first try. */
 enum taking fleet_take(struct limits *l, const struct request *r, struct round *round, size_t i,
-                       const struct trip *trip, uint64_t now_ns);
+                       const struct limit_waiter *waiter, uint64_t now_ns);
 /* Undoes TAKEN; what cannot be put back is forfeited, and counted. */
 void fleet_undo(struct limits *l, struct round *round, size_t i);
 /* The whole station admitted. */
@@ -62,14 +62,14 @@ void fleet_keep(struct limits *l, const struct request *r, struct round *round, 
 
 /* ---- redis_query.c: questions and answers ---- */
 uint64_t fleet_workers(const struct fleet *f); /* of all machines */
-void flight_want(struct limits *l, struct lease *e);
+void redis_query_want(struct limits *l, struct lease *e);
 /* May it be asked? */
-bool flight_may(const struct limits *l, const struct lease *e, uint64_t now_ns);
-void flight_join(struct limits *l, struct lease *e, struct trip *t);
-void flight_leave(struct trip *t);
-void flight_turn(struct limits *l, uint64_t now_ns);
+bool redis_query_may(const struct limits *l, const struct lease *e, uint64_t now_ns);
+void redis_query_join(struct limits *l, struct lease *e, struct limit_waiter *t);
+void redis_query_leave(struct limit_waiter *t);
+void redis_query_turn(struct limits *l, uint64_t now_ns);
 /* The two commands about a key leave at the end of the turn. */
-bool flight_send(const struct fleet *f, const struct name *name, const struct words *w, bool settling,
+bool redis_query_send(const struct fleet *f, const struct name *name, const struct words *w, bool settling,
                  struct limit_asked *asked);
 
 /* ---- fallback.c: the machine alone ---- */

@@ -26,7 +26,7 @@ struct lease {
 	uint64_t used_ns;            /* last request */
 	uint64_t window_ns;          /* requests are counted in windows */
 	uint32_t seen, before;       /* in this window, in the one before */
-	struct list waiters;         /* struct trip */
+	struct list waiters;         /* struct limit_waiter */
 	size_t waiters_len;
 	struct list link;            /* in the queue of those to be asked at the end of the turn */
 	bool flying;                 /* a question is out */
@@ -34,7 +34,7 @@ struct lease {
 	uint64_t late_tokens;        /* admitted without the answer to it */
 	uint64_t again;              /* ask once more, for so many tokens; 0: as many as are due */
 	bool twice;                  /* that is being asked */
-	bool anew;                   /* or it is asked anew, since the answer was lost */
+	bool anew;                   /* or it is asked again, since the answer was lost */
 	struct redis_query question;
 	struct limit_asked asked;
 };

@@ -108,10 +108,10 @@ static size_t strictest(const struct round *round)
 
 /* ASKED: *at is the one to wait for; the others stay charged meanwhile. */
 static enum taking take_there(struct limits *l, const struct request *r, struct round *round,
-                              const struct trip *trip, uint64_t now_ns, size_t *at)
+                              const struct limit_waiter *waiter, uint64_t now_ns, size_t *at)
 {
 	for (size_t i; (i = strictest(round)) < round->len;) {
-		enum taking taking = fleet_take(l, r, round, i, trip, now_ns);
+		enum taking taking = fleet_take(l, r, round, i, waiter, now_ns);
 		*at = i;
 		if (taking == ASKED)
 			return ASKED;
@@ -147,9 +147,9 @@ static void tell(struct request *r, const struct round *round, bool good)
 }
 
 /* What is kept of a request that waits; NULL where its arena has no room for it. */
-static struct trip *trip_of(struct request *r, const struct round *round, uint64_t now_ns)
+static struct limit_waiter *waiter_of(struct request *r, const struct round *round, uint64_t now_ns)
 {
-	struct trip *t;
+	struct limit_waiter *t;
 
 	if (r->arena.size - r->arena.used < 2 * sizeof *t)
 		return NULL;
@@ -164,30 +164,30 @@ static struct trip *trip_of(struct request *r, const struct round *round, uint64
 /* TAKEN or DENIED, or ASKED where the request is to wait. */
 static enum taking ask_fleet(struct limits *l, struct request *r, struct round *round, uint64_t now_ns)
 {
-	struct trip *trip = r->waits, alone = { .since_ns = now_ns, .by_itself = true };
+	struct limit_waiter *waiter = r->waits, alone = { .since_ns = now_ns, .by_itself = true };
 	size_t at = 0;
-	enum taking taking = take_there(l, r, round, trip, now_ns, &at);
+	enum taking taking = take_there(l, r, round, waiter, now_ns, &at);
 
 	if (taking != ASKED)
 		return taking;
-	if (!trip && r->redis_waited_ns < l->fleet->budget_ns)
-		trip = trip_of(r, round, now_ns);
-	if (!trip)
+	if (!waiter && r->redis_waited_ns < l->fleet->budget_ns)
+		waiter = waiter_of(r, round, now_ns);
+	if (!waiter)
 		return take_there(l, r, round, &alone, now_ns, &at);
-	trip->at = at;
-	r->waits = trip;
-	flight_join(l, lease_find(l->fleet->leases, round->asks[at].tag), trip);
+	waiter->at = at;
+	r->waits = waiter;
+	redis_query_join(l, lease_find(l->fleet->leases, round->asks[at].tag), waiter);
 	return ASKED;
 }
 
 static void arrive(struct request *r, uint64_t now_ns)
 {
-	struct trip *trip = r->waits;
+	struct limit_waiter *waiter = r->waits;
 
-	if (!trip)
+	if (!waiter)
 		return;
-	r->redis_waited_ns += now_ns - trip->since_ns;
-	metrics_observe(metrics_lone(METRIC_limit_wait_seconds), now_ns - trip->since_ns);
+	r->redis_waited_ns += now_ns - waiter->since_ns;
+	metrics_observe(metrics_lone(METRIC_limit_wait_seconds), now_ns - waiter->since_ns);
 	r->waits = NULL;
 }
 
@@ -222,13 +222,13 @@ static enum pace begin(struct limits *l, const struct station_plans *s, struct r
 
 static enum pace visit(struct limits *l, const struct station_plans *s, struct request *r, uint64_t now_ns)
 {
-	struct trip *trip = r->waits;
-	struct round fresh, *round = trip ? &trip->round : &fresh;
+	struct limit_waiter *waiter = r->waits;
+	struct round fresh, *round = waiter ? &waiter->round : &fresh;
 	bool good = true;
 
-	if (trip && !list_is_empty(&trip->link))
+	if (waiter && !list_is_empty(&waiter->link))
 		return WAIT; /* woken by something else */
-	if (!trip) {
+	if (!waiter) {
 		enum pace pace = begin(l, s, r, round, now_ns, &good);
 		if (pace != GO_ON || round->len == 0)
 			return pace;
@@ -266,32 +266,32 @@ enum pace limit_late(struct limits *l, struct request *r, uint64_t now_ns)
 
 uint64_t limit_patience(const struct limits *l, const struct request *r, uint64_t now_ns)
 {
-	const struct trip *trip = r->waits;
+	const struct limit_waiter *waiter = r->waits;
 	uint64_t due_ns;
 
-	if (!trip)
+	if (!waiter)
 		return 0;
-	due_ns = trip->since_ns + l->fleet->budget_ns - r->redis_waited_ns;
+	due_ns = waiter->since_ns + l->fleet->budget_ns - r->redis_waited_ns;
 	return due_ns > now_ns ? due_ns - now_ns : 1;
 }
 
 void limit_hurry(struct request *r)
 {
-	struct trip *trip = r->waits;
+	struct limit_waiter *waiter = r->waits;
 
-	flight_leave(trip);
-	trip->by_itself = true;
+	redis_query_leave(waiter);
+	waiter->by_itself = true;
 	metrics_count(METRIC_limit_hurried_total);
 }
 
 void limit_leave(struct limits *l, struct request *r)
 {
-	struct trip *trip = r->waits;
+	struct limit_waiter *waiter = r->waits;
 
-	if (!trip)
+	if (!waiter)
 		return;
-	flight_leave(trip);
-	undo(l, &trip->round);
+	redis_query_leave(waiter);
+	undo(l, &waiter->round);
 	r->waits = NULL;
 }
 
@@ -300,7 +300,7 @@ void limits_turn(struct limits *l, uint64_t now_ns)
 	if (!l->fleet)
 		return;
 	resets_heed(l, now_ns);
-	flight_turn(l, now_ns);
+	redis_query_turn(l, now_ns);
 	settle_turn(l, now_ns);
 }
 

@@ -12,13 +12,13 @@ uint64_t fleet_workers(const struct fleet *f)
 	return f->remote.workers * (machines ? machines : 1);
 }
 
-void flight_want(struct limits *l, struct lease *e)
+void redis_query_want(struct limits *l, struct lease *e)
 {
 	if (!e->flying && list_is_empty(&e->link))
 		list_push(&l->fleet->queue, &e->link);
 }
 
-bool flight_may(const struct limits *l, const struct lease *e, uint64_t now_ns)
+bool redis_query_may(const struct limits *l, const struct lease *e, uint64_t now_ns)
 {
 	const struct limit_remote *remote = &l->fleet->remote;
 
@@ -27,15 +27,15 @@ bool flight_may(const struct limits *l, const struct lease *e, uint64_t now_ns)
 	return now_ns >= e->astray_ns && remote->state(remote->with, e->name.slot) == LIMIT_REMOTE_UP;
 }
 
-void flight_join(struct limits *l, struct lease *e, struct trip *t)
+void redis_query_join(struct limits *l, struct lease *e, struct limit_waiter *t)
 {
 	t->lease = e;
 	list_push(&e->waiters, &t->link);
 	e->waiters_len++;
-	flight_want(l, e);
+	redis_query_want(l, e);
 }
 
-void flight_leave(struct trip *t)
+void redis_query_leave(struct limit_waiter *t)
 {
 	if (list_is_empty(&t->link))
 		return;
@@ -48,14 +48,14 @@ static void wake_all(struct lease *e, bool by_themselves)
 	struct list *node;
 
 	while ((node = list_shift(&e->waiters))) {
-		struct trip *t = list_entry(node, struct trip, link);
+		struct limit_waiter *t = list_entry(node, struct limit_waiter, link);
 		t->by_itself |= by_themselves;
 		request_wake(t->request);
 	}
 	e->waiters_len = 0;
 }
 
-bool flight_send(const struct fleet *f, const struct name *name, const struct words *w, bool settling,
+bool redis_query_send(const struct fleet *f, const struct name *name, const struct words *w, bool settling,
                  struct limit_asked *asked)
 {
 	const struct limit_question q = {
@@ -107,7 +107,7 @@ static void hold(struct lease *e, uint64_t now_ns)
 	e->hold_ns = now_ns + (quarter < HOLD_MAX_NS ? quarter : HOLD_MAX_NS);
 }
 
-/* True: a smaller question goes out in its stead. */
+/* True: a smaller question goes out instead. */
 static bool try_less(struct lease *e, const struct ruling *ruling)
 {
 	uint64_t cost = e->plan->limit->cost;
@@ -117,11 +117,11 @@ static bool try_less(struct lease *e, const struct ruling *ruling)
 		return false;
 	e->again = rest;
 	e->twice = true;
-	flight_want(e->home, e);
+	redis_query_want(e->home, e);
 	return true;
 }
 
-/* The answer is lost, and somebody still waits for it: it is asked for anew, once. If the first question was
+/* The answer is lost, and somebody still waits for it: it is asked for again, once. If the first question was
  * executed all the same, the key pays for it and nobody has had it. */
 static bool ask_anew(struct lease *e, uint64_t now_ns)
 {
@@ -130,7 +130,7 @@ static bool ask_anew(struct lease *e, uint64_t now_ns)
 	e->again = 0;
 	e->twice = false;
 	e->anew = true;
-	flight_want(e->home, e);
+	redis_query_want(e->home, e);
 	return true;
 }
 
@@ -213,11 +213,11 @@ static bool ask(struct fleet *f, struct lease *e, uint64_t now_ns)
 		return true;
 	}
 	e->asked.on_reply = on_reply;
-	e->flying = flight_send(f, &e->name, &words, false, &e->asked);
+	e->flying = redis_query_send(f, &e->name, &words, false, &e->asked);
 	return e->flying;
 }
 
-void flight_turn(struct limits *l, uint64_t now_ns)
+void redis_query_turn(struct limits *l, uint64_t now_ns)
 {
 	struct list batch, *node;
 

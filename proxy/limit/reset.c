@@ -1,4 +1,4 @@
-/* reset.c -- a key begins anew, on this machine or on all of the fleet's: see limit.h for the order. */
+/* reset.c -- a key begins again, on this machine or on all of the fleet's: see limit.h for the order. */
 #include "limit/fleet.h"
 #include "limit/hot.h"
 

@@ -1,4 +1,4 @@
-/* reset.h -- a key begins anew. Part of limit's door.
+/* reset.h -- a key begins again. Part of limit's door.
  *
  * A machine's own bucket is simply full again. One in Redis is deleted there, after every machine of the
  * fleet has forgotten what it knows of the key: its highest time, leases, debt. Who forgot later would lift

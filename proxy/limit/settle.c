@@ -268,7 +268,7 @@ static void tell(struct fleet *f, struct owed *o, uint64_t now_ns)
 	settlement_write(o->gcra, base_of(o->home, o->tag, now_ns) + o->base_ns, owed_ns,
 	                 name_text(f, &o->name, room), &words);
 	o->asked.on_reply = on_reply;
-	o->flying = flight_send(f, &o->name, &words, true, &o->asked);
+	o->flying = redis_query_send(f, &o->name, &words, true, &o->asked);
 	if (!o->flying)
 		on_lost(o, now_ns);
 }

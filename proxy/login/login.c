@@ -17,7 +17,7 @@ struct login_issuer {
 	_Atomic uint64_t minute;              /* number of the minute << 32 | requests let in during it */
 	_Atomic uint64_t normal;              /* requests a minute, smoothed, * 8; 0: not known */
 	_Atomic uint64_t next_ns;             /* of the ramp: theoretical arrival time of a GCRA */
-	_Atomic uint64_t all_ns, own_ns;      /* likewise of budget.all and budget.logins */
+	_Atomic uint64_t all_ns, own_ns;      /* the same of budget.all and budget.logins */
 	_Atomic uint64_t sent;                /* of the keeper's requests, those that all_ns is charged with */
 };
 

@@ -173,7 +173,7 @@ void opaque_take_back(struct opaque_table *t, const unsigned char id[SHA256_LEN]
 	atomic_fetch_add(&t->moved, 1);
 }
 
-/* Likewise. *same: it is of this id already. */
+/* The same. *same: it is of this id already. */
 static struct opaque_note *choose_note(struct opaque_table *t, const unsigned char id[SHA256_LEN], bool *same)
 {
 	size_t first = set_of(id, OPAQUE_WORDS);

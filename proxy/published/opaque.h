@@ -45,7 +45,7 @@ struct opaque_note {
 
 struct opaque_table {
 	_Atomic uint64_t moved;   /* with every change: who waits looks again */
-	_Atomic uint64_t keepers; /* that have begun: what was asked of the one before is asked anew */
+	_Atomic uint64_t keepers; /* that have begun: what was asked of the one before is asked again */
 	struct opaque_answer answer[OPAQUE_ANSWERS];
 	struct opaque_note note[OPAQUE_WORDS];
 };

@@ -30,7 +30,7 @@ static uint64_t find(const struct revoked_table *t, uint64_t mark)
 {
 	uint64_t times = 0;
 
-	/* a copy is filled anew only after the version has moved on from it: twice in one look is rare, and then
+	/* a copy is filled again only after the version has moved on from it: twice in one look is rare, and then
 	 * it is looked again */
 	for (int attempt = 0; attempt < 8; attempt++) {
 		uint64_t version = flip_seen(&t->version);

@@ -383,7 +383,7 @@ static void read_all(struct channel *l)
 		if (got < 0)
 			channel_doom(l, END_RESET, S(""));
 		else if (!take(l, (struct slice){ loop->scratch_in, (size_t)got }))
-			channel_doom(l, END_NONSENSE, S(""));
+			channel_doom(l, END_MALFORMED, S(""));
 	}
 	if (l->doomed < 0)
 		wire_nudge(l->wire);

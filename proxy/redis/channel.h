@@ -11,12 +11,12 @@
 
 #define PROBE_NS (100 * NS_PER_MS)
 #define QUEUED_MAX (512 * 1024)          /* bytes that may wait for the next flush */
-#define RESUME_NS (50 * NS_PER_MS)       /* one that was READY so long and is reset is made anew at once */
+#define RESUME_NS (50 * NS_PER_MS)       /* one that was READY so long and is reset is made again at once */
 
 enum channel_state { CHANNEL_OFF, CHANNEL_CONNECTING, CHANNEL_GREETING, CHANNEL_READY };
 enum channel_kind { CHANNEL_MASTER, CHANNEL_SENTINEL, CHANNEL_SEED };
 enum channel_end {
-	END_REFUSED, END_RESET, END_SILENT, END_TLS, END_AUTH, END_ROLE, END_NONSENSE, END_MOVED,
+	END_REFUSED, END_RESET, END_SILENT, END_TLS, END_AUTH, END_ROLE, END_MALFORMED, END_MOVED,
 	ENDS
 };
 

@@ -10,7 +10,7 @@
  * A shard is a master and what is known of it: breaker, clock, connection. One server and Sentinel are one
  * shard, 0. A shard keeps its number while it lives; a slot may move to another. The breaker opens on
  * refusal, an error of the server (READONLY, LOADING, OOM, CLUSTERDOWN ...) or three turns in a row whose
- * replies are over the owner's budget. A connection that is reset is made anew at once, and what is asked
+ * replies are over the owner's budget. A connection that is reset is made again at once, and what is asked
  * meanwhile waits for it; the breaker opens where it is not there within the budget, or where one is reset
  * within 50 ms of its greeting. While it is open a jittered PING goes out each 100 ms (a write,
  * where a write was refused: OOM, READONLY, MISCONF, NOREPLICAS); three answers in a row within the budget:

@@ -24,7 +24,8 @@ struct reload_plan {
 	size_t files_len;
 	const char *pin_file;            /* RELOAD_PIN_FILE; tests have their own */
 	uid_t pin_owner;                 /* 0; tests that are not root have their own */
-	const int *in_force;             /* the keeper's memory file whose text is kept; NULL: all is read anew */
+	/* the keeper's memory file whose text is kept; NULL: all is read again */
+	const int *in_force;
 	bool warn;                       /* *text also holds what is allowed and hardly meant */
 	bool free_of_pin;                /* look at the file only: `sallyport check` on another host */
 	/* All that config_load cannot know. False: complained. May be NULL. */

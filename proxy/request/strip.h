@@ -16,7 +16,7 @@ struct request;
  *  - overrides (header_override) unless the peer is a trusted proxy or the route passes them, those in
  *    another spelling always. Each is counted.
  * Called once, after request_address, before the proxy's own fields are set. Where r->upgrade_websocket is to
- * be honoured, whoever sends the head writes Connection and Upgrade anew. */
+ * be honoured, whoever sends the head writes Connection and Upgrade again. */
 void request_strip(struct request *r);
 /* Will request_strip leave this field of the request as it is? Nothing is counted. */
 bool request_field_goes_on(const struct request *r, const struct header *f);

@@ -6,7 +6,7 @@
  * counts, so that an old one played again changes nothing. Every keeper holds all records that it ever
  * believed, in its own signed file, and compares: what is missing in Redis is told again, so that deleting
  * there undoes nothing where it was known. (A machine that never saw a record cannot miss it until another
- * one tells it anew, within a minute.) Read every 300 ms from where the last reading ended, and whole once a
+ * one tells it again, within a minute.) Read every 300 ms from where the last reading ended, and whole once a
  * minute and whenever Redis was away. */
 #pragma once
 #include "revocation/revoke.h"

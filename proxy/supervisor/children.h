@@ -9,7 +9,7 @@
 
 #define RESTART_FIRST_NS (100 * NS_PER_MS)
 #define RESTART_MOST_NS (30 * NS_PER_S)
-#define RESTART_FORGET_NS (30 * NS_PER_S) /* a process that lived this long starts anew at once */
+#define RESTART_FORGET_NS (30 * NS_PER_S) /* a process that lived this long starts again at once */
 #define STILL_CHECKS 5                    /* and is aborted when it did not, this many checks in a row */
 #define LOAD_NS (60 * NS_PER_S)           /* a process may take this long to load */
 

@@ -39,7 +39,7 @@ void tls_server_close(struct tls_server *s);
 /* Hash of listener, SNI policy and client CA under which this host name is served: equal for hosts that may
  * share a connection. It is also part of the session id context. */
 /* The listener's groups of key exchange that this library has, best first, as OpenSSL writes them; empty and
- * false where there is none. *lacking: the others, likewise, for a message; it lies in `list`. */
+ * false where there is none. *lacking: the others, the same, for a message; it lies in `list`. */
 #define TLS_GROUPS_MAX 1024
 bool tls_groups(const struct config_listener_tls *t, char list[static TLS_GROUPS_MAX], struct slice *lacking);
 

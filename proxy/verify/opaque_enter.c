@@ -112,7 +112,7 @@ enum fault opaque_examine(struct auth *t)
 		t->seen.head.len = 0;
 	if (age_ns(t) <= fresh_ns) {
 		if (age_ns(t) > fresh_ns / 5 * 4 && word != OPAQUE_FAILED)
-			(void)ask(t); /* anew, before somebody has to wait for it */
+			(void)ask(t); /* again, before somebody has to wait for it */
 		return judge(t);
 	}
 	if (word == OPAQUE_FAILED)

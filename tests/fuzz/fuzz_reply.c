@@ -26,7 +26,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	opaque.by = data[0] & 1;
 	struct slice body = { (const char *)data + 1, size - 1 };
 	enum reply reply = reply_read(&plan, data[0] & 2 ? 401 : 200, body, text, &len, &why);
-	if (reply == REPLY_NONSENSE || reply == REPLY_UNUSABLE)
+	if (reply == REPLY_MALFORMED || reply == REPLY_UNUSABLE)
 		check(why);
 	if (reply != REPLY_GOOD)
 		return 0;

@@ -237,7 +237,7 @@ static void an_answer_that_says_nothing_is_no_refusal(void **state)
 	for (size_t i = 0; i < sizeof bodies / sizeof *bodies; i++) {
 		const char *why = NULL;
 		size_t len;
-		assert_int_equal(reply_read(&plan, 200, slice_of(bodies[i]), text, &len, &why), REPLY_NONSENSE);
+		assert_int_equal(reply_read(&plan, 200, slice_of(bodies[i]), text, &len, &why), REPLY_MALFORMED);
 		assert_non_null(why);
 	}
 }

@@ -61,7 +61,7 @@ static void a_key_that_says_its_algorithm_verifies_no_other(void **state)
 	keyset_free(s);
 }
 
-/* Likewise, with one piece of it written otherwise. */
+/* The same, with one piece of it written otherwise. */
 static int altered(const struct maker *m, const char *from, const char *to)
 {
 	char whole[4096], room[4096];

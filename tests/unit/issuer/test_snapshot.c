@@ -218,7 +218,8 @@ static void secrets_of_the_fleet_may_be_rotated(void **state)
 	keeping_start_with(S("a new machine")); /* as a container that has no memory but the fleet's secret */
 	assert_true(keeping_publishes("one"));
 	reboot(1);
-	*config = (CONFIG_SECRETS){ rotated, 1 }; /* the old one was withdrawn before anything was written anew */
+	/* the old one was withdrawn before anything was written again */
+	*config = (CONFIG_SECRETS){ rotated, 1 };
 	keeping_start_with(S("a new machine"));
 	assert_int_equal(keeping_seen()->generation, 0);
 }
