@@ -74,7 +74,7 @@ struct h2 {
 	bool choked;               /* some room() was 0 for the wire's backlog */
 };
 
-struct h2_crumb { struct h2_crumb *next; struct slice bytes; };
+struct h2_crumb; /* h2_head.c */
 struct h2_stream {             /* in its request's arena */
 	struct list link;
 	struct h2 *h;

@@ -2,6 +2,11 @@
  * their order; whatever could be read otherwise once it is written as HTTP/1.1 is refused here. */
 #include "http/h2.h"
 
+struct h2_crumb { /* a piece of Cookie, which HTTP/2 may send in several fields */
+	struct h2_crumb *next;
+	struct slice bytes;
+};
+
 static const struct config_http *bounds(const struct h2_stream *s)
 {
 	return &s->request->config->root.http;
