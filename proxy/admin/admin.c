@@ -12,8 +12,8 @@
 
 #define CONNECTIONS 16
 #define LINE ADMIN_LINE
-#define LINE_NS (1 * NS_PER_S)     /* for the verb to arrive */
-#define TAKE_NS (5 * NS_PER_S)     /* for the answer to be taken */
+#define LINE_NS (1 * NS_PER_S) /* for the verb to arrive */
+#define TAKE_NS (5 * NS_PER_S) /* for the answer to be taken */
 
 struct admin_ask {
 	struct list link;
@@ -59,8 +59,8 @@ static int bind_private(int directory, const char *name)
 		return -1;
 	errno = ENAMETOOLONG;
 	mode_t before = umask(0177); /* never open to others, not even for a moment */
-	bool bound = len > 0 && (size_t)len < sizeof at.sun_path &&
-		bind(fd, (const struct sockaddr *)&at, sizeof at) == 0;
+	bool bound =
+	    len > 0 && (size_t)len < sizeof at.sun_path && bind(fd, (const struct sockaddr *)&at, sizeof at) == 0;
 	umask(before);
 	if (bound && listen(fd, CONNECTIONS) == 0)
 		return fd;
@@ -182,7 +182,7 @@ static void on_ready(struct wire *w)
 	ssize_t n;
 
 	while (!ask->asked && ask->len < sizeof ask->line &&
-		(n = wire_read(w, ask->line + ask->len, sizeof ask->line - ask->len)) > 0) {
+	       (n = wire_read(w, ask->line + ask->len, sizeof ask->line - ask->len)) > 0) {
 		ask->len += (size_t)n;
 		struct slice line = { ask->line, ask->len };
 		size_t at = slice_find(line, '\n');

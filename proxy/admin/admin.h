@@ -41,7 +41,7 @@ struct probes;
 
 struct probes_world {
 	const char *(*unready)(void *with); /* why no new traffic should come; NULL: it may */
-	bool (*is_started)(void *with); /* has ever been ready */
+	bool (*is_started)(void *with);     /* has ever been ready */
 	void *with;
 };
 struct probes *probes_open(struct loop *l, int fd, const struct probes_world *w);

@@ -76,11 +76,11 @@ enum admin_result admin_call(const char *path, struct slice verb, unsigned patie
 		int len = snprintf(line, sizeof line, "%.*s\n", SLICE(verb));
 		errno = 0;
 		bool said = setsockopt(fd, SOL_SOCKET, SO_RCVTIMEO, &patience, sizeof patience) == 0 &&
-			send(fd, line, (size_t)len, MSG_NOSIGNAL) == len;
+		            send(fd, line, (size_t)len, MSG_NOSIGNAL) == len;
 		if (!said || !read_all(fd, answer)) {
 			result = errno == EPIPE || errno == ECONNRESET || errno == 0 ? ADMIN_DENIED : ADMIN_FAILED;
-			*answer = sentence(path, errno == EAGAIN ? "no answer in time" :
-				"the connection was closed without an answer");
+			*answer = sentence(path, errno == EAGAIN ? "no answer in time"
+			                                         : "the connection was closed without an answer");
 		}
 	}
 	if (fd >= 0)

@@ -57,7 +57,7 @@ static void expose(struct miniserver_ask *ask)
 		refuse(ask, 503, S(""), S("{\"status\":503,\"title\":\"the metrics do not fit into memory\"}\n"));
 	else
 		miniserver_answer(ask, 200, S("text/plain; version=0.0.4; charset=utf-8"),
-			S("Cache-Control: no-store\r\n"), (struct slice){ e.at, e.len });
+		                  S("Cache-Control: no-store\r\n"), (struct slice){ e.at, e.len });
 	free(e.at);
 }
 
@@ -87,8 +87,8 @@ static void on_ask(void *with, struct miniserver_ask *ask)
 		expose(ask);
 	else
 		refuse(ask, 503, S("Sallyport-Reason: no-route\r\nCache-Control: no-store\r\n"),
-			S("{\"status\":503,\"title\":\"only /livez, /readyz, /startupz and /metrics are served here\","
-			  "\"reason\":\"no-route\"}\n"));
+		       S("{\"status\":503,\"title\":\"only /livez, /readyz, /startupz and /metrics are served here\","
+		         "\"reason\":\"no-route\"}\n"));
 }
 
 struct probes *probes_open(struct loop *l, int fd, const struct probes_world *w)

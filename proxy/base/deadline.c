@@ -1,7 +1,7 @@
 /* A timing wheel: to set or clear a deadline takes the same few steps however many there are. */
 #include "base/deadline.h"
 
-enum { SLOTS = sizeof ((struct deadline_wheel *)0)->slots / sizeof(struct list) };
+enum { SLOTS = sizeof((struct deadline_wheel *)0)->slots / sizeof(struct list) };
 
 static void init(struct deadline_wheel *w, uint64_t slot_ns, uint64_t now_ns)
 {

@@ -23,8 +23,8 @@ struct deadline {
 struct deadline_wheel {
 	struct list slots[512]; /* farther ones wait in the last slot and are moved on */
 	uint64_t slot_ns;
-	uint64_t swept;         /* slot number up to which all is swept */
-	uint64_t first;         /* no slot between swept and this one holds anything */
+	uint64_t swept; /* slot number up to which all is swept */
+	uint64_t first; /* no slot between swept and this one holds anything */
 	unsigned armed;
 };
 

@@ -89,5 +89,5 @@ int flags_next(int argc, char **argv, const struct option *names)
 void flags_stray(const char *command, const char *word)
 {
 	fprintf(stderr, "sallyport %s: there is no place for the word \"%s\"\nSee `sallyport %s --help`.\n",
-		command, word, command);
+	        command, word, command);
 }

@@ -10,7 +10,9 @@ struct rate {
 };
 
 /* T and tau: a token comes back every period_ns; the bucket holds tolerance_ns worth of them. */
-struct gcra { uint64_t period_ns, tolerance_ns; };
+struct gcra {
+	uint64_t period_ns, tolerance_ns;
+};
 /* T = ceil(per/count); tau = burst * T, at most 2^62 (146 years, where the bucket holds less than burst). */
 struct gcra gcra_of(struct rate rate, uint64_t burst);
 /* tat: theoretical arrival time. True: admitted and *tat moved; false: *retry_after_ns says when cost fits

@@ -21,8 +21,8 @@ enum header_kind {
 	FIELD_TRAILER = 8,    /* announces trailers: passed on where trailers are */
 	FIELD_OURS = 16,      /* each proxy writes its own behind what came */
 	FIELD_CREDENTIAL = 32, /* who asks; Connection cannot name it away */
-	FIELD_FORWARDED = 64, /* what proxies say of the client: only a trusted proxy's counts */
-	FIELD_OVERRIDE = 128, /* some servers take another target, host, method or address from it */
+	FIELD_FORWARDED = 64,  /* what proxies say of the client: only a trusted proxy's counts */
+	FIELD_OVERRIDE = 128,  /* some servers take another target, host, method or address from it */
 };
 
 /* By name, any case. */

@@ -7,7 +7,7 @@ struct list {
 	struct list *next, *prev;
 };
 
-#define list_entry(node, type, field) ((type *)(void *)((char *)(node) - offsetof(type, field)))
+#define list_entry(node, type, field) ((type *)(void *)((char *)(node)-offsetof(type, field)))
 
 static inline void list_init(struct list *l)
 {

@@ -45,8 +45,8 @@ struct path_walk {
 	int at;              /* the directory reached, O_PATH */
 	char rest[PATH_MAX]; /* what is still to go */
 	unsigned links;
-	bool linked;         /* a link at the end was followed */
-	bool other;          /* we are somebody else since a directory of his */
+	bool linked; /* a link at the end was followed */
+	bool other;  /* we are somebody else since a directory of his */
 	struct path_self was;
 };
 

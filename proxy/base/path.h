@@ -23,6 +23,10 @@ int path_directories(const char *path, mode_t make);
 int path_parent(const char *path, const char **last);
 
 /* Root acts as that user until path_be_root. False: nothing has changed. */
-struct path_self { uid_t uid; gid_t gid, groups[64]; int groups_len; };
+struct path_self {
+	uid_t uid;
+	gid_t gid, groups[64];
+	int groups_len;
+};
 bool path_be(struct path_self *was, uid_t uid, gid_t gid);
 void path_be_root(const struct path_self *was); /* aborts where it cannot */

@@ -14,7 +14,10 @@ struct ring_memory {
 	_Alignas(64) char data[];
 };
 
-struct ring { struct ring_memory *at; size_t size; }; /* a process's view; size: bytes of data */
+struct ring {
+	struct ring_memory *at;
+	size_t size;
+}; /* a process's view; size: bytes of data */
 
 /* Bytes of memory that a ring of `size` data bytes takes. */
 static inline size_t ring_memory(size_t size)
@@ -29,7 +32,7 @@ struct ring ring_at(void *memory, size_t size);
 static inline uint64_t ring_held(struct ring r)
 {
 	return atomic_load_explicit(&r.at->head, memory_order_relaxed) -
-		atomic_load_explicit(&r.at->tail, memory_order_acquire);
+	       atomic_load_explicit(&r.at->tail, memory_order_acquire);
 }
 
 /* The whole piece or, where it does not fit, nothing: false. */

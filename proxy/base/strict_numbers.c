@@ -93,7 +93,11 @@ static void count(void *with, size_t at, size_t len)
 	++*(size_t *)with;
 }
 
-struct copying { struct slice from; char *to; size_t taken, len; };
+struct copying {
+	struct slice from;
+	char *to;
+	size_t taken, len;
+};
 
 static void copy(struct copying *c, size_t until)
 {

@@ -5,8 +5,8 @@
 
 /* 00 01 .. 99: two digits for one division. */
 #define TEN(d) d "0" d "1" d "2" d "3" d "4" d "5" d "6" d "7" d "8" d "9"
-static const char pairs[] = TEN("0") TEN("1") TEN("2") TEN("3") TEN("4")
-	TEN("5") TEN("6") TEN("7") TEN("8") TEN("9");
+static const char pairs[] =
+    TEN("0") TEN("1") TEN("2") TEN("3") TEN("4") TEN("5") TEN("6") TEN("7") TEN("8") TEN("9");
 
 static unsigned digits_of(uint64_t n)
 {
@@ -39,9 +39,9 @@ void text_u64(struct text *t, uint64_t n)
 
 /* 00 01 .. ff */
 #define SIXTEEN(d) TEN(d) d "a" d "b" d "c" d "d" d "e" d "f"
-static const char hex_pairs[] = SIXTEEN("0") SIXTEEN("1") SIXTEEN("2") SIXTEEN("3") SIXTEEN("4")
-	SIXTEEN("5") SIXTEEN("6") SIXTEEN("7") SIXTEEN("8") SIXTEEN("9") SIXTEEN("a") SIXTEEN("b")
-	SIXTEEN("c") SIXTEEN("d") SIXTEEN("e") SIXTEEN("f");
+static const char hex_pairs[] = SIXTEEN("0") SIXTEEN("1") SIXTEEN("2") SIXTEEN("3") SIXTEEN("4") SIXTEEN("5")
+    SIXTEEN("6") SIXTEEN("7") SIXTEEN("8") SIXTEEN("9") SIXTEEN("a") SIXTEEN("b") SIXTEEN("c") SIXTEEN("d")
+        SIXTEEN("e") SIXTEEN("f");
 
 void text_hex(struct text *t, const void *bytes, size_t len)
 {
@@ -82,8 +82,8 @@ static size_t utf8_len(struct slice s)
 	for (size_t i = 1; i < len; i++)
 		if ((b[i] & 0xC0) != 0x80)
 			return 0;
-	if ((b[0] == 0xE0 && b[1] < 0xA0) || (b[0] == 0xED && b[1] > 0x9F) ||
-	    (b[0] == 0xF0 && b[1] < 0x90) || (b[0] == 0xF4 && b[1] > 0x8F))
+	if ((b[0] == 0xE0 && b[1] < 0xA0) || (b[0] == 0xED && b[1] > 0x9F) || (b[0] == 0xF0 && b[1] < 0x90) ||
+	    (b[0] == 0xF4 && b[1] > 0x8F))
 		return 0;
 	return len;
 }
@@ -196,11 +196,21 @@ void text_html(struct text *t, struct slice s)
 {
 	for (size_t i = 0; i < s.len; i++) {
 		switch (s.at[i]) {
-		case '&': text_add(t, S("&amp;")); break;
-		case '<': text_add(t, S("&lt;")); break;
-		case '>': text_add(t, S("&gt;")); break;
-		case '"': text_add(t, S("&quot;")); break;
-		case '\'': text_add(t, S("&#39;")); break;
+		case '&':
+			text_add(t, S("&amp;"));
+			break;
+		case '<':
+			text_add(t, S("&lt;"));
+			break;
+		case '>':
+			text_add(t, S("&gt;"));
+			break;
+		case '"':
+			text_add(t, S("&quot;"));
+			break;
+		case '\'':
+			text_add(t, S("&#39;"));
+			break;
 		default:
 			if ((unsigned char)s.at[i] >= 0x20)
 				text_char(t, s.at[i]);

@@ -36,7 +36,7 @@ static uint64_t common_for(uint64_t slots)
 size_t limit_table_memory(uint64_t slots)
 {
 	return sizeof(struct limit_table) + (hoods_for(slots) + common_for(slots)) * NEAR * sizeof(struct slot) +
-		crowds_memory(hoods_for(slots) * NEAR);
+	       crowds_memory(hoods_for(slots) * NEAR);
 }
 
 struct limit_table *limit_table_attach(void *memory, uint64_t slots)
@@ -73,12 +73,14 @@ static uint64_t spread(uint64_t tag, uint64_t n)
 }
 
 /* The two neighbourhoods in which a key may lie. */
-struct near { struct slot *hood[2]; };
+struct near {
+	struct slot *hood[2];
+};
 
 static struct near near_of(struct limit_table *t, uint64_t tag)
 {
 	return (struct near){ { t->slot + spread(tag, t->hoods) * NEAR,
-	                        t->slot + spread(tag << 32, t->hoods) * NEAR } };
+		                    t->slot + spread(tag << 32, t->hoods) * NEAR } };
 }
 
 void table_fetch(struct limit_table *t, uint64_t tag)
@@ -96,7 +98,7 @@ static struct near common_near_of(struct limit_table *t, uint64_t tag)
 	struct slot *common = t->slot + t->hoods * NEAR;
 
 	return (struct near){ { common + spread(tag, t->common) * NEAR,
-	                        common + spread(tag << 32, t->common) * NEAR } };
+		                    common + spread(tag << 32, t->common) * NEAR } };
 }
 
 /* Common buckets are told apart by limit and by who brings the key: its network. So a newcomer whose own
@@ -104,7 +106,10 @@ static struct near common_near_of(struct limit_table *t, uint64_t tag)
  * crowded, eight neighbourhoods to one. */
 static uint64_t common_tag(struct limit_table *t, const struct bucket_ask *a)
 {
-	struct { uint64_t limit, part; struct in6_addr net; } key = { .limit = a->limit };
+	struct {
+		uint64_t limit, part;
+		struct in6_addr net;
+	} key = { .limit = a->limit };
 
 	if (a->from)
 		key.net = crowd_net(a->from, crowd_is_wide(t, crowd_of(t, a->from)));
@@ -176,7 +181,10 @@ static bool is_alone(const struct near *n, const struct slot *mine, uint64_t tag
 }
 
 /* Who brings a new key: its address, or its crowd where that is known already. */
-struct bringer { const struct in6_addr *from; uint32_t owner; };
+struct bringer {
+	const struct in6_addr *from;
+	uint32_t owner;
+};
 
 /* The key's slot, made where there is none. NULL: all slots are debtors, or those who bring it hold too many
  * (or the race was lost TRIES times). by NULL: the least debtor goes instead, and its debt with it; in the
@@ -185,7 +193,6 @@ static struct slot *claim(struct limit_table *t, const struct near *n, uint64_t 
                           const struct bringer *by)
 {
 	uint32_t owner = 0;
-
 
 	for (int i = 0; i < TRIES; i++) {
 		struct slot *s = find(n, tag);
@@ -225,8 +232,8 @@ static enum charge charge(struct slot *s, const struct bucket_ask *a, uint64_t t
 	to->before = atomic_load_explicit(&s->tat, memory_order_acquire);
 	do {
 		to->tat = to->before > a->floor_ns ? to->before : a->floor_ns;
-		admitted = a->owed ? gcra_owe(a->gcra, &to->tat, now_ns, a->cost) :
-		                     gcra_take(a->gcra, &to->tat, now_ns, a->cost, &to->retry_after_ns);
+		admitted = a->owed ? gcra_owe(a->gcra, &to->tat, now_ns, a->cost)
+		                   : gcra_take(a->gcra, &to->tat, now_ns, a->cost, &to->retry_after_ns);
 	} while (admitted && !atomic_compare_exchange_weak(&s->tat, &to->before, to->tat));
 	to->shown_tat = to->tat;
 	if (atomic_load(&s->tag) != tag)

@@ -37,18 +37,18 @@ struct bucket_ask {
 	uint64_t limit; /* hash of the limit's name: common buckets are per limit */
 	uint64_t cost;
 	const struct in6_addr *from; /* who brings the key; NULL: unknown */
-	uint64_t floor_ns; /* the bucket's time is at least this */
-	bool owed;      /* charged even where the bucket does not hold it */
+	uint64_t floor_ns;           /* the bucket's time is at least this */
+	bool owed;                   /* charged even where the bucket does not hold it */
 };
 
 /* What was found or done. */
 struct bucket_answer {
-	struct slot *slot;   /* that was charged */
+	struct slot *slot; /* that was charged */
 	uint64_t tag;
-	uint64_t before, tat; /* its time before and after the charge; a look gives the present one in tat */
-	uint64_t shown_tat;   /* as clients are told: of a bucket of the limit's own rate and burst */
+	uint64_t before, tat;    /* its time before and after the charge; a look gives the present one in tat */
+	uint64_t shown_tat;      /* as clients are told: of a bucket of the limit's own rate and burst */
 	uint64_t retry_after_ns; /* where refused */
-	bool crowded;        /* the common bucket decided */
+	bool crowded;            /* the common bucket decided */
 };
 
 /* The random key that its tags are made with. */

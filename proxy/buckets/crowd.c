@@ -10,9 +10,9 @@
 #include "base/clock.h"
 #include <string.h>
 
-#define SHARE 8                      /* a network holds one slot of so many */
+#define SHARE 8 /* a network holds one slot of so many */
 #define LOOK_NS (100 * NS_PER_MS)
-#define SAMPLE 65536                 /* slots of a look; tags are spread evenly */
+#define SAMPLE 65536 /* slots of a look; tags are spread evenly */
 #define KNOWN (UINT32_C(1) << 31)
 #define COARSE (UINT32_C(1) << 30)
 
@@ -77,7 +77,7 @@ static bool reached(struct limit_table *t, uint32_t owner)
 bool crowd_is_wide(struct limit_table *t, uint32_t owner)
 {
 	return owner & COARSE &&
-		atomic_load_explicit(coarse(crowds_of(t), owner), memory_order_relaxed) >= slots_of(t) / SHARE;
+	       atomic_load_explicit(coarse(crowds_of(t), owner), memory_order_relaxed) >= slots_of(t) / SHARE;
 }
 
 static void look(struct limit_table *t, uint64_t now_ns)

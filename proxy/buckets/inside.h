@@ -34,7 +34,7 @@ struct limit_table {
 struct crowds {
 	_Atomic uint32_t held[2][CROWDS]; /* by /24 or /64; by /48 */
 	_Atomic uint64_t looked_ns;
-	_Atomic uint32_t owner[];         /* of each slot of the keys' region; 0: nobody's */
+	_Atomic uint32_t owner[]; /* of each slot of the keys' region; 0: nobody's */
 };
 size_t crowds_memory(uint64_t slots);
 /* The /24 or /64; coarse: of an IPv6 address the /48. */

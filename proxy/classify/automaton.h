@@ -5,13 +5,16 @@
 
 #define STATES_MAX 60000
 
-struct word { struct slice text; unsigned list; }; /* lower case; list < 64 */
+struct word {
+	struct slice text;
+	unsigned list;
+}; /* lower case; list < 64 */
 
 struct automaton {
 	uint8_t class_of[256]; /* of a byte; 0: in no word */
 	size_t classes, states;
-	uint16_t *next;        /* [state * classes + class] */
-	uint64_t *lists;       /* [state]: bit per list that has a word ending here */
+	uint16_t *next;  /* [state * classes + class] */
+	uint64_t *lists; /* [state]: bit per list that has a word ending here */
 };
 
 /* False: more states than STATES_MAX. Owned by the caller until automaton_free, also where false. */

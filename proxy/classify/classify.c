@@ -6,17 +6,21 @@
 static bool holds(const struct term *t, const struct facts *f, uint64_t lists)
 {
 	switch (t->kind) {
-	case TERM_UA_IN: return lists >> t->list & 1;
-	case TERM_UA_MISSING: return f->ua.len == 0;
-	case TERM_PATH: return t->prefix ? slice_starts(f->path, t->text) : slice_same(f->path, t->text);
-	case TERM_METHOD: return slice_same(f->method, t->text);
-	case TERM_VERIFIED: return f->verified;
+	case TERM_UA_IN:
+		return lists >> t->list & 1;
+	case TERM_UA_MISSING:
+		return f->ua.len == 0;
+	case TERM_PATH:
+		return t->prefix ? slice_starts(f->path, t->text) : slice_same(f->path, t->text);
+	case TERM_METHOD:
+		return slice_same(f->method, t->text);
+	case TERM_VERIFIED:
+		return f->verified;
 	}
 	return false;
 }
 
-static bool matches(const struct classify *c, const struct rule *rule, const struct facts *f,
-                    uint64_t lists)
+static bool matches(const struct classify *c, const struct rule *rule, const struct facts *f, uint64_t lists)
 {
 	for (size_t i = 0; i < rule->terms; i++) {
 		const struct term *t = &c->terms[rule->first + i];

@@ -6,12 +6,12 @@
 /* The budget of a set of rules: what one may cost at load and in each decision. */
 #define LISTS_MAX 64
 #define WORDS_MAX 4096
-#define WORD_MAX 64    /* bytes */
+#define WORD_MAX 64 /* bytes */
 #define RULES_MAX 256
 #define TERMS_MAX 2048 /* of all rules together */
 #define EXPECTS_MAX 2048
 #define FILE_MAX (256 * 1024)
-#define SCAN_MAX 512   /* bytes of a user agent that are looked at */
+#define SCAN_MAX 512 /* bytes of a user agent that are looked at */
 
 enum term_kind { TERM_UA_IN, TERM_UA_MISSING, TERM_PATH, TERM_METHOD, TERM_VERIFIED };
 
@@ -58,7 +58,7 @@ struct classify {
 	struct expect *expects; /* EXPECTS_MAX; only while loading */
 	size_t lists_len, words_len, rules_len, terms_len, expects_len;
 	bool by_identity; /* a rule asks for `verified` */
-	char *pool; /* names and words, unescaped */
+	char *pool;       /* names and words, unescaped */
 	size_t pool_len, pool_cap;
 	struct memo memo[MEMO_SIZE];
 };
@@ -73,5 +73,8 @@ const struct rule *rules_decide(const struct classify *c, const struct facts *f,
 struct slice rules_builtin(void);
 
 /* The whole of opening, for a set of texts (fuzzing and tests too). NULL: complained. */
-struct rules_file { const char *name; struct slice text; };
+struct rules_file {
+	const char *name;
+	struct slice text;
+};
 struct classify *classify_load(const struct rules_file *files, size_t len, struct config_errors *errors);

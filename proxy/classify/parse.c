@@ -186,8 +186,9 @@ static bool parse_path(struct parser *p, struct term *t)
 	if (slice_find(t->text, '*') < t->text.len)
 		return COMPLAIN(p, place, "a path has one star at most, at its end");
 	if (!way_is(t->text, false, t->text, false))
-		return COMPLAIN(p, place, "a path is written as routes see it: without parameters (;) and without "
-			"escapes that need not be, \"//\" as one slash; it would match none");
+		return COMPLAIN(p, place,
+		                "a path is written as routes see it: without parameters (;) and without "
+		                "escapes that need not be, \"//\" as one slash; it would match none");
 	return true;
 }
 
@@ -258,8 +259,10 @@ static bool parse_request(struct parser *p, struct facts *f)
 {
 	*f = (struct facts){ .path = S("/"), .method = S("GET") };
 	while (p->now.kind == TOKEN_WORD) {
-		struct slice *to = is_word(p, "ua") ? &f->ua : is_word(p, "path") ? &f->path
-		                 : is_word(p, "method") ? &f->method : NULL;
+		struct slice *to = is_word(p, "ua")       ? &f->ua
+		                   : is_word(p, "path")   ? &f->path
+		                   : is_word(p, "method") ? &f->method
+		                                          : NULL;
 		if (!to && !is_word(p, "verified"))
 			break;
 		f->verified |= !to;

@@ -16,14 +16,22 @@ static const struct command {
 	{ "dev", "dev                    a whole local Sallyport for trying it out, without a file", dev_main },
 	{ "reload", "reload                 have the running one read its configuration again", command_reload },
 	{ "status", "status                 what is wrong, and what it is doing", command_status },
-	{ "issuer", "issuer status          its issuers: how old their keys are, what failed\n"
-		"  issuer drill NAME KIND pretend for a while that one is away", command_issuer },
-	{ "limits", "limits                 the busiest keys of its limits and what is left to them\n"
-		"  limits reset LIMIT KEY let a key begin anew", command_limits },
-	{ "revoke", "revoke jti|sub|sid|kid VALUE --issuer NAME\n"
-		"                         tokens refused from now on; `revoke list`, `revoke undo`", command_revoke },
-	{ "config", "config explain KEY     what an option means\n"
-		"  config print -c FILE   the configuration as it takes effect, secrets hidden", command_config },
+	{ "issuer",
+	  "issuer status          its issuers: how old their keys are, what failed\n"
+	  "  issuer drill NAME KIND pretend for a while that one is away",
+	  command_issuer },
+	{ "limits",
+	  "limits                 the busiest keys of its limits and what is left to them\n"
+	  "  limits reset LIMIT KEY let a key begin anew",
+	  command_limits },
+	{ "revoke",
+	  "revoke jti|sub|sid|kid VALUE --issuer NAME\n"
+	  "                         tokens refused from now on; `revoke list`, `revoke undo`",
+	  command_revoke },
+	{ "config",
+	  "config explain KEY     what an option means\n"
+	  "  config print -c FILE   the configuration as it takes effect, secrets hidden",
+	  command_config },
 	{ "token", "token mint             a token of the dev issuer", dev_token },
 	{ "version", "version                the version of this program", command_version },
 };
@@ -36,7 +44,7 @@ static void help(FILE *to)
 	for (unsigned i = 0; i < COMMANDS; i++)
 		fprintf(to, "  %s\n", commands[i].text);
 	fputs("\nEach has --help. Exit status: 0 ok, 1 failure, 2 usage, 3 no daemon, 78 bad configuration.\n",
-		to);
+	      to);
 }
 
 static int unknown(const char *name)

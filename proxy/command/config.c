@@ -5,11 +5,11 @@
 #include <string.h>
 
 static const char usage[] =
-	"usage: sallyport config explain KEY [-o text|json]\n"
-	"       sallyport config print [-c FILE] [-o text|json]\n"
-	"explain: what an option means, its type, default and range; KEY for instance routes.verify.issuer.\n"
-	"print: the configuration as it takes effect, includes merged, defaults filled in, secrets hidden.\n"
-	"Exit status: 0 ok, 1 no such key, 2 usage, 78 the configuration is refused.\n";
+    "usage: sallyport config explain KEY [-o text|json]\n"
+    "       sallyport config print [-c FILE] [-o text|json]\n"
+    "explain: what an option means, its type, default and range; KEY for instance routes.verify.issuer.\n"
+    "print: the configuration as it takes effect, includes merged, defaults filled in, secrets hidden.\n"
+    "Exit status: 0 ok, 1 no such key, 2 usage, 78 the configuration is refused.\n";
 
 static int print(const struct options *o)
 {
@@ -38,7 +38,7 @@ static int refuse(const struct options *o)
 		fputs("sallyport config: which option? For instance `config explain routes.limits`\n", stderr);
 	else
 		fprintf(stderr, "sallyport config: there is no verb %s%s%s%s\nSee `sallyport config --help`.\n", verb,
-			meant ? "; did you mean " : "", meant ? meant : "", meant ? "?" : "");
+		        meant ? "; did you mean " : "", meant ? meant : "", meant ? "?" : "");
 	return EXIT_USAGE;
 }
 

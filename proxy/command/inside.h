@@ -9,15 +9,15 @@ enum { EXIT_OK, EXIT_FAILED, EXIT_USAGE, EXIT_NO_DAEMON, EXIT_CONFIG = 78 };
 #define DEFAULT_CONFIG "/etc/sallyport/sallyport.yaml"
 
 struct options {
-	const char *command; /* its name */
-	const char *config;  /* -c */
-	const char *socket;  /* -s */
-	bool json;           /* -o json */
-	const char *for_how_long; /* --for */
-	bool stop;           /* --stop */
-	bool show_keys;      /* --show-keys */
+	const char *command;                 /* its name */
+	const char *config;                  /* -c */
+	const char *socket;                  /* -s */
+	bool json;                           /* -o json */
+	const char *for_how_long;            /* --for */
+	bool stop;                           /* --stop */
+	bool show_keys;                      /* --show-keys */
 	const char *issuer, *until, *before; /* --issuer, --until, --before */
-	char **rest;         /* other words */
+	char **rest;                         /* other words */
 	int rest_len;
 };
 

@@ -8,15 +8,15 @@
 #define PATIENCE_S 10u
 
 static const char usage[] =
-	"usage: sallyport issuer status [NAME] [-s SOCKET | -c FILE] [-o text|json]\n"
-	"       sallyport issuer drill NAME unreachable|stale|degraded|blind [--for 5m] [-s SOCKET | -c FILE]\n"
-	"       sallyport issuer drill NAME --stop [-s SOCKET | -c FILE]\n"
-	"status: the state of each issuer, how old its keys are and how long they are trusted yet.\n"
-	"drill: pretends for a while, an hour at most. unreachable: nothing is fetched from the issuer, all\n"
-	"else follows by itself. stale, degraded: only shown, in status, metrics and to trusted proxies.\n"
-	"blind: its tokens are answered 503, too. A drill ends by its time, with --stop, and with this\n"
-	"Sallyport; a reload or a restart of one of its processes does not end it.\n"
-	"Exit status: 0 ok, 1 failure, 2 usage, 3 none is running, 78 FILE cannot be read.\n";
+    "usage: sallyport issuer status [NAME] [-s SOCKET | -c FILE] [-o text|json]\n"
+    "       sallyport issuer drill NAME unreachable|stale|degraded|blind [--for 5m] [-s SOCKET | -c FILE]\n"
+    "       sallyport issuer drill NAME --stop [-s SOCKET | -c FILE]\n"
+    "status: the state of each issuer, how old its keys are and how long they are trusted yet.\n"
+    "drill: pretends for a while, an hour at most. unreachable: nothing is fetched from the issuer, all\n"
+    "else follows by itself. stale, degraded: only shown, in status, metrics and to trusted proxies.\n"
+    "blind: its tokens are answered 503, too. A drill ends by its time, with --stop, and with this\n"
+    "Sallyport; a reload or a restart of one of its processes does not end it.\n"
+    "Exit status: 0 ok, 1 failure, 2 usage, 3 none is running, 78 FILE cannot be read.\n";
 
 const char *talk_word(const json_t *of, const char *name)
 {
@@ -41,7 +41,7 @@ static void print_ways(const json_t *ways)
 	json_array_foreach((json_t *)(uintptr_t)ways, i, way) {
 		long long failures = talk_number(way, "failures");
 		printf("  way %s: %s%s%s", talk_word(way, "way"), colour(failures ? "\033[31m" : "\033[32m"),
-			failures ? "fails" : "works", colour("\033[0m"));
+		       failures ? "fails" : "works", colour("\033[0m"));
 		if (failures)
 			printf(", %lld times in a row: %s", failures, talk_word(way, "last_failure"));
 		putchar('\n');
@@ -55,11 +55,13 @@ static void print_one(const json_t *one)
 	const json_t *drill = json_object_get(one, "drill");
 
 	printf("issuer %s: %s%s%s, %lld keys", talk_word(one, "issuer"),
-		colour(well ? "\033[32m" : blind ? "\033[31m" : "\033[33m"), state, colour("\033[0m"),
-		talk_number(one, "keys"));
+	       colour(well    ? "\033[32m"
+	              : blind ? "\033[31m"
+	                      : "\033[33m"),
+	       state, colour("\033[0m"), talk_number(one, "keys"));
 	if (talk_number(one, "keys"))
 		printf(", %lld s old, from %s, trusted for %lld s more", talk_number(one, "age_s"),
-			talk_word(one, "keys_from"), talk_number(one, "trusted_for_s"));
+		       talk_word(one, "keys_from"), talk_number(one, "trusted_for_s"));
 	printf(", next fetch in %lld s", talk_number(one, "next_fetch_s"));
 	if (talk_number(one, "failures"))
 		printf("; failed %lld times: %s", talk_number(one, "failures"), failure);

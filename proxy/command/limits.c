@@ -7,16 +7,16 @@
 #define PATIENCE_S 10u
 
 static const char usage[] =
-	"usage: sallyport limits [--show-keys] [-s SOCKET | -c FILE] [-o text|json]\n"
-	"       sallyport limits reset LIMIT KEY... [-s SOCKET | -c FILE] [-o text|json]\n"
-	"limits: the keys that were decided most often lately on this machine, at most 20: what is left to\n"
-	"each, when it may come back, and who decides. A key is shown by its hash; --show-keys adds what it\n"
-	"stands for, except for headers, cookies, and fields that may hold a secret.\n"
-	"reset: the key's bucket is full again, of a limit of the fleet on all machines. KEY is the hash as\n"
-	"shown, or a word for each of the things that the limit counts by, as --show-keys writes them:\n"
-	"203.0.113.9, 203.0.113.0/24, alice, "
-	"ISSUER:SUBJECT; @203.0.113.9 where an address stood in. A secret is better given by its hash.\n"
-	"Exit status: 0 ok, 1 failure, 2 usage, 3 none is running, 78 FILE cannot be read.\n";
+    "usage: sallyport limits [--show-keys] [-s SOCKET | -c FILE] [-o text|json]\n"
+    "       sallyport limits reset LIMIT KEY... [-s SOCKET | -c FILE] [-o text|json]\n"
+    "limits: the keys that were decided most often lately on this machine, at most 20: what is left to\n"
+    "each, when it may come back, and who decides. A key is shown by its hash; --show-keys adds what it\n"
+    "stands for, except for headers, cookies, and fields that may hold a secret.\n"
+    "reset: the key's bucket is full again, of a limit of the fleet on all machines. KEY is the hash as\n"
+    "shown, or a word for each of the things that the limit counts by, as --show-keys writes them:\n"
+    "203.0.113.9, 203.0.113.0/24, alice, "
+    "ISSUER:SUBJECT; @203.0.113.9 where an address stood in. A secret is better given by its hash.\n"
+    "Exit status: 0 ok, 1 failure, 2 usage, 3 none is running, 78 FILE cannot be read.\n";
 
 static void print_key(const json_t *one)
 {
@@ -25,8 +25,8 @@ static void print_key(const json_t *one)
 
 	snprintf(left, sizeof left, "%lld/%lld", talk_number(one, "remaining"), talk_number(one, "burst"));
 	printf("%-24s %s %12s %8lld %10lld %10lld  %s%s", talk_word(one, "limit"), talk_word(one, "key"), left,
-		talk_number(one, "retry_after_s"), talk_number(one, "decisions"), talk_number(one, "refused"),
-		talk_word(one, "by"), json_is_true(json_object_get(one, "shadow")) ? ", in the shadow" : "");
+	       talk_number(one, "retry_after_s"), talk_number(one, "decisions"), talk_number(one, "refused"),
+	       talk_word(one, "by"), json_is_true(json_object_get(one, "shadow")) ? ", in the shadow" : "");
 	if (value)
 		printf("  %s", json_string_value(value));
 	putchar('\n');
@@ -43,7 +43,7 @@ static void print(const json_t *told)
 		return;
 	}
 	printf("%-24s %-17s %12s %8s %10s %10s  %s\n", "LIMIT", "KEY", "LEFT", "RETRY S", "DECISIONS", "REFUSED",
-		"BY");
+	       "BY");
 	json_array_foreach((json_t *)(uintptr_t)keys, i, one)
 		print_key(one);
 	printf("Decisions are those of lately: halved every %lld s.\n", talk_number(told, "half_life_s"));
@@ -98,8 +98,8 @@ static int reset(const struct options *o)
 		talk_print_json(told);
 	else if (json_is_true(json_object_get(told, "reset")))
 		printf("%s %s: had %lld of %lld left, and is full again%s\n", talk_word(told, "limit"),
-			talk_word(told, "key"), talk_number(told, "remaining"), talk_number(told, "burst"),
-			json_is_true(json_object_get(told, "fleet")) ? " on all machines of the fleet" : "");
+		       talk_word(told, "key"), talk_number(told, "remaining"), talk_number(told, "burst"),
+		       json_is_true(json_object_get(told, "fleet")) ? " on all machines of the fleet" : "");
 	else
 		printf("%s %s: nothing was held against it\n", talk_word(told, "limit"), talk_word(told, "key"));
 	json_decref(told);

@@ -38,10 +38,9 @@ int options_read(int argc, char **argv, const char *takes, const char *usage, st
 	static const struct option all[] = {
 		{ "config", required_argument, NULL, 'c' }, { "socket", required_argument, NULL, 's' },
 		{ "output", required_argument, NULL, 'o' }, { "help", no_argument, NULL, 'h' },
-		{ "for", required_argument, NULL, 'F' }, { "stop", no_argument, NULL, 'S' },
-		{ "show-keys", no_argument, NULL, 'K' },
-		{ "issuer", required_argument, NULL, 'I' }, { "until", required_argument, NULL, 'U' },
-		{ "before", required_argument, NULL, 'B' },
+		{ "for", required_argument, NULL, 'F' },    { "stop", no_argument, NULL, 'S' },
+		{ "show-keys", no_argument, NULL, 'K' },    { "issuer", required_argument, NULL, 'I' },
+		{ "until", required_argument, NULL, 'U' },  { "before", required_argument, NULL, 'B' },
 	};
 	enum { ALL = sizeof all / sizeof all[0] };
 	struct option names[ALL + 1] = { 0 };
@@ -69,8 +68,10 @@ int options_read(int argc, char **argv, const char *takes, const char *usage, st
 
 bool options_duration(const char *text, unsigned long long *seconds)
 {
-	static const struct { char unit; unsigned seconds; } units[] = { { 's', 1 }, { 'm', 60 }, { 'h', 3600 },
-		{ 'd', 86400 } };
+	static const struct {
+		char unit;
+		unsigned seconds;
+	} units[] = { { 's', 1 }, { 'm', 60 }, { 'h', 3600 }, { 'd', 86400 } };
 	size_t len = strlen(text);
 	uint64_t n;
 

@@ -10,16 +10,16 @@
 #define PATIENCE_S 10u
 
 static const char usage[] =
-	"usage: sallyport revoke jti|sub|sid|kid VALUE --issuer NAME [--until TIME] [--before TIME] [-s|-c|-o]\n"
-	"       sallyport revoke undo jti|sub|sid|kid VALUE --issuer NAME [-s|-c|-o]\n"
-	"       sallyport revoke list [-s SOCKET | -c FILE] [-o text|json]\n"
-	"Tokens of that issuer are refused from now on: the one with that jti; those of a subject that were\n"
-	"issued before a time (now, where --before does not say); those of a session; those signed with a key.\n"
-	"Open tunnels end with their token. It holds in every state of the issuer and outlives a restart, until\n"
-	"--until, else for verification.revoked_for. Who has confirmed it is named.\n"
-	"TIME: 2026-01-31T12:00:00Z, seconds since 1970, or for --until a duration like 24h or 30d.\n"
-	"Exit status: 0 confirmed by every worker and every machine of the fleet, 1 failure, 2 usage, 3 none is\n"
-	"running, 78 FILE cannot be read.\n";
+    "usage: sallyport revoke jti|sub|sid|kid VALUE --issuer NAME [--until TIME] [--before TIME] [-s|-c|-o]\n"
+    "       sallyport revoke undo jti|sub|sid|kid VALUE --issuer NAME [-s|-c|-o]\n"
+    "       sallyport revoke list [-s SOCKET | -c FILE] [-o text|json]\n"
+    "Tokens of that issuer are refused from now on: the one with that jti; those of a subject that were\n"
+    "issued before a time (now, where --before does not say); those of a session; those signed with a key.\n"
+    "Open tunnels end with their token. It holds in every state of the issuer and outlives a restart, until\n"
+    "--until, else for verification.revoked_for. Who has confirmed it is named.\n"
+    "TIME: 2026-01-31T12:00:00Z, seconds since 1970, or for --until a duration like 24h or 30d.\n"
+    "Exit status: 0 confirmed by every worker and every machine of the fleet, 1 failure, 2 usage, 3 none is\n"
+    "running, 78 FILE cannot be read.\n";
 
 /* 0: not said. False: it cannot be read. */
 static bool read_time(const char *text, bool forward, uint64_t *to)
@@ -78,7 +78,7 @@ static void print_workers(FILE *to, const char *what, const json_t *workers)
 	fputs(what, to);
 	json_array_foreach((json_t *)(uintptr_t)workers, i, one)
 		fprintf(to, "%s worker %lld of generation %lld (pid %lld)", i ? "," : "", talk_number(one, "slot"),
-			talk_number(one, "generation"), talk_number(one, "pid"));
+		        talk_number(one, "generation"), talk_number(one, "pid"));
 	fputc('\n', to);
 }
 
@@ -103,7 +103,7 @@ static bool print_fleet(const struct options *o, const json_t *told)
 
 	if (json_is_false(fleet))
 		fputs("sallyport: Redis has not taken it yet; other machines follow within a second of that\n",
-			stderr);
+		      stderr);
 	if (!json_is_true(fleet))
 		return json_is_null(fleet);
 	if (!o->json)
@@ -159,8 +159,9 @@ static int change(const struct options *o, bool undo)
 		fputs("sallyport revoke: a TIME is written like 2026-01-31T12:00:00Z\n", stderr);
 		return EXIT_USAGE;
 	}
-	json_t *what = json_pack("{s:s, s:s, s:s, s:I, s:I}", "kind", o->rest[undo], "value", o->rest[undo + 1],
-		"issuer", o->issuer, "until", (json_int_t)until_s, "before", (json_int_t)before_s);
+	json_t *what =
+	    json_pack("{s:s, s:s, s:s, s:I, s:I}", "kind", o->rest[undo], "value", o->rest[undo + 1], "issuer",
+	              o->issuer, "until", (json_int_t)until_s, "before", (json_int_t)before_s);
 	char *json = what ? json_dumps(what, JSON_COMPACT) : NULL, *verb = NULL;
 	int len = json ? asprintf(&verb, "%s %s", undo ? "unrevoke" : "revoke", json) : -1;
 	json_decref(what);

@@ -10,10 +10,10 @@
 #define SOON_DAYS 14
 
 static const char status_usage[] =
-	"usage: sallyport status [-s SOCKET | -c FILE] [-o text|json]\n"
-	"What is wrong with the running Sallyport, and what it is doing.\n"
-	"-s: its admin socket; -c: the configuration that names it.\n"
-	"Exit status: 0 ok, 1 failure, 2 usage, 3 none is running, 78 FILE cannot be read.\n";
+    "usage: sallyport status [-s SOCKET | -c FILE] [-o text|json]\n"
+    "What is wrong with the running Sallyport, and what it is doing.\n"
+    "-s: its admin socket; -c: the configuration that names it.\n"
+    "Exit status: 0 ok, 1 failure, 2 usage, 3 none is running, 78 FILE cannot be read.\n";
 
 /* ---- what is wrong ---- */
 
@@ -55,10 +55,10 @@ static void judge_upstreams(const json_t *told, json_t *to)
 		size_t len = json_array_size(json_object_get(one, "endpoints"));
 		if (usable == 0)
 			add(to, "upstream %s is dead: none of its %zu endpoint%s can be used", talk_word(one, "upstream"),
-				len, len == 1 ? "" : "s");
+			    len, len == 1 ? "" : "s");
 		else if ((size_t)usable < len)
 			add(to, "upstream %s: only %lld of %zu endpoints can be used", talk_word(one, "upstream"), usable,
-				len);
+			    len);
 	}
 }
 
@@ -74,7 +74,7 @@ static void judge_certificates(const json_t *told, json_t *to)
 		if (left >= SOON_DAYS * 24 * 3600LL)
 			continue;
 		add(to, "certificate %s (%s %s) %s %s", talk_word(one, "file"), talk_word(one, "of"),
-			talk_word(one, "name"), left < 0 ? "has expired on" : "expires soon, on", day_of(end, day));
+		    talk_word(one, "name"), left < 0 ? "has expired on" : "expires soon, on", day_of(end, day));
 	}
 }
 
@@ -86,8 +86,8 @@ static void judge_issuers(const json_t *told, json_t *to)
 	json_array_foreach(json_object_get(told, "issuers"), i, one)
 		if (strcmp(talk_word(one, "state"), "normal") != 0)
 			add(to, "issuer %s is %s%s%s", talk_word(one, "issuer"), talk_word(one, "state"),
-				talk_number(one, "failures") ? ": " : "",
-				talk_number(one, "failures") ? talk_word(one, "last_failure") : "");
+			    talk_number(one, "failures") ? ": " : "",
+			    talk_number(one, "failures") ? talk_word(one, "last_failure") : "");
 }
 
 static void judge_redis(const json_t *redis, json_t *to)
@@ -101,7 +101,7 @@ static void judge_redis(const json_t *redis, json_t *to)
 	json_array_foreach((json_t *)(uintptr_t)servers, i, one)
 		if (strcmp(talk_word(one, "state"), "up") != 0)
 			add(to, "Redis %s is %s (%s)", talk_word(one, "server"), talk_word(one, "state"),
-				talk_word(one, "reason"));
+			    talk_word(one, "reason"));
 }
 
 static void judge_processes(const json_t *told, json_t *to)
@@ -120,10 +120,10 @@ static void judge_processes(const json_t *told, json_t *to)
 		add(to, "only %lld of %lld workers serve", serving, wanted);
 	if (json_is_object(last) && !json_is_true(json_object_get(last, "applied")))
 		add(to, "the last reload was refused, and generation %lld stays in force: %s", now,
-			talk_word(last, "text"));
+		    talk_word(last, "text"));
 	json_array_foreach(json_object_get(told, "barred"), i, one)
 		add(to, "address %s is refused for %lld s: it was in flight in two crashes",
-			talk_word(one, "address"), talk_number(one, "for_s"));
+		    talk_word(one, "address"), talk_number(one, "for_s"));
 }
 
 /* The worst first: who is not served at all, who will not be soon, what is held up by something else. */
@@ -155,7 +155,7 @@ static void print_problems(const json_t *problems)
 static void print_process(const char *name, const json_t *p)
 {
 	printf("  %-10s pid %-8lld generation %-4lld %-9s up %lld s\n", name, talk_number(p, "pid"),
-		talk_number(p, "generation"), talk_word(p, "state"), talk_number(p, "up_s"));
+	       talk_number(p, "generation"), talk_word(p, "state"), talk_number(p, "up_s"));
 }
 
 static void print_redis(const json_t *redis)
@@ -167,16 +167,16 @@ static void print_redis(const json_t *redis)
 	if (!json_is_object(redis))
 		return;
 	printf("redis, %s: a fleet of %lld%s\n", talk_word(redis, "mode"), talk_number(redis, "fleet"),
-		json_array_size(servers) ? "" : "; no master is known");
+	       json_array_size(servers) ? "" : "; no master is known");
 	json_array_foreach((json_t *)(uintptr_t)servers, i, one) {
 		const char *state = talk_word(one, "state");
 		bool well = strcmp(state, "up") == 0;
 		printf("  %s %s%s%s", talk_word(one, "server"), colour(well ? "\033[32m" : "\033[31m"), state,
-			colour("\033[0m"));
+		       colour("\033[0m"));
 		if (json_is_string(json_object_get(one, "reason")))
 			printf(" (%s)", talk_word(one, "reason"));
 		printf(", used by %lld of %lld processes\n", talk_number(one, "used_by"),
-			talk_number(one, "used_by") + talk_number(one, "unused_by"));
+		       talk_number(one, "used_by") + talk_number(one, "unused_by"));
 	}
 }
 
@@ -186,12 +186,12 @@ static void print_endpoint(const json_t *one)
 	bool ejected = strcmp(state, "ejected") == 0, well = !ejected && strcmp(state, "down") != 0;
 
 	printf("  %s %s%s%s", talk_word(one, "endpoint"), colour(well ? "\033[32m" : "\033[31m"), state,
-		colour("\033[0m"));
+	       colour("\033[0m"));
 	if (json_object_get(one, "checked_s"))
 		printf(", checked %lld s ago", talk_number(one, "checked_s"));
 	if (ejected)
 		printf(" by %lld worker%s for its failures", talk_number(one, "ejected_by"),
-			talk_number(one, "ejected_by") == 1 ? "" : "s");
+		       talk_number(one, "ejected_by") == 1 ? "" : "s");
 	putchar('\n');
 }
 
@@ -202,7 +202,7 @@ static void print_upstreams(const json_t *told)
 
 	json_array_foreach(json_object_get(told, "upstreams"), i, one) {
 		printf("upstream %s: %lld of %zu endpoints can be used\n", talk_word(one, "upstream"),
-			talk_number(one, "usable"), json_array_size(json_object_get(one, "endpoints")));
+		       talk_number(one, "usable"), json_array_size(json_object_get(one, "endpoints")));
 		json_array_foreach(json_object_get(one, "endpoints"), n, endpoint)
 			print_endpoint(endpoint);
 	}
@@ -215,10 +215,9 @@ static void print_limits(const json_t *told)
 
 	json_array_foreach(json_object_get(told, "limits"), i, one) {
 		bool shadow = json_is_true(json_object_get(one, "shadow"));
-		printf("limit %s %s lately: %lld times, %lld key%s; see: sallyport limits\n",
-			talk_word(one, "limit"), shadow ? "would have refused" : "has refused",
-			talk_number(one, "refused"), talk_number(one, "keys"),
-			talk_number(one, "keys") == 1 ? "" : "s");
+		printf("limit %s %s lately: %lld times, %lld key%s; see: sallyport limits\n", talk_word(one, "limit"),
+		       shadow ? "would have refused" : "has refused", talk_number(one, "refused"),
+		       talk_number(one, "keys"), talk_number(one, "keys") == 1 ? "" : "s");
 	}
 }
 
@@ -230,7 +229,7 @@ static void print_certificates(const json_t *told)
 
 	json_array_foreach(json_object_get(told, "certificates"), i, one)
 		printf("certificate %s (%s %s) until %s, %lld days\n", talk_word(one, "file"), talk_word(one, "of"),
-			talk_word(one, "name"), day_of(talk_number(one, "not_after"), day), talk_number(one, "days"));
+		       talk_word(one, "name"), day_of(talk_number(one, "not_after"), day), talk_number(one, "days"));
 }
 
 static void print_head(const json_t *told)
@@ -241,12 +240,12 @@ static void print_head(const json_t *told)
 	char day[32];
 
 	printf("sallyport %s, environment %s, %s%s%s for %lld s, generation %lld, %lld restarts\n",
-		talk_word(told, "version"), talk_word(told, "environment"), colour(well ? "\033[32m" : "\033[33m"),
-		state, colour("\033[0m"), talk_number(told, "up_s"), talk_number(told, "generation"),
-		talk_number(told, "restarts"));
+	       talk_word(told, "version"), talk_word(told, "environment"), colour(well ? "\033[32m" : "\033[33m"),
+	       state, colour("\033[0m"), talk_number(told, "up_s"), talk_number(told, "generation"),
+	       talk_number(told, "restarts"));
 	printf("configuration %s, in force since %s by %s (%s)\n", talk_word(told, "config"),
-		day_of(talk_number(in_force, "since"), day), talk_word(in_force, "user"),
-		talk_word(in_force, "cause"));
+	       day_of(talk_number(in_force, "since"), day), talk_word(in_force, "user"),
+	       talk_word(in_force, "cause"));
 }
 
 static void print_processes(const json_t *told)
@@ -277,7 +276,7 @@ static void print_status(const json_t *told)
 	print_certificates(told);
 	if (json_is_object(last))
 		printf("last reload %s: %s", json_is_true(json_object_get(last, "applied")) ? "applied" : "refused",
-			talk_word(last, "text"));
+		       talk_word(last, "text"));
 	if (json_is_true(json_object_get(told, "reloading")))
 		puts("a reload is under way");
 }

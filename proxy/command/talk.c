@@ -12,14 +12,13 @@
 #define DEFAULT_SOCKET "/run/sallyport/admin.sock"
 
 static const char reload_usage[] =
-	"usage: sallyport reload [-s SOCKET | -c FILE] [-o text|json]\n"
-	"Has the running Sallyport read its configuration again, and waits for the outcome. A configuration\n"
-	"that is refused changes nothing. -s: its admin socket; -c: the configuration that names the socket.\n"
-	"Exit status: 0 in force, 1 failure, 2 usage, 3 none is running, 78 the configuration is refused.\n";
+    "usage: sallyport reload [-s SOCKET | -c FILE] [-o text|json]\n"
+    "Has the running Sallyport read its configuration again, and waits for the outcome. A configuration\n"
+    "that is refused changes nothing. -s: its admin socket; -c: the configuration that names the socket.\n"
+    "Exit status: 0 in force, 1 failure, 2 usage, 3 none is running, 78 the configuration is refused.\n";
 
-static const char version_usage[] =
-	"usage: sallyport version [-o text|json]\n"
-	"The version of this program.\n";
+static const char version_usage[] = "usage: sallyport version [-o text|json]\n"
+                                    "The version of this program.\n";
 
 /* -s, else what the configuration says, else the default where there is no configuration. */
 static int find_socket(const struct options *o, char to[static PATH_MAX])
@@ -43,7 +42,7 @@ static int complain(enum admin_result result, const char *text)
 		return EXIT_NO_DAEMON;
 	case ADMIN_DENIED:
 		fprintf(stderr, "sallyport: the admin socket lets only root and its own user in (%s)\n",
-			text ? text : "denied");
+		        text ? text : "denied");
 		return EXIT_FAILED;
 	default:
 		fprintf(stderr, "sallyport: %s\n", text ? text : "out of memory");

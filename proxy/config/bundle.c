@@ -48,7 +48,7 @@ static void keep(struct bundle *b, enum bundle_kind kind, struct slice name, str
 		check(b->pieces);
 	}
 	b->pieces[b->len++] =
-	    (struct bundle_piece){kind, name, bytes, siphash((struct siphash_key){0, kind}, name)};
+	    (struct bundle_piece){ kind, name, bytes, siphash((struct siphash_key){ 0, kind }, name) };
 	b->total += name.len + bytes.len;
 }
 
@@ -169,14 +169,30 @@ struct slice bundle_absolute(const struct bundle *b, struct slice path, char to[
 static bool fail(struct bundle *b, const char **why, int error)
 {
 	switch (error) {
-	case ENOENT: *why = "no such file"; break;
-	case EACCES: *why = "permission denied"; break;
-	case EISDIR: *why = "it is a directory"; break;
-	case ENOTDIR: *why = "a part of the path is no directory"; break;
-	case EFBIG: *why = "it is larger than 4 MiB"; break;
-	case ENOMEM: *why = "all files together are larger than 64 MiB"; break;
-	case EINVAL: *why = "it is not a regular file"; break;
-	case EAGAIN: *why = "it changed while it was read"; break;
+	case ENOENT:
+		*why = "no such file";
+		break;
+	case EACCES:
+		*why = "permission denied";
+		break;
+	case EISDIR:
+		*why = "it is a directory";
+		break;
+	case ENOTDIR:
+		*why = "a part of the path is no directory";
+		break;
+	case EFBIG:
+		*why = "it is larger than 4 MiB";
+		break;
+	case ENOMEM:
+		*why = "all files together are larger than 64 MiB";
+		break;
+	case EINVAL:
+		*why = "it is not a regular file";
+		break;
+	case EAGAIN:
+		*why = "it changed while it was read";
+		break;
 	default:
 		snprintf(b->why, sizeof b->why, "%s", strerror(error));
 		*why = b->why;
@@ -186,10 +202,15 @@ static bool fail(struct bundle *b, const char **why, int error)
 
 static struct bundle_stamp stamp_of(const struct stat *s)
 {
-	return (struct bundle_stamp){ .device = s->st_dev, .inode = s->st_ino, .size = (uint64_t)s->st_size,
+	return (struct bundle_stamp){
+		.device = s->st_dev,
+		.inode = s->st_ino,
+		.size = (uint64_t)s->st_size,
 		.modified_ns = (uint64_t)s->st_mtim.tv_sec * 1000000000u + (uint64_t)s->st_mtim.tv_nsec,
 		.changed_ns = (uint64_t)s->st_ctim.tv_sec * 1000000000u + (uint64_t)s->st_ctim.tv_nsec,
-		.owner = s->st_uid, .mode = s->st_mode };
+		.owner = s->st_uid,
+		.mode = s->st_mode
+	};
 }
 
 /* Reads all of it; 0, or what errno would be. */

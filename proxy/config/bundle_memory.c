@@ -104,7 +104,8 @@ bool bundle_memory_next(struct slice mapped, size_t *at, struct bundle_piece *pi
 	const char *name = mapped.at + start + sizeof h, *bytes = name + h.name_len + 1;
 	if (name[h.name_len] || bytes[h.bytes_len])
 		return false;
-	*piece = (struct bundle_piece){(enum bundle_kind)h.kind, {name, h.name_len}, {bytes, h.bytes_len}, 0};
+	*piece =
+	    (struct bundle_piece){ (enum bundle_kind)h.kind, { name, h.name_len }, { bytes, h.bytes_len }, 0 };
 	*at = start + sizeof h + h.name_len + h.bytes_len + 2 + padding(h.name_len + h.bytes_len + 2);
 	return true;
 }

@@ -5,8 +5,16 @@
 
 /* TEXT: this file is part of the configuration's text. STAMP: what the file was like as it was read. KEY:
  * made of a secret for one purpose, which is its name. */
-enum bundle_kind { BUNDLE_FILE, BUNDLE_ENV, BUNDLE_GLOB, BUNDLE_WHERE, BUNDLE_TEXT, BUNDLE_STAMP,
-	BUNDLE_KEY, BUNDLE_KINDS };
+enum bundle_kind {
+	BUNDLE_FILE,
+	BUNDLE_ENV,
+	BUNDLE_GLOB,
+	BUNDLE_WHERE,
+	BUNDLE_TEXT,
+	BUNDLE_STAMP,
+	BUNDLE_KEY,
+	BUNDLE_KINDS
+};
 
 struct bundle_piece {
 	enum bundle_kind kind;

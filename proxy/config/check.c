@@ -61,8 +61,8 @@ bool check_is_token(struct slice s)
 
 bool check_is_private(const struct in6_addr *ip)
 {
-	static const char *const nets[] = { "10.0.0.0/8",     "172.16.0.0/12", "192.168.0.0/16", "169.254.0.0/16",
-		                            "100.64.0.0/10", "fc00::/7",      "fe80::/10" };
+	static const char *const nets[] = { "10.0.0.0/8",    "172.16.0.0/12", "192.168.0.0/16", "169.254.0.0/16",
+		                                "100.64.0.0/10", "fc00::/7",      "fe80::/10" };
 	struct cidr net;
 	const struct config_cidrs one = { &net, 1 };
 	const char *why;

@@ -16,7 +16,7 @@ void check_upstreams(struct check *k);
 void check_limits(struct check *k);
 void check_redis(struct check *k);
 void check_routes(struct check *k);
-void check_trust(struct check *k); /* who is believed, and who may look */
+void check_trust(struct check *k);  /* who is believed, and who may look */
 void check_unused(struct check *k); /* warns only */
 /* Of one route: redirect, header changes, tokens, CORS. */
 void check_redirect(struct check *k, struct config_redirect *r);

@@ -84,7 +84,8 @@ static void check_pass(struct check *k, const struct config_headers *h, bool req
 		else if (!header_is(header_id(*name), FIELD_OVERRIDE))
 			COMPLAIN(k, name, h,
 			         "pass: \"%.*s\" is none of the fields that are removed unless a route passes them, "
-			         "as X-Original-URL and X-HTTP-Method-Override are", SHOWN(k, name));
+			         "as X-Original-URL and X-HTTP-Method-Override are",
+			         SHOWN(k, name));
 		else if (index_add(seen, lower(k, *name), (void *)(uintptr_t)h))
 			COMPLAIN(k, name, h, "pass: the field \"%.*s\" is set, removed or passed already",
 			         SHOWN(k, name));

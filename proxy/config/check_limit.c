@@ -4,8 +4,8 @@
 
 #define YEAR_NS (365 * 24 * 3600 * NS_PER_S)
 
-static const char *const parts[] = { "address", "prefix", "prefix48", "subject", "client", "tenant",
-	                             "ja4",     "route",  "class",    "certificate" };
+static const char *const parts[] = { "address", "prefix", "prefix48", "subject", "client",
+	                                 "tenant",  "ja4",    "route",    "class",   "certificate" };
 
 static const char *const named[] = { "header:", "cookie:", "form:", "json:" };
 

@@ -87,7 +87,7 @@ static void check_taken(struct check *k, struct index *taken, const struct slice
 	if (!address_split(*field, a, &why))
 		return;
 	const struct slice *old =
-	    index_add(taken, (struct slice){(const char *)a, sizeof *a}, (void *)(uintptr_t)field);
+	    index_add(taken, (struct slice){ (const char *)a, sizeof *a }, (void *)(uintptr_t)field);
 	if (!old)
 		return;
 	struct config_place first = load_place(k->load, old, holder);

@@ -1,7 +1,6 @@
 /* check_names.c -- routes' names: given, or made from host and path. */
 #include "config/check.h"
 
-
 /* Lower case; what a name may not hold becomes one '-', none at either end. */
 static struct slice normalise(struct store *s, struct slice from)
 {

@@ -1,7 +1,6 @@
 /* check_peer.c -- issuers and upstreams: whom the proxy itself speaks to. */
 #include "config/check.h"
 
-
 /* What belongs to another environment is not spoken to. */
 static void check_environment(struct check *k, const struct slice *environment, struct config_place holder)
 {
@@ -109,8 +108,8 @@ static const char *endpoint_fault(struct slice e)
 		return "it is longer than 190 bytes";
 	if (slice_starts(e, S("unix:")))
 		return slice_starts(e, S("unix:/")) && e.len > 6 && e.len - 5 <= 107
-		             ? NULL
-		             : "a Unix socket is written unix:/PATH, with an absolute path of at most 107 bytes";
+		           ? NULL
+		           : "a Unix socket is written unix:/PATH, with an absolute path of at most 107 bytes";
 	if (!slice_starts(e, S("http://")) && !slice_starts(e, S("https://")))
 		return "write http://HOST:PORT, https://HOST:PORT or unix:/PATH";
 	if (!url_split(e, &url, &why))
@@ -160,7 +159,7 @@ static void check_upstream_tls(struct check *k, const struct config_upstream *u)
 static void check_health(struct check *k, const struct config_health *h)
 {
 	struct slice url =
-	    h->host.at ? store_printf(&k->load->scratch, "http://%.*s", SLICE(h->host)) : (struct slice){0};
+	    h->host.at ? store_printf(&k->load->scratch, "http://%.*s", SLICE(h->host)) : (struct slice){ 0 };
 	struct url parts;
 	const char *why;
 

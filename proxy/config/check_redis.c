@@ -1,8 +1,6 @@
 /* check_redis.c -- the Redis that a fleet shares. */
 #include "config/check.h"
 
-
-
 /* As an http URL of the same shape, which has all its rules. */
 static bool split(struct check *k, struct slice server, struct url *to, const char **why)
 {
@@ -23,8 +21,8 @@ static const char *server_fault(struct check *k, struct slice s)
 
 	if (is_unix(s))
 		return slice_starts(s, S("unix:/")) && s.len > 6 && s.len - 5 <= 107
-		             ? NULL
-		             : "a Unix socket is written unix:/PATH, with an absolute path of at most 107 bytes";
+		           ? NULL
+		           : "a Unix socket is written unix:/PATH, with an absolute path of at most 107 bytes";
 	if (!slice_starts(s, S("redis://")) && !slice_starts(s, S("rediss://")))
 		return "write redis://HOST:PORT, rediss://HOST:PORT or unix:/PATH";
 	if (slice_find(s, '@') < s.len)

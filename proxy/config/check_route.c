@@ -9,7 +9,7 @@ static const uint64_t deny_statuses[] = { 400, 401, 403, 405, 429, 503 };
 static void check_end(struct check *k, const struct config_route *r)
 {
 	int ends = (r->upstream.at != NULL) + (r->deny != CONFIG_ABSENT) + (r->redirect != NULL) +
-		(r->check != ASKER_NONE) + r->decide;
+	           (r->check != ASKER_NONE) + r->decide;
 	bool known = r->deny == CONFIG_ABSENT;
 
 	if (ends != 1)
@@ -38,7 +38,8 @@ static void check_openness(struct check *k, const struct config_route *r)
 	else if ((r->upstream.at || r->decide) && !r->verify && !r->anonymous)
 		config_complain(k->load->errors, r->place,
 		                "a route with %s needs verify, or anonymous: true where it is meant "
-		                "to be open to everyone", r->decide ? "decide" : "an upstream");
+		                "to be open to everyone",
+		                r->decide ? "decide" : "an upstream");
 }
 
 /* A door for other proxies: what it asks is asked by the routes that it decides by. */

@@ -1,14 +1,14 @@
 /* check_trust.c -- whose word is taken for a client's address, and who may read the status. */
 #include "config/check.h"
 
-#define WIDE_V4 8  /* bits; a shorter prefix is of more addresses than any one operator has */
+#define WIDE_V4 8 /* bits; a shorter prefix is of more addresses than any one operator has */
 #define WIDE_V6 16
 
 /* Whom nobody outside can be: a list that leaves these out still has everyone in it. */
 static const char *const apart[] = { "0.0.0.0/8",      "10.0.0.0/8",     "100.64.0.0/10", "127.0.0.0/8",
-	                             "169.254.0.0/16", "172.16.0.0/12",  "192.0.0.0/24",  "192.0.2.0/24",
-	                             "192.88.99.0/24", "192.168.0.0/16", "198.18.0.0/15", "198.51.100.0/24",
-	                             "203.0.113.0/24", "224.0.0.0/3",    "2001:db8::/32" };
+	                                 "169.254.0.0/16", "172.16.0.0/12",  "192.0.0.0/24",  "192.0.2.0/24",
+	                                 "192.88.99.0/24", "192.168.0.0/16", "198.18.0.0/15", "198.51.100.0/24",
+	                                 "203.0.113.0/24", "224.0.0.0/3",    "2001:db8::/32" };
 #define APART (sizeof apart / sizeof apart[0])
 
 static struct cidr network(const char *text)
@@ -75,7 +75,8 @@ static void warn_wide(struct check *k, const struct config_cidrs *nets, struct c
 		if (is_wide(&nets->at[i])) {
 			config_warn(k->load->errors, load_place(k->load, nets, holder),
 			            "%s has a network in it that is wider than any operator's own: everybody in it "
-			            "chooses the address that they are judged by", what);
+			            "chooses the address that they are judged by",
+			            what);
 			return;
 		}
 }
@@ -98,7 +99,8 @@ static void check_trusted(struct check *k, const struct trust *t)
 		config_complain(errors, load_place(k->load, t->nets, t->holder),
 		                "%s has all public addresses in it, so every client could choose the address that it "
 		                "is judged by; name the proxies' networks or, where nobody else can connect, "
-		                "say so: %s: true", t->what, t->word);
+		                "say so: %s: true",
+		                t->what, t->word);
 	else if (everyone)
 		config_warn(errors, load_place(k->load, t->said, t->holder),
 		            "%s: true: whoever can connect chooses the address that they are judged by", t->word);

@@ -12,7 +12,9 @@
 #include "config/withheld.h"
 
 /* ---- the words: enum TAG and TAG_words[], by the same numbers, of each WORDS of options.def ---- */
-#define WORDS(name, tag, words, def, when, text) enum tag { words }; extern const struct slice tag##_words[];
+#define WORDS(name, tag, words, def, when, text) \
+	enum tag { words }; \
+	extern const struct slice tag##_words[];
 #define WORD(id, word) id,
 #include "config/options.def"
 #undef WORD
@@ -26,9 +28,17 @@
 #define WORDS(name, tag, words, def, when, text) int name CONFIG_MARK; /* enum tag */
 #define GROUP(name, scope, text) struct config_##scope name;
 #define PART(name, scope, text) struct config_##scope *name; /* NULL where absent */
-#define LIST(name, scope, text) struct config_##scope *name; size_t name##_len;
-#define MAP(name, scope, text) struct config_##scope *name; size_t name##_len; /* each has .id, its name */
-#define END(name) struct slice id; struct config_place place; };
+#define LIST(name, scope, text) \
+	struct config_##scope *name; \
+	size_t name##_len;
+#define MAP(name, scope, text) \
+	struct config_##scope *name; \
+	size_t name##_len; /* each has .id, its name */
+#define END(name) \
+	struct slice id; \
+	struct config_place place; \
+	} \
+	;
 #include "config/options.def"
 
 struct config {
@@ -38,9 +48,9 @@ struct config {
 
 /* ---- loading ---- */
 struct config_errors { /* start from { 0 } */
-	char *text;     /* what to print, complete lines; owned by whoever calls config_errors_free */
-	unsigned count; /* all found, at most 20 of them in text */
-	char *warnings; /* as above: what is allowed and hardly meant; NULL: none */
+	char *text;        /* what to print, complete lines; owned by whoever calls config_errors_free */
+	unsigned count;    /* all found, at most 20 of them in text */
+	char *warnings;    /* as above: what is allowed and hardly meant; NULL: none */
 	unsigned warned;
 	struct config_sources *sources; /* private to config/; needs the bundle, which outlives it */
 };
@@ -50,12 +60,12 @@ struct config_errors { /* start from { 0 } */
  * A route's body_max and, where it has an upstream, its timeouts are filled with what holds if it says
  * nothing. */
 struct config *config_load(struct bundle *b, const char *path, struct config_errors *errors)
-	__attribute__((warn_unused_result));
+    __attribute__((warn_unused_result));
 void config_free(struct config *c);
 void config_errors_free(struct config_errors *e);
 /* One more mistake, at a place of the configuration (rooms that check their part: tls, classify). */
 void config_complain(struct config_errors *e, struct config_place place, const char *format, ...)
-	__attribute__((format(printf, 3, 4)));
+    __attribute__((format(printf, 3, 4)));
 
 /* The first option that differs and needs a restart to change ("log.ring"); false: there is none. */
 struct text;
@@ -63,7 +73,7 @@ bool config_needs_restart(const struct config *a, const struct config *b, struct
 
 /* Something that is allowed and hardly meant. It refuses nothing. */
 void config_warn(struct config_errors *e, struct config_place place, const char *format, ...)
-	__attribute__((format(printf, 3, 4)));
+    __attribute__((format(printf, 3, 4)));
 
 /* ---- telling: each writes to a stream and is generated from options.def ---- */
 #include <stdio.h>

@@ -72,7 +72,7 @@ void complain_redact(struct config_errors *e, struct slice value, struct slice r
 		return;
 	struct behind *b = store_take(&s->store, sizeof *b);
 	*b = (struct behind){ store_copy(&s->store, value), store_copy(&s->store, complain_shown(reference)),
-		s->behind };
+		                  s->behind };
 	s->behind = b;
 }
 
@@ -285,9 +285,8 @@ static void say(struct config_errors *e, char **to, const char *what, struct con
 
 enum tone { WARNING, ERROR, BLIND_ERROR };
 
-__attribute__((format(printf, 4, 0)))
-static void complain(struct config_errors *e, struct config_place place, enum tone tone, const char *format,
-                     va_list args)
+__attribute__((format(printf, 4, 0))) static void complain(struct config_errors *e, struct config_place place,
+                                                           enum tone tone, const char *format, va_list args)
 {
 	char sentence[SENTENCE];
 	bool warning = tone == WARNING;

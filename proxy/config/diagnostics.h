@@ -18,7 +18,7 @@ void complain_close(struct config_errors *e);
 void complain_hide(struct config_errors *e, struct config_place first, unsigned last_line);
 /* As config_complain, for a file that could not be read as YAML: nothing that may be a secret is shown. */
 void complain_blind(struct config_errors *e, struct config_place place, const char *format, ...)
-	__attribute__((format(printf, 3, 4)));
+    __attribute__((format(printf, 3, 4)));
 
 /* What came by a reference: sentences show the reference instead, whichever room speaks, until the errors are
  * freed. Values under REDACT_MIN bytes hide nothing and stand in too many words. */

@@ -60,9 +60,9 @@ static bool follow(const struct scope *s, struct slice rest, struct option_found
 
 struct option_search {
 	struct guess guess;
-	struct slice last;          /* the key's last part */
-	char best[KEY_MAX];         /* what guess.best points into */
-	char same[KEY_MAX];         /* an option whose own name is that part */
+	struct slice last;  /* the key's last part */
+	char best[KEY_MAX]; /* what guess.best points into */
+	char same[KEY_MAX]; /* an option whose own name is that part */
 };
 
 /* Without brackets and NAMEs, as keys are compared. */

@@ -5,10 +5,10 @@
 
 struct bundle;
 
-struct bundle *bundle_record(void);            /* reads the disk and the environment, remembers */
+struct bundle *bundle_record(void); /* reads the disk and the environment, remembers */
 struct bundle *bundle_open(int fd); /* from a sealed memory file; NULL where it is not one of ours */
 void bundle_close(struct bundle *b);
-int bundle_seal(const struct bundle *b);       /* a new sealed memfd, or -1 */
+int bundle_seal(const struct bundle *b); /* a new sealed memfd, or -1 */
 
 /* A file's bytes, NUL-terminated behind the end. Relative paths begin where the recording process stood.
  * False: *why is a static or bundle-owned sentence part ("no such file"). The slice lives as long as the

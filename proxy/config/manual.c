@@ -170,7 +170,8 @@ void config_write_man(FILE *to)
 	      "Lists of included files are appended, mappings joined;\na key given twice is an error.\n"
 	      "Included files may include others, four levels deep.\n.Pp\n"
 	      "A mistake is reported as file:line:column with the line;\nnothing is applied then.\n.Ss Values\n"
-	      ".Bl -tag -width Ds\n", to);
+	      ".Bl -tag -width Ds\n",
+	      to);
 	for (size_t i = 0; i < FORMS; i++) {
 		fprintf(to, ".It %s\n", forms[i].name);
 		roff(to, forms[i].text);

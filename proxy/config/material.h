@@ -6,7 +6,10 @@
 struct bundle;
 
 /* What a file is like, beside its bytes. */
-struct bundle_stamp { uint64_t device, inode, size, modified_ns, changed_ns; uint32_t owner, mode; };
+struct bundle_stamp {
+	uint64_t device, inode, size, modified_ns, changed_ns;
+	uint32_t owner, mode;
+};
 /* Of the file as it was read; false: it was not read from the disk. */
 bool bundle_stamp(const struct bundle *b, struct slice path, struct bundle_stamp *to);
 bool bundle_stamp_now(const char *path, struct bundle_stamp *to); /* of the file on disk; false: errno */

@@ -6,15 +6,36 @@
 #include "config/store.h"
 
 enum config_type {
-	TYPE_BOOL, TYPE_COUNT, TYPE_SIZE, TYPE_DURATION, TYPE_RATE, TYPE_BYTERATE, TYPE_PERCENT, TYPE_SHARE,
+	TYPE_BOOL,
+	TYPE_COUNT,
+	TYPE_SIZE,
+	TYPE_DURATION,
+	TYPE_RATE,
+	TYPE_BYTERATE,
+	TYPE_PERCENT,
+	TYPE_SHARE,
 	TYPE_FRACTION,
-	TYPE_TEXT, TYPE_NAME, TYPE_HOST, TYPE_PATH, TYPE_FILE, TYPE_LOGFILE, TYPE_URL, TYPE_ADDRESS,
-	TYPE_CIDRS, TYPE_TEXTS, TYPE_NAMES, TYPE_URLS, TYPE_FILES, TYPE_SECRETS, TYPE_PASSWORD,
-	TYPE_PAIRS, TYPE_CHOICES,
+	TYPE_TEXT,
+	TYPE_NAME,
+	TYPE_HOST,
+	TYPE_PATH,
+	TYPE_FILE,
+	TYPE_LOGFILE,
+	TYPE_URL,
+	TYPE_ADDRESS,
+	TYPE_CIDRS,
+	TYPE_TEXTS,
+	TYPE_NAMES,
+	TYPE_URLS,
+	TYPE_FILES,
+	TYPE_SECRETS,
+	TYPE_PASSWORD,
+	TYPE_PAIRS,
+	TYPE_CHOICES,
 	TYPES
 };
 
-struct parse_with { /* what a parser may need beside the text */
+struct parse_with {              /* what a parser may need beside the text */
 	struct store *store;         /* where new text is put; values given must lie in it already */
 	const struct bundle *bundle; /* for absolute paths; may be NULL where directory is */
 	struct slice directory;      /* absolute; empty: relative paths stay as they are */
@@ -30,7 +51,7 @@ struct type {
 	const char *pattern; /* JSON Schema; NULL: any text */
 	size_t size;         /* bytes of a value, or of one element of a list */
 	bool list;
-	bool number;         /* min and max apply; the value is a uint64_t, or a uint32_t by its size */
+	bool number; /* min and max apply; the value is a uint64_t, or a uint32_t by its size */
 	parse_fn *parse;
 	format_fn *format;
 };
@@ -45,12 +66,11 @@ struct any_list {
 uint64_t type_number(const struct type *t, const void *value);
 
 parse_fn parse_bool, parse_count, parse_size, parse_duration, parse_rate, parse_byterate, parse_percent,
-	parse_share, parse_fraction;
+    parse_share, parse_fraction;
 parse_fn parse_text, parse_name, parse_host, parse_path, parse_file, parse_logfile, parse_url, parse_address,
-	parse_cidr,
-	parse_secret, parse_password;
+    parse_cidr, parse_secret, parse_password;
 format_fn format_bool, format_count, format_size, format_duration, format_rate, format_byterate,
-	format_percent, format_share, format_fraction, format_text, format_cidr, format_secret;
+    format_percent, format_share, format_fraction, format_text, format_cidr, format_secret;
 
 #define NAME_LEN_MAX 63 /* bytes of a CONFIG_NAME */
 
@@ -63,7 +83,7 @@ struct url {
 };
 bool url_split(struct slice from, struct url *to, const char **why);
 
-struct address { /* of a listener */
+struct address {        /* of a listener */
 	struct in6_addr ip; /* IPv4 mapped */
 	uint16_t port;
 };

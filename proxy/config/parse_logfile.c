@@ -81,10 +81,14 @@ static const char *descriptor_word(struct slice directory, struct slice path)
 		walk(&t, directory);
 	walk(&t, path);
 	switch (t.cut ? -1 : descriptor_of(text_slice(&t))) {
-	case -1: return NULL;
-	case 1: return "write stdout, without a path";
-	case 2: return "write stderr, without a path";
-	default: return "it is a descriptor and no file: write stdout, stderr or a path";
+	case -1:
+		return NULL;
+	case 1:
+		return "write stdout, without a path";
+	case 2:
+		return "write stderr, without a path";
+	default:
+		return "it is a descriptor and no file: write stdout, stderr or a path";
 	}
 }
 

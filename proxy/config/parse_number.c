@@ -8,12 +8,12 @@ struct unit {
 
 /* Largest first, so that the first that divides is the one to print. */
 static const struct unit times[] = { { "h", 3600 * NS_PER_S }, { "m", 60 * NS_PER_S }, { "s", NS_PER_S },
-	                             { "ms", NS_PER_MS },      { "us", NS_PER_US },    { "ns", 1 } };
+	                                 { "ms", NS_PER_MS },      { "us", NS_PER_US },    { "ns", 1 } };
 static const struct unit sizes[] = { { "TiB", UINT64_C(1) << 40 },
-	                             { "GiB", UINT64_C(1) << 30 },
-	                             { "MiB", UINT64_C(1) << 20 },
-	                             { "KiB", UINT64_C(1) << 10 },
-	                             { "B", 1 } };
+	                                 { "GiB", UINT64_C(1) << 30 },
+	                                 { "MiB", UINT64_C(1) << 20 },
+	                                 { "KiB", UINT64_C(1) << 10 },
+	                                 { "B", 1 } };
 
 #define COUNT(array) (sizeof(array) / sizeof(array)[0])
 #define WEEK_NS (7 * 24 * 3600 * NS_PER_S)

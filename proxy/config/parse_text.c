@@ -2,7 +2,6 @@
 #include "config/parse.h"
 #include "base/way.h"
 
-
 void format_text(const void *value, struct text *to)
 {
 	text_add(to, *(const struct slice *)value);
@@ -101,7 +100,7 @@ static int hex(char c)
 }
 
 static const char of_parameter[] =
-	"what follows a ; in a request's path is a parameter, which no route looks at: it would match none";
+    "what follows a ; in a request's path is a parameter, which no route looks at: it would match none";
 
 /* One byte, percent-encoded or not, in its normal form; bytes taken, 0 where it may not stand in a path. */
 static size_t path_byte(struct slice from, struct text *to, const char **why)

@@ -216,12 +216,21 @@ static void read_row(struct load *l, const struct row *row, const struct node *n
 	void *field = at(scope, row->offset);
 
 	switch (row->kind) {
-	case ROW_WORDS: read_words(l, row, n, field); return;
-	case ROW_GROUP: load_scope(l, row->scope(), n, field); return;
-	case ROW_PART: read_part(l, row, n, field); return;
+	case ROW_WORDS:
+		read_words(l, row, n, field);
+		return;
+	case ROW_GROUP:
+		load_scope(l, row->scope(), n, field);
+		return;
+	case ROW_PART:
+		read_part(l, row, n, field);
+		return;
 	case ROW_LIST:
-	case ROW_MAP: read_scopes(l, row, n, scope); return;
-	case ROW_OPTION: break;
+	case ROW_MAP:
+		read_scopes(l, row, n, scope);
+		return;
+	case ROW_OPTION:
+		break;
 	}
 	if (row->type == TYPE_PAIRS)
 		read_pairs(l, row, n, field);

@@ -11,42 +11,62 @@
 		typedef struct config_##scope_name here; \
 		static const char where[] = scope_where, text[] = scope_text; \
 		static const struct row rows[] = {
-#define OPTION(field, option_type, option_def, option_min, option_max, option_when, option_text)             \
-	{.kind = ROW_OPTION,                                                                                     \
-	 .type = TYPE_##option_type,                                                                             \
-	 .when = option_when,                                                                                    \
-	 .name = #field,                                                                                         \
-	 .text = option_text,                                                                                    \
-	 .def = option_def,                                                                                      \
-	 .min = option_min,                                                                                      \
-	 .max = option_max,                                                                                      \
-	 .offset = offsetof(here, field)},
+#define OPTION(field, option_type, option_def, option_min, option_max, option_when, option_text) \
+	{ .kind = ROW_OPTION, \
+	  .type = TYPE_##option_type, \
+	  .when = option_when, \
+	  .name = #field, \
+	  .text = option_text, \
+	  .def = option_def, \
+	  .min = option_min, \
+	  .max = option_max, \
+	  .offset = offsetof(here, field) },
 #define WORD(id, word) "|" word
 #define WORDS(field, tag, option_words, option_def, option_when, option_text) \
-	{ .kind = ROW_WORDS, .when = option_when, .name = #field, .text = option_text, .def = option_def, \
-	  .words = &(option_words)[1], .offset = offsetof(here, field) },
-#define GROUP(field, of, row_text)                                                                           \
-	{.kind = ROW_GROUP,                                                                                      \
-	 .name = #field,                                                                                         \
-	 .text = row_text,                                                                                       \
-	 .offset = offsetof(here, field),                                                                        \
-	 .scope = scope_##of},
-#define PART(field, of, row_text)                                                                            \
-	{.kind = ROW_PART,                                                                                       \
-	 .name = #field,                                                                                         \
-	 .text = row_text,                                                                                       \
-	 .offset = offsetof(here, field),                                                                        \
-	 .scope = scope_##of},
+	{ .kind = ROW_WORDS, \
+	  .when = option_when, \
+	  .name = #field, \
+	  .text = option_text, \
+	  .def = option_def, \
+	  .words = &(option_words)[1], \
+	  .offset = offsetof(here, field) },
+#define GROUP(field, of, row_text) \
+	{ .kind = ROW_GROUP, \
+	  .name = #field, \
+	  .text = row_text, \
+	  .offset = offsetof(here, field), \
+	  .scope = scope_##of },
+#define PART(field, of, row_text) \
+	{ .kind = ROW_PART, \
+	  .name = #field, \
+	  .text = row_text, \
+	  .offset = offsetof(here, field), \
+	  .scope = scope_##of },
 #define LIST(field, of, row_text) \
-	{ .kind = ROW_LIST, .name = #field, .text = row_text, .offset = offsetof(here, field), \
-	  .len_offset = offsetof(here, field##_len), .scope = scope_##of },
+	{ .kind = ROW_LIST, \
+	  .name = #field, \
+	  .text = row_text, \
+	  .offset = offsetof(here, field), \
+	  .len_offset = offsetof(here, field##_len), \
+	  .scope = scope_##of },
 #define MAP(field, of, row_text) \
-	{ .kind = ROW_MAP, .name = #field, .text = row_text, .offset = offsetof(here, field), \
-	  .len_offset = offsetof(here, field##_len), .scope = scope_##of },
+	{ .kind = ROW_MAP, \
+	  .name = #field, \
+	  .text = row_text, \
+	  .offset = offsetof(here, field), \
+	  .len_offset = offsetof(here, field##_len), \
+	  .scope = scope_##of },
 #define END(scope_name) \
-	}; \
-	static const struct scope scope = { #scope_name, where, text, rows, sizeof rows / sizeof rows[0], \
-		                            sizeof(here), offsetof(here, id), offsetof(here, place) }; \
+	} \
+	; \
+	static const struct scope scope = { #scope_name, \
+		                                where, \
+		                                text, \
+		                                rows, \
+		                                sizeof rows / sizeof rows[0], \
+		                                sizeof(here), \
+		                                offsetof(here, id), \
+		                                offsetof(here, place) }; \
 	return &scope; \
 	}
 #include "config/options.def"

@@ -8,13 +8,13 @@ enum row_when { RELOAD, RESTART };
 
 struct row {
 	enum row_kind kind;
-	enum config_type type;     /* of a ROW_OPTION */
-	enum row_when when;        /* of options and words */
+	enum config_type type; /* of a ROW_OPTION */
+	enum row_when when;    /* of options and words */
 	const char *name, *text;
-	const char *def;           /* NULL: must be written; "": absent */
-	const char *min, *max;     /* "": none */
-	const char *words;         /* "a|b|c" */
-	size_t offset, len_offset; /* in the scope's structure; len_offset of lists and maps */
+	const char *def;                    /* NULL: must be written; "": absent */
+	const char *min, *max;              /* "": none */
+	const char *words;                  /* "a|b|c" */
+	size_t offset, len_offset;          /* in the scope's structure; len_offset of lists and maps */
 	const struct scope *(*scope)(void); /* of what holds a scope */
 };
 

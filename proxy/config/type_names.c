@@ -15,12 +15,21 @@ static void say_words(const struct row *r, struct text *to)
 void row_say_type(const struct row *r, struct text *to)
 {
 	switch (r->kind) {
-	case ROW_WORDS: say_words(r, to); return;
+	case ROW_WORDS:
+		say_words(r, to);
+		return;
 	case ROW_GROUP:
-	case ROW_PART: text_add(to, S("mapping")); return;
-	case ROW_LIST: text_add(to, S("list of mappings")); return;
-	case ROW_MAP: text_add(to, S("mappings by name")); return;
-	case ROW_OPTION: break;
+	case ROW_PART:
+		text_add(to, S("mapping"));
+		return;
+	case ROW_LIST:
+		text_add(to, S("list of mappings"));
+		return;
+	case ROW_MAP:
+		text_add(to, S("mappings by name"));
+		return;
+	case ROW_OPTION:
+		break;
 	}
 	if (r->type == TYPE_PAIRS)
 		text_add(to, S("mapping of names to texts"));

@@ -7,7 +7,7 @@
 #define WITHIN 16 /* bytes; a shorter value may stand in a text by chance */
 
 struct withheld {
-	struct store store;         /* wiped as it ends */
+	struct store store; /* wiped as it ends */
 	struct slice *value;
 	size_t len;
 	struct bundle_piece *piece;
@@ -47,8 +47,7 @@ static struct slice without(struct withheld *w, struct slice bytes, size_t which
 {
 	struct slice value = w->value[which], rest;
 
-	if (!memmem(bytes.at, bytes.len, value.at, value.len) ||
-	    (value.len < WITHIN && !is_whole(bytes, value)))
+	if (!memmem(bytes.at, bytes.len, value.at, value.len) || (value.len < WITHIN && !is_whole(bytes, value)))
 		return bytes;
 	struct slice copy = store_copy(&w->store, bytes);
 	rest = copy;
@@ -67,8 +66,9 @@ static void add_twins(struct withheld *w)
 		const char *sign = strchr(*at, '=');
 		for (size_t i = 0; sign && i < w->len; i++)
 			if (slice_same(slice_of(sign + 1), w->value[i]))
-				w->piece[w->pieces++] = (struct bundle_piece){ BUNDLE_ENV,
-				    store_copy(&w->store, (struct slice){ *at, (size_t)(sign - *at) }), S(""), 0 };
+				w->piece[w->pieces++] = (struct bundle_piece){
+					BUNDLE_ENV, store_copy(&w->store, (struct slice){ *at, (size_t)(sign - *at) }), S(""), 0
+				};
 	}
 }
 

@@ -6,7 +6,9 @@
 struct config;
 
 /* The two memory files of a configuration, for all processes and for the keeper alone; -1: none. */
-struct bundle_sealed { int all, keeper; };
+struct bundle_sealed {
+	int all, keeper;
+};
 void bundle_sealed_close(struct bundle_sealed *sealed);
 /* As bundle_seal, for all: every such value is overwritten, wherever it lies; what workers need of it are the
  * keys that were put in. A short value is overwritten only where it is the whole of a file or variable. */

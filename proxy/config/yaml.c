@@ -44,9 +44,13 @@ static void syntax_error(struct yaml_reader *r)
 	r->stop = true;
 	if (strstr(problem, "cannot start any token") && character_at(r->text, p->problem_mark.index) == '\t')
 		problem = "a tab may not indent; use spaces";
-	const struct yaml_trouble trouble = { r->text, problem, p->context ? p->context : "",
-		(unsigned)p->problem_mark.line + 1, (unsigned)p->problem_mark.column + 1,
-		(unsigned)p->context_mark.line + 1, (unsigned)p->context_mark.column + 1 };
+	const struct yaml_trouble trouble = { r->text,
+		                                  problem,
+		                                  p->context ? p->context : "",
+		                                  (unsigned)p->problem_mark.line + 1,
+		                                  (unsigned)p->problem_mark.column + 1,
+		                                  (unsigned)p->context_mark.line + 1,
+		                                  (unsigned)p->context_mark.column + 1 };
 	char said[400];
 	struct text words = TEXT(said);
 	if (yaml_in_words(&trouble, &words) && text_end(&words)) {
@@ -129,7 +133,7 @@ static struct node *read_scalar(struct yaml_reader *r, const yaml_event_t *event
 	refuse_properties(r, event->start_mark, event->data.scalar.anchor, event->data.scalar.tag);
 	n->plain = event->data.scalar.style == YAML_PLAIN_SCALAR_STYLE;
 	n->text = store_copy(r->store,
-	                     (struct slice){(const char *)event->data.scalar.value, event->data.scalar.length});
+	                     (struct slice){ (const char *)event->data.scalar.value, event->data.scalar.length });
 	return n;
 }
 

@@ -19,11 +19,11 @@ struct node {
 	struct slice reference; /* "${env:NAME}" where its text came that way and is never shown; else at NULL */
 	struct config_place place;
 	unsigned last_line;
-	struct slice text;      /* scalar; NUL-terminated */
-	struct node *key;       /* where it is a value of a mapping */
-	struct node *next;      /* in its list or mapping */
+	struct slice text; /* scalar; NUL-terminated */
+	struct node *key;  /* where it is a value of a mapping */
+	struct node *next; /* in its list or mapping */
 	struct node *first, *last;
-	size_t len;             /* children */
+	size_t len; /* children */
 };
 
 /* The tree lies in s; file becomes every node's place.file. NULL: complained. */

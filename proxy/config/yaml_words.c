@@ -68,8 +68,10 @@ static bool dash_for_key(const struct yaml_trouble *t, struct text *to)
 	if (!strstr(t->context, "block mapping") || own != t->context_column - 1 || t->column != own + 1 ||
 	    !slice_starts(slice_from(line, own), S("-")))
 		return false;
-	text_printf(to, "the indentation is wrong: this line begins an item of a list, and here the mapping that "
-	            "begins at line %u goes on", t->context_line);
+	text_printf(to,
+	            "the indentation is wrong: this line begins an item of a list, and here the mapping that "
+	            "begins at line %u goes on",
+	            t->context_line);
 	return true;
 }
 
@@ -85,9 +87,10 @@ static bool unexpected_colon(const struct yaml_trouble *t, struct text *to)
 	if (memmem(before.at, before.len, ": ", 2))
 		text_add(to, S("a second colon in one line; put the value in quotes, or on a line of its own"));
 	else if (above && own > indent_of(last) && slice_find(last, ':') < last.len)
-		text_printf(to, "the indentation is wrong: this line begins with %u %s and so belongs to line %u, "
-		            "which has a value already; line %u begins with %u", own, spaces(own), above, above,
-		            indent_of(last));
+		text_printf(to,
+		            "the indentation is wrong: this line begins with %u %s and so belongs to line %u, "
+		            "which has a value already; line %u begins with %u",
+		            own, spaces(own), above, above, indent_of(last));
 	else if (above && slice_find(last, ':') == last.len)
 		text_printf(to, "line %u has no colon, so that this line is read as its continuation", above);
 	else

@@ -24,15 +24,16 @@ int listener_bind(const struct sockaddr_storage *at, socklen_t len, bool listeni
  * a descriptor is free. on_accept takes the descriptor over. */
 struct listener;
 struct listener *listener_open(struct loop *l, int fd,
-	void (*on_accept)(void *with, int fd, const struct sockaddr_storage *peer), void *with);
+                               void (*on_accept)(void *with, int fd, const struct sockaddr_storage *peer),
+                               void *with);
 void listener_pause(struct listener *l, bool paused);
 void listener_close(struct listener *l); /* closes our event, not the descriptor */
 
 /* The PROXY protocol (haproxy.org proxy-protocol.txt, version 1 and 2). */
 enum proxy_result { PROXY_MORE, PROXY_DONE, PROXY_BAD };
 struct proxy_header {
-	size_t len;                /* bytes to skip */
-	bool local;                /* a health check of the proxy itself: keep the socket's addresses */
+	size_t len; /* bytes to skip */
+	bool local; /* a health check of the proxy itself: keep the socket's addresses */
 	struct in6_addr source, destination;
 	uint16_t source_port, destination_port;
 };

@@ -49,7 +49,8 @@ static void on_again(struct deadline *d)
 }
 
 struct listener *listener_open(struct loop *loop, int fd,
-	void (*on_accept)(void *with, int fd, const struct sockaddr_storage *peer), void *with)
+                               void (*on_accept)(void *with, int fd, const struct sockaddr_storage *peer),
+                               void *with)
 {
 	struct listener *l = calloc(1, sizeof *l);
 
@@ -129,14 +130,15 @@ int listener_bind(const struct sockaddr_storage *at, socklen_t len, bool listeni
 
 	if (fd < 0)
 		return -1;
-	bool set = setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &on, sizeof on) == 0 &&
-		(at->ss_family == AF_UNIX || setsockopt(fd, SOL_SOCKET, SO_REUSEPORT, &on, sizeof on) == 0) &&
-		/* what is accepted inherits it: an answer in pieces never waits for the client's acknowledgement */
-		(at->ss_family == AF_UNIX || setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof on) == 0) &&
-		/* and so does what bounds the bytes that lie in the kernel and were not even sent yet */
-		(at->ss_family == AF_UNIX ||
-			setsockopt(fd, IPPROTO_TCP, TCP_NOTSENT_LOWAT, &unsent, sizeof unsent) == 0) &&
-		(at->ss_family != AF_INET6 || setsockopt(fd, IPPROTO_IPV6, IPV6_V6ONLY, &on, sizeof on) == 0);
+	bool set =
+	    setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &on, sizeof on) == 0 &&
+	    (at->ss_family == AF_UNIX || setsockopt(fd, SOL_SOCKET, SO_REUSEPORT, &on, sizeof on) == 0) &&
+	    /* what is accepted inherits it: an answer in pieces never waits for the client's acknowledgement */
+	    (at->ss_family == AF_UNIX || setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof on) == 0) &&
+	    /* and so does what bounds the bytes that lie in the kernel and were not even sent yet */
+	    (at->ss_family == AF_UNIX ||
+	     setsockopt(fd, IPPROTO_TCP, TCP_NOTSENT_LOWAT, &unsent, sizeof unsent) == 0) &&
+	    (at->ss_family != AF_INET6 || setsockopt(fd, IPPROTO_IPV6, IPV6_V6ONLY, &on, sizeof on) == 0);
 	if (set && bind(fd, (const struct sockaddr *)at, len) == 0 && (!listening || listen(fd, 4096) == 0))
 		return fd;
 	int why = errno;

@@ -2,9 +2,9 @@
 #include "connection/connection.h"
 #include "base/ip.h"
 
-#define V1_MAX 107     /* bytes of the longest line, with CR LF */
-#define V2_HEAD 16     /* bytes before the addresses */
-#define V2_MAX 4096    /* bytes of addresses and TLVs that are waited for */
+#define V1_MAX 107  /* bytes of the longest line, with CR LF */
+#define V2_HEAD 16  /* bytes before the addresses */
+#define V2_MAX 4096 /* bytes of addresses and TLVs that are waited for */
 
 static const char signature[12] = "\r\n\r\n\0\r\nQUIT\n";
 
@@ -48,8 +48,8 @@ static enum proxy_result read_line(struct slice line, struct proxy_header *to)
 		return PROXY_BAD;
 	bool sound = parse_ip(slice_cut(&line, ' '), six, &to->source) &&
 	             parse_ip(slice_cut(&line, ' '), six, &to->destination) &&
-	             parse_port(slice_cut(&line, ' '), &to->source_port) &&
-	             line.len && parse_port(line, &to->destination_port);
+	             parse_port(slice_cut(&line, ' '), &to->source_port) && line.len &&
+	             parse_port(line, &to->destination_port);
 	return sound ? PROXY_DONE : PROXY_BAD;
 }
 
@@ -110,8 +110,8 @@ static bool is_intact(struct slice header, size_t at)
 		if (header.at[at] == TLV_CRC32C) {
 			if (len != 4)
 				return false;
-			uint32_t said = (uint32_t)value[0] << 24 | (uint32_t)value[1] << 16 |
-				(uint32_t)value[2] << 8 | value[3];
+			uint32_t said =
+			    (uint32_t)value[0] << 24 | (uint32_t)value[1] << 16 | (uint32_t)value[2] << 8 | value[3];
 			if (crc32c(header, at + 3) != said)
 				return false;
 		}

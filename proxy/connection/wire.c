@@ -187,7 +187,7 @@ static bool is_over(const struct wire *w)
 	socklen_t len = sizeof info;
 
 	return w->failed || w->write_failed ||
-		(getsockopt(w->fd, IPPROTO_TCP, TCP_INFO, &info, &len) == 0 && info.tcpi_state == TCP_CLOSE);
+	       (getsockopt(w->fd, IPPROTO_TCP, TCP_INFO, &info, &len) == 0 && info.tcpi_state == TCP_CLOSE);
 }
 
 size_t wire_unsent(struct wire *w)

@@ -10,9 +10,9 @@
 #include "connection/loop.h"
 #include <sys/types.h>
 
-#define WIRE_HIGH (64 * 1024) /* bytes queued over which nothing more should be written */
+#define WIRE_HIGH (64 * 1024)           /* bytes queued over which nothing more should be written */
 #define WIRE_UNSURE_NS (25 * NS_PER_MS) /* after a short read, to twice that: is there an end behind it? */
-#define WIRES_LOOKED_AT 64 /* at once, at most */
+#define WIRES_LOOKED_AT 64              /* at once, at most */
 
 enum { WIRE_LATER = 0, WIRE_END = -1, WIRE_FAILED = -2 };
 
@@ -20,10 +20,10 @@ struct wire;
 
 /* What TLS puts between the socket and the wire's user. */
 struct wire_layer {
-	ssize_t (*read)(struct wire *w, void *to, size_t cap);          /* as wire_read */
-	bool (*write)(struct wire *w, const void *from, size_t len);    /* as wire_write */
-	bool (*pending)(const struct wire *w);                          /* decrypted bytes are waiting */
-	void (*shut)(struct wire *w);                                   /* say goodbye (close_notify) */
+	ssize_t (*read)(struct wire *w, void *to, size_t cap);       /* as wire_read */
+	bool (*write)(struct wire *w, const void *from, size_t len); /* as wire_write */
+	bool (*pending)(const struct wire *w);                       /* decrypted bytes are waiting */
+	void (*shut)(struct wire *w);                                /* say goodbye (close_notify) */
 	void (*free)(struct wire *w);
 };
 
@@ -32,7 +32,7 @@ struct wire {
 	int fd;
 	struct event event;
 	struct list ready_link;
-	struct list unsure_link;      /* in loop->unsure: the last read came back short, none told more since */
+	struct list unsure_link; /* in loop->unsure: the last read came back short, none told more since */
 	struct grave grave;
 	const struct wire_layer *layer; /* NULL: plain */
 	void *layered;
@@ -45,11 +45,11 @@ struct wire {
 	int error;                    /* errno of the failure */
 	struct block *out, *out_last; /* queued bytes */
 	size_t out_len;
-	uint64_t moved_ns;            /* when the peer last took or gave anything, as far as we were told */
-	uint64_t asked_ns;            /* the kernel was last asked how much of its queue is left: */
-	int unsent;                   /* bytes, then */
+	uint64_t moved_ns; /* when the peer last took or gave anything, as far as we were told */
+	uint64_t asked_ns; /* the kernel was last asked how much of its queue is left: */
+	int unsent;        /* bytes, then */
 	uint64_t bytes_in, bytes_out;
-	struct block *ahead;          /* bytes read before their reader was known (PROXY header, ClientHello) */
+	struct block *ahead; /* bytes read before their reader was known (PROXY header, ClientHello) */
 };
 
 /* Takes the descriptor over (it is made non-blocking). NULL: out of memory, fd closed. */
@@ -59,7 +59,10 @@ struct wire *wire_open(struct loop *l, int fd, bool connecting);
 ssize_t wire_read(struct wire *w, void *to, size_t cap);
 /* False where the wire has failed. */
 bool wire_write(struct wire *w, struct slice bytes);
-static inline size_t wire_backlog(const struct wire *w) { return w->out_len; }
+static inline size_t wire_backlog(const struct wire *w)
+{
+	return w->out_len;
+}
 /* Bytes that may be written now: a whole piece where nothing waits, so that large bodies take few calls, and
  * never so many that more than PIECE_SIZE would wait. */
 static inline size_t wire_room(const struct wire *w)
@@ -72,7 +75,9 @@ void wire_nudge(struct wire *w);
 /* No more from us: close_notify and FIN once the backlog is out. */
 void wire_shut(struct wire *w);
 /* What is unsent is not worth keeping: closing will reset the connection, and the kernel keeps nothing. */
-static inline void wire_abandon(struct wire *w) { w->abandoned = true; }
+static inline void wire_abandon(struct wire *w)
+{
+	w->abandoned = true;
+}
 /* The end: no callback after this; the memory goes at the end of the turn. Unsent bytes are lost. */
 void wire_close(struct wire *w);
-

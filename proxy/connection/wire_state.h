@@ -13,5 +13,11 @@ bool wire_is_readable(const struct wire *w);
 /* Is there anything to read, or is the peer gone altogether? A reset comes as one more "readable", or with
  * what was sent before it; then hung_up is set. One system call for all of them. */
 void wires_look(struct wire *const *at, size_t len);
-static inline void wire_look(struct wire *w) { wires_look(&w, 1); }
-static inline bool wire_is_unsure(const struct wire *w) { return !list_is_empty(&w->unsure_link); }
+static inline void wire_look(struct wire *w)
+{
+	wires_look(&w, 1);
+}
+static inline bool wire_is_unsure(const struct wire *w)
+{
+	return !list_is_empty(&w->unsure_link);
+}

@@ -9,7 +9,7 @@
 static const struct fleet_key_row {
 	const char *purpose; /* the label too: another one is another key, all over the fleet */
 	size_t len;
-	bool is_hmac;        /* the log's was made before there was HKDF here */
+	bool is_hmac; /* the log's was made before there was HKDF here */
 } rows[FLEET_KEYS] = {
 	[FLEET_KEY_LIMITS] = { "sallyport: keys of limits in Redis", 64, false },
 	[FLEET_KEY_EXCHANGES] = { "sallyport exchange claim name 1", 32, false },

@@ -21,10 +21,10 @@ void seal_open(struct seal *s, struct slice secret, const char *label);
 void seal_close(struct seal *s);
 
 bool seal_name(const struct seal *s, struct slice of, char to[SEAL_NAME_LEN])
-	__attribute__((warn_unused_result));
+    __attribute__((warn_unused_result));
 /* to: value.len + SEAL_OVERHEAD bytes. */
 bool seal_value(const struct seal *s, struct slice name, struct slice value, char *to)
-	__attribute__((warn_unused_result));
+    __attribute__((warn_unused_result));
 /* to: sealed.len bytes. False: we did not seal it, or it was changed, or it stood under another name. */
 bool unseal_value(const struct seal *s, struct slice name, struct slice sealed, char *to, size_t *len)
-	__attribute__((warn_unused_result));
+    __attribute__((warn_unused_result));

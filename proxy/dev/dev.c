@@ -9,15 +9,15 @@
 #include <unistd.h>
 
 static const char usage[] =
-	"usage: sallyport dev [options]\n"
-	"Runs a whole Sallyport on this machine, for trying it out: TLS with a certificate of a local CA, an\n"
-	"issuer of tokens, an echo upstream, an example configuration. Prints lines to paste. Needs no root and\n"
-	"no file; listens on loopback addresses only; writes only below\n"
-	"${XDG_STATE_HOME:-~/.local/state}/sallyport, and no trust store is touched.\n"
-	"  --port N         the proxy's port (default 8443); the next three are the issuer's, the echo\n"
-	"                   upstream's, and that of probes and metrics\n"
-	"  --print-config   print the example configuration and end\n"
-	"Exit status: 0 ended by a signal, 1 failure, 2 usage, 78 this host is not for the environment dev.\n";
+    "usage: sallyport dev [options]\n"
+    "Runs a whole Sallyport on this machine, for trying it out: TLS with a certificate of a local CA, an\n"
+    "issuer of tokens, an echo upstream, an example configuration. Prints lines to paste. Needs no root and\n"
+    "no file; listens on loopback addresses only; writes only below\n"
+    "${XDG_STATE_HOME:-~/.local/state}/sallyport, and no trust store is touched.\n"
+    "  --port N         the proxy's port (default 8443); the next three are the issuer's, the echo\n"
+    "                   upstream's, and that of probes and metrics\n"
+    "  --print-config   print the example configuration and end\n"
+    "Exit status: 0 ended by a signal, 1 failure, 2 usage, 78 this host is not for the environment dev.\n";
 
 struct dev {
 	struct dev_place place;
@@ -41,13 +41,18 @@ static int read_options(int argc, char **argv, struct dev *d)
 	optind = 0;
 	while ((o = flags_next(argc, argv, options)) != FLAGS_END) {
 		switch (o) {
-		case PRINT_CONFIG: d->print_config = true; break;
+		case PRINT_CONFIG:
+			d->print_config = true;
+			break;
 		case PORT:
 			if (!slice_u64(slice_of(optarg), &port) || port > 65535)
 				port = 0; /* refused below, with the range */
 			break;
-		case 'h': fputs(usage, stdout); return 1;
-		default: return 3;
+		case 'h':
+			fputs(usage, stdout);
+			return 1;
+		default:
+			return 3;
 		}
 	}
 	if (optind < argc) {
@@ -97,8 +102,9 @@ static int run(struct dev *d)
 	if (child < 0)
 		return 1;
 	const struct reload_file file = { path, text_slice(&config) };
-	const struct run_options options = { .config = path, .files = &file, .files_len = 1,
-		.hangup_ends = true, .on_ready = on_ready, .with = d };
+	const struct run_options options = {
+		.config = path, .files = &file, .files_len = 1, .hangup_ends = true, .on_ready = on_ready, .with = d
+	};
 	int status = process_run(&options);
 	child_stop(child);
 	return status;

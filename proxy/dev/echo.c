@@ -33,16 +33,16 @@ static void tell_bytes(struct miniserver_ask *ask)
 /* ---- /login ---- */
 
 static const char signed_in[] =
-	"<!doctype html>\n<html lang=\"en\"><title>Signed in</title>\n<h1>Signed in, as it were</h1>\n"
-	"<p>This is an example: nothing was looked at and nothing was kept.</p>\n"
-	"<p><a href=\"/login/\">Back</a></p></html>\n";
+    "<!doctype html>\n<html lang=\"en\"><title>Signed in</title>\n<h1>Signed in, as it were</h1>\n"
+    "<p>This is an example: nothing was looked at and nothing was kept.</p>\n"
+    "<p><a href=\"/login/\">Back</a></p></html>\n";
 
 static const char log_in[] =
-	"<!doctype html>\n<html lang=\"en\"><title>Log in</title>\n<h1>Log in</h1>\n"
-	"<form method=\"post\" action=\"/login/\">\n"
-	"<p><label>Name <input name=\"name\" autocomplete=\"off\"></label></p>\n"
-	"<p><button>Log in</button></p></form>\n"
-	"<p>A page of the echo upstream, behind the limit login-per-address.</p></html>\n";
+    "<!doctype html>\n<html lang=\"en\"><title>Log in</title>\n<h1>Log in</h1>\n"
+    "<form method=\"post\" action=\"/login/\">\n"
+    "<p><label>Name <input name=\"name\" autocomplete=\"off\"></label></p>\n"
+    "<p><button>Log in</button></p></form>\n"
+    "<p>A page of the echo upstream, behind the limit login-per-address.</p></html>\n";
 
 static void tell_page(struct miniserver_ask *ask)
 {

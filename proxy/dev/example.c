@@ -16,9 +16,9 @@ static void add_file(struct text *t, const struct dev_place *p, const char *name
 static void add_world(const struct dev_place *p, struct text *t)
 {
 	text_add(t, S("# The example of `sallyport dev`; a real one has its own certificates and upstreams.\n"
-		"environment: dev\n"
-		"workers: 2\n"
-		"state: "));
+	              "environment: dev\n"
+	              "workers: 2\n"
+	              "state: "));
 	add_file(t, p, "state");
 	if (geteuid() == 0) /* the directory is root's alone, and so is what listens: loopback */
 		text_add(t, S("\nuser: root"));
@@ -26,34 +26,40 @@ static void add_world(const struct dev_place *p, struct text *t)
 	add_file(t, p, "admin.sock");
 	text_add(t, S("}\nlog: {access: "));
 	add_file(t, p, "access.jsonl");
-	text_printf(t, "}\ndrain: {delay: 0s, timeout: 2s}\nlisteners:\n  - address: 127.0.0.1:%u\n"
-		"    tls: {certificates: [{chain: ", p->port[PLACE_PROXY]);
+	text_printf(t,
+	            "}\ndrain: {delay: 0s, timeout: 2s}\nlisteners:\n  - address: 127.0.0.1:%u\n"
+	            "    tls: {certificates: [{chain: ",
+	            p->port[PLACE_PROXY]);
 	add_file(t, p, "server.pem");
 	text_add(t, S(", key: "));
 	add_file(t, p, "server.key");
-	text_printf(t, "}]}\n"
-		"issuers:\n"
-		"  dev: {issuer: \"%s\", audiences: [\"" DEV_AUDIENCE "\"]}\n"
-		"upstreams:\n"
-		"  echo: {endpoints: [\"http://127.0.0.1:%u\"]}\n", p->issuer, p->port[PLACE_ECHO]);
+	text_printf(t,
+	            "}]}\n"
+	            "issuers:\n"
+	            "  dev: {issuer: \"%s\", audiences: [\"" DEV_AUDIENCE "\"]}\n"
+	            "upstreams:\n"
+	            "  echo: {endpoints: [\"http://127.0.0.1:%u\"]}\n",
+	            p->issuer, p->port[PLACE_ECHO]);
 }
 
 bool example_config(const struct dev_place *p, struct text *to)
 {
 	add_world(p, to);
-	text_add(to, S("limits:\n"
-		"  login-per-address: {key: [address], rate: 12/m, burst: 10, headers: always}\n"
-		"  api-per-subject: {key: [subject], rate: 5/s, burst: 10}\n"
-		"routes:\n"
-		"  # a page for people: no token, few tries\n"
-		"  - {name: login, path: /login/*, upstream: echo, anonymous: true, limits: [login-per-address]}\n"
-		"  # an API: a token of the issuer with the scope read, and so many calls per subject\n"
-		"  - {name: api, path: /api/v1/*, upstream: echo, verify: {issuer: dev, scopes: [read]}, "
-		"limits: [api-per-subject]}\n"
-		"  # machines act on its answers\n"
-		"  - {name: clusters, path: /clusters/*, upstream: echo, verify: {issuer: dev}, reconcile: true}\n"
-		"  - {name: admin, path: /admin/*, deny: 403}\n"
-		"  - {name: home, path: /, redirect: {to: /login/, status: 302}}\n"));
+	text_add(
+	    to,
+	    S("limits:\n"
+	      "  login-per-address: {key: [address], rate: 12/m, burst: 10, headers: always}\n"
+	      "  api-per-subject: {key: [subject], rate: 5/s, burst: 10}\n"
+	      "routes:\n"
+	      "  # a page for people: no token, few tries\n"
+	      "  - {name: login, path: /login/*, upstream: echo, anonymous: true, limits: [login-per-address]}\n"
+	      "  # an API: a token of the issuer with the scope read, and so many calls per subject\n"
+	      "  - {name: api, path: /api/v1/*, upstream: echo, verify: {issuer: dev, scopes: [read]}, "
+	      "limits: [api-per-subject]}\n"
+	      "  # machines act on its answers\n"
+	      "  - {name: clusters, path: /clusters/*, upstream: echo, verify: {issuer: dev}, reconcile: true}\n"
+	      "  - {name: admin, path: /admin/*, deny: 403}\n"
+	      "  - {name: home, path: /, redirect: {to: /login/, status: 302}}\n"));
 	return text_end(to);
 }
 
@@ -123,7 +129,7 @@ static void add_call(struct text *t, const struct dev_place *p, const char *toke
 static void add_tries(struct text *t, const struct dev_place *p)
 {
 	text_add(t, S("\nLines to paste into another terminal, each with the answer it gets:\n"
-		"\n# a call with a token: 200\n"));
+	              "\n# a call with a token: 200\n"));
 	add_call(t, p, "", "/api/v1/hello");
 	text_add(t, S("\n# the same without one: 401\n"));
 	add_call(t, p, NULL, "/api/v1/hello");
@@ -137,7 +143,7 @@ static void add_tries(struct text *t, const struct dev_place *p)
 	add_call(t, p, NULL, "/nowhere");
 	text_add(t, S("\n# a token as an application gets it: 200\n  "));
 	text_printf(t, "curl -sS %s-i %soauth/token -d grant_type=client_credentials -d client_id=robot\n",
-		past_proxies(), p->issuer);
+	            past_proxies(), p->issuer);
 }
 
 bool example_lines(const struct dev_place *p, struct text *to)

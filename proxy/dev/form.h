@@ -6,7 +6,9 @@
 #define FORM_MAX 16 /* parameters */
 
 struct form {
-	struct { struct slice name, value; } at[FORM_MAX];
+	struct {
+		struct slice name, value;
+	} at[FORM_MAX];
 	size_t len;
 	struct arena arena;
 	/* decoded text is never longer than what it was decoded from */

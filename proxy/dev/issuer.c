@@ -14,10 +14,10 @@ struct dev_issuer {
 	struct miniserver *server;
 	struct loop *loop;
 	const struct signer *key;
-	struct slice name;            /* the iss claim */
-	struct slice authority;       /* host and port of it */
+	struct slice name;      /* the iss claim */
+	struct slice authority; /* host and port of it */
 	char *jwks;
-	struct form form;             /* one request at a time */
+	struct form form; /* one request at a time */
 };
 
 /* ---- refusing to be more than a toy ---- */
@@ -59,12 +59,14 @@ static void discover(const struct dev_issuer *i, struct miniserver_ask *ask)
 	struct text t = TEXT(store);
 	int len = (int)i->name.len;
 
-	text_printf(&t, "{\"issuer\":\"%.*s\",\"jwks_uri\":\"%.*s.well-known/jwks.json\","
-		"\"token_endpoint\":\"%.*soauth/token\",\"grant_types_supported\":[\"client_credentials\"],"
-		"\"response_types_supported\":[],\"subject_types_supported\":[\"public\"],"
-		"\"token_endpoint_auth_methods_supported\":[\"client_secret_post\",\"client_secret_basic\",\"none\"],"
-		"\"id_token_signing_alg_values_supported\":[\"RS256\"]}\n",
-		len, i->name.at, len, i->name.at, len, i->name.at);
+	text_printf(
+	    &t,
+	    "{\"issuer\":\"%.*s\",\"jwks_uri\":\"%.*s.well-known/jwks.json\","
+	    "\"token_endpoint\":\"%.*soauth/token\",\"grant_types_supported\":[\"client_credentials\"],"
+	    "\"response_types_supported\":[],\"subject_types_supported\":[\"public\"],"
+	    "\"token_endpoint_auth_methods_supported\":[\"client_secret_post\",\"client_secret_basic\",\"none\"],"
+	    "\"id_token_signing_alg_values_supported\":[\"RS256\"]}\n",
+	    len, i->name.at, len, i->name.at, len, i->name.at);
 	tell(ask, 200, S("Cache-Control: max-age=600\r\n"), text_slice(&t));
 }
 

@@ -106,8 +106,9 @@ bool place_file(const struct dev_place *p, const char *name, char to[static PATH
 /* A socket bound to the port of 127.0.0.1, or -1 with errno. */
 static int bound(unsigned port)
 {
-	struct sockaddr_in at = { .sin_family = AF_INET, .sin_port = htons((uint16_t)port),
-		.sin_addr.s_addr = htonl(INADDR_LOOPBACK) };
+	struct sockaddr_in at = { .sin_family = AF_INET,
+		                      .sin_port = htons((uint16_t)port),
+		                      .sin_addr.s_addr = htonl(INADDR_LOOPBACK) };
 	int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0), on = 1;
 
 	/* SO_REUSEADDR for connections of an earlier run that are still waiting to be forgotten */
@@ -142,13 +143,14 @@ static void tell_why(const struct dev_place *p, unsigned which, int why)
 
 	if (why != EADDRINUSE) {
 		fprintf(stderr, "sallyport: cannot use port %u of 127.0.0.1, for %s: %s\n", p->port[which],
-			roles[which], strerror(why));
+		        roles[which], strerror(why));
 		return;
 	}
 	instead = free_row(p);
-	fprintf(stderr, "sallyport: port %u of 127.0.0.1, for %s, is taken by another program; stop it, or take "
-		"four other ports in a row: make dev DEV=\"--port %u\", which is %s dev --port %u\n",
-		p->port[which], roles[which], instead, p->binary, instead);
+	fprintf(stderr,
+	        "sallyport: port %u of 127.0.0.1, for %s, is taken by another program; stop it, or take "
+	        "four other ports in a row: make dev DEV=\"--port %u\", which is %s dev --port %u\n",
+	        p->port[which], roles[which], instead, p->binary, instead);
 }
 
 static int claim(const struct dev_place *p, unsigned which)
@@ -166,7 +168,7 @@ int place_listen(const struct dev_place *p, unsigned which)
 
 	if (fd >= 0 && listen(fd, 1024) != 0) {
 		fprintf(stderr, "sallyport: cannot listen on port %u of 127.0.0.1: %s\n", p->port[which],
-			strerror(errno));
+		        strerror(errno));
 		close(fd);
 		return -1;
 	}

@@ -10,12 +10,12 @@
 enum { PLACE_PROXY, PLACE_ISSUER, PLACE_ECHO, PLACE_STATUS, PLACE_PORTS };
 
 struct dev_place {
-	uint16_t port[PLACE_PORTS];  /* four in a row */
-	char home[PATH_MAX];         /* XDG_STATE_HOME, or what it is by default */
-	bool home_told;              /* by the variable */
-	char dir[PATH_MAX];          /* in it */
-	char issuer[64];             /* the iss claim: http://127.0.0.1:8444/ */
-	char binary[PATH_MAX];       /* of this program, as a shell word */
+	uint16_t port[PLACE_PORTS]; /* four in a row */
+	char home[PATH_MAX];        /* XDG_STATE_HOME, or what it is by default */
+	bool home_told;             /* by the variable */
+	char dir[PATH_MAX];         /* in it */
+	char issuer[64];            /* the iss claim: http://127.0.0.1:8444/ */
+	char binary[PATH_MAX];      /* of this program, as a shell word */
 };
 
 /* False: says why on stderr. Opens nothing. */

@@ -2,7 +2,7 @@
 #pragma once
 #include "base/slice.h"
 
-struct signer;                  /* an RSA-2048 key with its kid */
+struct signer; /* an RSA-2048 key with its kid */
 struct signer *signer_make(void);
 struct signer *signer_read(const char *pem_path);
 bool signer_write(const struct signer *s, const char *pem_path); /* mode 0600 */

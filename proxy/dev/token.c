@@ -10,18 +10,18 @@
 #include <unistd.h>
 
 static const char usage[] =
-	"usage: sallyport token mint [options]\n"
-	"Prints an access token (RS256) of the issuer that `sallyport dev` runs. Of no other: this signs with a\n"
-	"key that only the local example configuration trusts.\n"
-	"  --sub TEXT      subject (default dev-user)\n"
-	"  --scope TEXT    scopes, separated by spaces (default read)\n"
-	"  --aud TEXT      audience (default " DEV_AUDIENCE ")\n"
-	"  --client TEXT   client id (default dev-client)\n"
-	"  --tenant TEXT   tenant, the org_id claim (default none)\n"
-	"  --expires TIME  lifetime: 90, 90s, 15m or 1h (default 1h); -60s makes one that has expired\n"
-	"  -o text|json    json: as the issuer itself answers\n"
-	"  --port N        of the `sallyport dev --port N` that it is for (default 8443)\n"
-	"Exit status: 0 printed, 1 failure, 2 usage.\n";
+    "usage: sallyport token mint [options]\n"
+    "Prints an access token (RS256) of the issuer that `sallyport dev` runs. Of no other: this signs with a\n"
+    "key that only the local example configuration trusts.\n"
+    "  --sub TEXT      subject (default dev-user)\n"
+    "  --scope TEXT    scopes, separated by spaces (default read)\n"
+    "  --aud TEXT      audience (default " DEV_AUDIENCE ")\n"
+    "  --client TEXT   client id (default dev-client)\n"
+    "  --tenant TEXT   tenant, the org_id claim (default none)\n"
+    "  --expires TIME  lifetime: 90, 90s, 15m or 1h (default 1h); -60s makes one that has expired\n"
+    "  -o text|json    json: as the issuer itself answers\n"
+    "  --port N        of the `sallyport dev --port N` that it is for (default 8443)\n"
+    "Exit status: 0 printed, 1 failure, 2 usage.\n";
 
 struct wish {
 	struct token_claims claims;
@@ -73,14 +73,27 @@ static bool take_option(struct wish *w, int option, const char *value)
 	struct token_claims *c = &w->claims;
 
 	switch (option) {
-	case SUB: c->subject = slice_of(value); return true;
-	case SCOPE: c->scope = slice_of(value); return true;
-	case AUD: c->audience = slice_of(value); return true;
-	case CLIENT: c->client = slice_of(value); return true;
-	case TENANT: c->tenant = slice_of(value); return true;
-	case EXPIRES: return read_time(value, &w->expires_s);
-	case PORT: return read_port(value, &w->port);
-	default: return read_output(value, &w->json);
+	case SUB:
+		c->subject = slice_of(value);
+		return true;
+	case SCOPE:
+		c->scope = slice_of(value);
+		return true;
+	case AUD:
+		c->audience = slice_of(value);
+		return true;
+	case CLIENT:
+		c->client = slice_of(value);
+		return true;
+	case TENANT:
+		c->tenant = slice_of(value);
+		return true;
+	case EXPIRES:
+		return read_time(value, &w->expires_s);
+	case PORT:
+		return read_port(value, &w->port);
+	default:
+		return read_output(value, &w->json);
 	}
 }
 
@@ -88,10 +101,14 @@ static bool take_option(struct wish *w, int option, const char *value)
 static int read_options(int argc, char **argv, struct wish *w)
 {
 	static const struct option options[] = {
-		{ "sub", required_argument, NULL, SUB },         { "scope", required_argument, NULL, SCOPE },
-		{ "aud", required_argument, NULL, AUD },         { "client", required_argument, NULL, CLIENT },
-		{ "tenant", required_argument, NULL, TENANT },   { "expires", required_argument, NULL, EXPIRES },
-		{ "port", required_argument, NULL, PORT },       { "output", required_argument, NULL, 'o' },
+		{ "sub", required_argument, NULL, SUB },
+		{ "scope", required_argument, NULL, SCOPE },
+		{ "aud", required_argument, NULL, AUD },
+		{ "client", required_argument, NULL, CLIENT },
+		{ "tenant", required_argument, NULL, TENANT },
+		{ "expires", required_argument, NULL, EXPIRES },
+		{ "port", required_argument, NULL, PORT },
+		{ "output", required_argument, NULL, 'o' },
 		{ "help", no_argument, NULL, 'h' },
 		{ 0 },
 	};
@@ -129,13 +146,13 @@ static struct signer *find_key(const struct dev_place *p)
 		return NULL;
 	if (access(path, R_OK) != 0) {
 		fprintf(stderr, "sallyport: cannot read the dev issuer's key %s: %s; `%s dev` makes one\n", path,
-			strerror(errno), p->binary);
+		        strerror(errno), p->binary);
 		return NULL;
 	}
 	struct signer *key = signer_read(path);
 	if (!key)
 		fprintf(stderr, "sallyport: %s is not a key of the dev issuer; remove it and run `%s dev` again\n",
-			path, p->binary);
+		        path, p->binary);
 	return key;
 }
 
@@ -143,8 +160,12 @@ int dev_token(int argc, char **argv)
 {
 	static struct dev_place place;
 	uint64_t now_s = clock_wall_ns() / NS_PER_S;
-	struct wish w = { .claims = { .subject = S("dev-user"), .client = S("dev-client"), .scope = S("read"),
-		.audience = S(DEV_AUDIENCE) }, .expires_s = 3600, .port = DEV_PORT };
+	struct wish w = { .claims = { .subject = S("dev-user"),
+		                          .client = S("dev-client"),
+		                          .scope = S("read"),
+		                          .audience = S(DEV_AUDIENCE) },
+		              .expires_s = 3600,
+		              .port = DEV_PORT };
 	int done = read_options(argc, argv, &w);
 
 	if (done)
@@ -159,7 +180,7 @@ int dev_token(int argc, char **argv)
 	char *token = key ? claims_sign(&w.claims, key) : NULL;
 	if (token && w.json) /* RFC 6749 section 5.1; neither a token nor a number needs escapes */
 		printf("{\"access_token\":\"%s\",\"token_type\":\"Bearer\",\"expires_in\":%lld}\n", token,
-			(long long)(w.expires_s > 0 ? w.expires_s : 0));
+		       (long long)(w.expires_s > 0 ? w.expires_s : 0));
 	else if (token)
 		puts(token);
 	else if (key)

@@ -9,8 +9,8 @@
 struct fetcher {
 	struct event_base *base;
 	CURLM *multi;
-	struct event *timer;   /* curl's */
-	struct event *start;   /* those that wait may fly, those that cannot are answered */
+	struct event *timer; /* curl's */
+	struct event *start; /* those that wait may fly, those that cannot are answered */
 	struct list waiting, flying;
 	unsigned waiting_len, flying_len;
 };

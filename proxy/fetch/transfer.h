@@ -13,7 +13,7 @@ struct flight {
 	struct curl_slist *fields, *connect_to;
 	void (*done)(void *with, const struct fetch_answer *a);
 	void *with;
-	char *from;                 /* curl's words for the local address; NULL */
+	char *from; /* curl's words for the local address; NULL */
 	char *body;
 	size_t len, room, body_max; /* bytes */
 	uint64_t max_age_s;

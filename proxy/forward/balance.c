@@ -35,7 +35,7 @@ static bool is_ejected(struct endpoint *e, const struct endpoint_state *s)
 	if (good && back > e->ejected_ns)
 		come_back(e, now);
 	bool still = e->refused && !u->config->health && s->refused_ns > s->accepted_ns &&
-		now - s->refused_ns < REFUSED_NS;
+	             now - s->refused_ns < REFUSED_NS;
 	return e->ejected_until_ns > now || still;
 }
 

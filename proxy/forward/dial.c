@@ -8,7 +8,7 @@
 #define FIRST_NS (250 * NS_PER_MS) /* from try to try, growing by a quarter ... */
 #define LAST_NS (2 * NS_PER_S)     /* ... to this */
 #define TIMEOUT_NS NS_PER_S
-#define SLACK_NS NS_PER_S          /* a try that is not answered by this after its timeout has failed */
+#define SLACK_NS NS_PER_S /* a try that is not answered by this after its timeout has failed */
 
 static void not_yet(struct watched *e)
 {

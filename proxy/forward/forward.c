@@ -4,13 +4,13 @@
 #include "base/log.h"
 #include "metrics/metrics.h"
 
-#define RETRIES 1 /* of one request, out of the budget */
+#define RETRIES 1       /* of one request, out of the budget */
 #define INTERIM_MOST 64 /* interim heads before the answer; more are a flood */
 
 static bool is_idempotent(struct slice m) /* RFC 9110 section 9.2.2 */
 {
 	return slice_same(m, S("GET")) || slice_same(m, S("HEAD")) || slice_same(m, S("OPTIONS")) ||
-		slice_same(m, S("TRACE")) || slice_same(m, S("PUT")) || slice_same(m, S("DELETE"));
+	       slice_same(m, S("TRACE")) || slice_same(m, S("PUT")) || slice_same(m, S("DELETE"));
 }
 
 static struct upstream *upstream_of(struct forward *f, const struct request *r)
@@ -64,8 +64,9 @@ static bool give_up(struct request *r, struct passage *p)
  * ended, this endpoint may have died of it, or of its neighbours: no other one gets it. */
 static bool may_go_elsewhere(struct request *r, struct passage *p, enum link_result how)
 {
-	static const uint8_t outcomes[] = { [LINK_REFUSED] = CONNECT_REFUSED, [LINK_FAILED] = CONNECT_REFUSED,
-		                            [LINK_TLS] = CONNECT_TLS };
+	static const uint8_t outcomes[] = {
+		[LINK_REFUSED] = CONNECT_REFUSED, [LINK_FAILED] = CONNECT_REFUSED, [LINK_TLS] = CONNECT_TLS
+	};
 
 	metrics_add(p->upstream->series_connect[outcomes[how]], 1);
 	balance_failed(p->endpoint, how == LINK_REFUSED);
@@ -149,8 +150,7 @@ static enum pace ended_early(struct request *r, struct passage *p)
 	bool reused = p->link->reused, clean = !p->in || p->in->to == 0;
 
 	release(p, false);
-	if (reused && clean && !p->interim && !p->beyond_stash && is_idempotent(r->method) &&
-	    may_retry(r, p)) {
+	if (reused && clean && !p->interim && !p->beyond_stash && is_idempotent(r->method) && may_retry(r, p)) {
 		p->stash_used = 0;
 		p->up_done = false;
 		return choose(r, p, true);
@@ -177,8 +177,12 @@ static enum pace got_head(struct request *r, struct passage *p)
 	r->status = h->status;
 	if (tunnel && !r->upgrade_websocket)
 		return request_fail(r, FAULT_UPSTREAM_NONSENSE);
-	body_init(&p->body, h->no_body ? BODY_NONE : h->chunked ? BODY_CHUNKED : h->has_length ? BODY_LENGTH :
-		BODY_UNTIL_CLOSE, h->length);
+	body_init(&p->body,
+	          h->no_body      ? BODY_NONE
+	          : h->chunked    ? BODY_CHUNKED
+	          : h->has_length ? BODY_LENGTH
+	                          : BODY_UNTIL_CLOSE,
+	          h->length);
 	p->state = tunnel ? PASSAGE_TUNNEL : PASSAGE_BODIES;
 	return tunnel ? GO_ON : pump_first(r, p);
 }
@@ -209,7 +213,7 @@ static enum pace parse_head(struct request *r, struct passage *p)
 {
 	const struct config_http *o = &r->config->root.http;
 	struct head_bounds bounds = { .head_max = (size_t)o->answer_head_max,
-		                      .fields_max = (uint16_t)o->answer_headers_max };
+		                          .fields_max = (uint16_t)o->answer_headers_max };
 	bool head = slice_same(r->method, S("HEAD"));
 
 	while (p->in->from < p->in->to) {

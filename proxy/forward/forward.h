@@ -12,14 +12,15 @@
 #include "tls/tls.h"
 
 /* ---- the worker's side ---- */
-struct forward_news {           /* to the keeper; the functions may be NULL */
+struct forward_news { /* to the keeper; the functions may be NULL */
 	/* An endpoint was ejected since it refused: it is to be tried in the background. */
 	void (*refused)(void *with, struct slice upstream, struct slice endpoint);
 	void *with;
 };
 struct forward;
 struct forward *forward_open(const struct config *c, struct bundle *b, struct loop *loop,
-	const struct forward_published *p, struct forward_news news, struct config_errors *errors);
+                             const struct forward_published *p, struct forward_news news,
+                             struct config_errors *errors);
 void forward_close(struct forward *f);
 /* FORWARD: WAIT until the response head is there; GO_ON then; ANSWER with an UPSTREAM_* fault. */
 enum pace forward_enter(struct forward *f, struct request *r);
@@ -37,4 +38,3 @@ void forward_settle(struct forward *f, struct request *r);
 bool forward_try_another(struct forward *f, struct request *r);
 /* Once a second: ages pools, ejections and latency, metrics. */
 void forward_tick(struct forward *f);
-

@@ -87,8 +87,9 @@ static void via(struct text *t, const struct request *r)
 		text_add(t, h->value);
 		text_add(t, S(", "));
 	}
-	text_add(t, r->version == 20 ? S("2 sallyport\r\n") : r->version == 10 ? S("1.0 sallyport\r\n") :
-		S("1.1 sallyport\r\n"));
+	text_add(t, r->version == 20   ? S("2 sallyport\r\n")
+	            : r->version == 10 ? S("1.0 sallyport\r\n")
+	                               : S("1.1 sallyport\r\n"));
 }
 
 static bool is_host_or_port(struct slice s)

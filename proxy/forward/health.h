@@ -6,13 +6,13 @@
 #include <sys/socket.h>
 
 enum health_state { HEALTH_UNKNOWN, HEALTH_UP, HEALTH_DOWN };
-struct endpoint_published {     /* found by name: "upstream endpoint-url" hashed, full text kept */
+struct endpoint_published { /* found by name: "upstream endpoint-url" hashed, full text kept */
 	char name[256];
-	_Atomic uint32_t copy;      /* which of the two is valid; flipped last */
+	_Atomic uint32_t copy; /* which of the two is valid; flipped last */
 	struct endpoint_state {
-		uint64_t checked_ns;    /* monotonic; older than three intervals: unknown */
+		uint64_t checked_ns;              /* monotonic; older than three intervals: unknown */
 		uint64_t accepted_ns, refused_ns; /* connections that the keeper tried in the background; 0: none */
-		uint32_t health;        /* enum health_state */
+		uint32_t health;                  /* enum health_state */
 		uint32_t addresses_len;
 		struct sockaddr_storage addresses[8];
 	} state[2];
@@ -27,14 +27,15 @@ struct forward_keeper;
 struct forward_world {
 	void *with;
 	void (*probe)(void *with, const char *url, const char *unix_socket, const char *host,
-		const struct config_upstream_tls *tls, uint64_t timeout_ns,
-		void (*done)(void *for_whom, int status, const char *failure), void *for_whom);
+	              const struct config_upstream_tls *tls, uint64_t timeout_ns,
+	              void (*done)(void *for_whom, int status, const char *failure), void *for_whom);
 	/* Looks a name up in a helper process; done is called later, exactly once. len 0: failed. */
 	void (*resolve)(void *with, const char *host, uint16_t port,
-		void (*done)(void *for_whom, const struct sockaddr_storage *found, size_t len), void *for_whom);
+	                void (*done)(void *for_whom, const struct sockaddr_storage *found, size_t len),
+	                void *for_whom);
 	/* Is somebody listening there? done is called later, exactly once. */
 	void (*dial)(void *with, const struct sockaddr_storage *to, socklen_t len, uint64_t timeout_ns,
-		void (*done)(void *for_whom, bool accepted), void *for_whom);
+	             void (*done)(void *for_whom, bool accepted), void *for_whom);
 	uint64_t (*now_ns)(void *with);
 };
 struct forward_keeper *forward_keeper_open(const struct config *c, struct forward_published *p,
@@ -44,7 +45,10 @@ uint64_t forward_keeper_tick(struct forward_keeper *k); /* when next, ns monoton
 /* A worker has ejected it since it refused. */
 void forward_keeper_refused(struct forward_keeper *k, struct slice upstream, struct slice endpoint);
 /* usable: endpoints against which nothing is known. False: there is no i-th upstream. */
-struct forward_health { struct slice id; size_t endpoints, usable; };
+struct forward_health {
+	struct slice id;
+	size_t endpoints, usable;
+};
 bool forward_keeper_upstream(const struct forward_keeper *k, size_t i, struct forward_health *to);
 bool forward_keeper_is_cut_off(const struct forward_keeper *k); /* no endpoint of any upstream is usable */
 void forward_keeper_tell(const struct forward_keeper *k, struct text *to); /* a JSON list of upstreams */

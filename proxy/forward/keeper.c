@@ -9,8 +9,8 @@
 #include <arpa/inet.h>
 #include <stdlib.h>
 
-#define LOOKUP_NS (20 * NS_PER_S)  /* a look-up that takes longer is given up */
-#define SLACK_NS (5 * NS_PER_S)    /* a check that is not answered by this after its timeout has failed */
+#define LOOKUP_NS (20 * NS_PER_S) /* a look-up that takes longer is given up */
+#define SLACK_NS (5 * NS_PER_S)   /* a check that is not answered by this after its timeout has failed */
 #define ADDRESSES (sizeof((struct endpoint_state *)0)->addresses / sizeof(struct sockaddr_storage))
 
 uint64_t watched_now(const struct watched *e)

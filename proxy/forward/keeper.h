@@ -15,14 +15,14 @@ struct watched { /* one endpoint */
 	struct slice text; /* as configured */
 	struct endpoint_url url;
 	char probe_url[640], host[256], socket[128]; /* NUL-terminated */
-	size_t record;                /* index among the published; RECORDS where there was no room */
-	struct endpoint_state state;  /* as published last */
-	unsigned passed, failed;      /* checks in a row */
+	size_t record;                            /* index among the published; RECORDS where there was no room */
+	struct endpoint_state state;              /* as published last */
+	unsigned passed, failed;                  /* checks in a row */
 	struct watch_call *probe, *lookup, *dial; /* under way; NULL: none */
-	uint64_t probe_due_ns;        /* the next check; while one is under way, when it is given up */
-	struct refresh refresh;       /* of its name; due_ns the same */
-	uint64_t dial_due_ns;         /* the same; UINT64_MAX: it does not refuse, as far as is known */
-	uint64_t dial_wait_ns;        /* from the last try to the next */
+	uint64_t probe_due_ns;  /* the next check; while one is under way, when it is given up */
+	struct refresh refresh; /* of its name; due_ns the same */
+	uint64_t dial_due_ns;   /* the same; UINT64_MAX: it does not refuse, as far as is known */
+	uint64_t dial_wait_ns;  /* from the last try to the next */
 	unsigned dials;
 	uint32_t series;
 };

@@ -12,7 +12,7 @@ static bool is_quiet(struct wire *w)
 	char byte;
 
 	return !w->failed && !w->write_failed && !w->hung_up &&
-		(!wire_is_readable(w) || wire_read(w, &byte, 1) == WIRE_LATER);
+	       (!wire_is_readable(w) || wire_read(w, &byte, 1) == WIRE_LATER);
 }
 
 static void on_ready(struct wire *w)

@@ -56,7 +56,7 @@ static void name_series(struct upstream *u)
 }
 
 static bool open_upstream(struct upstream *u, const struct config_upstream *config, struct bundle *b,
-	struct config_errors *errors)
+                          struct config_errors *errors)
 {
 	bool secure = false;
 
@@ -76,7 +76,8 @@ static bool open_upstream(struct upstream *u, const struct config_upstream *conf
 }
 
 struct forward *forward_open(const struct config *c, struct bundle *b, struct loop *loop,
-	const struct forward_published *p, struct forward_news news, struct config_errors *errors)
+                             const struct forward_published *p, struct forward_news news,
+                             struct config_errors *errors)
 {
 	struct forward *f = calloc(1, sizeof *f);
 

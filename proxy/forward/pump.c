@@ -4,7 +4,7 @@
 #include "base/check.h"
 #include "base/text.h"
 
-#define TURN_BYTES                                                                                           \
+#define TURN_BYTES \
 	(256 * 1024) /* one request moves this much in a turn each way, then the others have theirs */
 
 /* ---- the request's body ---- */

@@ -5,7 +5,10 @@
 
 enum head_result { HEAD_MORE, HEAD_DONE, HEAD_BAD };
 
-struct head_bounds { size_t head_max, target_max; uint16_t fields_max; };
+struct head_bounds {
+	size_t head_max, target_max;
+	uint16_t fields_max;
+};
 
 /* A request head from the first byte. HEAD_DONE: *len bytes were it, incl. the blank line; method, target,
  * version and headers are set as slices INTO `bytes`; r->headers.at must have room for fields_max. Sets
@@ -18,15 +21,15 @@ struct head_bounds { size_t head_max, target_max; uint16_t fields_max; };
  * other pieces give the same verdict: a line is judged when its LF has come, and nothing beyond head_max is
  * read. */
 enum head_result head_read_request(struct slice bytes, const struct head_bounds *b, size_t *seen,
-	struct request *r, size_t *len, enum fault *why);
+                                   struct request *r, size_t *len, enum fault *why);
 
-struct answer_head {             /* an upstream's response head */
+struct answer_head { /* an upstream's response head */
 	uint16_t status;
-	uint8_t version;             /* 10, 11 */
-	struct headers headers;      /* at: room given by the caller */
+	uint8_t version;                /* 10, 11 */
+	struct headers headers;         /* at: room given by the caller */
 	bool chunked, has_length, keep; /* keep: the connection may be used again */
-	bool no_body;                /* by method or status */
-	bool too_big;                /* HEAD_BAD for its length or for the number of its fields */
+	bool no_body;                   /* by method or status */
+	bool too_big;                   /* HEAD_BAD for its length or for the number of its fields */
 	uint64_t length;
 };
 /* As above. Interim (1xx) heads come like others. Repeated equal lengths are folded into one. */
@@ -43,9 +46,9 @@ static inline enum body_kind answer_body(const struct answer_head *a)
 }
 struct body {
 	enum body_kind kind;
-	uint64_t left;               /* of the length, or of this chunk */
+	uint64_t left; /* of the length, or of this chunk */
 	uint8_t state;
-	uint32_t extension_len;      /* bytes of extensions seen in this message; bounded (1 KiB) */
+	uint32_t extension_len; /* bytes of extensions seen in this message; bounded (1 KiB) */
 	bool ended;
 	uint16_t trailer_len;
 	char trailer[1024]; /* last: the trailer section, gathered; over that it is bad. Freed with its holder */

@@ -6,10 +6,10 @@
 #include "http/codec.h"
 
 struct head_scan {
-	const char *at, *end;  /* not read yet */
-	uint64_t seen, twice;  /* bits of header ids: there; there more than once */
-	bool full;             /* after HEAD_BAD: too many fields */
-	bool odd_name;         /* a name is not header_is_plain */
+	const char *at, *end; /* not read yet */
+	uint64_t seen, twice; /* bits of header ids: there; there more than once */
+	bool full;            /* after HEAD_BAD: too many fields */
+	bool odd_name;        /* a name is not header_is_plain */
 };
 
 /* What of `bytes` a reader may look at. HEAD_MORE where a look is in vain: nothing new ended a line,
@@ -34,5 +34,7 @@ static inline bool head_has(uint64_t bits, enum header_id id)
 unsigned head_version(const char eight[static 8]);
 
 /* Words of the Connection fields. */
-struct head_connection { bool close, keep_alive, upgrade; };
+struct head_connection {
+	bool close, keep_alive, upgrade;
+};
 struct head_connection head_connection(const struct headers *h);

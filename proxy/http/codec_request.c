@@ -31,9 +31,7 @@ static enum head_result read_line(struct head_scan *s, struct request *r, size_t
 	r->method = (struct slice){ line, (size_t)(space - line) };
 	r->target = (struct slice){ target, (size_t)(p - target) };
 	r->version = (uint8_t)version;
-	*why = version == 1 ? FAULT_BAD_VERSION
-	       : r->target.len > target_max ? FAULT_TARGET_TOO_LONG
-	                                    : FAULT_NONE;
+	*why = version == 1 ? FAULT_BAD_VERSION : r->target.len > target_max ? FAULT_TARGET_TOO_LONG : FAULT_NONE;
 	return *why == FAULT_NONE ? HEAD_DONE : HEAD_BAD;
 }
 
@@ -68,8 +66,8 @@ static enum fault set_framing(struct request *r, const struct head_scan *s)
 	r->has_body = true;
 	if (sized)
 		return header_length(headers_find(&r->headers, HEADER_CONTENT_LENGTH)->value, &r->content_length)
-		               ? FAULT_NONE
-		               : FAULT_BAD_FRAMING;
+		           ? FAULT_NONE
+		           : FAULT_BAD_FRAMING;
 	struct slice coding = headers_find(&r->headers, HEADER_TRANSFER_ENCODING)->value;
 	r->chunked = slice_same_nocase(coding, S("chunked"));
 	return r->chunked ? FAULT_NONE : judge_codings(coding);
@@ -83,12 +81,11 @@ static void set_connection(struct request *r, const struct head_scan *s)
 		words = head_connection(&r->headers);
 	r->client_close = words.close || (r->version == 10 && !words.keep_alive);
 	bool empty = !r->has_body || (!r->chunked && r->content_length == 0);
-	r->upgrade_websocket = words.upgrade && r->version == 11 && empty &&
-	                       slice_same(r->method, S("GET")) && head_has(s->seen, HEADER_UPGRADE) &&
-	                       !head_has(s->twice, HEADER_UPGRADE) &&
-	                       !head_has(s->twice, HEADER_SEC_WEBSOCKET_KEY) && /* RFC 6455 section 11.3.1 */
-	                       slice_same_nocase(headers_find(&r->headers, HEADER_UPGRADE)->value,
-	                                         S("websocket"));
+	r->upgrade_websocket =
+	    words.upgrade && r->version == 11 && empty && slice_same(r->method, S("GET")) &&
+	    head_has(s->seen, HEADER_UPGRADE) && !head_has(s->twice, HEADER_UPGRADE) &&
+	    !head_has(s->twice, HEADER_SEC_WEBSOCKET_KEY) && /* RFC 6455 section 11.3.1 */
+	    slice_same_nocase(headers_find(&r->headers, HEADER_UPGRADE)->value, S("websocket"));
 }
 
 static void forget(struct request *r, struct slice bytes)

@@ -120,7 +120,7 @@ static void refuse_unborn(struct h1 *h, enum fault why, struct slice line)
 	text_char(&t, ' ');
 	text_add(&t, status_phrase(status));
 	text_add(&t, S("\r\nContent-Type: application/problem+json\r\nRetry-After: 2\r\n"
-		"Cache-Control: no-store\r\nConnection: close\r\n"));
+	               "Cache-Control: no-store\r\nConnection: close\r\n"));
 	text_field(&t, S("Sallyport-Reason"), slice_of(fault_info[why].code));
 	if (status != 503)
 		text_field(&t, S("Sallyport-Status"), S("503"));
@@ -420,8 +420,9 @@ struct http_connection *http_serve_h1(struct http_server *s, struct wire *w, str
 	struct h1 *h = calloc(1, sizeof *h);
 
 	check(h);
-	h->c = (struct http_connection){ .server = s, .wire = w, .visitor = v, .drain = drain, .kill = kill,
-		.give_way = give_way };
+	h->c = (struct http_connection){
+		.server = s, .wire = w, .visitor = v, .drain = drain, .kill = kill, .give_way = give_way
+	};
 	deadline_init(&h->c.deadline, on_due);
 	list_push(&s->connections, &h->c.link);
 	s->connections_len++;

@@ -205,7 +205,7 @@ static bool ends_after(struct h1 *h, const struct request *r, const struct respo
 	bool own = r->fault || r->answer.status;
 
 	return a->close || r->client_close || s->draining || h->requests >= s->config->root.http.requests_max ||
-		(own && !h1_swallow(h, h->exchange));
+	       (own && !h1_swallow(h, h->exchange));
 }
 
 static bool head(struct request *r, const struct response *a)
@@ -327,7 +327,7 @@ static bool is_gone(const struct request *r)
 	const struct h1 *h = of(r);
 
 	return h->c.wire->failed || h->c.wire->write_failed || h->c.wire->ended || h->exchange->broken ||
-		(h->c.wire->hung_up && h->state != H1_TUNNEL);
+	       (h->c.wire->hung_up && h->state != H1_TUNNEL);
 }
 
 static bool is_flushed(const struct request *r)

@@ -145,8 +145,8 @@ void h2_leave_now(struct h2 *h)
 	if (h->leaving == H2_LEFT || !is_speaking(h))
 		return;
 	h->leaving = H2_LEFT;
-	nghttp2_submit_goaway(h->session, NGHTTP2_FLAG_NONE,
-	                      nghttp2_session_get_last_proc_stream_id(h->session), NGHTTP2_NO_ERROR, NULL, 0);
+	nghttp2_submit_goaway(h->session, NGHTTP2_FLAG_NONE, nghttp2_session_get_last_proc_stream_id(h->session),
+	                      NGHTTP2_NO_ERROR, NULL, 0);
 	h2_touch(h);
 }
 
@@ -215,9 +215,9 @@ static bool feed(struct h2 *h, size_t len)
 	ssize_t used = h2_hand_over(h, (struct slice){ h->c.server->loop->scratch_in, len });
 
 	if (used < 0 && !h->calm)
-		h->calm = used == NGHTTP2_ERR_FLOODED         ? NGHTTP2_ENHANCE_YOUR_CALM
-			: used == NGHTTP2_ERR_BAD_CLIENT_MAGIC ? NGHTTP2_PROTOCOL_ERROR
-			                                       : NGHTTP2_INTERNAL_ERROR;
+		h->calm = used == NGHTTP2_ERR_FLOODED            ? NGHTTP2_ENHANCE_YOUR_CALM
+		          : used == NGHTTP2_ERR_BAD_CLIENT_MAGIC ? NGHTTP2_PROTOCOL_ERROR
+		                                                 : NGHTTP2_INTERNAL_ERROR;
 	if (h->calm)
 		terminate(h, h->calm);
 	return is_speaking(h) && nghttp2_session_want_read(h->session);
@@ -466,8 +466,9 @@ struct http_connection *http_serve_h2(struct http_server *s, struct wire *w, str
 	struct h2 *h = calloc(1, sizeof *h);
 
 	check(h);
-	h->c = (struct http_connection){ .server = s, .wire = w, .visitor = v, .drain = drain, .kill = kill,
-		.give_way = give_way };
+	h->c = (struct http_connection){
+		.server = s, .wire = w, .visitor = v, .drain = drain, .kill = kill, .give_way = give_way
+	};
 	deadline_init(&h->c.deadline, on_due);
 	list_init(&h->dirty);
 	list_init(&h->streams);

@@ -24,10 +24,10 @@ static void add_flagged(struct fields *f, struct slice name, struct slice value,
 		return;
 	}
 	f->at[f->len++] = (nghttp2_nv){ .name = (uint8_t *)(uintptr_t)name.at,
-		                        .value = (uint8_t *)(uintptr_t)value.at,
-		                        .namelen = name.len,
-		                        .valuelen = value.len,
-		                        .flags = flags };
+		                            .value = (uint8_t *)(uintptr_t)value.at,
+		                            .namelen = name.len,
+		                            .valuelen = value.len,
+		                            .flags = flags };
 }
 
 /* A name that is a literal of ours. */
@@ -40,7 +40,7 @@ static void add(struct fields *f, struct slice name, struct slice value)
 static bool is_ours(const struct header *f)
 {
 	return header_is(f->id, FIELD_CONNECTION) || f->id == HEADER_CONTENT_LENGTH || f->name.len == 0 ||
-		f->name.at[0] == ':';
+	       f->name.at[0] == ':';
 }
 
 static void add_all(struct fields *to, const struct headers *from)
@@ -54,7 +54,7 @@ static void add_all(struct fields *to, const struct headers *from)
 static bool is_of_one_answer(const struct request *r, const struct header *f)
 {
 	return f->value.at == r->id || (r->rate_limit.len && f->value.at == r->rate_limit.at) ||
-		f->id == HEADER_X_REQUEST_ID || f->id == HEADER_TRACEPARENT;
+	       f->id == HEADER_X_REQUEST_ID || f->id == HEADER_TRACEPARENT;
 }
 
 /* Such values would only crowd others out of the compression table (RFC 7541 section 2.3.2), and the encoder
@@ -135,8 +135,8 @@ bool h2_head(struct request *r, const struct response *a)
 		text_u64(&count, a->length);
 		add(&f, S("content-length"), text_slice(&count));
 	}
-	if (f.cut || nghttp2_submit_response(s->h->session, s->id, f.at, f.len,
-	                                     s->bare ? NULL : &h2_answer_source) != 0) {
+	if (f.cut ||
+	    nghttp2_submit_response(s->h->session, s->id, f.at, f.len, s->bare ? NULL : &h2_answer_source) != 0) {
 		h2_reset(s, NGHTTP2_INTERNAL_ERROR);
 		return false;
 	}
@@ -220,8 +220,8 @@ static void keep_trailers(struct h2_stream *s, const struct headers *from)
 		if (f->dropped || is_ours(f))
 			continue;
 		struct header kept = { .name = arena_copy(a, f->name),
-			               .value = f->value.len ? arena_copy(a, f->value) : S(""),
-			               .id = f->id };
+			                   .value = f->value.len ? arena_copy(a, f->value) : S(""),
+			                   .id = f->id };
 		if (!kept.name.at || !kept.value.at)
 			return;
 		to->at[to->len++] = kept;

@@ -34,8 +34,9 @@ void h2_rest_add(struct h2 *h, int32_t id)
 {
 	if (h->rests_len == H2_RESTS_MOST)
 		reset(h, h->rests[0].id); /* the oldest */
-	h->rests[h->rests_len++] = (struct h2_rest){ .id = id, .left = H2_LINGER_BYTES,
-		                                      .until_ns = h->c.server->loop->now_ns + H2_LINGER_NS };
+	h->rests[h->rests_len++] = (struct h2_rest){ .id = id,
+		                                         .left = H2_LINGER_BYTES,
+		                                         .until_ns = h->c.server->loop->now_ns + H2_LINGER_NS };
 }
 
 void h2_rest_data(struct h2 *h, int32_t id, size_t len)

@@ -9,7 +9,7 @@
 struct h2;
 struct h2_rest {
 	int32_t id;
-	uint32_t left;     /* bytes still discarded */
+	uint32_t left; /* bytes still discarded */
 	uint64_t until_ns;
 };
 

@@ -77,8 +77,7 @@ static uint32_t late_error(const struct h2 *h, int32_t id)
 static uint32_t data_error(struct h2 *h, int32_t id)
 {
 	uint32_t late = id % 2 && id <= h->past.highest ? late_error(h, id) : 0;
-	bool ends = h2_scan_ends_stream(&h->scan) &&
-		nghttp2_session_get_stream_remote_close(h->session, id) == 0;
+	bool ends = h2_scan_ends_stream(&h->scan) && nghttp2_session_get_stream_remote_close(h->session, id) == 0;
 
 	if (!late && !ends && h2_scan_is_empty(&h->scan))
 		count_control(h);
@@ -418,8 +417,7 @@ bool h2_session(struct h2 *h)
 	callbacks = callbacks ? callbacks : make_callbacks();
 	options = options ? options : make_options();
 	h->memory = h2_place_take(h->c.server->h2_memory);
-	return h->memory &&
-		nghttp2_session_server_new3(&h->session, callbacks, h, options, h->memory) == 0 &&
-		nghttp2_submit_settings(h->session, NGHTTP2_FLAG_NONE, settings, 3) == 0 &&
-		nghttp2_session_set_local_window_size(h->session, NGHTTP2_FLAG_NONE, 0, H2_WINDOW_ALL) == 0;
+	return h->memory && nghttp2_session_server_new3(&h->session, callbacks, h, options, h->memory) == 0 &&
+	       nghttp2_submit_settings(h->session, NGHTTP2_FLAG_NONE, settings, 3) == 0 &&
+	       nghttp2_session_set_local_window_size(h->session, NGHTTP2_FLAG_NONE, 0, H2_WINDOW_ALL) == 0;
 }

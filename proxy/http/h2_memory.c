@@ -8,20 +8,22 @@
 #include <string.h>
 #include <sys/mman.h>
 
-#define PLACES 64                  /* of a slab */
+#define PLACES 64 /* of a slab */
 #define SLAB_SIZE (PLACES * H2_PLACE_SIZE)
-#define NEAR_MOST 3072 /* bytes in front of the buffer, which has what is left of the first page */
-#define BUFFER_LEAST (8 * 1024)    /* bytes of an allocation that is the buffer */
+#define NEAR_MOST 3072          /* bytes in front of the buffer, which has what is left of the first page */
+#define BUFFER_LEAST (8 * 1024) /* bytes of an allocation that is the buffer */
 #define UNIT 16
 #define CLASSES (H2_SMALL_MOST / UNIT + 1)
 
 struct slab {
-	struct list link;          /* in memory->open, where a place is free */
-	uint64_t free;             /* a bit for each place */
+	struct list link; /* in memory->open, where a place is free */
+	uint64_t free;    /* a bit for each place */
 	char *at;
 };
 
-struct spare { struct spare *next; };
+struct spare {
+	struct spare *next;
+};
 
 struct h2_memory {
 	struct list open;
@@ -30,11 +32,11 @@ struct h2_memory {
 };
 
 struct place {
-	nghttp2_mem mem;           /* first */
+	nghttp2_mem mem; /* first */
 	struct h2_memory *memory;
 	struct slab *slab;
-	size_t used;               /* bytes, this head among them */
-	bool whole;                /* the buffer is there: nothing more is put here */
+	size_t used; /* bytes, this head among them */
+	bool whole;  /* the buffer is there: nothing more is put here */
 };
 
 _Static_assert(PLACES == 64, "a slab's places are the bits of one word");
@@ -147,8 +149,8 @@ static void *on_realloc(void *piece, size_t len, void *with)
 static struct slab *map(struct h2_memory *m)
 {
 	struct slab *s = calloc(1, sizeof *s);
-	void *at = s ? mmap(NULL, SLAB_SIZE, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0)
-	             : MAP_FAILED;
+	void *at =
+	    s ? mmap(NULL, SLAB_SIZE, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0) : MAP_FAILED;
 
 	if (at == MAP_FAILED) {
 		free(s);
@@ -184,7 +186,9 @@ nghttp2_mem *h2_place_take(struct h2_memory *m)
 		list_remove(&s->link);
 	UNPOISON(p, H2_PLACE_SIZE);
 	*p = (struct place){ .mem = { p, on_malloc, on_free, on_calloc, on_realloc },
-		             .memory = m, .slab = s, .used = rounded(sizeof *p) };
+		                 .memory = m,
+		                 .slab = s,
+		                 .used = rounded(sizeof *p) };
 	m->use.places++;
 	return &p->mem;
 }

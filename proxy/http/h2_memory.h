@@ -12,8 +12,8 @@
 #pragma once
 #include <nghttp2/nghttp2.h>
 
-#define H2_PLACE_SIZE (5 * 4096) /* bytes of address space */
-#define H2_SMALL_MOST 512        /* bytes of what counts as small */
+#define H2_PLACE_SIZE (5 * 4096)   /* bytes of address space */
+#define H2_SMALL_MOST 512          /* bytes of what counts as small */
 #define H2_SPARE_MOST (256 * 1024) /* bytes of small pieces kept */
 
 struct h2_memory;                          /* of one worker */
@@ -24,5 +24,7 @@ void h2_memory_close(struct h2_memory *m); /* all places must be given back */
 nghttp2_mem *h2_place_take(struct h2_memory *m);
 void h2_place_give(nghttp2_mem *place); /* after nghttp2_session_del */
 
-struct h2_memory_use { size_t slabs, places, spare; /* spare: bytes of small pieces kept */ };
+struct h2_memory_use {
+	size_t slabs, places, spare; /* spare: bytes of small pieces kept */
+};
 struct h2_memory_use h2_memory_use(const struct h2_memory *m);

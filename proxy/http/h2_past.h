@@ -7,10 +7,10 @@
 #include <stdint.h>
 
 struct h2_past {
-	int32_t highest;  /* stream that was opened; 0: none */
-	int32_t bound;    /* older streams up to this one may have been reset by us */
-	uint64_t opened;  /* bit n: the stream `highest` - 2 n was opened */
-	uint64_t reset;   /* bit n: that stream was reset by us before its peer had ended it */
+	int32_t highest; /* stream that was opened; 0: none */
+	int32_t bound;   /* older streams up to this one may have been reset by us */
+	uint64_t opened; /* bit n: the stream `highest` - 2 n was opened */
+	uint64_t reset;  /* bit n: that stream was reset by us before its peer had ended it */
 };
 
 void h2_past_open(struct h2_past *p, int32_t id);  /* higher than all before */

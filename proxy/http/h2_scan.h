@@ -4,10 +4,10 @@
 #include "base/slice.h"
 
 struct h2_scan {
-	uint32_t left;     /* bytes of the preface, or of a frame's payload, that are still to come */
-	uint8_t have;      /* bytes of the next frame's head that are in `head` */
-	bool whole;        /* the last step completed a head */
-	uint8_t head[10];  /* with the length of its padding, of DATA that has any */
+	uint32_t left;    /* bytes of the preface, or of a frame's payload, that are still to come */
+	uint8_t have;     /* bytes of the next frame's head that are in `head` */
+	bool whole;       /* the last step completed a head */
+	uint8_t head[10]; /* with the length of its padding, of DATA that has any */
 };
 
 #define H2_PREFACE_LEN 24 /* what `left` begins with */

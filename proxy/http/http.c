@@ -197,7 +197,7 @@ uint64_t http_body_due(const struct request *r)
 	if (!rate || !r->has_body)
 		return UINT64_MAX;
 	return r->marks_ns[MARK_BEGAN] + BODY_GRACE_NS + r->body_in / rate * NS_PER_S +
-		r->body_in % rate * NS_PER_S / rate;
+	       r->body_in % rate * NS_PER_S / rate;
 }
 
 ssize_t http_body_read(struct request *r, size_t *stash_used, void *to, size_t cap)

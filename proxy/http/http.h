@@ -14,13 +14,13 @@
 
 enum { BODY_LATER = 0, BODY_END = -1, BODY_BROKEN = -2, BODY_TOO_LONG = -3 };
 
-struct response {               /* the head of an answer */
+struct response { /* the head of an answer */
 	uint16_t status;
-	struct headers *fields;     /* without framing and connection fields: those are ours to set */
+	struct headers *fields; /* without framing and connection fields: those are ours to set */
 	bool has_length;
-	uint64_t length;            /* meaningful where has_length */
-	bool no_body;               /* HEAD, 204, 304: ends with the head */
-	bool close;                 /* HTTP/1: close after this */
+	uint64_t length; /* meaningful where has_length */
+	bool no_body;    /* HEAD, 204, 304: ends with the head */
+	bool close;      /* HTTP/1: close after this */
 };
 
 struct client_ops {
@@ -32,24 +32,24 @@ struct client_ops {
 	void (*body_limit)(struct request *r, uint64_t bytes);
 	/* From FORWARD on an HTTP/2 stream's window may grow beyond 16 KiB. */
 	void (*body_open)(struct request *r);
-	void (*say_continue)(struct request *r);            /* 100, once */
-	bool (*head)(struct request *r, const struct response *head); /* false: the client is gone */
+	void (*say_continue)(struct request *r);                       /* 100, once */
+	bool (*head)(struct request *r, const struct response *head);  /* false: the client is gone */
 	bool (*early)(struct request *r, const struct response *head); /* a 103 or other 1xx, not 101 */
-	size_t (*room)(const struct request *r);            /* body bytes it takes now */
+	size_t (*room)(const struct request *r);                       /* body bytes it takes now */
 	bool (*body)(struct request *r, struct slice bytes);
 	bool (*end)(struct request *r, const struct headers *trailers); /* trailers may be NULL */
-	void (*abort)(struct request *r); /* the answer cannot be completed: close or RST_STREAM */
-	void (*flush)(struct request *r);                   /* what head and body gathered goes out now */
-	bool (*is_gone)(const struct request *r);           /* the client has left */
-	bool (*is_flushed)(const struct request *r);        /* all of the answer is with the kernel */
-	uint64_t (*taken_ns)(const struct request *r);      /* when the client last took or gave anything */
+	void (*abort)(struct request *r);              /* the answer cannot be completed: close or RST_STREAM */
+	void (*flush)(struct request *r);              /* what head and body gathered goes out now */
+	bool (*is_gone)(const struct request *r);      /* the client has left */
+	bool (*is_flushed)(const struct request *r);   /* all of the answer is with the kernel */
+	uint64_t (*taken_ns)(const struct request *r); /* when the client last took or gave anything */
 	/* After a 101: hands over the raw wire and unread bytes. NULL for HTTP/2. The http connection keeps
 	 * owning the wire; it calls request_wake on its edges. */
 	struct wire *(*tunnel)(struct request *r, struct slice *unread);
-	void (*finish)(struct request *r);                  /* SETTLE is done: frees the request */
+	void (*finish)(struct request *r); /* SETTLE is done: frees the request */
 };
 
-struct http_server {            /* one per worker: what all its connections share */
+struct http_server { /* one per worker: what all its connections share */
 	struct loop *loop;
 	const struct config *config;
 	void (*on_request)(void *with,
@@ -62,14 +62,14 @@ struct http_server {            /* one per worker: what all its connections shar
 	bool (*on_take)(void *with, struct request *r, size_t used, size_t most);
 	void (*on_give)(void *with, struct request *r);
 	void (*on_tunnel)(void *with, struct request *r);
-	void (*on_closed)(void *with, struct visitor *v);   /* the connection is gone; no request refers to v */
+	void (*on_closed)(void *with, struct visitor *v); /* the connection is gone; no request refers to v */
 	void *with;
-	bool draining;              /* close each connection after the request in hand */
-	struct list connections;    /* of struct http_connection.link, for drain */
+	bool draining;           /* close each connection after the request in hand */
+	struct list connections; /* of struct http_connection.link, for drain */
 	size_t connections_len;
-	struct list dirty;          /* HTTP/2 connections to be settled by http_flush */
+	struct list dirty; /* HTTP/2 connections to be settled by http_flush */
 	struct request_pool *pool;
-	uint8_t why_unborn;         /* enum fault: why the last http_request_take gave none */
+	uint8_t why_unborn; /* enum fault: why the last http_request_take gave none */
 	struct h2_memory *h2_memory;
 };
 
@@ -92,8 +92,8 @@ struct http_connection {
 	struct wire *wire;
 	struct visitor *visitor;
 	struct deadline deadline;
-	void (*drain)(struct http_connection *c);  /* say GOAWAY, or close when idle */
-	void (*kill)(struct http_connection *c);   /* now; requests are cut */
+	void (*drain)(struct http_connection *c); /* say GOAWAY, or close when idle */
+	void (*kill)(struct http_connection *c);  /* now; requests are cut */
 	/* Ends now, or in this turn, where no request is in hand and the last answer has left. Else false. */
 	bool (*give_way)(struct http_connection *c);
 };

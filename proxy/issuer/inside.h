@@ -12,16 +12,16 @@
 #include "issuer/snapshot.h"
 #include "published/published.h"
 
-#define COOLDOWN_NS (30 * NS_PER_S)         /* after a success, before a kid is asked for */
+#define COOLDOWN_NS (30 * NS_PER_S) /* after a success, before a kid is asked for */
 #define COOLDOWN_FILE_NS NS_PER_S
 #define BACKOFF_MAX_NS (60 * NS_PER_S)
-#define CONFIRM_NS (5 * NS_PER_S)           /* before a missing key is believed to be gone */
+#define CONFIRM_NS (5 * NS_PER_S) /* before a missing key is believed to be gone */
 #define FILE_LOOK_NS (5 * NS_PER_S)
 #define DISCOVERY_AGE_NS (24 * 3600 * NS_PER_S)
 #define ABSENT_KIDS 1024
-#define ABSENT_NS (30 * NS_PER_S)           /* a kid that a fetch did not find is asked for no sooner ... */
-#define ABSENT_DOUBLINGS 4                  /* ... than that, doubling each time it was looked for in vain */
-#define ASKED_KIDS 16                       /* remembered of one attempt */
+#define ABSENT_NS (30 * NS_PER_S) /* a kid that a fetch did not find is asked for no sooner ... */
+#define ABSENT_DOUBLINGS 4        /* ... than that, doubling each time it was looked for in vain */
+#define ASKED_KIDS 16             /* remembered of one attempt */
 
 enum fetched { FETCHED_OK, FETCHED_FAILED, FETCHEDS };
 
@@ -40,26 +40,26 @@ struct source {
 	char skipped[200];       /* which entry cannot be read, and why; empty: none */
 	uint64_t generation, fetched_wall_s, fetched_ns, soft_ns;
 	enum keys_from from;
-	uint64_t hard_ns;                /* monotonic: their end */
-	unsigned doubts;                 /* fetches in a row that missed some key for the first time */
+	uint64_t hard_ns; /* monotonic: their end */
+	unsigned doubts;  /* fetches in a row that missed some key for the first time */
 
 	uint64_t due_ns, not_before_ns;
 	uint64_t begun_ns, begun_wall_s; /* of the attempt under way */
 	struct outbound outbound;
 	struct issuer_probe reach;
-	struct issuer_fetch fetch;            /* its document under way */
-	bool discovers;                  /* and that is the discovery document */
+	struct issuer_fetch fetch; /* its document under way */
+	bool discovers;            /* and that is the discovery document */
 	char discovery_url[JWKS_URI_MAX];
-	unsigned failures;               /* in a row */
-	char failure[200];               /* the last one; empty after a success */
-	enum issuer_state state; /* as last told */
-	enum drill drill;        /* the same */
+	unsigned failures;                  /* in a row */
+	char failure[200];                  /* the last one; empty after a success */
+	enum issuer_state state;            /* as last told */
+	enum drill drill;                   /* the same */
 	struct slice asked_kid[ASKED_KIDS]; /* that this attempt, or the next, is to find */
 	char asked_bytes[ASKED_KIDS][KID_MAX];
 	size_t asked_len;
-	bool asked;                      /* somebody waits for what the next attempt finds */
+	bool asked; /* somebody waits for what the next attempt finds */
 
-	uint64_t file_stamp[3];          /* modified, size, inode, as last read */
+	uint64_t file_stamp[3]; /* modified, size, inode, as last read */
 	bool file_was_read;
 	struct keycopy copy;
 	uint32_t series[FETCHEDS], age, states[ISSUER_STATES], drills[DRILLS], froms[KEYS_FROM];
@@ -77,7 +77,10 @@ struct issuer_keeper {
 	struct revoker *revoker;
 	struct keycopies copies;
 	struct siphash_key hash;
-	struct { uint64_t kid, until_ns; unsigned times; } absent[ABSENT_KIDS];
+	struct {
+		uint64_t kid, until_ns;
+		unsigned times;
+	} absent[ABSENT_KIDS];
 	struct source *source;
 	size_t len;
 	struct inquiries *inquiries;
@@ -100,10 +103,10 @@ struct source *keeper_find(struct issuer_keeper *k, struct slice issuer); /* by 
 #define DRILL_MAX_S 3600
 void state_open(struct source *s);
 void state_close(struct source *s);
-uint64_t state_age_s(const struct source *s);      /* of the keys in force */
+uint64_t state_age_s(const struct source *s);         /* of the keys in force */
 enum issuer_state state_real(const struct source *s); /* whatever a drill shows */
-bool state_is_cut_off(const struct source *s);     /* a drill forbids to reach it */
-void state_look(struct source *s);                 /* tells what has changed */
+bool state_is_cut_off(const struct source *s);        /* a drill forbids to reach it */
+void state_look(struct source *s);                    /* tells what has changed */
 uint64_t state_drill_ends_ns(const struct source *s);
 
 /* fetch_keys.c */

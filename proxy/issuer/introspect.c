@@ -40,8 +40,8 @@ static void open_one(struct inquiries *all, struct inquirer *i, struct source *s
 	i->user = encoded(o->client_id);
 	i->password = encoded(o->client_secret);
 	for (int n = 0; n < OUTCOMES; n++)
-		i->series[n] = metrics_series(METRIC_issuer_inquiries_total, s->config->id, slice_of(outcomes[n]),
-		                              S(""), S(""));
+		i->series[n] =
+		    metrics_series(METRIC_issuer_inquiries_total, s->config->id, slice_of(outcomes[n]), S(""), S(""));
 }
 
 struct inquiries *inquiries_open(struct issuer_keeper *k)
@@ -193,9 +193,11 @@ static char *opened(const struct introspection *q, struct slice body, char *why,
 {
 	struct issuer_keeper *k = q->all->keeper;
 	const struct source *s = q->by->source;
-	struct reply_signed answer = { .issuer = s->config, .keys = s->keys, .crypt = &q->all->crypt,
-		.wall_s = k->env.wall_s(k->env.with),
-		.skew_s = k->config->root.verification.skew / NS_PER_S };
+	struct reply_signed answer = { .issuer = s->config,
+		                           .keys = s->keys,
+		                           .crypt = &q->all->crypt,
+		                           .wall_s = k->env.wall_s(k->env.with),
+		                           .skew_s = k->config->root.verification.skew / NS_PER_S };
 	char *said = reply_open(&answer, body);
 
 	if (!said)

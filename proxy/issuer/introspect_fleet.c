@@ -7,9 +7,9 @@
 
 #define KEY_PREFIX "tok:"
 #define KEY_LEN (sizeof KEY_PREFIX - 1 + SEAL_NAME_LEN)
-#define STAMP_LEN 8   /* wall clock seconds of the question, little endian */
+#define STAMP_LEN 8 /* wall clock seconds of the question, little endian */
 #define COPY_MAX (STAMP_LEN + OPAQUE_TEXT_MAX + SEAL_OVERHEAD)
-#define FUTURE_S 60   /* clocks of a fleet may differ by that */
+#define FUTURE_S 60 /* clocks of a fleet may differ by that */
 
 static bool key_of(const struct introspection *q, char to[KEY_LEN])
 {
@@ -105,7 +105,7 @@ void fleet_learn(struct introspection *q, struct slice text)
 	uint64_t fresh_ms = q->by->source->config->opaque->fresh / NS_PER_MS;
 	if (seal_value(&q->all->seal, name, value, sealed))
 		env->fleet_put(env->with, name, (struct slice){ sealed, value.len + SEAL_OVERHEAD },
-		                 stale_ms > fresh_ms ? stale_ms : fresh_ms);
+		               stale_ms > fresh_ms ? stale_ms : fresh_ms);
 }
 
 void fleet_forget(struct introspection *q)

@@ -3,11 +3,12 @@
 #include "base/strict.h"
 
 struct reply_plan reply_plan_of(const struct config *c, const struct config_issuer *issuer,
-                                  struct slice room[CLAIMS_WANTED_MAX])
+                                struct slice room[CLAIMS_WANTED_MAX])
 {
-	struct reply_plan p = { .issuer = issuer, .wanted = { room, 0 },
-		                .names = { issuer->client_claim, issuer->tenant_claim, issuer->issuer },
-		                .config = c };
+	struct reply_plan p = { .issuer = issuer,
+		                    .wanted = { room, 0 },
+		                    .names = { issuer->client_claim, issuer->tenant_claim, issuer->issuer },
+		                    .config = c };
 
 	for (size_t i = 0; i < c->root.routes_len; i++) {
 		const struct config_route_verify *rule = c->root.routes[i].verify;
@@ -94,8 +95,8 @@ static void narrow(const struct reply_plan *plan, json_t *claims)
 /* What of the answer is wanted, a new object; NULL: out of memory. */
 static json_t *reduce(const struct reply_plan *plan, const json_t *from)
 {
-	static const char *const kept[] = { "iss", "sub", "aud", "exp", "nbf", "iat", "azp", "client_id", "scope",
-		"scp", "jti", "sid", "cnf" };
+	static const char *const kept[] = { "iss",       "sub",   "aud", "exp", "nbf", "iat", "azp",
+		                                "client_id", "scope", "scp", "jti", "sid", "cnf" };
 	json_t *to = json_object();
 	bool whole = to;
 
@@ -141,7 +142,7 @@ static char *text_of(const json_t *claims)
 }
 
 static enum reply write_out(const struct reply_plan *plan, const json_t *root, char to[OPAQUE_TEXT_MAX],
-                             size_t *len, const char **why)
+                            size_t *len, const char **why)
 {
 	json_t *small = reduce(plan, root);
 	char *text = small ? text_of(small) : NULL;
@@ -157,8 +158,8 @@ static enum reply write_out(const struct reply_plan *plan, const json_t *root, c
 		return REPLY_MALFORMED;
 	}
 	*len = strlen(text);
-	*why = *len > OPAQUE_TEXT_MAX ? "its claims are over 1976 bytes" :
-	                                claims_fault(plan, (struct slice){ text, *len });
+	*why = *len > OPAQUE_TEXT_MAX ? "its claims are over 1976 bytes"
+	                              : claims_fault(plan, (struct slice){ text, *len });
 	if (!*why)
 		memcpy(to, text, *len);
 	free(text);
@@ -177,8 +178,8 @@ static bool is_of_a_token(struct slice body, bool userinfo)
 	return is && once && !memmem(once + 1, body.len - (size_t)(once + 1 - body.at), name.at, name.len);
 }
 
-enum reply reply_read(const struct reply_plan *plan, int status, struct slice body,
-                        char to[OPAQUE_TEXT_MAX], size_t *len, const char **why)
+enum reply reply_read(const struct reply_plan *plan, int status, struct slice body, char to[OPAQUE_TEXT_MAX],
+                      size_t *len, const char **why)
 {
 	bool userinfo = plan->issuer->opaque->by == OPAQUE_BY_USERINFO;
 	enum reply reply = REPLY_MALFORMED;
@@ -192,8 +193,8 @@ enum reply reply_read(const struct reply_plan *plan, int status, struct slice bo
 	if (body.len > REPLY_BYTES_MAX)
 		return REPLY_MALFORMED;
 	json_t *root = strict_read(body), *active = json_object_get(root, "active");
-	*why = userinfo ? "it is no JSON object with a sub" :
-	                  "it is no JSON object that says whether the token is active";
+	*why = userinfo ? "it is no JSON object with a sub"
+	                : "it is no JSON object that says whether the token is active";
 	if (!root && slice_starts(body, S("ey")))
 		*why = "it is a signed answer, and JSON was asked for";
 	if (!root && is_of_a_token(body, userinfo)) {

@@ -8,9 +8,9 @@
 #define REPLY_BYTES_MAX (64 * 1024)
 
 enum reply {
-	REPLY_GOOD,     /* and these are its claims */
-	REPLY_REFUSED,  /* the token is not valid */
-	REPLY_UNUSABLE, /* the token is valid, but it cannot be judged by what is said of it */
+	REPLY_GOOD,      /* and these are its claims */
+	REPLY_REFUSED,   /* the token is not valid */
+	REPLY_UNUSABLE,  /* the token is valid, but it cannot be judged by what is said of it */
 	REPLY_MALFORMED, /* it says nothing that could be relied on */
 };
 
@@ -31,11 +31,11 @@ bool reply_is_readable(const struct reply_plan *plan, struct slice text);
 #define REPLY_ACCEPT "application/token-introspection+jwt, application/json;q=0.5"
 struct reply_signed {
 	const struct config_issuer *issuer;
-	const json_t *keys;     /* the issuer's, in force: a JSON array */
+	const json_t *keys; /* the issuer's, in force: a JSON array */
 	struct crypt *crypt;
 	uint64_t wall_s, skew_s;
 	/* what was found */
-	struct jwt jwt;         /* its kid */
+	struct jwt jwt; /* its kid */
 	uint64_t issued_s;
 	bool is_of_unknown_key; /* perhaps of one not yet fetched */
 	char why[160];          /* where it is not believed: a sentence part */
@@ -49,5 +49,4 @@ char *reply_open(struct reply_signed *s, struct slice body) __attribute__((warn_
  * said none) and azp (client_id where it said none). Where that is too long, only those scopes and
  * permissions are kept that some route names. UNUSABLE and MALFORMED: *why is a sentence part. */
 enum reply reply_read(const struct reply_plan *plan, int status, struct slice body, char to[OPAQUE_TEXT_MAX],
-                      size_t *len, const char **why)
-	__attribute__((warn_unused_result));
+                      size_t *len, const char **why) __attribute__((warn_unused_result));

@@ -17,8 +17,11 @@ void keeper_tell_workers(struct issuer_keeper *k)
 
 struct published_keys keeper_head(const struct source *s)
 {
-	struct published_keys head = { .generation = s->generation, .fetched_wall_s = s->fetched_wall_s,
-		.fetched_ns = s->fetched_ns, .soft_ns = s->soft_ns, .hard_ns = s->hard_ns };
+	struct published_keys head = { .generation = s->generation,
+		                           .fetched_wall_s = s->fetched_wall_s,
+		                           .fetched_ns = s->fetched_ns,
+		                           .soft_ns = s->soft_ns,
+		                           .hard_ns = s->hard_ns };
 
 	memcpy(head.who, s->who, sizeof head.who);
 	return head;
@@ -113,7 +116,8 @@ static void on_news(void *with)
 }
 
 struct issuer_keeper *issuer_keeper_open(const struct config *c, struct bundle *b,
-	struct published_issuers *p, struct issuer_env env, struct slice machine_secret)
+                                         struct published_issuers *p, struct issuer_env env,
+                                         struct slice machine_secret)
 {
 	struct issuer_keeper *k = calloc(1, sizeof *k);
 
@@ -124,16 +128,21 @@ struct issuer_keeper *issuer_keeper_open(const struct config *c, struct bundle *
 	k->env = env;
 	k->len = c->root.issuers_len;
 	k->source = calloc(k->len + 1, sizeof *k->source);
-	unsigned char (*kept)[SHA256_LEN] = calloc(k->len + 1, sizeof *kept);
+	unsigned char(*kept)[SHA256_LEN] = calloc(k->len + 1, sizeof *kept);
 	check(k->source && kept);
 	random_bytes(&k->hash, sizeof k->hash);
 	if (k->len)
-		k->statedir = statedir_open(c, &(struct counter_file){ env.with, env.counters_read,
-			env.counters_write }, machine_secret);
+		k->statedir = statedir_open(
+		    c, &(struct counter_file){ env.with, env.counters_read, env.counters_write }, machine_secret);
 	k->snapshots = snapshots_open(k->statedir);
-	k->revoker = revoker_open(c, &p->revoked, k->statedir, &(struct revocation_env){ .with = env.with,
-		.now_ns = env.now_ns, .wall_s = env.wall_s, .redis = env.redis, .redis_ms = env.redis_ms,
-		.machine = env.machine }, on_news, k);
+	k->revoker = revoker_open(c, &p->revoked, k->statedir,
+	                          &(struct revocation_env){ .with = env.with,
+	                                                    .now_ns = env.now_ns,
+	                                                    .wall_s = env.wall_s,
+	                                                    .redis = env.redis,
+	                                                    .redis_ms = env.redis_ms,
+	                                                    .machine = env.machine },
+	                          on_news, k);
 	keycopies_open(&k->copies, c, &k->env);
 	for (size_t i = 0; i < k->len; i++) {
 		k->source[i].config = &c->root.issuers[i];
@@ -141,7 +150,7 @@ struct issuer_keeper *issuer_keeper_open(const struct config *c, struct bundle *
 		memcpy(kept[i], k->source[i].who, SHA256_LEN);
 	}
 	for (size_t i = 0; i < k->len; i++)
-		open_source(k, &k->source[i], (const unsigned char (*)[SHA256_LEN])kept);
+		open_source(k, &k->source[i], (const unsigned char(*)[SHA256_LEN])kept);
 	free(kept);
 	k->inquiries = inquiries_open(k);
 	keeper_tell_workers(k);
@@ -245,7 +254,7 @@ void issuer_keeper_unknown(struct issuer_keeper *k, struct slice issuer, struct 
 	if (issuer_fetch_is_under_way(&s->fetch))
 		return;
 	if ((kid.len && unknown_kid_has(k, s, kid)) ||
-		s->not_before_ns > now + k->config->root.verification.wait) {
+	    s->not_before_ns > now + k->config->root.verification.wait) {
 		s->asked_len = 0;
 		s->asked = false;
 		decline(s);

@@ -26,7 +26,7 @@ json_t *jwks_unreadable(struct slice jwks) __attribute__((warn_unused_result));
 /* What is in force after a fetch: all of `latest`, and those of `old` that are missing in it for the first
  * time. *doubtful (an array or NULL; replaced) holds these from one fetch to the next. A new array. */
 json_t *jwks_merge(const json_t *latest, const json_t *old, json_t **doubtful)
-	__attribute__((warn_unused_result));
+    __attribute__((warn_unused_result));
 
 /* Those of `keys` that are not among `doubtful`: a new array. */
 json_t *jwks_without(const json_t *keys, const json_t *doubtful) __attribute__((warn_unused_result));

@@ -37,8 +37,8 @@ static void wait_no_longer(struct source *s)
 
 static void plan(struct source *s)
 {
-	s->copy.due_ns = keeper_now(s->keeper) +
-	                 random_jitter(is_in_need(s) ? KEYCOPY_NEED_NS : KEYCOPY_POLL_NS, 10);
+	s->copy.due_ns =
+	    keeper_now(s->keeper) + random_jitter(is_in_need(s) ? KEYCOPY_NEED_NS : KEYCOPY_POLL_NS, 10);
 }
 
 /* It was asked, and refused or did not answer. What is to be told waits for another look. */
@@ -192,8 +192,11 @@ static bool tell(struct source *s)
 	char ttl[24], *record = make_record(s);
 
 	snprintf(ttl, sizeof ttl, "%llu", (unsigned long long)(hard_s > age_s ? hard_s - age_s : 1) * 1000);
-	const struct slice words[] = { S("SET"), { s->copy.name, KEYCOPY_NAME_LEN },
-		record ? slice_of(record) : S(""), S("PX"), slice_of(ttl) };
+	const struct slice words[] = { S("SET"),
+		                           { s->copy.name, KEYCOPY_NAME_LEN },
+		                           record ? slice_of(record) : S(""),
+		                           S("PX"),
+		                           slice_of(ttl) };
 	s->copy.told_s = s->fetched_wall_s;
 	bool asked = record && ask(s, words, 5, on_told);
 	free(record);

@@ -15,8 +15,8 @@
 
 #define KEYCOPY_POLL_NS (60 * NS_PER_S)
 #define KEYCOPY_NEED_NS (5 * NS_PER_S)
-#define KEYCOPY_RETRY_NS (200 * NS_PER_MS)   /* where Redis cannot be asked */
-#define KEYCOPY_CLOCKS_S 60                  /* clocks of a fleet may differ by that */
+#define KEYCOPY_RETRY_NS (200 * NS_PER_MS) /* where Redis cannot be asked */
+#define KEYCOPY_CLOCKS_S 60                /* clocks of a fleet may differ by that */
 #define KEYCOPY_NAME_LEN 37
 
 struct source;
@@ -24,20 +24,20 @@ struct source;
 struct keycopies { /* of one keeper */
 	const struct issuer_env *env;
 	unsigned char key[STATEDIR_SECRETS][SHA256_LEN];
-	size_t keys;                  /* 0: nothing is shared */
+	size_t keys;                         /* 0: nothing is shared */
 	uint32_t refused[STATEDIR_REFUSALS]; /* series */
 };
 
-struct keycopy { /* of one source */
-	char name[KEYCOPY_NAME_LEN];  /* in Redis; not NUL-terminated */
-	bool asked;                   /* a question is under way */
-	bool tells;                   /* the next one is a SET */
-	bool awaited;                 /* no keys are held, and soon Redis may give some */
-	unsigned failures;            /* in a row, of questions */
+struct keycopy {                 /* of one source */
+	char name[KEYCOPY_NAME_LEN]; /* in Redis; not NUL-terminated */
+	bool asked;                  /* a question is under way */
+	bool tells;                  /* the next one is a SET */
+	bool awaited;                /* no keys are held, and soon Redis may give some */
+	unsigned failures;           /* in a row, of questions */
 	uint64_t due_ns, opened_ns;
-	uint64_t seen_s;              /* when what lay there last was fetched */
-	uint64_t told_s;              /* the same, of what is being told */
-	uint64_t refused;             /* hash of what was refused last; 0: what lay there last was believed */
+	uint64_t seen_s;  /* when what lay there last was fetched */
+	uint64_t told_s;  /* the same, of what is being told */
+	uint64_t refused; /* hash of what was refused last; 0: what lay there last was believed */
 };
 
 void keycopies_open(struct keycopies *all, const struct config *c, const struct issuer_env *env);

@@ -5,7 +5,8 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-struct try { /* lies with the env until it has answered, whoever still waits for that */
+struct
+try {                           /* lies with the env until it has answered, whoever still waits for that */
 	struct issuer_fetch *fetch; /* NULL: nobody */
 	struct egress_way *way;
 };
@@ -161,10 +162,17 @@ static void start_one(struct outbound *o, struct issuer_fetch *e)
 	if (o->sent)
 		atomic_fetch_add(o->sent, 1);
 	const struct config_issuer_egress *c = w->config;
-	const struct issuer_request ask = { .url = e->url, .ca = o->config->ca,
-		.proxy = c ? c->proxy : S(""), .address = c ? c->address : S(""), .alone = o->ways > 1,
-		.patience_ns = patience_ns(o), .form = e->form, .user = e->user, .password = e->password,
-		.bearer = e->bearer, .accept = e->accept };
+	const struct issuer_request ask = { .url = e->url,
+		                                .ca = o->config->ca,
+		                                .proxy = c ? c->proxy : S(""),
+		                                .address = c ? c->address : S(""),
+		                                .alone = o->ways > 1,
+		                                .patience_ns = patience_ns(o),
+		                                .form = e->form,
+		                                .user = e->user,
+		                                .password = e->password,
+		                                .bearer = e->bearer,
+		                                .accept = e->accept };
 	o->env->fetch(o->env->with, &ask, on_answer, t);
 }
 
@@ -261,9 +269,12 @@ void outbound_open(struct outbound *o, const struct config_issuer *config, const
 {
 	const struct config_issuer_budget *b = &config->budget;
 
-	*o = (struct outbound){ .config = config, .env = env, .all = allow(b, b->all),
-		.of = { [ENDPOINT_KEYS] = allow(b, b->keys),
-			[ENDPOINT_TOKENS] = allow(b, b->tokens) } };
+	*o = (struct outbound){
+		.config = config,
+		.env = env,
+		.all = allow(b, b->all),
+		.of = { [ENDPOINT_KEYS] = allow(b, b->keys), [ENDPOINT_TOKENS] = allow(b, b->tokens) }
+	};
 	for (int rank = 0; rank < RANKS; rank++)
 		list_init(&o->waiting[rank]);
 	list_init(&o->flying);

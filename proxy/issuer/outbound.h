@@ -11,13 +11,13 @@
 #include "issuer/issuer.h"
 #include <stdatomic.h>
 
-#define FETCHES_MAX 1024               /* that wait; more are refused, the lowest rank first */
+#define FETCHES_MAX 1024              /* that wait; more are refused, the lowest rank first */
 #define FETCH_WAIT_NS (10 * NS_PER_S) /* for the budget */
-#define TRY_NS (10 * NS_PER_S)         /* for an answer on the only way ... */
-#define TRY_ONE_OF_NS (4 * NS_PER_S)   /* ... and on one of several */
+#define TRY_NS (10 * NS_PER_S)        /* for an answer on the only way ... */
+#define TRY_ONE_OF_NS (4 * NS_PER_S)  /* ... and on one of several */
 #define WAY_BACKOFF_MAX_NS (60 * NS_PER_S)
 
-enum rank { RANK_KEYS, RANK_REFRESH, RANK_TOKENS, RANKS }; /* the first goes first */
+enum rank { RANK_KEYS, RANK_REFRESH, RANK_TOKENS, RANKS };         /* the first goes first */
 enum budget_of { ENDPOINT_KEYS, ENDPOINT_TOKENS, ENDPOINT_KINDS }; /* each with a budget of its own */
 
 struct outbound;
@@ -27,26 +27,29 @@ struct issuer_fetch { /* the caller's, at rest until sent and after done; zeroed
 	struct list link;
 	struct outbound *outbound; /* NULL: at rest */
 	enum rank rank;
-	struct slice url;          /* the caller's, too, as are: */
+	struct slice url;                                  /* the caller's, too, as are: */
 	struct slice form, user, password, bearer, accept; /* of struct issuer_request */
 	void (*done)(void *for_whom, int status, struct slice body, uint64_t max_age_s, const char *failure);
 	void *for_whom;
 	uint64_t until_ns;
-	unsigned tried;            /* bits of the ways */
-	struct try *try;           /* under way; NULL while it waits */
-	char why[160];             /* the last way's failure */
+	unsigned tried;  /* bits of the ways */
+	struct try *try; /* under way; NULL while it waits */
+	char why[160];   /* the last way's failure */
 };
 
 struct egress_way {
 	const struct config_issuer_egress *config; /* NULL: the plain way */
-	char name[96];             /* "direct", "address 10.0.0.5", "proxy http://10.0.0.9:3128" */
-	unsigned failures;         /* in a row */
+	char name[96];     /* "direct", "address 10.0.0.5", "proxy http://10.0.0.9:3128" */
+	unsigned failures; /* in a row */
 	uint64_t bad_until_ns;
 	char failure[160];
 	uint32_t ok, failed, healthy; /* series */
 };
 
-struct allowance { struct gcra gcra; uint64_t tat; };
+struct allowance {
+	struct gcra gcra;
+	uint64_t tat;
+};
 
 struct outbound {
 	const struct config_issuer *config;
@@ -56,8 +59,8 @@ struct outbound {
 	struct allowance all, of[ENDPOINT_KINDS];
 	struct list waiting[RANKS], flying;
 	size_t waiting_len;
-	_Atomic uint64_t *sent;    /* counts what is started; may be NULL */
-	uint32_t held, refused;    /* series */
+	_Atomic uint64_t *sent; /* counts what is started; may be NULL */
+	uint32_t held, refused; /* series */
 };
 
 /* env outlives it. */

@@ -10,11 +10,11 @@
 struct source;
 
 struct issuer_probe {
-	bool needed;             /* a route names it */
+	bool needed; /* a route names it */
 	struct issuer_fetch probe;
 	char url[512];
 	uint64_t due_ns, away_ns; /* since when it has been away; 0: it is not */
-	unsigned silent;         /* attempts in a row without an answer */
+	unsigned silent;          /* attempts in a row without an answer */
 	uint32_t series;
 };
 

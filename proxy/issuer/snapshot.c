@@ -11,12 +11,11 @@
 
 char *snapshot_write(const struct config_issuer *issuer, const struct snapshot *from)
 {
-	json_t *root = json_pack("{s:s%, s:s%, s:s%, s:s, s:I, s:O, s:O}",
-	                         "name", issuer->id.at, issuer->id.len,
-	                         "issuer", issuer->issuer.at, issuer->issuer.len,
-	                         "source", issuer->jwks.len ? issuer->jwks.at : "", issuer->jwks.len,
-	                         "jwks_uri", from->jwks_uri, "fetched", (json_int_t)from->fetched_wall_s,
-	                         "keys", from->keys, "doubtful", from->doubtful);
+	json_t *root =
+	    json_pack("{s:s%, s:s%, s:s%, s:s, s:I, s:O, s:O}", "name", issuer->id.at, issuer->id.len, "issuer",
+	              issuer->issuer.at, issuer->issuer.len, "source", issuer->jwks.len ? issuer->jwks.at : "",
+	              issuer->jwks.len, "jwks_uri", from->jwks_uri, "fetched", (json_int_t)from->fetched_wall_s,
+	              "keys", from->keys, "doubtful", from->doubtful);
 	char *text = root ? json_dumps(root, JSON_COMPACT | JSON_SORT_KEYS) : NULL;
 
 	json_decref(root);
@@ -129,8 +128,8 @@ bool snapshots_load(struct snapshots *s, const struct config_issuer *issuer, uin
 
 	if (!root)
 		return false;
-	const char *why = snapshot_read(root, issuer, snapshots_newest_s(s, issuer), wall_s + FUTURE_S, to,
-	                                &refusal);
+	const char *why =
+	    snapshot_read(root, issuer, snapshots_newest_s(s, issuer), wall_s + FUTURE_S, to, &refusal);
 	if (why) {
 		statedir_refuse(s->kept, refusal);
 		log_warn("the kept keys of issuer %.*s are ignored: %s", SLICE(issuer->id), why);

@@ -18,12 +18,12 @@ struct snapshot {
 
 /* JSON; free() it. NULL: no memory. */
 char *snapshot_write(const struct config_issuer *issuer, const struct snapshot *from)
-	__attribute__((warn_unused_result));
+    __attribute__((warn_unused_result));
 /* What was fetched within these times (wall clock, s), inclusive. NULL, or a sentence part and *refusal; then
  * *to holds nothing. */
 const char *snapshot_read(const json_t *root, const struct config_issuer *issuer, uint64_t oldest_s,
                           uint64_t latest_s, struct snapshot *to, enum statedir_refusal *refusal)
-	__attribute__((warn_unused_result));
+    __attribute__((warn_unused_result));
 void snapshot_free(struct snapshot *s); /* what it holds */
 
 struct snapshots;

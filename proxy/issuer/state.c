@@ -39,8 +39,9 @@ bool state_is_cut_off(const struct source *s)
 /* A drill shows its state where the real one is no worse. */
 static enum issuer_state state_shown(const struct source *s)
 {
-	static const enum issuer_state forced[DRILLS] = { [DRILL_STALE] = ISSUER_STALE,
-		[DRILL_DEGRADED] = ISSUER_DEGRADED, [DRILL_BLIND] = ISSUER_BLIND };
+	static const enum issuer_state forced[DRILLS] = {
+		[DRILL_STALE] = ISSUER_STALE, [DRILL_DEGRADED] = ISSUER_DEGRADED, [DRILL_BLIND] = ISSUER_BLIND
+	};
 	enum issuer_state real = state_real(s), least = forced[drill_now(s)];
 
 	return real > least ? real : least;
@@ -51,11 +52,11 @@ void state_open(struct source *s)
 	s->state = ISSUER_STATES; /* none told yet */
 	s->age = metrics_series(METRIC_issuer_keys_age_seconds, s->config->id, S(""), S(""), S(""));
 	for (int i = 0; i < ISSUER_STATES; i++)
-		s->states[i] = metrics_series(METRIC_issuer_state, s->config->id,
-		                              slice_of(issuer_state_names[i]), S(""), S(""));
+		s->states[i] =
+		    metrics_series(METRIC_issuer_state, s->config->id, slice_of(issuer_state_names[i]), S(""), S(""));
 	for (int i = 1; i < DRILLS; i++)
-		s->drills[i] = metrics_series(METRIC_issuer_drill, s->config->id, slice_of(drill_names[i]), S(""),
-		                              S(""));
+		s->drills[i] =
+		    metrics_series(METRIC_issuer_drill, s->config->id, slice_of(drill_names[i]), S(""), S(""));
 	for (int i = 1; i < KEYS_FROM; i++)
 		s->froms[i] = metrics_series(METRIC_issuer_keys_from, s->config->id, slice_of(keys_from_names[i]),
 		                             S(""), S(""));
@@ -184,8 +185,9 @@ static bool tell_one(const struct source *s, struct text *t)
 	text_json(t, slice_of(s->failure));
 	text_add(t, S("\",\"unreadable_key\":\""));
 	text_json(t, slice_of(s->skipped));
-	text_add(t, !s->reach.needed ? S("\",\"reachable\":null") :
-		s->reach.away_ns ? S("\",\"reachable\":false") : S("\",\"reachable\":true"));
+	text_add(t, !s->reach.needed   ? S("\",\"reachable\":null")
+	            : s->reach.away_ns ? S("\",\"reachable\":false")
+	                               : S("\",\"reachable\":true"));
 	text_add(t, S(",\"drill\":"));
 	if (drill_now(s)) {
 		uint64_t left_ns = published_drill_end_ns(s->slot) - keeper_now(s->keeper);

@@ -187,11 +187,11 @@ static bool read_scope(const json_t *root, struct text *t, struct claims *c)
 		value = json_object_get(root, "scp");
 	begin(c, CLAIM_SCOPE, t);
 	if (json_is_string(value))
-		plain = add_words((struct slice){ json_string_value(value), json_string_length(value) },
-		                  CLAIM_SCOPE, t, c);
+		plain = add_words((struct slice){ json_string_value(value), json_string_length(value) }, CLAIM_SCOPE,
+		                  t, c);
 	json_array_foreach((json_t *)(uintptr_t)value, i, item)
-		plain &= add_words((struct slice){ json_string_value(item), json_string_length(item) },
-		                   CLAIM_SCOPE, t, c);
+		plain &=
+		    add_words((struct slice){ json_string_value(item), json_string_length(item) }, CLAIM_SCOPE, t, c);
 	end(c, CLAIM_SCOPE, t);
 	return plain;
 }
@@ -215,7 +215,11 @@ static bool read_times(const json_t *root, bool may_last, struct claims *c)
 static bool read_names(const json_t *root, const struct claims_names *names, struct text *t, struct claims *c)
 {
 	const json_t *issuer = json_object_get(root, "iss");
-	const struct { struct slice name; enum claim which; const char *why; } all[] = {
+	const struct {
+		struct slice name;
+		enum claim which;
+		const char *why;
+	} all[] = {
 		{ S("iss"), CLAIM_ISSUER, "iss has control characters" },
 		{ S("sub"), CLAIM_SUBJECT, "sub has control characters or spaces around it" },
 		{ S("azp"), CLAIM_PARTY, "azp has control characters or spaces around it" },

@@ -22,10 +22,12 @@ enum claim {
 
 struct claims {
 	uint64_t expires_s, not_before_s, issued_s; /* since 1970; 0 where the token says nothing */
-	struct { uint16_t at, len; } part[CLAIMS];  /* in text */
-	uint16_t len;                               /* bytes of text */
-	const char *text;                           /* lies with whoever holds the record */
-	const char *why;                            /* where claims_read failed: a sentence part */
+	struct {
+		uint16_t at, len;
+	} part[CLAIMS];   /* in text */
+	uint16_t len;     /* bytes of text */
+	const char *text; /* lies with whoever holds the record */
+	const char *why;  /* where claims_read failed: a sentence part */
 };
 
 /* What to look for, of the configuration: every slice is NUL-terminated behind its end. */

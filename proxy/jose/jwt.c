@@ -21,12 +21,17 @@ static bool is_type(const json_t *header, enum jwt_type wanted)
  * what is wrong. */
 static const char *find_harm(const json_t *header)
 {
-	static const struct { const char *name, *why; } refused[] = {
-		{ "jwk", "its header brings a key (jwk)" }, { "jku", "its header says where to fetch keys (jku)" },
+	static const struct {
+		const char *name, *why;
+	} refused[] = {
+		{ "jwk", "its header brings a key (jwk)" },
+		{ "jku", "its header says where to fetch keys (jku)" },
 		{ "x5u", "its header says where to fetch a certificate (x5u)" },
 		{ "x5c", "its header brings a certificate (x5c)" },
-		{ "crit", "its header demands extensions (crit)" }, { "b64", "its header has b64" },
-		{ "zip", "it is compressed (zip)" }, { "enc", "it is encrypted (enc)" },
+		{ "crit", "its header demands extensions (crit)" },
+		{ "b64", "its header has b64" },
+		{ "zip", "it is compressed (zip)" },
+		{ "enc", "it is encrypted (enc)" },
 	};
 
 	for (size_t i = 0; i < sizeof refused / sizeof *refused; i++)
@@ -43,8 +48,8 @@ static const char *judge_header(const json_t *header, enum jwt_type type, struct
 	if (harm)
 		return harm;
 	if (!is_type(header, type))
-		return type == JWT_TOKEN ? "its typ is neither JWT nor at+jwt" :
-		                           "its typ is not token-introspection+jwt";
+		return type == JWT_TOKEN ? "its typ is neither JWT nor at+jwt"
+		                         : "its typ is not token-introspection+jwt";
 	if (json_object_get(header, "kid") && (!kid.len || kid.len > KID_MAX))
 		return "its kid is no string of 1 to 255 bytes";
 	return NULL;

@@ -77,12 +77,11 @@ static const char *read_ec(const json_t *jwk, struct jwk *to)
 	    !decode(jwk, "y", point + 1 + half, half, &y_len) || y_len != half)
 		return "x or y has not the curve's length or is no base64url";
 	OSSL_PARAM_BLD *params = OSSL_PARAM_BLD_new();
-	bool built = params &&
-	             OSSL_PARAM_BLD_push_utf8_string(params, OSSL_PKEY_PARAM_GROUP_NAME,
-	                                             curves[to->kind].curve, 0) == 1 &&
-	             OSSL_PARAM_BLD_push_octet_string(params, OSSL_PKEY_PARAM_PUB_KEY, point,
-	                                              1 + 2 * half) == 1 &&
-	             (to->pkey = build("EC", params));
+	bool built =
+	    params &&
+	    OSSL_PARAM_BLD_push_utf8_string(params, OSSL_PKEY_PARAM_GROUP_NAME, curves[to->kind].curve, 0) == 1 &&
+	    OSSL_PARAM_BLD_push_octet_string(params, OSSL_PKEY_PARAM_PUB_KEY, point, 1 + 2 * half) == 1 &&
+	    (to->pkey = build("EC", params));
 	OSSL_PARAM_BLD_free(params);
 	to->signature_len = 2 * half;
 	return built ? NULL : "the point is not on its curve";
@@ -164,10 +163,10 @@ bool key_read(const json_t *jwk, struct jwk *to, const char **why)
 	*to = (struct jwk){ 0 };
 	*why = json_is_object(jwk) ? read_use(jwk, to) : "it is no JSON object";
 	if (!*why)
-		*why = slice_same(type, S("RSA")) ? read_rsa(jwk, to) :
-		       slice_same(type, S("EC"))  ? read_ec(jwk, to) :
-		       slice_same(type, S("OKP")) ? read_okp(jwk, to) :
-		                                    "its kty is none of RSA, EC and OKP";
+		*why = slice_same(type, S("RSA"))   ? read_rsa(jwk, to)
+		       : slice_same(type, S("EC"))  ? read_ec(jwk, to)
+		       : slice_same(type, S("OKP")) ? read_okp(jwk, to)
+		                                    : "its kty is none of RSA, EC and OKP";
 	if (!*why && to->only && !key_suits(to, to->only))
 		*why = "its alg does not fit its type";
 	if (*why)

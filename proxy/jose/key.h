@@ -10,14 +10,19 @@
 
 enum alg {
 	ALG_NONE,
-	ALG_RS256, ALG_RS384, ALG_RS512,
-	ALG_PS256, ALG_PS384, ALG_PS512,
-	ALG_ES256, ALG_ES384,
+	ALG_RS256,
+	ALG_RS384,
+	ALG_RS512,
+	ALG_PS256,
+	ALG_PS384,
+	ALG_PS512,
+	ALG_ES256,
+	ALG_ES384,
 	ALG_EDDSA,
 	ALGS
 };
 
-#define KID_MAX 255       /* bytes; longer ones are refused in tokens and skipped in key sets */
+#define KID_MAX 255 /* bytes; longer ones are refused in tokens and skipped in key sets */
 #define RSA_BITS_MIN 2048
 #define RSA_BITS_MAX 8192
 #define SIGNATURE_MAX (RSA_BITS_MAX / 8)
@@ -28,7 +33,7 @@ struct jwk {
 	struct slice kid; /* into kid_bytes; empty where the key has none */
 	char kid_bytes[KID_MAX];
 	enum key_kind kind;
-	enum alg only;    /* the JWK's alg; ALG_NONE where it has none */
+	enum alg only; /* the JWK's alg; ALG_NONE where it has none */
 	size_t signature_len;
 	EVP_PKEY *pkey;
 	EVP_PKEY_CTX *ctx[ALGS];

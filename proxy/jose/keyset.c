@@ -5,7 +5,12 @@
 /* ---- a set in which some member stands twice: that costs the entry it stands in ---- */
 
 /* Walks valid JSON; the depth behind the byte, and whether it lies in a string. */
-struct walk { struct slice text; size_t at; int depth; bool quoted; };
+struct walk {
+	struct slice text;
+	size_t at;
+	int depth;
+	bool quoted;
+};
 
 static char next_byte(struct walk *w)
 {

@@ -122,8 +122,8 @@ bool key_verifies(struct jwk *k, struct crypt *c, enum alg alg, struct slice of,
 	check(key_suits(k, alg));
 	if (signature.len != k->signature_len)
 		return false;
-	bool good = alg == ALG_EDDSA ? verify_edwards(k, c, of, signature) :
-	                               verify_digest(k, c, alg, of, signature);
+	bool good =
+	    alg == ALG_EDDSA ? verify_edwards(k, c, of, signature) : verify_digest(k, c, alg, of, signature);
 	if (!good)
 		ERR_clear_error();
 	return good;

@@ -155,7 +155,7 @@ static void handshake(struct guest *g)
 	g->visitor.http2 = facts.h2;
 	g->visitor.policy = facts.policy;
 	if (!keep(facts.certificate, &g->certificate, &g->visitor.certificate) ||
-		!keep(facts.thumbprint, &g->thumbprint, &g->visitor.thumbprint)) {
+	    !keep(facts.thumbprint, &g->thumbprint, &g->visitor.thumbprint)) {
 		arrival_refused("memory");
 		gone(g);
 		return;
@@ -182,7 +182,7 @@ static void admit(struct guest *g, const struct hello *hello)
 	memcpy(g->visitor.ja4, hello->ja4, sizeof g->visitor.ja4);
 	memcpy(g->visitor.ja4_key, hello->ja4_key, sizeof g->visitor.ja4_key);
 	if (!keep(name, &g->server_name, &g->visitor.server_name) ||
-		!tls_accept(g->wire, j->tls[g->listener], hello)) {
+	    !tls_accept(g->wire, j->tls[g->listener], hello)) {
 		arrival_refused("memory");
 		gone(g);
 		return;
@@ -273,8 +273,9 @@ static bool takes_place(struct guest *g)
 
 static void proxy_header(struct guest *g)
 {
-	static const int accepted[] = { [PROXY_ACCEPT_V1] = PROXY_V1, [PROXY_ACCEPT_V2] = PROXY_V2,
-		[PROXY_ACCEPT_ANY] = PROXY_V1 | PROXY_V2 };
+	static const int accepted[] = {
+		[PROXY_ACCEPT_V1] = PROXY_V1, [PROXY_ACCEPT_V2] = PROXY_V2, [PROXY_ACCEPT_ANY] = PROXY_V1 | PROXY_V2
+	};
 	struct proxy_header h;
 	int state;
 	struct slice bytes = wire_peek(g->wire, &state);

@@ -21,13 +21,13 @@
 #define LABEL_MAX (1 + EXCHANGE_MACHINE)
 
 struct shared_claim {
-	struct list link;        /* in free or ended */
+	struct list link; /* in free or ended */
 	struct shared_claims *all;
 	struct request *request; /* NULL: its end is over */
 	uint64_t since_ns;
 	char name[EXCHANGE_NAME];
 	bool is_asking, is_held, is_hurried;
-	uint8_t fault;           /* what another's claim makes of the request */
+	uint8_t fault; /* what another's claim makes of the request */
 };
 
 struct shared_claims {
@@ -103,8 +103,11 @@ static void tell(const struct shared_claim *c, const struct slice *words, size_t
 {
 	const struct redis_command command = { words, len };
 
-	redis_ask(c->all->journey->world.redis, &(struct redis_ask){ .slot = slot_of(c), .lenient = true,
-		.commands = &command, .commands_len = 1, .on_done = on_heard });
+	redis_ask(c->all->journey->world.redis, &(struct redis_ask){ .slot = slot_of(c),
+	                                                             .lenient = true,
+	                                                             .commands = &command,
+	                                                             .commands_len = 1,
+	                                                             .on_done = on_heard });
 }
 
 static void tell_used(const struct shared_claim *c)
@@ -205,8 +208,12 @@ static bool ask(struct shared_claim *c)
 	struct slice get[] = { S("GET"), key };
 	const struct redis_command commands[] = { { set, 6 }, { get, 2 } };
 
-	return redis_ask(c->all->journey->world.redis, &(struct redis_ask){ .slot = slot_of(c), .lenient = true,
-		.commands = commands, .commands_len = 2, .on_done = on_answer, .with = c }) != 0;
+	return redis_ask(c->all->journey->world.redis, &(struct redis_ask){ .slot = slot_of(c),
+	                                                                    .lenient = true,
+	                                                                    .commands = commands,
+	                                                                    .commands_len = 2,
+	                                                                    .on_done = on_answer,
+	                                                                    .with = c }) != 0;
 }
 
 static enum pace begin(struct shared_claims *all, struct request *r)

@@ -32,7 +32,7 @@ struct route_facts *decision_door(struct request *r, struct slice *rest)
 }
 
 struct route_facts *decision_judge(struct request *r, struct slice rest, enum fault *why,
-	struct route_facts **denied)
+                                   struct route_facts **denied)
 {
 	*denied = NULL;
 	*why = may_ask(r) ? request_described(r, rest) : FAULT_ASKER;
@@ -59,7 +59,7 @@ enum pace decision_allow(struct request *r)
 	r->answer.status = 200;
 	for (size_t i = 0; i < len; i++)
 		if (!slice_same(told[i].name, S("Sallyport-Request-Id")) && /* every answer has it */
-			!answer_add(r, told[i].name, told[i].value))
+		    !answer_add(r, told[i].name, told[i].value))
 			return request_fail(r, FAULT_HEAD_TOO_BIG);
 	return ANSWER;
 }

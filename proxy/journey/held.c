@@ -92,8 +92,8 @@ static void tell(const struct request *r, uint64_t now_ns)
 	path = slice_head(path, 128);
 	unsigned for_s = (unsigned)((now_ns - r->marks_ns[MARK_BEGAN]) / NS_PER_S);
 	log_info("a request is held for %u s now: %.*s %.*s of %.*s, route %.*s, upstream %.*s, id %s", for_s,
-	         SLICE(method), SLICE(path), SLICE(client),
-	         SLICE(r->route ? r->route->name : S("-")), SLICE(r->upstream.len ? r->upstream : S("-")), r->id);
+	         SLICE(method), SLICE(path), SLICE(client), SLICE(r->route ? r->route->name : S("-")),
+	         SLICE(r->upstream.len ? r->upstream : S("-")), r->id);
 }
 
 void held_tick(struct journey *j)

@@ -11,33 +11,33 @@ struct route_facts {
 	uint32_t counts[CLASSES][600]; /* series by class and status; METRICS_LOST - 1: not registered yet */
 };
 
-struct routes;                     /* routes.c: the table in order of precedence */
+struct routes; /* routes.c: the table in order of precedence */
 struct routes *routes_open(const struct config *c);
 void routes_close(struct routes *t);
 /* The route that speaks for it; NULL with *why NO_ROUTE or METHOD_DENIED (then *denied is the one whose
  * methods did). */
 struct route_facts *routes_find(struct routes *t, const struct request *r, enum fault *why,
-	struct route_facts **denied);
+                                struct route_facts **denied);
 /* The check route whose path the target as received leads to or passes, for every host and method; NULL where
  * there is none. *rest: what follows its prefix, from the slash on, with the query; empty where nothing does.
  * scratch: room for the target. */
 struct route_facts *routes_door(const struct routes *t, struct slice target, char *scratch,
-	struct slice *rest);
+                                struct slice *rest);
 bool routes_know_host(const struct routes *t, struct slice host);
 
-struct guest {                     /* a connection from accept to close */
-	struct visitor visitor;        /* first */
+struct guest {              /* a connection from accept to close */
+	struct visitor visitor; /* first */
 	struct journey *journey;
 	size_t listener;
-	struct wire *wire;             /* NULL once http/ has it */
+	struct wire *wire; /* NULL once http/ has it */
 	struct deadline deadline;
 	struct list link, handshake_link;
-	struct list waiting_link;      /* in its client's waiting; in none while it works */
+	struct list waiting_link;       /* in its client's waiting; in none while it works */
 	struct http_connection *served; /* NULL before http/ has it */
-	uint32_t busy;                 /* requests in hand */
+	uint32_t busy;                  /* requests in hand */
 	uint8_t state;
-	bool proven;                   /* a request of it was verified */
-	size_t discarded;              /* bytes that came after our last word */
+	bool proven;                                  /* a request of it was verified */
+	size_t discarded;                             /* bytes that came after our last word */
 	char *server_name, *certificate, *thumbprint; /* what visitor's slices show; NULL where there is none */
 };
 
@@ -45,25 +45,25 @@ struct journey {
 	struct journey_world world;
 	struct http_server http;
 	struct classify *classify;
-	struct limit_remote remote;    /* Redis for limit/ */
-	struct shared_claims *claims;  /* NULL: exchanges are this machine's alone */
+	struct limit_remote remote;   /* Redis for limit/ */
+	struct shared_claims *claims; /* NULL: exchanges are this machine's alone */
 	struct limits *limits;
 	struct verify *verify;
 	struct forward *forward;
 	struct routes *routes;
-	struct tls_server **tls;       /* by listener; NULL where plain */
-	uint32_t *accepted;            /* series by listener */
+	struct tls_server **tls; /* by listener; NULL where plain */
+	uint32_t *accepted;      /* series by listener */
 	struct shares shares;
-	struct list since;             /* requests in hand that the operator was not told of, oldest first */
-	struct list woken;             /* requests to be walked in this turn */
-	struct deadline owing;         /* limit/ wants a turn */
-	struct list guests;            /* connections before their first request */
-	struct list handshakes;        /* guests whose next handshake step is due */
+	struct list since;      /* requests in hand that the operator was not told of, oldest first */
+	struct list woken;      /* requests to be walked in this turn */
+	struct deadline owing;  /* limit/ wants a turn */
+	struct list guests;     /* connections before their first request */
+	struct list handshakes; /* guests whose next handshake step is due */
 	size_t connections, in_flight, crowd; /* crowd: most pieces held since memory was last given back */
-	size_t shaking;                /* handshakes that have begun and not ended */
-	size_t connections_max;        /* of http.connections_max and what descriptors there are */
+	size_t shaking;                       /* handshakes that have begun and not ended */
+	size_t connections_max;               /* of http.connections_max and what descriptors there are */
 	uint64_t ticked_ns, revocations_moved;
-	struct in6_addr touched;       /* whose bytes are being worked on, where is_touched */
+	struct in6_addr touched; /* whose bytes are being worked on, where is_touched */
 	bool draining, is_touched;
 };
 
@@ -74,7 +74,7 @@ void journey_walk(struct request *r);
 void journey_cut(struct request *r, enum fault why);
 bool journey_cut_if_gone(struct request *r); /* has the client left before SETTLE? */
 /* arrival.c */
-void arrival_turn(struct journey *j);  /* some steps of waiting handshakes */
+void arrival_turn(struct journey *j); /* some steps of waiting handshakes */
 void arrival_kill(struct journey *j);
 void arrival_refused(const char *why); /* counts it */
 void arrival_ends(struct guest *g);    /* one that http/ does not have */
@@ -92,15 +92,15 @@ bool share_admits(struct journey *j, const struct sharer *h, enum held_kind what
  * who is counted already (NULL: unknown yet). False: nobody can. */
 bool share_makes_room(struct journey *j, const struct sharer *newcomer);
 void share_waits(struct guest *g, enum waits_as as); /* it may give way from now on */
-void share_works(struct guest *g);     /* one more request is in its hands, */
-void share_rests(struct guest *g);     /* one less */
+void share_works(struct guest *g);                   /* one more request is in its hands, */
+void share_rests(struct guest *g);                   /* one less */
 /* held.c: requests in flight by client; the first three are for http/ */
 bool held_on_take(void *with, struct request *r, size_t used, size_t most);
 void held_on_give(void *with, struct request *r);
 void held_on_tunnel(void *with, struct request *r);
-bool held_admits(struct request *r);   /* at ROUTE, where its client is known at last */
+bool held_admits(struct request *r); /* at ROUTE, where its client is known at last */
 bool held_may_tunnel(const struct request *r);
-void held_tick(struct journey *j);     /* tells the operator of requests that last */
+void held_tick(struct journey *j); /* tells the operator of requests that last */
 /* decision.c: requests that another proxy holds and asks about */
 enum asker decision_asker(const struct journey *j, struct slice target);
 uint8_t decision_on_unborn(void *with, struct slice target); /* the same, for http/ */
@@ -108,7 +108,7 @@ uint8_t decision_on_unborn(void *with, struct slice target); /* the same, for ht
 struct route_facts *decision_door(struct request *r, struct slice *rest);
 /* The route of the request that is described; NULL with *why where nobody may be told, or nobody judges. */
 struct route_facts *decision_judge(struct request *r, struct slice rest, enum fault *why,
-	struct route_facts **denied);
+                                   struct route_facts **denied);
 /* The route of a request that is no question. */
 struct route_facts *decision_route(struct request *r, enum fault *why, struct route_facts **denied);
 enum pace decision_allow(struct request *r);
@@ -123,7 +123,7 @@ void claims_close(struct shared_claims *all);
 /* Once the machine's own claim is r's: GO_ON, WAIT for Redis, or ANSWER with EXCHANGE_BUSY or _USED. */
 enum pace claims_enter(struct shared_claims *all, struct request *r);
 uint64_t claims_patience(const struct request *r); /* ns; 0: it does not wait for Redis */
-void claims_hurry(struct request *r);  /* entered again it goes on without Redis */
+void claims_hurry(struct request *r);              /* entered again it goes on without Redis */
 void claims_leave(struct request *r);
 void claims_settle(struct request *r); /* the end of a request with a claim, by r->status */
 void claims_turn(struct shared_claims *all);

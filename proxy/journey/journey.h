@@ -14,13 +14,13 @@ struct journey_world {
 	struct loop *loop;
 	struct limit_table *limits;
 	const struct limit_resets *resets; /* keys that begin again; may be NULL */
-	struct limit_hot *hot;         /* this worker's busiest keys; may be NULL */
+	struct limit_hot *hot;             /* this worker's busiest keys; may be NULL */
 	struct exchanges *exchanges;
 	struct logins *logins;
 	const struct published_issuers *keys;
 	const struct forward_published *endpoints;
 	const struct ticket_keys *tickets;
-	struct redis *redis;           /* NULL: none; its owner sweeps it before each turn and flushes it after */
+	struct redis *redis; /* NULL: none; its owner sweeps it before each turn and flushes it after */
 	const struct redis_fleet *fleet; /* where there is a Redis */
 	struct verify_ask ask;
 	struct forward_news news;

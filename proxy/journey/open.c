@@ -25,7 +25,7 @@ static bool open_listeners(struct journey *j, struct config_errors *errors)
 	return true;
 }
 
-#define DESCRIPTORS_ASIDE 64 /* listeners, the loop, shared memory */
+#define DESCRIPTORS_ASIDE 64  /* listeners, the loop, shared memory */
 #define CONNECTIONS_MAX 20000 /* where the configuration does not say */
 
 static size_t connections_max(const struct journey_world *w)
@@ -88,12 +88,9 @@ struct journey *journey_open(const struct journey_world *w, struct config_errors
 	j->http.with = j;
 	request_on_wake = journey_on_wake;
 	j->routes = routes_open(w->config);
-	if (open_listeners(j, errors) &&
-	    (j->classify = classify_open(w->config, w->bundle, errors)) &&
-	    (j->limits = limits_open(w->config, w->limits, remote_open(j), errors)) &&
-	    open_limits(j) &&
-	    open_claims(j) &&
-	    (j->verify = verify_open(w->config, w->keys, w->ask)) &&
+	if (open_listeners(j, errors) && (j->classify = classify_open(w->config, w->bundle, errors)) &&
+	    (j->limits = limits_open(w->config, w->limits, remote_open(j), errors)) && open_limits(j) &&
+	    open_claims(j) && (j->verify = verify_open(w->config, w->keys, w->ask)) &&
 	    (j->forward = forward_open(w->config, w->bundle, w->loop, w->endpoints, w->news, errors)))
 		return j;
 	journey_close(j);

@@ -53,8 +53,12 @@ static bool ask(void *with, const struct limit_question *q)
 		{ q->expire, q->expire_len },
 	};
 	const struct redis_ask a = {
-		.slot = q->slot, .settling = q->settling, .commands = commands, .commands_len = 2,
-		.on_done = on_done, .with = q->asked,
+		.slot = q->slot,
+		.settling = q->settling,
+		.commands = commands,
+		.commands_len = 2,
+		.on_done = on_done,
+		.with = q->asked,
 	};
 
 	q->asked->remote = j;
@@ -73,8 +77,14 @@ const struct limit_remote *remote_open(struct journey *j)
 	if (!j->world.redis)
 		return NULL;
 	j->remote = (struct limit_remote){
-		.with = j, .keyspace = redis_keyspace(j->world.redis), .workers = workers(j->world.config),
-		.slot = redis_slot, .size = size, .state = state, .stamp = server_stamp, .ask = ask,
+		.with = j,
+		.keyspace = redis_keyspace(j->world.redis),
+		.workers = workers(j->world.config),
+		.slot = redis_slot,
+		.size = size,
+		.state = state,
+		.stamp = server_stamp,
+		.ask = ask,
 	};
 	return &j->remote;
 }

@@ -10,8 +10,8 @@
 struct route_row {
 	struct route_facts *facts;
 	struct slice host;
-	struct slice path;     /* prefix: without its star, with the slash */
-	uint8_t rank;          /* 0 exact host, 1 wildcard, 2 none */
+	struct slice path; /* prefix: without its star, with the slash */
+	uint8_t rank;      /* 0 exact host, 1 wildcard, 2 none */
 	bool prefix;
 };
 
@@ -97,7 +97,7 @@ static bool leads_to(const struct route_row *door, struct slice path, size_t *re
 	/* an asterisk: Envoy's way to ask about OPTIONS * */
 	struct slice bare = slice_head(door->path, door->path.len - 1);
 	return slice_same(path, bare) ||
-		(bare.len && slice_starts(path, bare) && slice_same(slice_from(path, bare.len), S("*")));
+	       (bare.len && slice_starts(path, bare) && slice_same(slice_from(path, bare.len), S("*")));
 }
 
 /* In whatever way the door's path is spelled. */
@@ -113,19 +113,18 @@ static bool leads_round_to(const struct route_row *door, struct slice path, char
 		return false;
 	struct slice normal = { to, len };
 	return way_is(normal, false, door->path, door->prefix) ||
-		(slashes && way_is(normal, true, door->path, door->prefix));
+	       (slashes && way_is(normal, true, door->path, door->prefix));
 }
 
 struct route_facts *routes_door(const struct routes *t, struct slice target, char *scratch,
-	struct slice *rest)
+                                struct slice *rest)
 {
 	struct slice path = t->doors_len ? target_path(target) : S("");
 	size_t at;
 
 	for (size_t i = 0; i < t->doors_len; i++) {
 		const struct route_row *door = &t->doors[i];
-		if (!leads_to(door, path, &at) &&
-			(path_is_normal(path) || !leads_round_to(door, path, scratch, &at)))
+		if (!leads_to(door, path, &at) && (path_is_normal(path) || !leads_round_to(door, path, scratch, &at)))
 			continue;
 		*rest = at < path.len ? slice_from(target, (size_t)(path.at - target.at) + at) : S("");
 		return door->facts;
@@ -165,11 +164,11 @@ static bool method_fits(const struct config_route *route, const struct request *
 static bool same_place(const struct route_row *a, const struct route_row *b)
 {
 	return a->rank == b->rank && a->prefix == b->prefix && slice_same(a->host, b->host) &&
-		slice_same(a->path, b->path);
+	       slice_same(a->path, b->path);
 }
 
 static struct route_facts *find(const struct routes *t, const struct request *r, struct slice path,
-	enum fault *why, struct route_facts **denied)
+                                enum fault *why, struct route_facts **denied)
 {
 	const struct route_row *first = NULL;
 
@@ -195,7 +194,7 @@ static struct route_facts *find(const struct routes *t, const struct request *r,
 /* A path with escaped slashes is read in two ways, and some upstream takes each: both must lead to one route,
  * which says that it wants them. */
 struct route_facts *routes_find(struct routes *t, const struct request *r, enum fault *why,
-	struct route_facts **denied)
+                                struct route_facts **denied)
 {
 	struct route_facts *found = find(t, r, r->way.len ? r->way : r->path, why, denied), *also_denied;
 	enum fault also_why;

@@ -6,11 +6,11 @@
 #include "base/random.h"
 #include <stdlib.h>
 
-#define SPARE 1024          /* entries beyond the bounds: of connections that end in this turn */
+#define SPARE 1024 /* entries beyond the bounds: of connections that end in this turn */
 #define SAY_NS (10 * NS_PER_S)
 
 static const char *const names[PLACES] = { "connections", "unfinished handshakes", "requests in flight",
-	                                    "tunnels" };
+	                                       "tunnels" };
 
 static size_t part_of(size_t total, struct fraction f)
 {

@@ -18,22 +18,22 @@ enum waits_as { WAITS_HANDSHAKE, WAITS_UNPROVEN, WAITS_PROVEN, WAITINGS };
 
 struct sharer {
 	struct in6_addr net;
-	struct sharer *next;              /* in its bucket, or among the free */
-	struct list level;                /* among those with as many connections, longest first */
-	struct list waiting[WAITINGS];    /* of struct guest.waiting_link, longest first */
+	struct sharer *next;           /* in its bucket, or among the free */
+	struct list level;             /* among those with as many connections, longest first */
+	struct list waiting[WAITINGS]; /* of struct guest.waiting_link, longest first */
 	uint32_t held[PLACES];
 };
 
 struct shares {
 	struct siphash_key key;
 	struct sharer **bucket, *all, *free;
-	size_t buckets;                   /* a power of two */
-	size_t begun, cap;                /* entries that were ever used, of those there are */
-	struct list *levels;              /* by connections held; a zeroed one is empty */
-	size_t most, top;                 /* the highest that is not empty; the highest there is */
+	size_t buckets;      /* a power of two */
+	size_t begun, cap;   /* entries that were ever used, of those there are */
+	struct list *levels; /* by connections held; a zeroed one is empty */
+	size_t most, top;    /* the highest that is not empty; the highest there is */
 	size_t total[PLACES], share[PLACES];
-	size_t telling;                   /* requests in flight that are told that their client has its share */
-	uint64_t said_ns[PLACES];         /* the operator was last told of a client that has its share */
+	size_t telling;           /* requests in flight that are told that their client has its share */
+	uint64_t said_ns[PLACES]; /* the operator was last told of a client that has its share */
 };
 
 /* connections: how many there may be. */

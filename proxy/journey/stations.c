@@ -12,7 +12,7 @@ static bool is_misdirected(const struct journey *j, const struct request *r)
 	if (!tls || !r->host.len || slice_same(r->host, r->visitor->server_name))
 		return false;
 	return tls_policy(tls, r->host) != r->visitor->policy ||
-		(r->version == 20 && !routes_know_host(j->routes, r->host));
+	       (r->version == 20 && !routes_know_host(j->routes, r->host));
 }
 
 bool answer_add(struct request *r, struct slice name, struct slice value)
@@ -41,7 +41,7 @@ static struct slice joined(struct request *r, const struct config_texts *list)
 bool is_preflight(const struct request *r, const struct config_cors *cors)
 {
 	return cors && slice_same(r->method, S("OPTIONS")) && headers_find(&r->headers, HEADER_ORIGIN) &&
-		headers_find(&r->headers, HEADER_ACCESS_CONTROL_REQUEST_METHOD);
+	       headers_find(&r->headers, HEADER_ACCESS_CONTROL_REQUEST_METHOD);
 }
 
 static enum pace preflight(struct request *r, const struct config_cors *cors)

@@ -9,7 +9,7 @@ struct visit {
 };
 
 static void look(const struct visit *v, const char *of, struct slice whose, struct slice file,
-	struct config_place place, bool authorities)
+                 struct config_place place, bool authorities)
 {
 	struct certificate one = { .of = of, .whose = whose, .file = file, .place = place };
 
@@ -26,7 +26,7 @@ static void look_at_listener(const struct visit *v, const struct config_listener
 }
 
 void certificates_each(const struct config *c, struct bundle *b,
-	void (*take)(void *with, const struct certificate *one), void *with)
+                       void (*take)(void *with, const struct certificate *one), void *with)
 {
 	const struct visit v = { b, take, with };
 	const struct config_redis *redis = c->root.redis;

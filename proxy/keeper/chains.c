@@ -6,7 +6,7 @@
 #include <time.h>
 
 void chains_walk(const struct config *c,
-	void (*visit)(void *with, struct slice file, struct config_place place), void *with)
+                 void (*visit)(void *with, struct slice file, struct config_place place), void *with)
 {
 	const struct config_root *r = &c->root;
 
@@ -55,11 +55,11 @@ static void try_file(void *with, struct slice file, struct config_place place)
 		return;
 	say_date(late ? until_s : from_s, date, sizeof date);
 	config_complain(t->errors, place, late ? "%.*s has expired at %s" : "%.*s is not valid before %s",
-		SLICE(file), date);
+	                SLICE(file), date);
 }
 
 void chains_try(const struct config *c, const struct bundle *b, const struct bundle *in_force,
-	uint64_t wall_s, struct config_errors *errors)
+                uint64_t wall_s, struct config_errors *errors)
 {
 	struct chain_trial t = { b, in_force, (int64_t)wall_s, errors };
 
@@ -93,6 +93,6 @@ void chains_tell_groups(const struct config *c)
 			continue;
 		memcpy(told, list, sizeof told);
 		log_info("TLS key exchange: %s%s%.*s%s", list, lacking.len ? " (this OpenSSL lacks " : "",
-			SLICE(lacking), lacking.len ? ")" : "");
+		         SLICE(lacking), lacking.len ? ")" : "");
 	}
 }

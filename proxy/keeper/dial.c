@@ -3,12 +3,15 @@
 #include "base/check.h"
 #include <stdlib.h>
 
-struct dialler { struct loop *loop; struct list all; };
+struct dialler {
+	struct loop *loop;
+	struct list all;
+};
 
 struct call {
 	struct dialler *dialler;
 	struct list link;
-	struct wire *wire;        /* NULL: it could not even be begun */
+	struct wire *wire; /* NULL: it could not even be begun */
 	struct deadline deadline;
 	void (*done)(void *for_whom, bool accepted);
 	void *for_whom;
@@ -55,7 +58,7 @@ void dialler_close(struct dialler *d)
 }
 
 void dial(struct dialler *d, const struct sockaddr_storage *to, socklen_t len, uint64_t timeout_ns,
-	void (*done)(void *for_whom, bool accepted), void *for_whom)
+          void (*done)(void *for_whom, bool accepted), void *for_whom)
 {
 	struct call *c = calloc(1, sizeof *c);
 	int fd = address_dial(to, len);

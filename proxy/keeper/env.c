@@ -113,20 +113,30 @@ static void forget(char *secret)
 }
 
 static void fetch_for_verify(void *with, const struct issuer_request *what,
-	void (*done)(void *for_whom, int status, struct slice body, uint64_t max_age_s, const char *failure),
-	void *for_whom)
+                             void (*done)(void *for_whom, int status, struct slice body, uint64_t max_age_s,
+                                          const char *failure),
+                             void *for_whom)
 {
 	struct keeper *k = with;
 	struct fetching *f = malloc(sizeof *f);
 	char *url = text_of(what->url), *ca = text_of(what->ca), *proxy = text_of(what->proxy);
 	char *address = text_of(what->address), *form = text_of(what->form), *bearer = text_of(what->bearer);
 	char *user = text_of(what->user), *password = text_of(what->password);
-	const struct fetch_ask ask = { .url = url, .ca = keeper_file(k, ca), .timeout_ns = what->patience_ns,
-		.body_max = BODY_MAX, .follow = true, .proxy = proxy, .address = address, .alone = what->alone,
-		.form = form, .user = user, .password = password, .bearer = bearer,
-		.accept = what->accept.at };
+	const struct fetch_ask ask = { .url = url,
+		                           .ca = keeper_file(k, ca),
+		                           .timeout_ns = what->patience_ns,
+		                           .body_max = BODY_MAX,
+		                           .follow = true,
+		                           .proxy = proxy,
+		                           .address = address,
+		                           .alone = what->alone,
+		                           .form = form,
+		                           .user = user,
+		                           .password = password,
+		                           .bearer = bearer,
+		                           .accept = what->accept.at };
 	bool whole = !proxy == !what->proxy.len && !address == !what->address.len && !form == !what->form.len &&
-		!user == !what->user.len && !password == !what->password.len && !bearer == !what->bearer.len;
+	             !user == !what->user.len && !password == !what->password.len && !bearer == !what->bearer.len;
 
 	if (f && url && whole) {
 		*f = (struct fetching){ done, for_whom };
@@ -164,18 +174,25 @@ static bool floor_write(void *with, const void *from, size_t len, uint64_t at)
 	const struct keeper *k = with;
 
 	return pwrite(k->post->floor_fd, from, len, (off_t)at) == (ssize_t)len &&
-		fdatasync(k->post->floor_fd) == 0;
+	       fdatasync(k->post->floor_fd) == 0;
 }
 
 struct issuer_env keeper_verify_world(struct keeper *k)
 {
 	bool floor = k->post->floor_fd >= 0;
 
-	return (struct issuer_env){ .with = k, .fetch = fetch_for_verify, .now_ns = now_ns, .wall_s = wall_s,
-		.moved = on_moved, .redis = k->config->root.redis ? keeper_ask_redis : NULL,
-		.redis_ms = keeper_redis_ms, .counters_read = floor ? floor_read : NULL,
-		.counters_write = floor ? floor_write : NULL, .fleet_get = keeper_fleet_get,
-		.fleet_put = keeper_fleet_put, .machine = slice_of(k->member) };
+	return (struct issuer_env){ .with = k,
+		                        .fetch = fetch_for_verify,
+		                        .now_ns = now_ns,
+		                        .wall_s = wall_s,
+		                        .moved = on_moved,
+		                        .redis = k->config->root.redis ? keeper_ask_redis : NULL,
+		                        .redis_ms = keeper_redis_ms,
+		                        .counters_read = floor ? floor_read : NULL,
+		                        .counters_write = floor ? floor_write : NULL,
+		                        .fleet_get = keeper_fleet_get,
+		                        .fleet_put = keeper_fleet_put,
+		                        .machine = slice_of(k->member) };
 }
 
 /* ---- probing and resolving ---- */
@@ -194,15 +211,19 @@ static void on_probed(void *with, const struct fetch_answer *a)
 }
 
 static void probe(void *with, const char *url, const char *unix_socket, const char *host,
-	const struct config_upstream_tls *tls, uint64_t timeout_ns,
-	void (*done)(void *for_whom, int status, const char *failure), void *for_whom)
+                  const struct config_upstream_tls *tls, uint64_t timeout_ns,
+                  void (*done)(void *for_whom, int status, const char *failure), void *for_whom)
 {
 	struct keeper *k = with;
 	struct probing *p = malloc(sizeof *p);
-	const struct fetch_ask ask = { .url = url, .unix_socket = unix_socket, .host = host,
-		.ca = keeper_file(k, tls->ca.at), .server_name = tls->server_name.at,
-		.chain = keeper_file(k, tls->chain.at), .key = keeper_file(k, tls->key.at),
-		.timeout_ns = timeout_ns };
+	const struct fetch_ask ask = { .url = url,
+		                           .unix_socket = unix_socket,
+		                           .host = host,
+		                           .ca = keeper_file(k, tls->ca.at),
+		                           .server_name = tls->server_name.at,
+		                           .chain = keeper_file(k, tls->chain.at),
+		                           .key = keeper_file(k, tls->key.at),
+		                           .timeout_ns = timeout_ns };
 
 	if (!p) {
 		done(for_whom, 0, "out of memory");
@@ -220,7 +241,7 @@ static void resolve_name(void *with, const char *host, uint16_t port, resolved_f
 }
 
 static void dial_endpoint(void *with, const struct sockaddr_storage *to, socklen_t len, uint64_t timeout_ns,
-	void (*done)(void *for_whom, bool accepted), void *for_whom)
+                          void (*done)(void *for_whom, bool accepted), void *for_whom)
 {
 	struct keeper *k = with;
 
@@ -229,8 +250,9 @@ static void dial_endpoint(void *with, const struct sockaddr_storage *to, socklen
 
 struct forward_world keeper_forward_world(struct keeper *k)
 {
-	return (struct forward_world){ .with = k, .probe = probe, .resolve = resolve_name,
-		.dial = dial_endpoint, .now_ns = now_ns };
+	return (struct forward_world){
+		.with = k, .probe = probe, .resolve = resolve_name, .dial = dial_endpoint, .now_ns = now_ns
+	};
 }
 
 /* ---- the fleet's Redis ---- */
@@ -256,9 +278,13 @@ void keeper_name_member(struct keeper *k)
 bool keeper_open_redis(struct keeper *k)
 {
 	struct config_errors errors = { 0 };
-	const struct redis_keeper_world world = { .config = k->config, .bundle = k->post->generation->bundle,
-		.loop = k->loop, .published = &k->shared->published->redis, .member = slice_of(k->member),
-		.resolve = resolve_name, .with = k };
+	const struct redis_keeper_world world = { .config = k->config,
+		                                      .bundle = k->post->generation->bundle,
+		                                      .loop = k->loop,
+		                                      .published = &k->shared->published->redis,
+		                                      .member = slice_of(k->member),
+		                                      .resolve = resolve_name,
+		                                      .with = k };
 
 	k->redis = redis_keeper_open(&world, &errors);
 	bool ok = errors.count == 0;

@@ -43,7 +43,7 @@ static void tell_refusal(struct keeper *k, const struct redis_answer *a)
 
 	if (forbidden && !k->redis_forbids)
 		log_warn("what machines tell each other through Redis stays untold: %.*s",
-			SLICE(slice_head(a->values[0].text, 160)));
+		         SLICE(slice_head(a->values[0].text, 160)));
 	k->redis_forbids |= forbidden;
 }
 
@@ -70,7 +70,9 @@ static struct slice full_key(struct redis *r, struct slice key, char *room, size
 }
 
 bool keeper_ask_redis(void *with, const struct slice *words, size_t len,
-	void (*done)(void *for_whom, bool answered, const struct slice *texts, size_t texts_len), void *for_whom)
+                      void (*done)(void *for_whom, bool answered, const struct slice *texts,
+                                   size_t texts_len),
+                      void *for_whom)
 {
 	struct keeper *k = with;
 	struct redis *r = k->redis ? redis_keeper_redis(k->redis) : NULL;
@@ -87,8 +89,12 @@ bool keeper_ask_redis(void *with, const struct slice *words, size_t len,
 	*call = (struct keeper_call){ k->calls, k, done, for_whom };
 	k->calls = call;
 	const struct redis_command command = { all, len };
-	const struct redis_ask ask = { .slot = redis_slot(all[1]), .commands = &command, .commands_len = 1,
-		.lenient = true, .on_done = on_done, .with = call };
+	const struct redis_ask ask = { .slot = redis_slot(all[1]),
+		                           .commands = &command,
+		                           .commands_len = 1,
+		                           .lenient = true,
+		                           .on_done = on_done,
+		                           .with = call };
 	if (redis_ask(r, &ask))
 		return true;
 	drop(k, call);
@@ -103,8 +109,8 @@ uint64_t keeper_redis_ms(void *with, struct slice key)
 	uint64_t error_ns, stamp_ns = 0;
 
 	if (r)
-		stamp_ns = redis_stamp(r, redis_slot(full_key(r, key, room, sizeof room)), k->loop->now_ns,
-			&error_ns);
+		stamp_ns =
+		    redis_stamp(r, redis_slot(full_key(r, key, room, sizeof room)), k->loop->now_ns, &error_ns);
 	return (stamp_ns ? stamp_ns : clock_wall_ns()) / NS_PER_MS;
 }
 

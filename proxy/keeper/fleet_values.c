@@ -69,7 +69,7 @@ static void on_put(void *with, const struct redis_answer *a)
 }
 
 bool keeper_fleet_get(void *with, struct slice key, void (*done)(void *for_whom, struct slice value),
-	void *for_whom)
+                      void *for_whom)
 {
 	struct keeper *k = with;
 	struct redis *r = redis_of(k);
@@ -81,8 +81,9 @@ bool keeper_fleet_get(void *with, struct slice key, void (*done)(void *for_whom,
 	struct getting *g = calloc(1, sizeof *g);
 	const struct slice arguments[] = { S("GET"), name };
 	const struct redis_command command = { arguments, 2 };
-	const struct redis_ask ask = { .slot = redis_slot(name), .commands = &command, .commands_len = 1,
-		.on_done = on_got, .with = g };
+	const struct redis_ask ask = {
+		.slot = redis_slot(name), .commands = &command, .commands_len = 1, .on_done = on_got, .with = g
+	};
 	if (!g)
 		return false;
 	*g = (struct getting){ .done = done, .for_whom = for_whom, .keeper = k };
@@ -110,8 +111,9 @@ void keeper_fleet_put(void *with, struct slice key, struct slice value, uint64_t
 	snprintf(ttl, sizeof ttl, "%llu", (unsigned long long)ttl_ms);
 	const struct slice put[] = { S("SET"), name, value, S("PX"), slice_of(ttl) }, drop[] = { S("DEL"), name };
 	const struct redis_command command = { ttl_ms ? put : drop, ttl_ms ? 5 : 2 };
-	const struct redis_ask ask = { .slot = redis_slot(name), .commands = &command, .commands_len = 1,
-		.on_done = on_put };
+	const struct redis_ask ask = {
+		.slot = redis_slot(name), .commands = &command, .commands_len = 1, .on_done = on_put
+	};
 	(void)redis_ask(r, &ask);
 }
 

@@ -12,8 +12,13 @@
 
 #define RESETS_KNOWN 128 /* records of resets that were heeded already */
 
-struct reset_known { uint64_t tag, ms; };
-struct waiting { struct admin_ask *ask; uint64_t number; };
+struct reset_known {
+	uint64_t tag, ms;
+};
+struct waiting {
+	struct admin_ask *ask;
+	uint64_t number;
+};
 
 struct keeper {
 	struct post *post;
@@ -28,10 +33,10 @@ struct keeper {
 	struct issuer_keeper *verify;
 	struct forward_keeper *forward;
 	struct redis_keeper *redis; /* NULL: none is configured */
-	struct list gettings;  /* fleet_values.c: questions to it that are open */
-	char member[96];       /* "id name": this Sallyport in its fleet */
+	struct list gettings;       /* fleet_values.c: questions to it that are open */
+	char member[96];            /* "id name": this Sallyport in its fleet */
 	struct keeper_call *calls;  /* questions of verify/ that Redis has not answered yet */
-	struct limits *limits; /* to read and reset keys with */
+	struct limits *limits;      /* to read and reset keys with */
 	struct admin *admin;
 	struct probes *probes;
 	struct event *poked, *rung;
@@ -39,7 +44,7 @@ struct keeper {
 	struct waiting waiting[RELOADS_MAX];
 	unsigned waiting_len, confirming_len;
 	struct confirming *confirming; /* revocations whose workers are being waited for */
-	struct resetting *resettings; /* keys of limits that begin again */
+	struct resetting *resettings;  /* keys of limits that begin again */
 	struct reset_known resets[RESETS_KNOWN];
 	unsigned resettings_len, resets_len;
 	uint64_t resets_read_ns, resets_due_ns;
@@ -56,12 +61,14 @@ bool keeper_open_redis(struct keeper *k);
 void keeper_name_member(struct keeper *k); /* first */
 /* Values shared by the fleet, as struct issuer_env wants them. close: what was asked ends in nothing. */
 bool keeper_fleet_get(void *with, struct slice key, void (*done)(void *for_whom, struct slice value),
-	void *for_whom);
+                      void *for_whom);
 void keeper_fleet_put(void *with, struct slice key, struct slice value, uint64_t ttl_ms);
 void keeper_fleet_close(struct keeper *k);
 /* For struct issuer_env; and what is still asked when Redis is closed. */
 bool keeper_ask_redis(void *with, const struct slice *words, size_t len,
-	void (*done)(void *for_whom, bool answered, const struct slice *texts, size_t texts_len), void *for_whom);
+                      void (*done)(void *for_whom, bool answered, const struct slice *texts,
+                                   size_t texts_len),
+                      void *for_whom);
 uint64_t keeper_redis_ms(void *with, struct slice key);
 void keeper_forget_calls(struct keeper *k);
 /* A path under which libcurl finds a file of the bundle, whoever may read the original; the path itself
@@ -73,7 +80,7 @@ void keeper_files_close(struct keeper *k);
 void keeper_on_ask(void *with, struct admin_ask *ask, struct slice verb);
 /* Keys of limits in Redis that begin again; answered when it is done. tick: due again at that time. */
 void keeper_reset(struct keeper *k, struct admin_ask *ask, const struct limit_reset *what,
-	struct slice answer);
+                  struct slice answer);
 uint64_t keeper_resets_tick(struct keeper *k);
 void keeper_resets_gone(struct keeper *k, const struct admin_ask *ask); /* it is gone */
 void keeper_resets_close(struct keeper *k);

@@ -8,13 +8,12 @@
 #include <errno.h>
 #include <unistd.h>
 
-#define TICKETS_S (12 * 3600)       /* as ticket_keys_make counts periods */
-#define SETTLED_NS (1500 * NS_PER_MS) /* names that take longer are not waited for */
+#define TICKETS_S (12 * 3600)           /* as ticket_keys_make counts periods */
+#define SETTLED_NS (1500 * NS_PER_MS)   /* names that take longer are not waited for */
 #define CONFIRM_LOOK_NS (5 * NS_PER_MS) /* between two looks at who has confirmed */
-#define COUNT_NS (1 * NS_PER_S)     /* between two looks at how full the table of limits is */
-#define ASKS_A_TURN 1024             /* of one worker: one that never stops asking holds nobody up */
-#define FAREWELL_NS (1 * NS_PER_S)  /* for the last answers to be taken */
-
+#define COUNT_NS (1 * NS_PER_S)         /* between two looks at how full the table of limits is */
+#define ASKS_A_TURN 1024                /* of one worker: one that never stops asking holds nobody up */
+#define FAREWELL_NS (1 * NS_PER_S)      /* for the last answers to be taken */
 
 /* ---- what workers see ---- */
 
@@ -82,7 +81,7 @@ static void count_buckets(struct keeper *k)
 		return;
 	k->count_ns = k->loop->now_ns + COUNT_NS;
 	metrics_set(metrics_lone(METRIC_limit_table_used),
-		(int64_t)limit_table_used(k->shared->limits, k->loop->now_ns));
+	            (int64_t)limit_table_used(k->shared->limits, k->loop->now_ns));
 }
 
 /* ---- its turn ---- */
@@ -210,7 +209,7 @@ static bool open_doors(struct keeper *k)
 	if (k->post->admin_fd >= 0 && !(k->admin = admin_open(k->loop, k->post->admin_fd, &admin)))
 		return false;
 	return listen_to(k, &k->poked, k->shared->pokes[k->post->seat]) &&
-		listen_to(k, &k->rung, k->shared->keeper_bell);
+	       listen_to(k, &k->rung, k->shared->keeper_bell);
 }
 
 static bool open_keepers(struct keeper *k)
@@ -221,9 +220,9 @@ static bool open_keepers(struct keeper *k)
 	k->fetcher = fetcher_open(k->loop->base);
 	if (!k->fetcher)
 		return false;
-	k->verify = issuer_keeper_open(k->config, k->post->generation->bundle, published_attach(p->keys),
-		keeper_verify_world(k),
-		(struct slice){ (const char *)k->machine_secret, sizeof k->machine_secret });
+	k->verify = issuer_keeper_open(
+	    k->config, k->post->generation->bundle, published_attach(p->keys), keeper_verify_world(k),
+	    (struct slice){ (const char *)k->machine_secret, sizeof k->machine_secret });
 	k->forward = forward_keeper_open(k->config, &p->endpoints, keeper_forward_world(k));
 	struct config_errors errors = { 0 }; /* the workers have opened the same */
 	k->limits = limits_open(k->config, k->shared->limits, NULL, &errors);
@@ -244,7 +243,7 @@ static bool learn_secrets(struct keeper *k)
 	bool ok = k->own.config && machine_secret_read(p->machine_fd, k->machine_secret);
 	if (!ok)
 		log_error("the keeper's memory files cannot be read: %s",
-			errors.text ? errors.text : strerror(errno));
+		          errors.text ? errors.text : strerror(errno));
 	config_errors_free(&errors);
 	if (!ok)
 		return false;

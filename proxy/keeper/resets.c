@@ -14,9 +14,9 @@ static const struct slice records_key = { "resets", 6 };
 struct resetting {
 	struct resetting *next;
 	struct keeper *keeper;
-	struct admin_ask *ask;    /* NULL: whoever asked has gone */
+	struct admin_ask *ask; /* NULL: whoever asked has gone */
 	struct limit_reset what;
-	uint64_t delete_ns;       /* 0: the record is not in Redis yet */
+	uint64_t delete_ns; /* 0: the record is not in Redis yet */
 	bool deleting;
 	size_t len;
 	char answer[1024], record[LIMIT_RECORD];
@@ -57,8 +57,8 @@ static void on_deleted(void *for_whom, bool answered, const struct slice *texts,
 	struct resetting *r = for_whom;
 
 	(void)texts, (void)len;
-	finish(r, answered ? (struct slice){ r->answer, r->len } :
-		S("{\"error\":\"Redis did not answer as the key was to be deleted; ask again\"}"));
+	finish(r, answered ? (struct slice){ r->answer, r->len }
+	                   : S("{\"error\":\"Redis did not answer as the key was to be deleted; ask again\"}"));
 }
 
 static void on_told(void *for_whom, bool answered, const struct slice *texts, size_t len)
@@ -96,10 +96,9 @@ static bool tell_fleet(struct keeper *k, struct resetting *r)
 	limits_record(k->limits, r->what.name, now_ms, &record);
 	if (!text_end(&record))
 		return false;
-	const struct slice add[] = { S("ZADD"), records_key, number(score, now_ms),
-		slice_of(r->record) };
+	const struct slice add[] = { S("ZADD"), records_key, number(score, now_ms), slice_of(r->record) };
 	const struct slice tidy[] = { S("ZREMRANGEBYSCORE"), records_key, S("-inf"),
-		number(old, now_ms - 2 * RECENT_MS) };
+		                          number(old, now_ms - 2 * RECENT_MS) };
 	const struct slice expire[] = { S("PEXPIRE"), records_key, S("60000") };
 	if (!keeper_ask_redis(k, add, 4, on_told, r))
 		return false;
@@ -109,7 +108,7 @@ static bool tell_fleet(struct keeper *k, struct resetting *r)
 }
 
 void keeper_reset(struct keeper *k, struct admin_ask *ask, const struct limit_reset *what,
-	struct slice answer)
+                  struct slice answer)
 {
 	struct resetting *r = k->resettings_len < PENDING_MAX ? calloc(1, sizeof *r) : NULL;
 
@@ -118,14 +117,15 @@ void keeper_reset(struct keeper *k, struct admin_ask *ask, const struct limit_re
 		admin_answer(ask, S("{\"error\":\"too many others are being reset; ask again\"}"));
 		return;
 	}
-	*r = (struct resetting){ .next = k->resettings, .keeper = k, .ask = ask, .what = *what,
-		.len = answer.len };
+	*r = (struct resetting){
+		.next = k->resettings, .keeper = k, .ask = ask, .what = *what, .len = answer.len
+	};
 	memcpy(r->answer, answer.at, answer.len);
 	k->resettings = r;
 	k->resettings_len++;
 	if (!k->redis || !tell_fleet(k, r))
 		finish(r, S("{\"error\":\"Redis is not used at present (`sallyport status` says why), and the key "
-			"is counted there; nothing was reset\"}"));
+		            "is counted there; nothing was reset\"}"));
 }
 
 static void delete_due(struct keeper *k)
@@ -150,7 +150,7 @@ static void take_record(struct keeper *k, struct slice record, uint64_t now_ms)
 	uint64_t tag, ms;
 
 	if (!limits_record_read(k->limits, record, &tag, &ms) || ms + 2 * RECENT_MS < now_ms ||
-		ms > now_ms + RECENT_MS || is_known(k, tag, ms))
+	    ms > now_ms + RECENT_MS || is_known(k, tag, ms))
 		return;
 	log_info("limits: key #%016llx begins anew, as another machine was told", (unsigned long long)tag);
 	forget(k, tag);
@@ -171,7 +171,7 @@ static void read_records(struct keeper *k)
 	uint64_t now_ms = keeper_redis_ms(k, records_key);
 	char from[24];
 	const struct slice words[] = { S("ZRANGEBYSCORE"), records_key, number(from, now_ms - RECENT_MS),
-		S("+inf") };
+		                           S("+inf") };
 
 	k->resets_read_ns = k->loop->now_ns + READ_NS;
 	k->resets_reading = keeper_ask_redis(k, words, 4, on_read, k);

@@ -17,11 +17,11 @@ static void tell_seat(struct text *t, const struct shared *s, unsigned seat, uin
 	uint64_t since_ns = atomic_load(&at->since_ns);
 
 	text_printf(t, "{\"pid\":%d,\"generation\":%u,\"state\":\"%s\",\"up_s\":%llu", (int)atomic_load(&at->pid),
-		atomic_load(&at->generation), states[state <= SEAT_DRAINED ? state : SEAT_FREE],
-		(unsigned long long)(now_ns > since_ns ? (now_ns - since_ns) / NS_PER_S : 0));
+	            atomic_load(&at->generation), states[state <= SEAT_DRAINED ? state : SEAT_FREE],
+	            (unsigned long long)(now_ns > since_ns ? (now_ns - since_ns) / NS_PER_S : 0));
 	if (seat >= SEAT_WORKERS)
 		text_printf(t, ",\"slot\":%u,\"turns\":%llu", atomic_load(&at->slot),
-			(unsigned long long)(atomic_load(&shared_said(s, seat)->beats) & INT64_MAX));
+		            (unsigned long long)(atomic_load(&shared_said(s, seat)->beats) & INT64_MAX));
 	text_char(t, '}');
 }
 
@@ -56,7 +56,8 @@ static void tell_barred(struct text *t, const struct shared *s, uint64_t now_ns)
 			continue;
 		memcpy(&address, half, sizeof address);
 		text_printf(t, "%s{\"address\":\"%.*s\",\"for_s\":%llu}", first ? "" : ",",
-			SLICE(address_text(&address, name)), (unsigned long long)((until_ns - now_ns) / NS_PER_S));
+		            SLICE(address_text(&address, name)),
+		            (unsigned long long)((until_ns - now_ns) / NS_PER_S));
 		first = false;
 	}
 	text_char(t, ']');
@@ -75,9 +76,9 @@ static void tell_in_force(struct text *t, const struct shared_head *h)
 	uint64_t by = atomic_load(&h->in_force_by), cause = by >> 32;
 
 	text_printf(t, "\"in_force\":{\"since\":%llu,\"cause\":\"%s\",\"uid\":%u},\"workers_wanted\":%u",
-		(unsigned long long)(atomic_load(&h->in_force_ns) / NS_PER_S),
-		causes[cause < sizeof causes / sizeof *causes ? cause : 0], (unsigned)(by & UINT32_MAX),
-		atomic_load(&h->workers));
+	            (unsigned long long)(atomic_load(&h->in_force_ns) / NS_PER_S),
+	            causes[cause < sizeof causes / sizeof *causes ? cause : 0], (unsigned)(by & UINT32_MAX),
+	            atomic_load(&h->workers));
 }
 
 struct certificate_list {
@@ -98,7 +99,7 @@ static void tell_certificate(void *with, const struct certificate *c)
 	text_char(t, ',');
 	keeper_tell_text(t, "file", c->file);
 	text_printf(t, ",\"not_after\":%lld,\"days\":%lld}", (long long)c->end_s,
-		((long long)c->end_s - (long long)(clock_wall_ns() / NS_PER_S)) / (24 * 3600));
+	            ((long long)c->end_s - (long long)(clock_wall_ns() / NS_PER_S)) / (24 * 3600));
 }
 
 static void tell_limits(struct keeper *k, struct text *t, uint64_t now_ns)
@@ -145,10 +146,11 @@ static void tell_status(struct keeper *k, struct text *t)
 	text_char(t, ',');
 	keeper_tell_text(t, "config", slice_of(k->post->config_path));
 	text_printf(t, ",\"pid\":%d,\"state\":\"%s\",\"generation\":%u,", (int)k->post->supervisor,
-		phases[phase <= PHASE_DRAINING ? phase : PHASE_STARTING], atomic_load(&h->generation));
+	            phases[phase <= PHASE_DRAINING ? phase : PHASE_STARTING], atomic_load(&h->generation));
 	text_printf(t, "\"up_s\":%llu,\"restarts\":%llu,\"reloading\":%s,",
-		(unsigned long long)(wall_s > started_s ? wall_s - started_s : 0),
-		(unsigned long long)atomic_load(&h->restarts), atomic_load(&h->reload_running) ? "true" : "false");
+	            (unsigned long long)(wall_s > started_s ? wall_s - started_s : 0),
+	            (unsigned long long)atomic_load(&h->restarts),
+	            atomic_load(&h->reload_running) ? "true" : "false");
 	tell_workers(t, k->shared, now_ns);
 	text_add(t, S(",\"keeper\":"));
 	tell_seat(t, k->shared, k->post->seat, now_ns);

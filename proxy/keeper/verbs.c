@@ -24,9 +24,8 @@ bool keeper_read_outcome(const struct shared *s, struct outcome *to)
 
 void keeper_tell_outcome(struct text *t, const struct outcome *o)
 {
-	text_printf(t, "{\"applied\":%s,\"exit\":%u,\"generation\":%u,\"at\":%llu,", 
-		o->status ? "false" : "true", o->status, o->generation,
-		(unsigned long long)(o->wall_ns / NS_PER_S));
+	text_printf(t, "{\"applied\":%s,\"exit\":%u,\"generation\":%u,\"at\":%llu,", o->status ? "false" : "true",
+	            o->status, o->generation, (unsigned long long)(o->wall_ns / NS_PER_S));
 	keeper_tell_text(t, "text", (struct slice){ o->text, o->len });
 	text_char(t, '}');
 }
@@ -104,7 +103,7 @@ void keeper_on_ask(void *with, struct admin_ask *ask, struct slice verb)
 	else if (slice_same(verb, S("version")))
 		admin_answer(ask, S("{\"version\":\"" SALLYPORT_VERSION "\"}"));
 	else if (!keeper_on_issuer_ask(k, ask, verb) && !keeper_on_revoke_ask(k, ask, verb) &&
-		!keeper_on_limits_ask(k, ask, verb))
+	         !keeper_on_limits_ask(k, ask, verb))
 		admin_answer(ask, S("{\"error\":\"no such verb; there are status, reload, version, issuers, drill, "
-			"revoke, unrevoke, revocations, limits and limits-reset\"}"));
+		                    "revoke, unrevoke, revocations, limits and limits-reset\"}"));
 }

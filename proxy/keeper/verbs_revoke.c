@@ -6,9 +6,9 @@
 
 #define CONFIRM_NS NS_PER_S
 #define MACHINES_NS (2 * NS_PER_S) /* others read every 300 ms, and tell it through Redis */
-#define TURNS 2         /* the one under way may have judged before */
+#define TURNS 2                    /* the one under way may have judged before */
 #define PENDING_MAX 16
-#define MACHINES_MAX_BYTES (64 * 1024) /* names of the fleet's machines */
+#define MACHINES_MAX_BYTES (64 * 1024)     /* names of the fleet's machines */
 #define LIST_MAX ((size_t)3 * 1024 * 1024) /* bytes: admin_call takes no more than 4 MiB */
 
 struct confirming {
@@ -71,8 +71,8 @@ static void begin(struct keeper *k, struct admin_ask *ask, bool kept)
 static void tell_seat(struct text *t, const struct shared *s, unsigned seat, bool *first)
 {
 	text_printf(t, "%s{\"slot\":%u,\"generation\":%u,\"pid\":%d}", *first ? "" : ",",
-		atomic_load(&s->seats[seat].slot), atomic_load(&s->seats[seat].generation),
-		(int)atomic_load(&s->seats[seat].pid));
+	            atomic_load(&s->seats[seat].slot), atomic_load(&s->seats[seat].generation),
+	            (int)atomic_load(&s->seats[seat].pid));
 	*first = false;
 }
 
@@ -94,10 +94,11 @@ static void answer(struct keeper *k, const struct confirming *c)
 	tell_those(&t, k->shared, c, true);
 	text_add(&t, S("],\"unconfirmed\":["));
 	tell_those(&t, k->shared, c, false);
-	static const char *const fleet[] = { [REVOKER_ALONE] = "null", [REVOKER_FLEET_UNTOLD] = "false",
-		[REVOKER_FLEET_TOLD] = "true" };
-	text_printf(&t, "],\"fleet\":%s", k->verify ?
-		fleet[revoker_fleet_knows(issuer_keeper_revoker(k->verify))] : "false");
+	static const char *const fleet[] = {
+		[REVOKER_ALONE] = "null", [REVOKER_FLEET_UNTOLD] = "false", [REVOKER_FLEET_TOLD] = "true"
+	};
+	text_printf(&t, "],\"fleet\":%s",
+	            k->verify ? fleet[revoker_fleet_knows(issuer_keeper_revoker(k->verify))] : "false");
 	if (k->verify && revoker_fleet_knows(issuer_keeper_revoker(k->verify)) == REVOKER_FLEET_TOLD) {
 		text_char(&t, ',');
 		revoker_print_machines(issuer_keeper_revoker(k->verify), &t);
@@ -110,8 +111,8 @@ static void answer(struct keeper *k, const struct confirming *c)
 static bool is_over(struct keeper *k, const struct confirming *c)
 {
 	struct shared *s = k->shared;
-	enum revoker_fleet fleet = k->verify ? revoker_fleet_knows(issuer_keeper_revoker(k->verify)) :
-		REVOKER_ALONE;
+	enum revoker_fleet fleet =
+	    k->verify ? revoker_fleet_knows(issuer_keeper_revoker(k->verify)) : REVOKER_ALONE;
 	bool all = fleet != REVOKER_FLEET_UNTOLD;
 	bool known = fleet != REVOKER_FLEET_TOLD || revoker_machines_know(issuer_keeper_revoker(k->verify));
 
@@ -172,16 +173,18 @@ static void change(struct keeper *k, struct admin_ask *ask, bool revoke, struct 
 {
 	json_t *what = json_loadb(json.at, json.len, JSON_REJECT_DUPLICATES, NULL);
 	const struct revocation_order r = { .issuer = text_member(what, "issuer"),
-		.kind = text_member(what, "kind"), .value = text_member(what, "value"),
-		.until_s = time_member(what, "until"), .before_s = time_member(what, "before") };
+		                                .kind = text_member(what, "kind"),
+		                                .value = text_member(what, "value"),
+		                                .until_s = time_member(what, "until"),
+		                                .before_s = time_member(what, "before") };
 	bool kept = true;
 	const char *why = "it cannot be read";
 
 	if (k->confirming_len == PENDING_MAX)
 		why = "too many others are being confirmed; ask again";
 	else if (json_is_object(what))
-		why = revoke ? revoker_add(issuer_keeper_revoker(k->verify), &r, &kept) :
-		               revoker_undo(issuer_keeper_revoker(k->verify), &r, &kept);
+		why = revoke ? revoker_add(issuer_keeper_revoker(k->verify), &r, &kept)
+		             : revoker_undo(issuer_keeper_revoker(k->verify), &r, &kept);
 	json_decref(what);
 	if (why)
 		refuse(ask, why);

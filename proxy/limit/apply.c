@@ -6,8 +6,8 @@ bool plan_applies(const struct plan *plan, const struct request *r)
 	const struct config_limit *limit = plan->limit;
 
 	return plan->classes >> r->class & 1 && (!limit->methods.len || texts_have(&limit->methods, r->method)) &&
-		(limit->networks.len == 0 || cidrs_have(&limit->networks, &r->address)) &&
-		!cidrs_have(&limit->except, &r->address);
+	       (limit->networks.len == 0 || cidrs_have(&limit->networks, &r->address)) &&
+	       !cidrs_have(&limit->except, &r->address);
 }
 
 bool plan_is_shadow(const struct plan *plan, uint64_t tag)

@@ -56,7 +56,7 @@ static bool is_told(const struct request *r, const struct round *round, size_t i
 	const struct plan *plan = round->plans[i];
 
 	return plan->policy.len && !round->shadow[i] &&
-		(plan->limit->headers == HEADERS_ALWAYS || r->route->verify);
+	       (plan->limit->headers == HEADERS_ALWAYS || r->route->verify);
 }
 
 void fields_tell(struct request *r, const struct round *round, uint64_t now_ns)

@@ -19,7 +19,7 @@ static uint64_t known_ns(const struct limits *l, uint64_t tag)
 
 /* The deny cache. */
 static bool refuses(const struct limits *l, const struct bucket_ask *a, uint64_t at_ns,
-	struct bucket_answer *to)
+                    struct bucket_answer *to)
 {
 	uint64_t tat = known_ns(l, a->tag);
 
@@ -98,7 +98,7 @@ static enum taking alone(struct limits *l, struct round *round, size_t i, uint64
 
 	s->source = SOURCE_LOCAL;
 	return share_take(l, round->plans[i], &round->asks[i], now_ns, &round->answered[i], &s->full) ? TAKEN
-	                                                                                             : DENIED;
+	                                                                                              : DENIED;
 }
 
 enum taking fleet_take(struct limits *l, const struct request *r, struct round *round, size_t i,

@@ -7,21 +7,23 @@
 #pragma once
 #include "limit/lease.h"
 
-#define OWED 4096      /* keys of a worker whose admissions Redis has not been told of */
+#define OWED 4096 /* keys of a worker whose admissions Redis has not been told of */
 #define OWED_NEAR 8
 #define ASTRAY_NS NS_PER_S /* a time so far ahead was written by another clock */
 
 struct owed {
-	uint64_t tag;          /* 0: free */
+	uint64_t tag; /* 0: free */
 	struct name name;
 	struct gcra gcra;
 	struct limits *home;
-	uint64_t tokens;               /* admitted here and not told yet ... */
-	uint64_t since_ns, paid_ns;    /* ... which this worker's part of the rate pays between these times */
+	uint64_t tokens;            /* admitted here and not told yet ... */
+	uint64_t since_ns, paid_ns; /* ... which this worker's part of the rate pays between these times */
 	uint64_t extra_tokens, extra_ns, extra_since_ns; /* what outcomes cost, the same */
-	struct { uint64_t tokens, owed_ns, share_ns, extra_tokens, extra_ns, at_ns; } told; /* in flight */
-	uint64_t base_ns;      /* that server's clock minus ours */
-	uint64_t keep_ns;      /* worth telling until then even where nothing is owed */
+	struct {
+		uint64_t tokens, owed_ns, share_ns, extra_tokens, extra_ns, at_ns;
+	} told;           /* in flight */
+	uint64_t base_ns; /* that server's clock minus ours */
+	uint64_t keep_ns; /* worth telling until then even where nothing is owed */
 	bool flying;
 	struct limit_asked asked;
 };
@@ -30,21 +32,21 @@ struct fleet {
 	struct limit_remote remote;
 	uint64_t budget_ns, error_ns; /* of the last stamp */
 	struct lease *leases;
-	struct list queue;     /* leases to be asked for at the end of the turn */
+	struct list queue; /* leases to be asked for at the end of the turn */
 	struct owed *owed;
 	size_t owed_used;
 	uint64_t apart_said_ns; /* the log last heard that this machine was cut off alone */
-	uint64_t sweep_ns;     /* the owed are looked at again from then on */
+	uint64_t sweep_ns;      /* the owed are looked at again from then on */
 };
 
 /* A request that waits; in its arena. */
 struct limit_waiter {
-	struct list link;      /* in lease->waiters; alone where it is in none */
+	struct list link; /* in lease->waiters; alone where it is in none */
 	struct request *request;
 	struct lease *lease;
 	uint64_t since_ns;
-	bool by_itself;        /* do not wait any more */
-	size_t at;             /* the limit that is waited for */
+	bool by_itself; /* do not wait any more */
+	size_t at;      /* the limit that is waited for */
 	struct round round;
 };
 
@@ -70,7 +72,7 @@ void redis_query_leave(struct limit_waiter *t);
 void redis_query_turn(struct limits *l, uint64_t now_ns);
 /* The two commands about a key leave at the end of the turn. */
 bool redis_query_send(const struct fleet *f, const struct name *name, const struct words *w, bool settling,
-                 struct limit_asked *asked);
+                      struct limit_asked *asked);
 
 /* ---- fallback.c: the machine alone ---- */
 /* Takes from this machine's share of the limit. *full: it was full before. */

@@ -20,10 +20,10 @@
 #define HOT_HALF_NS (10 * NS_PER_S)
 
 struct hot_fact {
-	_Atomic uint64_t limit;  /* hash of its name */
-	_Atomic uint64_t name;   /* second half of its name in Redis, where it has one; of what is printed */
+	_Atomic uint64_t limit; /* hash of its name */
+	_Atomic uint64_t name;  /* second half of its name in Redis, where it has one; of what is printed */
 	_Atomic uint32_t refused;
-	_Atomic uint8_t by;      /* enum limit_by */
+	_Atomic uint8_t by;       /* enum limit_by */
 	_Atomic uint8_t text_len; /* set last; 0: not printed yet */
 	char text[HOT_TEXT];
 };
@@ -31,7 +31,7 @@ struct hot_fact {
 struct limit_hot {
 	_Atomic uint64_t tag[HOT_SETS][HOT_WAYS]; /* 0: free, or being changed */
 	_Atomic uint32_t seen[HOT_SETS][HOT_WAYS], error[HOT_SETS][HOT_WAYS];
-	_Atomic uint32_t age[HOT_SETS];           /* of the set's counts, in half-lives of the clock */
+	_Atomic uint32_t age[HOT_SETS]; /* of the set's counts, in half-lives of the clock */
 	struct hot_fact fact[HOT_SETS][HOT_WAYS];
 };
 

@@ -29,8 +29,11 @@ struct plan { /* one limit */
 	uint32_t shadow;  /* of a hundred keys, so many are only watched */
 	bool refuses_unreadable;
 	bool late, reads_body, fleet; /* fleet: counted in Redis */
-	bool named;       /* has names in Redis, which this process may not use itself */
-	struct { uint16_t status; uint64_t extra; } outcomes[LIMIT_OUTCOMES_MAX];
+	bool named;                   /* has names in Redis, which this process may not use itself */
+	struct {
+		uint16_t status;
+		uint64_t extra;
+	} outcomes[LIMIT_OUTCOMES_MAX];
 	size_t outcomes_len;
 	struct slice policy; /* `"name";q=..;w=..`, empty where clients are never told */
 	char policy_text[160];
@@ -49,24 +52,32 @@ struct limits {
 	const struct config *config;
 	struct limit_table *table;
 	enum pace (*read_body)(struct request *);
-	struct limit_hot *hot; /* NULL: nobody watches */
-	struct fleet *fleet;       /* NULL: alone */
-	struct siphash_key pieces; /* for long parts of keys: the same on all machines of a fleet */
+	struct limit_hot *hot;                /* NULL: nobody watches */
+	struct fleet *fleet;                  /* NULL: alone */
+	struct siphash_key pieces;            /* for long parts of keys: the same on all machines of a fleet */
 	struct siphash_key names[2], records; /* of the fleet's secret, where named */
-	bool named;                /* limits of scope fleet have names in Redis, whoever counts there */
+	bool named;                        /* limits of scope fleet have names in Redis, whoever counts there */
 	const struct limit_resets *resets; /* NULL: nobody resets */
 	uint64_t resets_seen, forgotten_until_ns;
-	struct forgotten { uint64_t tag, until_ns; } forgotten[LIMIT_RESETS];
+	struct forgotten {
+		uint64_t tag, until_ns;
+	} forgotten[LIMIT_RESETS];
 	struct plan *plans;
 	size_t plans_len;
-	struct stations *routes; /* by the route's index in the configuration */
+	struct stations *routes;   /* by the route's index in the configuration */
 	const struct plan **lists; /* memory of all stations' lists */
 };
 
 /* At most this many limits are taken by one station: limits_open complains of more. */
 
-struct name { char hex[32]; uint16_t slot; uint32_t owner; }; /* of a key in Redis; whose (crowd_of) */
-struct span { uint64_t from_ns, to_ns; };     /* monotonic; empty where from >= to */
+struct name {
+	char hex[32];
+	uint16_t slot;
+	uint32_t owner;
+}; /* of a key in Redis; whose (crowd_of) */
+struct span {
+	uint64_t from_ns, to_ns;
+};             /* monotonic; empty where from >= to */
 struct stake { /* what a fleet's limit gave to this request */
 	enum limit_source source;
 	struct span spent;

@@ -63,14 +63,24 @@ uint64_t key_tag(const struct limits *l, const struct plan *plan, const struct l
 
 /* ---- the words of limits.NAME.key ---- */
 
-static const struct { const char *name; enum part_kind kind; } words[] = {
-	{ "address", PART_ADDRESS }, { "subject", PART_SUBJECT }, { "client", PART_CLIENT },
-	{ "tenant", PART_TENANT },   { "ja4", PART_JA4 },         { "route", PART_ROUTE },
+static const struct {
+	const char *name;
+	enum part_kind kind;
+} words[] = {
+	{ "address", PART_ADDRESS }, { "subject", PART_SUBJECT },
+	{ "client", PART_CLIENT },   { "tenant", PART_TENANT },
+	{ "ja4", PART_JA4 },         { "route", PART_ROUTE },
 	{ "class", PART_CLASS },     { "certificate", PART_CERTIFICATE },
 };
 
-static const struct { const char *name; enum part_kind kind; } named[] = {
-	{ "header:", PART_HEADER }, { "cookie:", PART_COOKIE }, { "form:", PART_FORM }, { "json:", PART_JSON },
+static const struct {
+	const char *name;
+	enum part_kind kind;
+} named[] = {
+	{ "header:", PART_HEADER },
+	{ "cookie:", PART_COOKIE },
+	{ "form:", PART_FORM },
+	{ "json:", PART_JSON },
 };
 
 bool part_read(struct slice word, struct key_part *to)

@@ -10,31 +10,31 @@
 #include "limit/inside.h"
 #include "limit/redis_bucket.h"
 
-#define LEASES 4096     /* of a worker: keys with a lease, a question or a recent request */
-#define LEASES_NEAR 8   /* where a key may lie */
+#define LEASES 4096   /* of a worker: keys with a lease, a question or a recent request */
+#define LEASES_NEAR 8 /* where a key may lie */
 #define LEASE_WINDOW_NS (100 * NS_PER_MS)
 
 struct lease {
-	uint64_t tag;                /* the key's in the table; 0: free */
+	uint64_t tag; /* the key's in the table; 0: free */
 	struct limits *home;
 	const struct plan *plan;
-	struct name name;            /* in Redis */
-	struct span now, next;       /* in use; bought ahead */
-	uint64_t since_ns;           /* stamp of the last grant: who spends is stamped no earlier */
-	uint64_t hold_ns;            /* the bucket was found empty: ask again from then on */
-	uint64_t astray_ns;          /* until then its answers are not believed */
-	uint64_t used_ns;            /* last request */
-	uint64_t window_ns;          /* requests are counted in windows */
-	uint32_t seen, before;       /* in this window, in the one before */
-	struct list waiters;         /* struct limit_waiter */
+	struct name name;      /* in Redis */
+	struct span now, next; /* in use; bought ahead */
+	uint64_t since_ns;     /* stamp of the last grant: who spends is stamped no earlier */
+	uint64_t hold_ns;      /* the bucket was found empty: ask again from then on */
+	uint64_t astray_ns;    /* until then its answers are not believed */
+	uint64_t used_ns;      /* last request */
+	uint64_t window_ns;    /* requests are counted in windows */
+	uint32_t seen, before; /* in this window, in the one before */
+	struct list waiters;   /* struct limit_waiter */
 	size_t waiters_len;
-	struct list link;            /* in the queue of those to be asked at the end of the turn */
-	bool flying;                 /* a question is out */
-	uint64_t asked_ns, base_ns;  /* when; that server's clock minus ours */
-	uint64_t late_tokens;        /* admitted without the answer to it */
-	uint64_t again;              /* ask once more, for so many tokens; 0: as many as are due */
-	bool twice;                  /* that is being asked */
-	bool anew;                   /* or it is asked again, since the answer was lost */
+	struct list link;           /* in the queue of those to be asked at the end of the turn */
+	bool flying;                /* a question is out */
+	uint64_t asked_ns, base_ns; /* when; that server's clock minus ours */
+	uint64_t late_tokens;       /* admitted without the answer to it */
+	uint64_t again;             /* ask once more, for so many tokens; 0: as many as are due */
+	bool twice;                 /* that is being asked */
+	bool anew;                  /* or it is asked again, since the answer was lost */
 	struct redis_query question;
 	struct limit_asked asked;
 };

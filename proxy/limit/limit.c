@@ -10,8 +10,11 @@ static void join(const struct limits *l, const struct plan *plan, const struct r
 
 	key_of(l, plan, r, &key);
 	round->plans[i] = plan;
-	round->asks[i] = (struct bucket_ask){ .gcra = plan->gcra, .tag = key_tag(l, plan, &key),
-		                        .limit = plan->name_hash, .cost = plan->limit->cost, .from = &r->address };
+	round->asks[i] = (struct bucket_ask){ .gcra = plan->gcra,
+		                                  .tag = key_tag(l, plan, &key),
+		                                  .limit = plan->name_hash,
+		                                  .cost = plan->limit->cost,
+		                                  .from = &r->address };
 	table_fetch(l->table, round->asks[i].tag);
 	watch_fetch(l, round->asks[i].tag);
 	round->shadow[i] = plan_is_shadow(plan, round->asks[i].tag);
@@ -49,9 +52,9 @@ static bool look(struct limits *l, struct round *round, uint64_t now_ns)
 	bool good = true;
 
 	for (size_t i = 0; i < round->len; i++) {
-		round->admitted[i] = round->plans[i]->fleet ?
-			fleet_look(l, round, i, now_ns) :
-			table_look(l->table, &round->asks[i], now_ns, &round->answered[i]);
+		round->admitted[i] = round->plans[i]->fleet
+		                         ? fleet_look(l, round, i, now_ns)
+		                         : table_look(l->table, &round->asks[i], now_ns, &round->answered[i]);
 		good &= !enforced_refusal(round, i);
 	}
 	return good;

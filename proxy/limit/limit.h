@@ -33,19 +33,19 @@
 
 /* ---- Redis, as this room needs it: pointers that journey/ fills from redis/ ---- */
 struct limit_reply {
-	bool answered;                 /* false: an error or no reply; it may have been executed or not */
-	size_t len;                    /* of what the first command said */
+	bool answered; /* false: an error or no reply; it may have been executed or not */
+	size_t len;    /* of what the first command said */
 	int64_t value[4];
 	bool nil[4];
 };
-struct limit_asked {               /* of one question in flight; lies in this room */
-	void *remote;                  /* for whoever carries the question */
+struct limit_asked { /* of one question in flight; lies in this room */
+	void *remote;    /* for whoever carries the question */
 	/* Once, from within the loop's turn, not before ask has returned true. */
 	void (*on_reply)(struct limit_asked *asked, const struct limit_reply *reply, uint64_t now_ns);
 };
-struct limit_question {            /* two commands about one key; good until ask returns */
+struct limit_question { /* two commands about one key; good until ask returns */
 	uint16_t slot;
-	bool settling;                 /* goes out in LIMIT_REMOTE_SETTLING too */
+	bool settling; /* goes out in LIMIT_REMOTE_SETTLING too */
 	const struct slice *bitfield, *expire;
 	size_t bitfield_len, expire_len;
 	struct limit_asked *asked;
@@ -53,10 +53,10 @@ struct limit_question {            /* two commands about one key; good until ask
 enum limit_remote_state { LIMIT_REMOTE_DOWN, LIMIT_REMOTE_SETTLING, LIMIT_REMOTE_UP };
 struct limit_remote {
 	void *with;
-	struct slice keyspace;         /* what every key begins with */
-	unsigned workers;              /* of this machine */
+	struct slice keyspace;              /* what every key begins with */
+	unsigned workers;                   /* of this machine */
 	uint16_t (*slot)(struct slice key); /* where a key lies, by its {tag} */
-	unsigned (*size)(void *with);  /* machines of the fleet */
+	unsigned (*size)(void *with);       /* machines of the fleet */
 	enum limit_remote_state (*state)(void *with, uint16_t slot);
 	/* now_ns on the clock of the slot's server, ns since 1970, off by *error_ns at most; 0: unknown. */
 	uint64_t (*stamp)(void *with, uint16_t slot, uint64_t now_ns, uint64_t *error_ns);

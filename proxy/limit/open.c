@@ -29,12 +29,11 @@ static bool plan_read(struct limits *l, struct plan *plan, const struct config_l
 	plan->named = l->named && limit->scope == SCOPE_FLEET;
 	plan->fleet = l->fleet && plan->named;
 	for (unsigned o = 0; o < SOURCES && plan->fleet; o++)
-		plan->sources[o] = metrics_series(METRIC_limit_sources_total, id,
-		                                  slice_of(limit_bys[BY_SOURCE + o]), none, none);
+		plan->sources[o] =
+		    metrics_series(METRIC_limit_sources_total, id, slice_of(limit_bys[BY_SOURCE + o]), none, none);
 	plan->name_hash = siphash(table_key(l->table), limit->id);
 	for (unsigned o = 0; o < OUTCOMES; o++)
-		plan->series[o] =
-			metrics_series(METRIC_limit_decisions_total, id, slice_of(outcomes[o]), none, none);
+		plan->series[o] = metrics_series(METRIC_limit_decisions_total, id, slice_of(outcomes[o]), none, none);
 	fields_prepare(plan, l->config->root.limiting.headers);
 	return true;
 }

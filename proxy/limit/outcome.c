@@ -10,7 +10,7 @@ bool outcomes_read(struct plan *plan, struct config_errors *errors)
 		const struct config_pair *o = &limit->outcomes.at[i];
 		uint64_t status, cost;
 		bool good = slice_u64(o->name, &status) && slice_u64(o->value, &cost) && status < 600 &&
-			cost >= limit->cost && cost <= limit->burst && i < LIMIT_OUTCOMES_MAX;
+		            cost >= limit->cost && cost <= limit->burst && i < LIMIT_OUTCOMES_MAX;
 		if (!good) {
 			config_complain(errors, limit->place, "limit %.*s: outcome \"%.*s\" cannot be charged",
 			                SLICE(limit->id), SLICE(o->name));
@@ -70,8 +70,12 @@ static bool charge(struct limits *l, const struct request *r, size_t i, uint64_t
 	const struct plan *plan = r->owed.at[i].plan;
 	const struct name *name = r->owed.at[i].name;
 	uint64_t tag = r->owed.at[i].tag;
-	struct bucket_ask ask = { .gcra = plan->gcra, .tag = tag, .limit = plan->name_hash, .cost = extra, .owed =
-		true, .from = &r->address };
+	struct bucket_ask ask = { .gcra = plan->gcra,
+		                      .tag = tag,
+		                      .limit = plan->name_hash,
+		                      .cost = extra,
+		                      .owed = true,
+		                      .from = &r->address };
 	struct bucket_answer done;
 	uint64_t tat;
 

@@ -16,10 +16,10 @@
 #include "limit/limit.h"
 
 struct redis_query {
-	uint64_t stamp_ns;   /* u: the request's time on the server's clock, below 2^62 */
-	uint64_t known_ns;   /* Vk on the same clock; 0: nothing is known */
-	struct gcra gcra;    /* T and tau, below 2^61 */
-	uint64_t tokens;     /* c */
+	uint64_t stamp_ns; /* u: the request's time on the server's clock, below 2^62 */
+	uint64_t known_ns; /* Vk on the same clock; 0: nothing is known */
+	struct gcra gcra;  /* T and tau, below 2^61 */
+	uint64_t tokens;   /* c */
 };
 
 struct words { /* what is sent; slices point into it and to the key */
@@ -28,7 +28,10 @@ struct words { /* what is sent; slices point into it and to the key */
 	char digits[4][24];
 };
 
-struct ruling { bool admitted; uint64_t debt_ns, tat_ns; /* D, V */ };
+struct ruling {
+	bool admitted;
+	uint64_t debt_ns, tat_ns; /* D, V */
+};
 
 /* How much of the bucket may still be owed for, tau_m; 0 where Vk says that nothing fits. */
 uint64_t question_room(const struct redis_query *q);

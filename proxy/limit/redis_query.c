@@ -56,11 +56,15 @@ static void wake_all(struct lease *e, bool by_themselves)
 }
 
 bool redis_query_send(const struct fleet *f, const struct name *name, const struct words *w, bool settling,
-                 struct limit_asked *asked)
+                      struct limit_asked *asked)
 {
 	const struct limit_question q = {
-		.slot = name->slot, .settling = settling, .bitfield = w->bitfield, .bitfield_len = w->bitfield_len,
-		.expire = w->expire, .expire_len = sizeof w->expire / sizeof w->expire[0],
+		.slot = name->slot,
+		.settling = settling,
+		.bitfield = w->bitfield,
+		.bitfield_len = w->bitfield_len,
+		.expire = w->expire,
+		.expire_len = sizeof w->expire / sizeof w->expire[0],
 		.asked = asked,
 	};
 
@@ -138,7 +142,7 @@ static bool ask_anew(struct lease *e, uint64_t now_ns)
 static bool is_astray(const struct lease *e, const struct ruling *ruling)
 {
 	return ruling->tat_ns > e->question.stamp_ns + 4 * e->plan->gcra.tolerance_ns + ASTRAY_NS ||
-		ruling->tat_ns <= e->base_ns;
+	       ruling->tat_ns <= e->base_ns;
 }
 
 static void on_reply(struct limit_asked *asked, const struct limit_reply *reply, uint64_t now_ns)

@@ -3,7 +3,9 @@
 #include "limit/inside.h"
 #include <stdlib.h>
 
-struct sum { uint64_t refused, keys; };
+struct sum {
+	uint64_t refused, keys;
+};
 
 static void add_up(const struct limits *l, const struct hot_key *keys, size_t len, struct sum *sums)
 {
@@ -24,9 +26,8 @@ static void write_out(const struct limits *l, const struct sum *sums, struct tex
 		if (!sums[i].refused)
 			continue;
 		text_printf(to, "%s{\"limit\":\"%.*s\",\"refused\":%llu,\"keys\":%llu,\"shadow\":%s}",
-		            first ? "" : ",", SLICE(l->plans[i].limit->id),
-		            (unsigned long long)sums[i].refused, (unsigned long long)sums[i].keys,
-		            l->plans[i].shadow == 100 ? "true" : "false");
+		            first ? "" : ",", SLICE(l->plans[i].limit->id), (unsigned long long)sums[i].refused,
+		            (unsigned long long)sums[i].keys, l->plans[i].shadow == 100 ? "true" : "false");
 		first = false;
 	}
 	text_char(to, ']');

@@ -13,14 +13,18 @@ struct limits;
 struct limit_hot;
 
 #define LIMIT_RESETS 64
-#define LIMIT_NAME 32                 /* hex digits of a key's name in Redis, behind rl: in braces */
-#define LIMIT_RECORD 96               /* bytes of a record at most */
+#define LIMIT_NAME 32   /* hex digits of a key's name in Redis, behind rl: in braces */
+#define LIMIT_RECORD 96 /* bytes of a record at most */
 #define LIMIT_RESET_NS (700 * NS_PER_MS)
-struct limit_resets {                 /* written by the keeper, read by workers; zero at first */
-	_Atomic uint64_t count;           /* ever made; the last ones lie at their number % LIMIT_RESETS */
+struct limit_resets {       /* written by the keeper, read by workers; zero at first */
+	_Atomic uint64_t count; /* ever made; the last ones lie at their number % LIMIT_RESETS */
 	_Atomic uint64_t tag[LIMIT_RESETS];
 };
-struct limit_reset { bool fleet; uint64_t tag; char name[LIMIT_NAME]; }; /* name: where fleet */
+struct limit_reset {
+	bool fleet;
+	uint64_t tag;
+	char name[LIMIT_NAME];
+}; /* name: where fleet */
 /* words: LIMIT #HASH, or LIMIT and a word for each part of its key as `show` gives them; they are decoded in
  * place. `to` becomes a JSON object with what the bucket held. A bucket of this machine is full again; one of
  * the fleet (what->fleet) still has to be reset. A hash stands for a fleet's key only while it is among the

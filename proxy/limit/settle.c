@@ -159,7 +159,8 @@ static void note_apart(const struct owed *o, uint64_t tat)
 		return;
 	f->apart_said_ns = o->told.at_ns;
 	log_warn("limits: this machine was cut off from Redis while others were not, and admitted its share "
-	         "beside theirs: of one key %llu tokens more than its limit", (unsigned long long)tokens);
+	         "beside theirs: of one key %llu tokens more than its limit",
+	         (unsigned long long)tokens);
 }
 
 static void on_told(struct owed *o, uint64_t tat, uint64_t now_ns)

@@ -5,8 +5,7 @@
 
 #define TOLD_MAX 20 /* keys */
 
-const char *const limit_bys[LIMIT_BYS] =
-	{ "memory", "crowded", "redis", "lease", "deny-cache", "local" };
+const char *const limit_bys[LIMIT_BYS] = { "memory", "crowded", "redis", "lease", "deny-cache", "local" };
 
 /* ---- the busiest keys ---- */
 

@@ -35,7 +35,7 @@ void watch(const struct limits *l, const struct request *r, const struct round *
 		if (plan->fleet)
 			by = BY_SOURCE + (unsigned)round->stakes[i].source;
 		struct hot_fact *f =
-			hot_note(l->hot, round->asks[i].tag, plan->name_hash, !round->admitted[i], by, now_ns);
+		    hot_note(l->hot, round->asks[i].tag, plan->name_hash, !round->admitted[i], by, now_ns);
 		if (f)
 			print(l, plan, r, f);
 	}

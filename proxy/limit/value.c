@@ -77,8 +77,11 @@ static struct slice body_value(const struct limits *l, const struct request *r, 
 {
 	const struct header *type = headers_find(&r->headers, HEADER_CONTENT_TYPE);
 	const struct field_source body = {
-		.bytes = r->stash, .query = r->query, .whole = !r->has_body || r->stash_ended,
-		.type = type ? type->value : (struct slice){ 0 }, .encoded = is_encoded(r) || same_type_twice(r),
+		.bytes = r->stash,
+		.query = r->query,
+		.whole = !r->has_body || r->stash_ended,
+		.type = type ? type->value : (struct slice){ 0 },
+		.encoded = is_encoded(r) || same_type_twice(r),
 	};
 	struct field_store store;
 	struct slice found;
@@ -106,18 +109,29 @@ static struct slice part_value(const struct limits *l, const struct request *r, 
 	bool known = r->identity.verdict == VERDICT_VALID;
 
 	switch (part->kind) {
-	case PART_SUBJECT: return known ? r->identity.subject : (struct slice){ 0 };
-	case PART_CLIENT: return known ? r->identity.client : (struct slice){ 0 };
-	case PART_TENANT: return known ? r->identity.tenant : (struct slice){ 0 };
-	case PART_JA4: return r->asker ? (struct slice){ 0 } : slice_of(v->ja4_key);
-	case PART_ROUTE: return r->route->name;
-	case PART_CLASS: return class_names[r->class];
-	case PART_CERTIFICATE: return request_certificate(r);
-	case PART_HEADER: return header_value(r, part);
-	case PART_COOKIE: return cookie_value(r, part->name);
+	case PART_SUBJECT:
+		return known ? r->identity.subject : (struct slice){ 0 };
+	case PART_CLIENT:
+		return known ? r->identity.client : (struct slice){ 0 };
+	case PART_TENANT:
+		return known ? r->identity.tenant : (struct slice){ 0 };
+	case PART_JA4:
+		return r->asker ? (struct slice){ 0 } : slice_of(v->ja4_key);
+	case PART_ROUTE:
+		return r->route->name;
+	case PART_CLASS:
+		return class_names[r->class];
+	case PART_CERTIFICATE:
+		return request_certificate(r);
+	case PART_HEADER:
+		return header_value(r, part);
+	case PART_COOKIE:
+		return cookie_value(r, part->name);
 	case PART_FORM:
-	case PART_JSON: return body_value(l, r, part, to);
-	default: return (struct slice){ 0 };
+	case PART_JSON:
+		return body_value(l, r, part, to);
+	default:
+		return (struct slice){ 0 };
 	}
 }
 

@@ -8,13 +8,13 @@
 
 #define SLOTS 8192
 #define PROBES 16
-#define UNTIL_BITS 20                     /* of a word: the second in which the claim ends, as a circle */
+#define UNTIL_BITS 20 /* of a word: the second in which the claim ends, as a circle */
 #define UNTIL_MASK ((UINT64_C(1) << UNTIL_BITS) - 1)
-#define USED (UINT64_C(1) << UNTIL_BITS)  /* the exchange has succeeded */
+#define USED (UINT64_C(1) << UNTIL_BITS) /* the exchange has succeeded */
 #define TAG_SHIFT (UNTIL_BITS + 1)
-#define CLAIM_S 120                       /* longer than an exchange takes */
-#define USED_S 30                         /* twins of one click or of several tabs come within this */
-#define CREDENTIAL_MAX 4096               /* bytes decoded; a longer one counts by its whole body */
+#define CLAIM_S 120         /* longer than an exchange takes */
+#define USED_S 30           /* twins of one click or of several tabs come within this */
+#define CREDENTIAL_MAX 4096 /* bytes decoded; a longer one counts by its whole body */
 
 enum holder { NOBODY, A_TWIN, SPENT };
 
@@ -67,7 +67,7 @@ static uint64_t word_of(uint64_t tag, uint64_t now_s, uint64_t for_s)
 
 /* Who has this credential? *room: a slot that is free, with what is in it. */
 static enum holder holder_of(struct exchanges *t, uint64_t mine, uint64_t now_s, const _Atomic uint64_t *but,
-	_Atomic uint64_t **room, uint64_t *there)
+                             _Atomic uint64_t **room, uint64_t *there)
 {
 	*room = NULL;
 	for (unsigned i = 0; i < PROBES; i++) {

@@ -31,9 +31,11 @@ void exchange_settle(struct exchanges *t, struct request *r, uint64_t now_ns);
 /* ---- for a fleet ---- */
 #define EXCHANGE_NAME 32    /* hex digits */
 #define EXCHANGE_MACHINE 16 /* hex digits */
-struct exchange_key { struct siphash_key half[2]; }; /* FLEET_KEY_EXCHANGES */
+struct exchange_key {
+	struct siphash_key half[2];
+}; /* FLEET_KEY_EXCHANGES */
 /* The same on every machine of the fleet for the same credential. False: r has none. */
 bool exchange_name(const struct exchange_key *key, const struct request *r, char to[EXCHANGE_NAME])
-	__attribute__((warn_unused_result));
+    __attribute__((warn_unused_result));
 /* The same for all who use the table, and for nobody else. */
 void exchange_machine(const struct exchanges *t, char to[EXCHANGE_MACHINE]);

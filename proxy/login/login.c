@@ -7,21 +7,23 @@
 #define STEP_NS (30 * NS_PER_S)
 #define STEP_PERCENT 10
 #define MINUTE_NS (60 * NS_PER_S)
-#define LEAST_PER_MINUTE 60               /* where less is normal, or nothing is known */
-#define BURST 2                           /* requests, of the ramp */
-#define AT_ONCE_NS (NS_PER_S / 4)         /* of the budget: with 80 a second, no second sees more than 100 */
-#define AT_ONCE_LEAST 4                   /* requests */
+#define LEAST_PER_MINUTE 60       /* where less is normal, or nothing is known */
+#define BURST 2                   /* requests, of the ramp */
+#define AT_ONCE_NS (NS_PER_S / 4) /* of the budget: with 80 a second, no second sees more than 100 */
+#define AT_ONCE_LEAST 4           /* requests */
 
 struct login_issuer {
-	_Alignas(64) _Atomic uint64_t who;    /* whose it is: the first bytes of the slot's digest */
-	_Atomic uint64_t minute;              /* number of the minute << 32 | requests let in during it */
-	_Atomic uint64_t normal;              /* requests a minute, smoothed, * 8; 0: not known */
-	_Atomic uint64_t next_ns;             /* of the ramp: theoretical arrival time of a GCRA */
-	_Atomic uint64_t all_ns, own_ns;      /* the same of budget.all and budget.logins */
-	_Atomic uint64_t sent;                /* of the keeper's requests, those that all_ns is charged with */
+	_Alignas(64) _Atomic uint64_t who; /* whose it is: the first bytes of the slot's digest */
+	_Atomic uint64_t minute;           /* number of the minute << 32 | requests let in during it */
+	_Atomic uint64_t normal;           /* requests a minute, smoothed, * 8; 0: not known */
+	_Atomic uint64_t next_ns;          /* of the ramp: theoretical arrival time of a GCRA */
+	_Atomic uint64_t all_ns, own_ns;   /* the same of budget.all and budget.logins */
+	_Atomic uint64_t sent;             /* of the keeper's requests, those that all_ns is charged with */
 };
 
-struct logins { struct login_issuer of[ISSUERS_MAX]; };
+struct logins {
+	struct login_issuer of[ISSUERS_MAX];
+};
 
 size_t logins_memory(void)
 {
@@ -121,7 +123,7 @@ static void charge(_Atomic uint64_t *next, uint64_t n, uint64_t interval_ns, uin
 /* The keeper asks for keys and tokens whatever we do, within the same budget; so what it has sent is charged
  * first, from where the bucket stood: what it sent long ago has drained already. */
 static void yield_to_keeper(struct login_issuer *p, const struct verify_issuer *i, uint64_t interval_ns,
-	uint64_t now_ns)
+                            uint64_t now_ns)
 {
 	uint64_t sent = atomic_load(&i->slot->sent), seen = atomic_load(&p->sent);
 

@@ -6,11 +6,11 @@
 #include <stdlib.h>
 #include <unistd.h>
 
-#define BESIDE 8192               /* room for body bytes behind the longest head */
+#define BESIDE 8192 /* room for body bytes behind the longest head */
 #define FIELDS 64
-#define TURNS 32                  /* requests of one connection before the others get their turn */
-#define LINGER_NS (2 * NS_PER_S)  /* after an early answer: what still comes is discarded this long, */
-#define LINGER_BYTES (64 * 1024)  /* or up to so much */
+#define TURNS 32                 /* requests of one connection before the others get their turn */
+#define LINGER_NS (2 * NS_PER_S) /* after an early answer: what still comes is discarded this long, */
+#define LINGER_BYTES (64 * 1024) /* or up to so much */
 
 enum doing { READING_HEAD, READING_BODY, STREAMING, LINGERING };
 enum step { AGAIN, PAUSE, GONE };
@@ -20,7 +20,7 @@ struct miniserver {
 	struct listener *listener;
 	void (*on_ask)(void *with, struct miniserver_ask *ask);
 	void *with;
-	struct list connections;      /* longest without a finished request first */
+	struct list connections; /* longest without a finished request first */
 	unsigned connections_len;
 	bool count_bodies, draining;
 };
@@ -32,16 +32,16 @@ struct miniserver_client {
 	struct deadline deadline;
 	enum doing doing;
 	bool is_head, close_after, answered;
-	bool was_served;              /* an answer is behind it: it waits for nothing */
+	bool was_served; /* an answer is behind it: it waits for nothing */
 	size_t seen, head_len, in_len, discarded;
-	char *held;                   /* body bytes, MINISERVER_BODY of room; NULL until some came */
+	char *held; /* body bytes, MINISERVER_BODY of room; NULL until some came */
 	size_t held_len;
 	uint64_t body_len;
 	struct body body;
 	void (*fill)(void *with, uint64_t from, char *to, size_t len);
 	void *fill_with;
 	uint64_t stream_at, stream_len;
-	struct request request;       /* only what the codec sets */
+	struct request request; /* only what the codec sets */
 	struct header fields[FIELDS];
 	char in[MINISERVER_HEAD + BESIDE];
 };
@@ -75,7 +75,7 @@ static void set_deadline(struct miniserver_client *c, uint64_t ns)
 /* ---- answers ---- */
 
 static bool write_head(struct miniserver_client *c, unsigned status, struct slice type, struct slice extra,
-	uint64_t len)
+                       uint64_t len)
 {
 	char store[4096];
 	struct text t = TEXT(store);
@@ -126,7 +126,7 @@ static void make_way(const struct miniserver_client *c, size_t len)
 }
 
 static bool answer(struct miniserver_client *c, unsigned status, struct slice type, struct slice extra,
-	struct slice body)
+                   struct slice body)
 {
 	check(!c->answered);
 	if (!write_head(c, status, type, extra, body.len))
@@ -138,13 +138,13 @@ static bool answer(struct miniserver_client *c, unsigned status, struct slice ty
 }
 
 bool miniserver_answer(struct miniserver_ask *ask, unsigned status, struct slice content_type,
-	struct slice extra_header_lines, struct slice body)
+                       struct slice extra_header_lines, struct slice body)
 {
 	return answer(ask->private, status, content_type, extra_header_lines, body);
 }
 
 bool miniserver_stream(struct miniserver_ask *ask, unsigned status, struct slice content_type, uint64_t len,
-	void (*fill)(void *with, uint64_t from, char *to, size_t len), void *with)
+                       void (*fill)(void *with, uint64_t from, char *to, size_t len), void *with)
 {
 	struct miniserver_client *c = ask->private;
 
@@ -210,8 +210,11 @@ static void begin_body(struct miniserver_client *c)
 	c->close_after = r->client_close || c->server->draining;
 	c->held_len = 0;
 	c->body_len = 0;
-	body_init(&c->body, !r->has_body ? BODY_NONE : r->chunked ? BODY_CHUNKED : BODY_LENGTH,
-		r->content_length);
+	body_init(&c->body,
+	          !r->has_body ? BODY_NONE
+	          : r->chunked ? BODY_CHUNKED
+	                       : BODY_LENGTH,
+	          r->content_length);
 	if (r->has_body && expect && slice_same_nocase(expect->value, S("100-continue")))
 		wire_write(c->wire, S("HTTP/1.1 100 Continue\r\n\r\n"));
 	c->doing = READING_BODY;
@@ -266,8 +269,12 @@ static void keep_rest(struct miniserver_client *c, size_t at, struct slice rest)
 static void ask(struct miniserver_client *c)
 {
 	struct slice target = c->request.target;
-	struct miniserver_ask asked = { .method = c->request.method, .headers = &c->request.headers,
-		.body = { c->held, c->held_len }, .body_len = c->body_len, .fd = c->wire->fd, .private = c };
+	struct miniserver_ask asked = { .method = c->request.method,
+		                            .headers = &c->request.headers,
+		                            .body = { c->held, c->held_len },
+		                            .body_len = c->body_len,
+		                            .fd = c->wire->fd,
+		                            .private = c };
 
 	if (slice_starts(target, S("http://")))
 		target = slice_from(target, 7 + slice_find(slice_from(target, 7), '/'));
@@ -355,10 +362,14 @@ static enum step linger(struct miniserver_client *c)
 static enum step step(struct miniserver_client *c)
 {
 	switch (c->doing) {
-	case READING_HEAD: return wire_backlog(c->wire) > WIRE_HIGH ? PAUSE : read_head(c);
-	case READING_BODY: return read_body(c);
-	case STREAMING: return stream(c);
-	default: return linger(c);
+	case READING_HEAD:
+		return wire_backlog(c->wire) > WIRE_HIGH ? PAUSE : read_head(c);
+	case READING_BODY:
+		return read_body(c);
+	case STREAMING:
+		return stream(c);
+	default:
+		return linger(c);
 	}
 }
 
@@ -419,8 +430,8 @@ static void on_accept(void *with, int fd, const struct sockaddr_storage *peer)
 	wire_nudge(c->wire);
 }
 
-struct miniserver *miniserver_open(struct loop *l, int listen_fd, void (*on_ask)(void *with,
-	struct miniserver_ask *ask), void *with)
+struct miniserver *miniserver_open(struct loop *l, int listen_fd,
+                                   void (*on_ask)(void *with, struct miniserver_ask *ask), void *with)
 {
 	struct miniserver *s = calloc(1, sizeof *s);
 

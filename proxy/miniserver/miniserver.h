@@ -11,8 +11,8 @@
 #include "request/request.h"
 
 #define MINISERVER_CONNECTIONS 256
-#define MINISERVER_HEAD (16 * 1024) /* bytes */
-#define MINISERVER_BODY (64 * 1024) /* bytes held */
+#define MINISERVER_HEAD (16 * 1024)                   /* bytes */
+#define MINISERVER_BODY (64 * 1024)                   /* bytes held */
 #define MINISERVER_WAITING ((size_t)16 * 1024 * 1024) /* bytes */
 #define MINISERVER_IDLE_NS (30 * NS_PER_S)
 
@@ -30,8 +30,8 @@ struct miniserver_ask {
 
 /* Serves the connections of a listening socket, which stays the caller's. on_ask answers before it returns
  * (or 500 is sent) and does not close the server. NULL: out of memory. */
-struct miniserver *miniserver_open(struct loop *l, int listen_fd, void (*on_ask)(void *with,
-	struct miniserver_ask *ask), void *with);
+struct miniserver *miniserver_open(struct loop *l, int listen_fd,
+                                   void (*on_ask)(void *with, struct miniserver_ask *ask), void *with);
 /* Bodies of any length are taken: counted, and dropped past MINISERVER_BODY. Without this they end in 413. */
 void miniserver_count_bodies(struct miniserver *s);
 /* Takes no new connections; those that wait for an answer get it, the others are closed. True when none is
@@ -43,9 +43,9 @@ void miniserver_close(struct miniserver *s);
 /* extra_header_lines: complete lines ("Allow: GET\r\n"), or empty. Content-Length, Date and Connection are
  * ours. Exactly once per ask; false: the client is gone, or the head did not fit 4 KiB (500 is sent). */
 bool miniserver_answer(struct miniserver_ask *ask, unsigned status, struct slice content_type,
-	struct slice extra_header_lines, struct slice body);
+                       struct slice extra_header_lines, struct slice body);
 
 /* Instead of miniserver_answer: a body of `len` bytes, made while the client takes it. fill writes exactly
  * `len` bytes of it from offset `from` on; `with` must outlive the server. */
 bool miniserver_stream(struct miniserver_ask *ask, unsigned status, struct slice content_type, uint64_t len,
-	void (*fill)(void *with, uint64_t from, char *to, size_t len), void *with);
+                       void (*fill)(void *with, uint64_t from, char *to, size_t len), void *with);

@@ -26,9 +26,11 @@ static bool add_conditions(EVP_MD_CTX *ctx, const struct config *c)
 bool opaque_who(const struct config *c, const struct config_issuer *issuer, unsigned char who[SHA256_LEN])
 {
 	const struct config_opaque *o = issuer->opaque;
-	struct slice part[] = { S("2"), issuer->id, /* the number moves when other claims are kept */
-		                issuer->issuer, o->endpoint, o->by == OPAQUE_BY_USERINFO ? S("u") : S("i"),
-		                o->client_id, issuer->client_claim, issuer->tenant_claim };
+	struct slice part[] = {
+		S("2"),         issuer->id, /* the number moves when other claims are kept */
+		issuer->issuer, o->endpoint,          o->by == OPAQUE_BY_USERINFO ? S("u") : S("i"),
+		o->client_id,   issuer->client_claim, issuer->tenant_claim
+	};
 	EVP_MD_CTX *ctx = EVP_MD_CTX_new();
 	bool good = ctx && EVP_DigestInit_ex(ctx, EVP_sha256(), NULL) == 1;
 

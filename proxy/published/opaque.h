@@ -14,8 +14,8 @@
 #define OPAQUE_WAYS 8
 #define OPAQUE_ANSWERS 4096
 #define OPAQUE_WORDS 4096
-#define OPAQUE_TEXT_MAX 1976    /* bytes of claims, as JSON */
-#define OPAQUE_TOKEN_MAX 4096   /* bytes; longer ones are malformed */
+#define OPAQUE_TEXT_MAX 1976  /* bytes of claims, as JSON */
+#define OPAQUE_TOKEN_MAX 4096 /* bytes; longer ones are malformed */
 #define OPAQUE_REFUSED_NS (10 * NS_PER_S)
 
 struct opaque_head {
@@ -27,7 +27,10 @@ struct opaque_head {
 
 struct opaque_answer {
 	_Alignas(64) _Atomic uint64_t version; /* copy[version & 1] counts; 0: never used */
-	struct { struct opaque_head head; char text[OPAQUE_TEXT_MAX]; } copy[2];
+	struct {
+		struct opaque_head head;
+		char text[OPAQUE_TEXT_MAX];
+	} copy[2];
 };
 
 enum opaque_word {
@@ -40,7 +43,11 @@ enum opaque_word {
 
 struct opaque_note {
 	_Atomic uint64_t version;
-	struct { unsigned char id[SHA256_LEN]; uint64_t until_ns, word; char why[OPAQUE_WHY_MAX]; } copy[2];
+	struct {
+		unsigned char id[SHA256_LEN];
+		uint64_t until_ns, word;
+		char why[OPAQUE_WHY_MAX];
+	} copy[2];
 };
 
 struct opaque_table {
@@ -59,15 +66,15 @@ struct opaque_seen { /* an answer as it was when it was found */
 /* Whom we ask and how, and which claims are kept of its answers: the same for as long as an answer means the
  * same, on every machine. */
 bool opaque_who(const struct config *c, const struct config_issuer *issuer, unsigned char who[SHA256_LEN])
-	__attribute__((warn_unused_result));
+    __attribute__((warn_unused_result));
 bool opaque_id(struct crypt *c, const unsigned char who[SHA256_LEN], const unsigned char token[SHA256_LEN],
                unsigned char id[SHA256_LEN]) __attribute__((warn_unused_result));
 
 bool opaque_find(const struct opaque_table *t, const unsigned char id[SHA256_LEN], struct opaque_seen *to)
-	__attribute__((warn_unused_result));
+    __attribute__((warn_unused_result));
 /* Its text, head.len bytes. False: it has been replaced meanwhile. */
 bool opaque_text(const struct opaque_seen *seen, char to[OPAQUE_TEXT_MAX])
-	__attribute__((warn_unused_result));
+    __attribute__((warn_unused_result));
 /* What was said of it lately that is no answer; why, which may be NULL: of UNUSABLE. */
 enum opaque_word opaque_heard_why(const struct opaque_table *t, const unsigned char id[SHA256_LEN],
                                   uint64_t now_ns, char why[OPAQUE_WHY_MAX]);

@@ -68,8 +68,7 @@ bool published_take(const struct published_slot *slot, struct published_keys *to
 		memcpy(to, from, offsetof(struct published_keys, jwks));
 		if (to->len <= sizeof to->jwks)
 			memcpy(to->jwks, from->jwks, to->len);
-		if (flip_held(&slot->version, before) &&
-		    to->len <= sizeof to->jwks) {
+		if (flip_held(&slot->version, before) && to->len <= sizeof to->jwks) {
 			*version = before;
 			return true;
 		}

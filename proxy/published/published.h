@@ -10,7 +10,6 @@
 #include "published/revoked.h"
 #include <stdatomic.h>
 
-
 enum issuer_state {
 	ISSUER_NORMAL,   /* keys are fresh */
 	ISSUER_STALE,    /* past their soft age, still trusted */
@@ -33,12 +32,12 @@ extern const char *const keys_from_names[KEYS_FROM];
 enum issuer_reach { REACH_UNKNOWN, REACH_HERE, REACH_AWAY }; /* where a route needs it; see probe.h */
 
 enum drill { /* what an operator may pretend, for a while */
-	DRILL_NONE,
-	DRILL_UNREACHABLE, /* nothing is fetched; all else follows by itself */
-	DRILL_STALE,       /* shown as that; nothing else changes */
-	DRILL_DEGRADED,
-	DRILL_BLIND,       /* and workers treat it so */
-	DRILLS
+	         DRILL_NONE,
+	         DRILL_UNREACHABLE, /* nothing is fetched; all else follows by itself */
+	         DRILL_STALE,       /* shown as that; nothing else changes */
+	         DRILL_DEGRADED,
+	         DRILL_BLIND, /* and workers treat it so */
+	         DRILLS
 };
 extern const char *const drill_names[DRILLS];
 
@@ -56,15 +55,15 @@ struct published_keys { /* everything before jwks is copied whole */
 
 struct published_slot {
 	_Alignas(64) _Atomic uint64_t version; /* copy[version & 1] counts; 0: the slot is free */
-	_Atomic uint64_t failed;        /* attempts to fetch that ended in nothing */
-	_Atomic uint64_t declined;      /* questions for a kid that are not worth a fetch */
-	_Atomic uint64_t not_before_ns; /* no question is answered by a fetch before this (monotonic) */
-	_Atomic uint64_t state;         /* enum issuer_state */
-	_Atomic uint64_t drill;         /* its end (monotonic ns), the lowest 3 bits replaced by its enum drill */
-	_Atomic uint64_t from;          /* enum keys_from */
-	_Atomic uint64_t reach;         /* enum issuer_reach */
-	_Atomic uint64_t sent;          /* requests of the keepers to it: logins yield to them */
-	_Atomic uint64_t back_ns;       /* when it came back (monotonic), where logins follow on a ramp; else 0 */
+	_Atomic uint64_t failed;               /* attempts to fetch that ended in nothing */
+	_Atomic uint64_t declined;             /* questions for a kid that are not worth a fetch */
+	_Atomic uint64_t not_before_ns;        /* no question is answered by a fetch before this (monotonic) */
+	_Atomic uint64_t state;                /* enum issuer_state */
+	_Atomic uint64_t drill;   /* its end (monotonic ns), the lowest 3 bits replaced by its enum drill */
+	_Atomic uint64_t from;    /* enum keys_from */
+	_Atomic uint64_t reach;   /* enum issuer_reach */
+	_Atomic uint64_t sent;    /* requests of the keepers to it: logins yield to them */
+	_Atomic uint64_t back_ns; /* when it came back (monotonic), where logins follow on a ramp; else 0 */
 	struct published_keys copy[2];
 };
 
@@ -77,7 +76,7 @@ struct published_issuers {
 	struct revoked_table revoked;
 };
 
-size_t published_memory(void);        /* 32 issuers of 64 KiB key sets, 4,096 opaque tokens */
+size_t published_memory(void); /* 32 issuers of 64 KiB key sets, 4,096 opaque tokens */
 /* `memory` is aligned to 64 bytes and zeroed before its first attach, which writes the layout id: the first
  * is made by a process that may write. NULL: it was laid out by another version; take new memory. */
 struct published_issuers *published_attach(void *memory);
@@ -103,14 +102,14 @@ static inline enum drill published_drill(const struct published_slot *slot, uint
 }
 
 bool published_who(const struct config_issuer *issuer, unsigned char who[SHA256_LEN])
-	__attribute__((warn_unused_result));
+    __attribute__((warn_unused_result));
 
 /* The slot whose current copy is `who`'s; NULL where there is none. */
 const struct published_slot *published_find(const struct published_issuers *p,
                                             const unsigned char who[SHA256_LEN]);
 /* Copies what counts now into *to; *version: which that was. False: free, or overwritten again and again. */
 bool published_take(const struct published_slot *slot, struct published_keys *to, uint64_t *version)
-	__attribute__((warn_unused_result));
+    __attribute__((warn_unused_result));
 
 /* The keeper's: the slot of `who`, claimed where it has none, in preference to those that are not among the
  * `kept`. NULL: all are taken. */

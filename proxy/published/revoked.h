@@ -23,12 +23,12 @@ struct revoked_entry {
 };
 
 struct revoked_table {
-	uint64_t k0, k1;               /* of the marks; made with the memory */
-	_Atomic uint64_t used;         /* entries in force: 0 makes the common case one load */
-	_Atomic uint64_t moved;        /* grows with every change */
-	_Atomic uint64_t version;      /* copy[version & 1] counts */
-	_Atomic uint64_t opened;       /* by how many keepers so far */
-	_Atomic uint64_t lost;         /* the first of them found a list that was not whole: enum of revoke.h */
+	uint64_t k0, k1;          /* of the marks; made with the memory */
+	_Atomic uint64_t used;    /* entries in force: 0 makes the common case one load */
+	_Atomic uint64_t moved;   /* grows with every change */
+	_Atomic uint64_t version; /* copy[version & 1] counts */
+	_Atomic uint64_t opened;  /* by how many keepers so far */
+	_Atomic uint64_t lost;    /* the first of them found a list that was not whole: enum of revoke.h */
 	struct revoked_entry copy[2][REVOKED_PLACES];
 };
 

@@ -28,14 +28,17 @@ struct redis_answer { /* good until the callback returns */
 	size_t len;
 };
 
-struct redis_command { const struct slice *arguments; size_t len; };
+struct redis_command {
+	const struct slice *arguments;
+	size_t len;
+};
 struct redis_ask {
-	uint16_t slot;                   /* redis_slot of the one key that all commands are about */
-	bool settling;                   /* may be asked in REDIS_SETTLING as well */
-	bool lenient;                    /* NOPERM concerns this question alone: the breaker stays closed */
+	uint16_t slot;                        /* redis_slot of the one key that all commands are about */
+	bool settling;                        /* may be asked in REDIS_SETTLING as well */
+	bool lenient;                         /* NOPERM concerns this question alone: the breaker stays closed */
 	const struct redis_command *commands; /* copied */
-	size_t commands_len;             /* 1 to REDIS_COMMANDS_MAX; executed in this order */
-	void (*on_overdue)(void *with);  /* once, as the budget passes without an answer; may be NULL */
+	size_t commands_len;                  /* 1 to REDIS_COMMANDS_MAX; executed in this order */
+	void (*on_overdue)(void *with);       /* once, as the budget passes without an answer; may be NULL */
 	void (*on_done)(void *with, const struct redis_answer *a); /* exactly once, unless orphaned */
 	void *with;
 };

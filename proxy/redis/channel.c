@@ -11,8 +11,8 @@
 #define READS_MAX 16                 /* of a turn */
 #define NUDGES_MAX 8
 
-static const char *const end_words[ENDS] = { "refused", "reset", "silence", "tls", "auth", "role", "nonsense",
-	"moved" };
+static const char *const end_words[ENDS] = { "refused", "reset", "silence",  "tls",
+	                                         "auth",    "role",  "nonsense", "moved" };
 
 const char *channel_end_word(enum channel_end why)
 {
@@ -68,14 +68,15 @@ void channel_close(struct channel *l)
 void channel_drop(struct channel *l, enum channel_end why)
 {
 	struct redis *r = l->redis;
-	bool resumes = why == END_RESET && l->shard && l->shard->state == REDIS_UP &&
-		l->state == CHANNEL_READY && r->loop->now_ns - l->ready_ns >= RESUME_NS;
+	bool resumes = why == END_RESET && l->shard && l->shard->state == REDIS_UP && l->state == CHANNEL_READY &&
+	               r->loop->now_ns - l->ready_ns >= RESUME_NS;
 	uint64_t wait = why == END_AUTH ? AUTH_RETRY_NS : why == END_MOVED || resumes ? 0 : PROBE_NS;
 
 	hang_up(l);
 	l->retry_ns = r->loop->now_ns + random_jitter(wait, 20);
-	metrics_add(metrics_series(METRIC_redis_connections_lost_total, slice_of(end_words[why]), S(""), S(""),
-		S("")), 1);
+	metrics_add(
+	    metrics_series(METRIC_redis_connections_lost_total, slice_of(end_words[why]), S(""), S(""), S("")),
+	    1);
 	lose_all(l);
 	if (resumes)
 		shard_resume(l->shard);
@@ -262,7 +263,7 @@ bool channel_is_full(const struct channel *l)
 }
 
 bool channel_ask_all(struct channel *l, const struct redis_command *commands, size_t len,
-	void (*on_done)(void *with, const struct redis_answer *a), void *with)
+                     void (*on_done)(void *with, const struct redis_answer *a), void *with)
 {
 	struct query *a = ask_make(l->redis, commands, len, true);
 
@@ -275,7 +276,7 @@ bool channel_ask_all(struct channel *l, const struct redis_command *commands, si
 }
 
 bool channel_ask(struct channel *l, const struct slice *words, size_t len,
-              void (*on_done)(void *with, const struct redis_answer *a), void *with)
+                 void (*on_done)(void *with, const struct redis_answer *a), void *with)
 {
 	return channel_ask_all(l, &(struct redis_command){ words, len }, 1, on_done, with);
 }

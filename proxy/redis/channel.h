@@ -10,36 +10,43 @@
 #include "tls/tls.h"
 
 #define PROBE_NS (100 * NS_PER_MS)
-#define QUEUED_MAX (512 * 1024)          /* bytes that may wait for the next flush */
-#define RESUME_NS (50 * NS_PER_MS)       /* one that was READY so long and is reset is made again at once */
+#define QUEUED_MAX (512 * 1024)    /* bytes that may wait for the next flush */
+#define RESUME_NS (50 * NS_PER_MS) /* one that was READY so long and is reset is made again at once */
 
 enum channel_state { CHANNEL_OFF, CHANNEL_CONNECTING, CHANNEL_GREETING, CHANNEL_READY };
 enum channel_kind { CHANNEL_MASTER, CHANNEL_SENTINEL, CHANNEL_SEED };
 enum channel_end {
-	END_REFUSED, END_RESET, END_SILENT, END_TLS, END_AUTH, END_ROLE, END_MALFORMED, END_MOVED,
+	END_REFUSED,
+	END_RESET,
+	END_SILENT,
+	END_TLS,
+	END_AUTH,
+	END_ROLE,
+	END_MALFORMED,
+	END_MOVED,
 	ENDS
 };
 
 struct shard;
 struct channel {
 	struct redis *redis;
-	struct shard *shard;             /* of CHANNEL_MASTER */
+	struct shard *shard; /* of CHANNEL_MASTER */
 	enum channel_kind kind;
 	enum channel_state state;
 	struct redis_node node;
-	size_t untried;                  /* addresses of its name that have not been tried this time */
+	size_t untried; /* addresses of its name that have not been tried this time */
 	struct wire *wire;
 	redisReader *reader;
 	struct list pending, sent; /* of struct query */
 	size_t pending_bytes;
-	size_t unread;                   /* bytes since the last whole reply */
-	uint64_t heard_ns;               /* when it last said something, or began to owe something */
-	unsigned nudges;                 /* words that it was sent since, to bring its answer */
-	uint64_t ready_ns;               /* since then it is READY */
-	uint64_t retry_ns;               /* it is not connected to before */
-	int doomed;                      /* enum channel_end, where it is to be dropped; -1 */
-	char error[160];                 /* what the other said, for people */
-	char run[48];                    /* what the greeting found */
+	size_t unread;     /* bytes since the last whole reply */
+	uint64_t heard_ns; /* when it last said something, or began to owe something */
+	unsigned nudges;   /* words that it was sent since, to bring its answer */
+	uint64_t ready_ns; /* since then it is READY */
+	uint64_t retry_ns; /* it is not connected to before */
+	int doomed;        /* enum channel_end, where it is to be dropped; -1 */
+	char error[160];   /* what the other said, for people */
+	char run[48];      /* what the greeting found */
 };
 
 void channel_init(struct channel *l, struct redis *r, enum channel_kind kind);
@@ -62,11 +69,11 @@ const char *channel_end_word(enum channel_end why); /* for metrics */
 
 /* An internal ask of one command. False: no memory; it counts as a loss. */
 bool channel_ask(struct channel *l, const struct slice *words, size_t len,
-              void (*on_done)(void *with, const struct redis_answer *a), void *with);
+                 void (*on_done)(void *with, const struct redis_answer *a), void *with);
 
 /* The same of several commands. */
 bool channel_ask_all(struct channel *l, const struct redis_command *commands, size_t len,
-	void (*on_done)(void *with, const struct redis_answer *a), void *with);
+                     void (*on_done)(void *with, const struct redis_answer *a), void *with);
 
 /* handshake.c: says who we are and asks who they are; then the channel is READY, or doomed. */
 void channel_greet(struct channel *l);

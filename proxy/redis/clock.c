@@ -33,7 +33,7 @@ uint64_t other_clock_parse(const struct redis_value *v)
 	uint64_t s, us;
 
 	if (v->type != REDIS_ARRAY || v->len != 2 || !slice_u64(v->array[0].text, &s) ||
-		!slice_u64(v->array[1].text, &us) || s > UINT32_MAX || us >= 1000000)
+	    !slice_u64(v->array[1].text, &us) || s > UINT32_MAX || us >= 1000000)
 		return 0;
 	return s * NS_PER_S + us * NS_PER_US;
 }

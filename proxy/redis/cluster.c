@@ -108,7 +108,7 @@ static bool take_range(struct redis *r, const struct channel *l, const struct re
 	struct redis_node n;
 
 	if (v->type != REDIS_ARRAY || v->len < 3 || at[0].type != REDIS_INTEGER || at[1].type != REDIS_INTEGER ||
-		at[2].type != REDIS_ARRAY || at[2].len < 2 || at[2].array[1].type != REDIS_INTEGER)
+	    at[2].type != REDIS_ARRAY || at[2].len < 2 || at[2].array[1].type != REDIS_INTEGER)
 		return false;
 	if (at[0].integer < 0 || at[1].integer >= SLOTS || at[0].integer > at[1].integer)
 		return false;
@@ -138,7 +138,7 @@ static void on_slots(void *with, const struct redis_answer *a)
 	for (size_t i = 0; i < a->values->len; i++)
 		if (!take_range(r, l, &a->values->array[i]))
 			log_warn("redis: a range of CLUSTER SLOTS is not understood, or there are over %u masters",
-				REDIS_SHARDS_MAX);
+			         REDIS_SHARDS_MAX);
 	r->loose = true;
 }
 

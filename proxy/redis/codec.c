@@ -64,15 +64,17 @@ static void *on_string(const redisReadTask *t, char *at, size_t len)
 {
 	struct query *a = front(t);
 	struct redis_value *v = place_of(t, a);
-	bool is_known = t->type == REDIS_REPLY_STRING || t->type == REDIS_REPLY_STATUS ||
-		t->type == REDIS_REPLY_ERROR;
+	bool is_known =
+	    t->type == REDIS_REPLY_STRING || t->type == REDIS_REPLY_STATUS || t->type == REDIS_REPLY_ERROR;
 	char *room = v && is_known ? ask_room(a, len) : NULL;
 
 	if (!room)
 		return NULL;
 	memcpy(room, at, len);
-	*v = (struct redis_value){ .text = { room, len }, .type = t->type == REDIS_REPLY_ERROR ? REDIS_ERROR :
-		t->type == REDIS_REPLY_STATUS ? REDIS_STATUS : REDIS_STRING };
+	*v = (struct redis_value){ .text = { room, len },
+		                       .type = t->type == REDIS_REPLY_ERROR    ? REDIS_ERROR
+		                               : t->type == REDIS_REPLY_STATUS ? REDIS_STATUS
+		                                                               : REDIS_STRING };
 	return v;
 }
 
@@ -138,10 +140,15 @@ static void on_free(void *v)
 
 redisReader *codec_reader(struct channel *l)
 {
-	static redisReplyObjectFunctions functions = { .createString = on_string, .createArray = on_array,
-		.createInteger = on_integer, .createNil = on_nil, .freeObject = on_free,
+	static redisReplyObjectFunctions functions = {
+		.createString = on_string,
+		.createArray = on_array,
+		.createInteger = on_integer,
+		.createNil = on_nil,
+		.freeObject = on_free,
 #if HIREDIS_MAJOR >= 1
-		.createDouble = on_double, .createBool = on_bool,
+		.createDouble = on_double,
+		.createBool = on_bool,
 #endif
 	};
 	redisReader *r = redisReaderCreateWithFunctions(&functions);

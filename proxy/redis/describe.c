@@ -5,13 +5,14 @@
 static void describe_shard(const struct shard *s, struct text *t)
 {
 	static const char *const states[] = {
-		[REDIS_DOWN] = "down", [REDIS_SETTLING] = "settling", [REDIS_UP] = "up" };
+		[REDIS_DOWN] = "down", [REDIS_SETTLING] = "settling", [REDIS_UP] = "up"
+	};
 
 	text_add(t, S("{\"server\":\""));
 	text_json(t, slice_of(s->name));
 	text_printf(t, "\",\"state\":\"%s\",\"used_by\":%llu,\"unused_by\":%llu,\"reason\":", states[s->state],
-		(unsigned long long)metrics_value(s->series_up),
-		(unsigned long long)metrics_value(s->series_down));
+	            (unsigned long long)metrics_value(s->series_up),
+	            (unsigned long long)metrics_value(s->series_down));
 	if (s->state == REDIS_DOWN)
 		text_printf(t, "\"%s\"}", s->told_len ? s->told[s->told_len - 1] : "connecting");
 	else

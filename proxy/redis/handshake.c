@@ -6,8 +6,7 @@
 static bool is_well(struct channel *l, const struct redis_answer *a, enum channel_end otherwise)
 {
 	if (a->outcome == REDIS_REFUSED)
-		channel_doom(l, slice_starts(a->values->text, S("NOAUTH")) ? END_AUTH : otherwise,
-			a->values->text);
+		channel_doom(l, slice_starts(a->values->text, S("NOAUTH")) ? END_AUTH : otherwise, a->values->text);
 	return a->outcome == REDIS_ANSWERED;
 }
 
@@ -108,7 +107,7 @@ static bool introduce(struct channel *l)
 	if (l->kind != CHANNEL_MASTER)
 		return channel_ask(l, ping, 1, on_ping, l);
 	return channel_ask(l, name, 3, on_auth, l) && channel_ask(l, role, 1, on_role, l) &&
-		channel_ask(l, info, 2, on_info, l) && channel_ask(l, time, 1, on_time, l);
+	       channel_ask(l, info, 2, on_info, l) && channel_ask(l, time, 1, on_time, l);
 }
 
 void channel_greet(struct channel *l)

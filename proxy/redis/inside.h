@@ -7,12 +7,12 @@
 #define SETTLE_NS (300 * NS_PER_MS)
 #define GOOD_IN_A_ROW 3
 #define BAD_IN_A_ROW 3
-#define WHYS_MAX 10                  /* reasons why a breaker opens: enum channel_end, "error", "slow" */
+#define WHYS_MAX 10 /* reasons why a breaker opens: enum channel_end, "error", "slow" */
 
 /* ---- the other's clock ---- */
 struct other_clock {
-	int64_t offset_ns;               /* theirs - ours */
-	uint64_t error_ns, measured_ns;  /* 0: never measured */
+	int64_t offset_ns;              /* theirs - ours */
+	uint64_t error_ns, measured_ns; /* 0: never measured */
 	unsigned samples;
 };
 /* A TIME was sent at from_ns and answered at to_ns. */
@@ -25,21 +25,21 @@ uint64_t other_clock_parse(const struct redis_value *v);
 struct shard {
 	struct redis *redis;
 	struct channel channel;
-	bool used, fresh;                /* fresh: nothing was decided without it yet */
-	bool probing, timing;            /* an answer is awaited */
+	bool used, fresh;     /* fresh: nothing was decided without it yet */
+	bool probing, timing; /* an answer is awaited */
 	enum redis_state state;
-	unsigned good, bad;              /* in a row */
-	unsigned far;                    /* probes in a row that were answered, but too late */
+	unsigned good, bad; /* in a row */
+	unsigned far;       /* probes in a row that were answered, but too late */
 	uint64_t bad_turn;
 	uint64_t probe_ns, settle_ns, time_ns; /* when next */
-	uint64_t resume_ns;              /* its channel was reset and has to be back by then; 0: it was not */
-	bool refuses_writes;             /* the last error said so: only a write tells whether it still does */
-	uint64_t told_ns;                /* when the log last heard of it */
-	const char *told[WHYS_MAX];      /* reasons that it heard of since it was last used, the latest last */
+	uint64_t resume_ns;         /* its channel was reset and has to be back by then; 0: it was not */
+	bool refuses_writes;        /* the last error said so: only a write tells whether it still does */
+	uint64_t told_ns;           /* when the log last heard of it */
+	const char *told[WHYS_MAX]; /* reasons that it heard of since it was last used, the latest last */
 	unsigned told_len;
-	uint32_t slots;                  /* of the cluster, that it serves */
+	uint32_t slots; /* of the cluster, that it serves */
 	struct other_clock clock;
-	char run[48];                    /* run id of the server; empty: not known */
+	char run[48]; /* run id of the server; empty: not known */
 	char name[HOST_MAX + 8];
 	uint32_t series_up, series_down;
 };
@@ -86,7 +86,6 @@ struct redirect {
 };
 bool redirect_parse(const struct channel *from, struct slice error, struct redirect *to);
 
-
 struct redis {
 	struct redis_world world;
 	const struct config_redis *config;
@@ -94,24 +93,24 @@ struct redis {
 	struct loop *loop;
 	struct tls_client *tls;
 	struct redis_node servers[REDIS_SERVERS_MAX];
-	size_t servers_len, server;      /* the one that guides */
+	size_t servers_len, server; /* the one that guides */
 	struct shard shards[REDIS_SHARDS_MAX];
-	unsigned shards_len;             /* no used one is behind it */
-	uint8_t slots[SLOTS];            /* number of the shard; REDIS_SHARDS_MAX: none */
+	unsigned shards_len;  /* no used one is behind it */
+	uint8_t slots[SLOTS]; /* number of the shard; REDIS_SHARDS_MAX: none */
 	struct channel guide;
-	bool guided;                     /* an answer about the topology is awaited ... */
-	struct channel *guiding;            /* ... from this node of the cluster */
-	bool loose;                      /* masters may have lost their last slot */
-	uint64_t guide_ns;               /* it is asked for next */
+	bool guided;             /* an answer about the topology is awaited ... */
+	struct channel *guiding; /* ... from this node of the cluster */
+	bool loose;              /* masters may have lost their last slot */
+	uint64_t guide_ns;       /* it is asked for next */
 	struct query *asks[ASKS_MAX];
 	uint32_t asks_len, asks_alive;
 	struct list asks_idle, asks_age;
 	struct text keyspace;
 	char keyspace_bytes[160], name[64];
-	uint64_t turn_ns, busy_ns;       /* when the last turn began, and how long it took */
+	uint64_t turn_ns, busy_ns; /* when the last turn began, and how long it took */
 	uint64_t name_told_ns;
 	uint32_t series_seconds, series_clock, series_refused_down, series_refused_full;
-	char out[64 * 1024];             /* one write */
+	char out[64 * 1024]; /* one write */
 };
 
 static inline unsigned shard_number(const struct shard *s)

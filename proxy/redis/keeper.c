@@ -8,15 +8,15 @@
 #include <stdlib.h>
 
 #define BEAT_EVERY_NS (1 * NS_PER_S)
-#define ALIVE_MS 5000          /* a proxy that has not beaten so long is not counted */
-#define GONE_MS 600000         /* and is removed after this: until then operators hear that it is missing */
-#define SEEN 60                /* the most of so many counts holds */
+#define ALIVE_MS 5000  /* a proxy that has not beaten so long is not counted */
+#define GONE_MS 600000 /* and is removed after this: until then operators hear that it is missing */
+#define SEEN 60        /* the most of so many counts holds */
 
 struct redis_keeper {
 	struct redis_keeper_world world;
 	struct redis *redis;
 	struct lookups *lookups;
-	uint64_t beat_ns;              /* the next */
+	uint64_t beat_ns; /* the next */
 	bool beating;
 	uint32_t seen[SEEN], next;
 	uint32_t series;
@@ -34,9 +34,15 @@ static void want_name(void *with, const char *host)
 struct redis_keeper *redis_keeper_open(const struct redis_keeper_world *w, struct config_errors *errors)
 {
 	struct redis_keeper *k = w->config->root.redis ? calloc(1, sizeof *k) : NULL;
-	struct redis_world world = { .config = w->config, .bundle = w->bundle, .loop = w->loop,
-		.names = &w->published->names, .want_name = want_name, .with = k, .name = S("keeper"),
-		.is_keeper = true, .budget_ns = REDIS_KEEPER_BUDGET_NS };
+	struct redis_world world = { .config = w->config,
+		                         .bundle = w->bundle,
+		                         .loop = w->loop,
+		                         .names = &w->published->names,
+		                         .want_name = want_name,
+		                         .with = k,
+		                         .name = S("keeper"),
+		                         .is_keeper = true,
+		                         .budget_ns = REDIS_KEEPER_BUDGET_NS };
 
 	if (!k)
 		return NULL;
@@ -80,8 +86,11 @@ void redis_keeper_leave(struct redis_keeper *k)
 	const struct slice remove[] = { S("ZREM"), key, k->world.member };
 	const struct redis_command command = { remove, 3 };
 
-	(void)redis_ask(k->redis, &(struct redis_ask){ .slot = redis_slot(key), .commands = &command,
-		.commands_len = 1, .on_done = on_left, .with = k });
+	(void)redis_ask(k->redis, &(struct redis_ask){ .slot = redis_slot(key),
+	                                               .commands = &command,
+	                                               .commands_len = 1,
+	                                               .on_done = on_left,
+	                                               .with = k });
 	redis_flush(k->redis);
 }
 
@@ -126,8 +135,11 @@ static void beat(struct redis_keeper *k, uint16_t slot, uint64_t now_ms)
 	const struct slice expire[] = { S("PEXPIRE"), key, S("1200000") };
 	const struct redis_command commands[] = { { add, 4 }, { remove, 4 }, { count, 4 }, { expire, 3 } };
 
-	k->beating = redis_ask(k->redis, &(struct redis_ask){ .slot = slot, .commands = commands,
-		.commands_len = 4, .on_done = on_beaten, .with = k }) != 0;
+	k->beating = redis_ask(k->redis, &(struct redis_ask){ .slot = slot,
+	                                                      .commands = commands,
+	                                                      .commands_len = 4,
+	                                                      .on_done = on_beaten,
+	                                                      .with = k }) != 0;
 }
 
 void redis_keeper_sweep(struct redis_keeper *k)

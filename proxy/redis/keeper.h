@@ -10,14 +10,14 @@
 #define REDIS_NAMES 128
 struct redis_name {
 	char host[256];
-	_Atomic uint32_t copy;           /* which of the two is valid; flipped last */
+	_Atomic uint32_t copy; /* which of the two is valid; flipped last */
 	struct redis_addresses {
 		uint32_t len;
 		struct sockaddr_storage at[REDIS_ADDRESSES]; /* without port */
 	} addresses[2];
 };
 struct redis_names {
-	_Atomic uint64_t generation;     /* moves with every flip */
+	_Atomic uint64_t generation; /* moves with every flip */
 	_Atomic uint32_t len;
 	struct redis_name name[REDIS_NAMES];
 };
@@ -27,12 +27,12 @@ size_t redis_names_read(const struct redis_names *n, const char *host,
 
 /* ---- the fleet: how many proxies share this Redis ---- */
 struct redis_fleet {
-	_Atomic uint32_t size;           /* most heartbeats seen in the last 60 that were answered; 0: never */
+	_Atomic uint32_t size; /* most heartbeats seen in the last 60 that were answered; 0: never */
 };
 /* Never below redis.fleet_floor; while Redis is away, as last seen. */
 uint32_t redis_fleet_size(const struct redis_fleet *f, const struct config *c);
 
-struct redis_published {                 /* one writer: the keeper */
+struct redis_published { /* one writer: the keeper */
 	struct redis_names names;
 	struct redis_fleet fleet;
 };
@@ -48,10 +48,11 @@ struct redis_keeper_world {
 	struct bundle *bundle;
 	struct loop *loop;
 	struct redis_published *published;
-	struct slice member;             /* of the fleet, "id name": the same over restarts */
+	struct slice member; /* of the fleet, "id name": the same over restarts */
 	/* done is called later, exactly once; len 0: nothing was found. */
 	void (*resolve)(void *with, const char *host, uint16_t port,
-		void (*done)(void *for_whom, const struct sockaddr_storage *found, size_t len), void *for_whom);
+	                void (*done)(void *for_whom, const struct sockaddr_storage *found, size_t len),
+	                void *for_whom);
 	void *with;
 };
 /* NULL where the configuration has no redis:, and errors->count is 0; or with complaints. */

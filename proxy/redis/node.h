@@ -9,7 +9,7 @@ struct redis_node {
 	char host[HOST_MAX]; /* name, address without brackets, or the path of a Unix socket */
 	uint16_t port;       /* 0: a Unix socket */
 	bool secure;
-	unsigned turn;       /* of its name's addresses: which is next */
+	unsigned turn; /* of its name's addresses: which is next */
 };
 
 /* redis://HOST:PORT, rediss://HOST:PORT, unix:/PATH, as the configuration's checks let them through. */

@@ -118,8 +118,11 @@ static const struct redis_value *first_error(const struct query *a)
 void ask_end(struct redis *r, struct query *a, bool lost)
 {
 	uint64_t took_ns = r->loop->now_ns - a->asked_ns;
-	struct redis_answer answer = { .outcome = REDIS_LOST, .late = a->overdue, .took_ns = took_ns,
-		.sent_ns = a->sent_ns, .theirs_ns = ask_theirs_ns(r, a) };
+	struct redis_answer answer = { .outcome = REDIS_LOST,
+		                           .late = a->overdue,
+		                           .took_ns = took_ns,
+		                           .sent_ns = a->sent_ns,
+		                           .theirs_ns = ask_theirs_ns(r, a) };
 
 	list_remove(&a->age);
 	list_remove(&a->place);
@@ -141,7 +144,7 @@ static bool is_servers(const struct redis *r, struct slice error)
 	struct slice word = slice_cut(&error, ' ');
 
 	if (r->config->mode == MODE_CLUSTER &&
-		(slice_same(word, S("MOVED")) || slice_same(word, S("ASK")) || slice_same(word, S("TRYAGAIN"))))
+	    (slice_same(word, S("MOVED")) || slice_same(word, S("ASK")) || slice_same(word, S("TRYAGAIN"))))
 		return false;
 	return !slice_same(word, S("WRONGTYPE"));
 }
@@ -149,7 +152,7 @@ static bool is_servers(const struct redis *r, struct slice error)
 static bool is_role(struct slice error)
 {
 	return slice_starts(error, S("READONLY")) || slice_starts(error, S("MASTERDOWN")) ||
-		slice_starts(error, S("NOAUTH"));
+	       slice_starts(error, S("NOAUTH"));
 }
 
 static void judge_error(struct redis *r, struct channel *l, struct slice error)
@@ -192,8 +195,8 @@ static bool redirect(struct redis *r, struct query *a)
 	struct shard *s = again ? cluster_shard(r, &to.node, true) : NULL;
 	if (!s)
 		return false;
-	metrics_add(metrics_series(METRIC_redis_redirects_total, to.ask ? S("ask") : S("moved"), S(""), S(""),
-		S("")), 1);
+	metrics_add(
+	    metrics_series(METRIC_redis_redirects_total, to.ask ? S("ask") : S("moved"), S(""), S(""), S("")), 1);
 	if (!to.ask) {
 		cluster_assign(r, to.slot, s);
 		topology_doubt(r);

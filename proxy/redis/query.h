@@ -9,31 +9,31 @@
 #include "redis/redis.h"
 #include <hiredis/hiredis.h>
 
-#define ASKS_MAX 4096                /* alive in one process ... */
-#define ASKS_OURS 256                /* ... of which so many are kept for the room itself */
-#define REPLY_MAX (4 * 1024 * 1024)  /* bytes of one ask's values; a longer answer is a broken server's */
+#define ASKS_MAX 4096               /* alive in one process ... */
+#define ASKS_OURS 256               /* ... of which so many are kept for the room itself */
+#define REPLY_MAX (4 * 1024 * 1024) /* bytes of one ask's values; a longer answer is a broken server's */
 #define ASK_ROOM 1200
 
 struct channel;
 struct piece;
 struct query {
-	struct list place;           /* in its channel's queue, or among the free */
-	struct list age;             /* among those not yet overdue, oldest first */
-	struct channel *channel;           /* NULL: free */
-	uint32_t index, serial;      /* its ticket */
-	uint8_t len;                 /* commands */
+	struct list place;                            /* in its channel's queue, or among the free */
+	struct list age;                              /* among those not yet overdue, oldest first */
+	struct channel *channel;                      /* NULL: free */
+	uint32_t index, serial;                       /* its ticket */
+	uint8_t len;                                  /* commands */
 	uint8_t round[REDIS_COMMANDS_MAX], round_len; /* those that are sent now: all, or what was redirected */
-	uint8_t got;                 /* replies to this round */
+	uint8_t got;                                  /* replies to this round */
 	uint8_t redirects;
 	bool internal, orphaned, overdue, blamed, lenient;
-	bool asking, asking_due;     /* each command goes behind an ASKING, whose reply comes next */
+	bool asking, asking_due; /* each command goes behind an ASKING, whose reply comes next */
 	uint64_t asked_ns, sent_ns, turn;
 	void (*on_overdue)(void *with);
 	void (*on_done)(void *with, const struct redis_answer *a);
 	void *with;
 	struct slice commands[REDIS_COMMANDS_MAX];
 	struct redis_value values[REDIS_COMMANDS_MAX];
-	size_t used, taken;          /* of the room; of room and pieces */
+	size_t used, taken; /* of the room; of room and pieces */
 	struct piece *pieces;
 	_Alignas(16) char room[ASK_ROOM];
 };

@@ -8,8 +8,11 @@
 static bool open_tls(struct redis *r, struct config_errors *errors)
 {
 	const struct config_redis *c = r->config;
-	const struct tls_peer peer = { .ca = c->tls.ca, .server_name = c->tls.server_name, .chain = c->tls.chain,
-		.key = c->tls.key, .place = c->tls.place.line ? c->tls.place : c->place };
+	const struct tls_peer peer = { .ca = c->tls.ca,
+		                           .server_name = c->tls.server_name,
+		                           .chain = c->tls.chain,
+		                           .key = c->tls.key,
+		                           .place = c->tls.place.line ? c->tls.place : c->place };
 
 	if (!r->servers[0].secure)
 		return true;
@@ -24,7 +27,7 @@ static bool read_servers(struct redis *r, struct config_errors *errors)
 	for (size_t i = 0; i < all->len && i < REDIS_SERVERS_MAX; i++) {
 		if (!node_parse(all->at[i], &r->servers[i])) {
 			config_complain(errors, r->config->place, "\"%.*s\" is not a valid Redis server",
-				SLICE(all->at[i]));
+			                SLICE(all->at[i]));
 			return false;
 		}
 		r->servers_len++;

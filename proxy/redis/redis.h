@@ -23,17 +23,17 @@
 #include "redis/keeper.h"
 
 #define REDIS_SHARDS_MAX 128
-#define REDIS_COMMANDS_MAX 4                /* of one ask */
-#define REDIS_SILENCE_NS (1 * NS_PER_S)     /* a connection that owes a reply this long is dropped */
+#define REDIS_COMMANDS_MAX 4            /* of one ask */
+#define REDIS_SILENCE_NS (1 * NS_PER_S) /* a connection that owes a reply this long is dropped */
 
 struct redis;
 
 /* ---- what it tells its owner ---- */
 enum redis_event {
-	REDIS_OPENED,    /* the breaker opened: decide locally */
-	REDIS_SETTLE,    /* it answers again: tell it what was decided meanwhile, by asks with settling set */
-	REDIS_CLOSED,    /* usable again */
-	REDIS_REPLACED,  /* another server, or another run of it, speaks for this shard: state may be lost */
+	REDIS_OPENED,   /* the breaker opened: decide locally */
+	REDIS_SETTLE,   /* it answers again: tell it what was decided meanwhile, by asks with settling set */
+	REDIS_CLOSED,   /* usable again */
+	REDIS_REPLACED, /* another server, or another run of it, speaks for this shard: state may be lost */
 };
 
 struct redis_world {
@@ -46,8 +46,8 @@ struct redis_world {
 	void (*want_name)(void *with, const char *host);
 	/* A non-blocking socket that connects; -1: refused. NULL: a real one (a test gives its own). */
 	int (*dial)(void *with, const struct sockaddr_storage *to, socklen_t len);
-	void *with;        /* of all three */
-	struct slice name; /* for CLIENT SETNAME: "worker-0" */
+	void *with;         /* of all three */
+	struct slice name;  /* for CLIENT SETNAME: "worker-0" */
 	bool is_keeper;     /* it is redis.keeper where there is one */
 	uint64_t budget_ns; /* how long its answers may take; 0: redis.budget */
 };

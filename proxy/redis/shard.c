@@ -4,13 +4,13 @@
 #include "metrics/metrics.h"
 #include "redis/inside.h"
 
-#define TIME_NS (1 * NS_PER_S)        /* between two looks at its clock ... */
+#define TIME_NS (1 * NS_PER_S)          /* between two looks at its clock ... */
 #define FIRST_TIMES_NS (50 * NS_PER_MS) /* ... of which the first few come sooner */
 #define FIRST_TIMES 5
-#define PROBE_KEY 200                 /* bytes: keyspace and environment are 64 each at most */
-#define PROBE_NAMES 16384             /* tried for one that lies on a shard of a cluster */
-#define QUIET_NS (1 * NS_PER_S)       /* between two lines of the log about a shard that stays down */
-#define FAR 20                        /* probes answered too late, all in a row: it is not a moment's load */
+#define PROBE_KEY 200           /* bytes: keyspace and environment are 64 each at most */
+#define PROBE_NAMES 16384       /* tried for one that lies on a shard of a cluster */
+#define QUIET_NS (1 * NS_PER_S) /* between two lines of the log about a shard that stays down */
+#define FAR 20                  /* probes answered too late, all in a row: it is not a moment's load */
 
 static uint64_t now_of(const struct shard *s)
 {
@@ -170,7 +170,7 @@ void shard_greeted(struct shard *s)
 bool error_is_of_writes(struct slice error)
 {
 	return slice_starts(error, S("OOM")) || slice_starts(error, S("READONLY")) ||
-		slice_starts(error, S("MISCONF")) || slice_starts(error, S("NOREPLICAS"));
+	       slice_starts(error, S("MISCONF")) || slice_starts(error, S("NOREPLICAS"));
 }
 
 static void on_refused(struct shard *s, struct slice error)
@@ -191,8 +191,8 @@ static void note_distance(struct shard *s, uint64_t took_ns)
 	s->far = took_ns > r->budget_ns ? s->far + 1 : 0;
 	if (s->far == FAR && !r->world.budget_ns)
 		log_warn("redis %s answers after %.3g ms, later than redis.budget (%.3g ms): each machine holds its "
-			"share of the fleet's limits until Redis is nearer or the budget is longer", s->name,
-			(double)took_ns / NS_PER_MS, (double)r->budget_ns / NS_PER_MS);
+		         "share of the fleet's limits until Redis is nearer or the budget is longer",
+		         s->name, (double)took_ns / NS_PER_MS, (double)r->budget_ns / NS_PER_MS);
 }
 
 static void on_probed(void *with, const struct redis_answer *a)

@@ -4,8 +4,8 @@
 #include "base/random.h"
 #include "redis/inside.h"
 
-#define CALM_NS (1 * NS_PER_S)          /* between two looks at the sentinels */
-#define CLUSTER_CALM_NS (10 * NS_PER_S) /* and at the cluster, which tells of moves by itself ... */
+#define CALM_NS (1 * NS_PER_S)              /* between two looks at the sentinels */
+#define CLUSTER_CALM_NS (10 * NS_PER_S)     /* and at the cluster, which tells of moves by itself ... */
 #define CLUSTER_MOVING_NS (500 * NS_PER_MS) /* ... but not of a master that is replaced */
 
 void topology_open(struct redis *r)
@@ -38,7 +38,7 @@ void topology_lost(struct redis *r)
 	if (!r->name_told_ns || r->loop->now_ns - r->name_told_ns > CLUSTER_CALM_NS) {
 		r->name_told_ns = r->loop->now_ns;
 		log_warn("redis: %s does not tell where the master is%s%s", name, r->guide.error[0] ? ": " : "",
-			r->guide.error);
+		         r->guide.error);
 	}
 	r->guided = false;
 	r->servers[r->server].turn = r->guide.node.turn;
@@ -72,7 +72,7 @@ static void on_master(void *with, const struct redis_answer *a)
 	if (a->outcome == REDIS_REFUSED)
 		channel_doom(&r->guide, END_ROLE, v->text);
 	else if (v->type != REDIS_ARRAY || v->len != 2 || !slice_u64(v->array[1].text, &port) ||
-		!node_of(v->array[0].text, port, r->servers[0].secure, &n))
+	         !node_of(v->array[0].text, port, r->servers[0].secure, &n))
 		channel_doom(&r->guide, END_ROLE, S("it knows no master of the name redis.master"));
 	else
 		follow(r, &n);
@@ -100,7 +100,7 @@ static struct channel *guide_of(struct redis *r)
 {
 	for (unsigned i = 0; r->config->mode == MODE_CLUSTER && i < r->shards_len; i++)
 		if (r->shards[i].used && r->shards[i].state != REDIS_DOWN &&
-			r->shards[i].channel.state == CHANNEL_READY)
+		    r->shards[i].channel.state == CHANNEL_READY)
 			return &r->shards[i].channel;
 	return &r->guide;
 }

@@ -18,7 +18,7 @@ static bool is_trustworthy(int fd, const struct reload_plan *plan, struct text *
 	if (fstat(fd, &st) == 0 && S_ISREG(st.st_mode) && st.st_uid == plan->pin_owner && !(st.st_mode & 022))
 		return true;
 	text_printf(why, "the environment pin %s must be a plain file that %s owns and nobody else may write",
-		plan->pin_file, plan->pin_owner ? "its owner" : "root");
+	            plan->pin_file, plan->pin_owner ? "its owner" : "root");
 	return false;
 }
 
@@ -46,12 +46,12 @@ static enum pinned read_pin(const struct reload_plan *plan, char *word, size_t c
 }
 
 static bool differs(const struct reload_plan *plan, struct slice environment, struct slice pin,
-	const char *said_by, struct text *why)
+                    const char *said_by, struct text *why)
 {
 	if (slice_same(environment, pin))
 		return false;
 	text_printf(why, "%s says environment: %.*s, but this host is pinned to %.*s by %s", plan->path,
-		SLICE(environment), SLICE(slice_head(pin, 64)), said_by);
+	            SLICE(environment), SLICE(slice_head(pin, 64)), said_by);
 	return true;
 }
 
@@ -72,8 +72,9 @@ bool reload_pin_allows(const struct reload_plan *plan, struct slice environment,
 		return !differs(plan, environment, variable, "the variable " RELOAD_PIN_VARIABLE, why);
 	if (slice_same(environment, S("dev")))
 		return true;
-	text_printf(why, "%s says environment: %.*s, but this host is pinned to none, and without a pin only "
-		"dev runs: write %.*s into %s as root, or set " RELOAD_PIN_VARIABLE, plan->path, SLICE(environment),
-		SLICE(environment), plan->pin_file);
+	text_printf(why,
+	            "%s says environment: %.*s, but this host is pinned to none, and without a pin only "
+	            "dev runs: write %.*s into %s as root, or set " RELOAD_PIN_VARIABLE,
+	            plan->path, SLICE(environment), SLICE(environment), plan->pin_file);
 	return false;
 }

@@ -99,7 +99,10 @@ static void send_verdict(int to, const struct bundle_sealed *sealed, enum reload
 	bool ok = sealed->all >= 0;
 	char verdict = (char)(ok ? TAKEN : why);
 	struct iovec one = { &verdict, 1 };
-	union { struct cmsghdr head; char room[CMSG_SPACE(sizeof *sealed)]; } control = { 0 };
+	union {
+		struct cmsghdr head;
+		char room[CMSG_SPACE(sizeof *sealed)];
+	} control = { 0 };
 	struct msghdr m = { .msg_iov = &one, .msg_iovlen = 1 };
 
 	if (ok) {
@@ -232,9 +235,13 @@ static ssize_t receive_verdict(struct reload *r)
 {
 	char verdict = REFUSED;
 	struct iovec one = { &verdict, 1 };
-	union { struct cmsghdr head; char room[CMSG_SPACE(sizeof r->sealed)]; } control;
-	struct msghdr m = { .msg_iov = &one, .msg_iovlen = 1, .msg_control = control.room,
-		.msg_controllen = sizeof control.room };
+	union {
+		struct cmsghdr head;
+		char room[CMSG_SPACE(sizeof r->sealed)];
+	} control;
+	struct msghdr m = {
+		.msg_iov = &one, .msg_iovlen = 1, .msg_control = control.room, .msg_controllen = sizeof control.room
+	};
 	ssize_t n = recvmsg(r->fd, &m, MSG_CMSG_CLOEXEC);
 
 	if (n <= 0)
@@ -268,7 +275,7 @@ static char *tell_death(const struct reload *r)
 
 	if (r->reaped && WIFSIGNALED(r->status))
 		snprintf(line, sizeof line, "the child that reads the configuration died by signal %d (%s)\n",
-			WTERMSIG(r->status), strsignal(WTERMSIG(r->status)));
+		         WTERMSIG(r->status), strsignal(WTERMSIG(r->status)));
 	else
 		snprintf(line, sizeof line, "the child that reads the configuration ended without a verdict\n");
 	return strdup(line);

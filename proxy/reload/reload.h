@@ -16,18 +16,21 @@
 #define RELOAD_PIN_FILE "/etc/sallyport/environment" /* one word; root's, and writable by nobody else */
 #define RELOAD_PIN_VARIABLE "SALLYPORT_ENVIRONMENT"
 
-struct reload_file { const char *path; struct slice bytes; };
+struct reload_file {
+	const char *path;
+	struct slice bytes;
+};
 
 struct reload_plan {
 	const char *path;                /* of the configuration */
 	const struct reload_file *files; /* put into the bundle first; may be none */
 	size_t files_len;
-	const char *pin_file;            /* RELOAD_PIN_FILE; tests have their own */
-	uid_t pin_owner;                 /* 0; tests that are not root have their own */
+	const char *pin_file; /* RELOAD_PIN_FILE; tests have their own */
+	uid_t pin_owner;      /* 0; tests that are not root have their own */
 	/* the keeper's memory file whose text is kept; NULL: all is read again */
 	const int *in_force;
-	bool warn;                       /* *text also holds what is allowed and hardly meant */
-	bool free_of_pin;                /* look at the file only: `sallyport check` on another host */
+	bool warn;        /* *text also holds what is allowed and hardly meant */
+	bool free_of_pin; /* look at the file only: `sallyport check` on another host */
 	/* All that config_load cannot know. False: complained. May be NULL. */
 	bool (*prove)(void *with, const struct config *c, struct bundle *b, struct config_errors *errors);
 	void *with;
@@ -41,7 +44,7 @@ struct config *reload_here(const struct reload_plan *plan, struct bundle **bundl
 /* In a child. */
 struct reload;
 struct reload *reload_begin(const struct reload_plan *plan); /* NULL: errno says why */
-int reload_fd(const struct reload *r); /* readable: call reload_step */
+int reload_fd(const struct reload *r);                       /* readable: call reload_step */
 pid_t reload_pid(const struct reload *r);
 /* True when it has ended: *sealed has both memory files (the caller's to close) or none, and *text (the
  * caller's to free) says why. Takes longer than RELOAD_PATIENCE_NS: the child is killed. */

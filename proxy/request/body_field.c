@@ -51,7 +51,7 @@ struct slice field_normal(char *at, size_t len)
 bool field_fold(struct slice in, char to[static FOLDED_MAX], struct slice *out)
 {
 	static const utf8proc_option_t how = UTF8PROC_STABLE | UTF8PROC_COMPOSE | UTF8PROC_COMPAT |
-		UTF8PROC_CASEFOLD | UTF8PROC_IGNORE; /* NFKC_Casefold */
+	                                     UTF8PROC_CASEFOLD | UTF8PROC_IGNORE; /* NFKC_Casefold */
 	utf8proc_int32_t points[FOLDED_MAX / 4];
 	utf8proc_ssize_t len = utf8proc_decompose((const utf8proc_uint8_t *)in.at, (utf8proc_ssize_t)in.len,
 	                                          points, FOLDED_MAX / 4 - 1, how);
@@ -137,8 +137,8 @@ static bool has_foreign_charset(struct slice type)
 	if (!field_parameter(type, S("charset"), &charset, &named))
 		return true;
 	return named && !slice_same_nocase(text_slice(&charset), S("utf-8")) &&
-		!slice_same_nocase(text_slice(&charset), S("utf8")) &&
-		!slice_same_nocase(text_slice(&charset), S("us-ascii"));
+	       !slice_same_nocase(text_slice(&charset), S("utf8")) &&
+	       !slice_same_nocase(text_slice(&charset), S("us-ascii"));
 }
 
 /* No reader finds a member in what begins otherwise, however lenient it is; a form beside a limit by JSON is
@@ -156,7 +156,7 @@ static bool may_be_json(const struct field_source *b)
 }
 
 enum field_result body_field(const struct field_source *b, bool json, struct slice field,
-	struct field_store *store, struct slice *value)
+                             struct field_store *store, struct slice *value)
 {
 	static const struct slice form = { "multipart/form-data", 19 };
 	bool multipart = slice_same_nocase(slice_head(b->type, form.len), form);

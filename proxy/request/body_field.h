@@ -15,19 +15,21 @@
 #include "base/text.h"
 
 #define BODY_FIELD_MAX 16384 /* bytes: no more of a body is read */
-#define FOLDED_MAX 4096 /* bytes that a value beyond ASCII may have when it is normalised */
+#define FOLDED_MAX 4096      /* bytes that a value beyond ASCII may have when it is normalised */
 
 struct field_source {
 	struct slice bytes, query;
-	struct slice type;     /* Content-Type; empty: none */
-	bool whole, encoded;   /* bytes are all of it; Content-Encoding */
+	struct slice type;   /* Content-Type; empty: none */
+	bool whole, encoded; /* bytes are all of it; Content-Encoding */
 };
-struct field_store { char text[3 * BODY_FIELD_MAX], value[FOLDED_MAX]; };
+struct field_store {
+	char text[3 * BODY_FIELD_MAX], value[FOLDED_MAX];
+};
 enum field_result { FIELD_ABSENT, FIELD_READ, FIELD_UNREADABLE };
 /* The field's value, normalised, in `store`: a field of a form, or a member of the outermost JSON object, or
  * of objects in it: "user.name"; a string, or an integer as it is written. */
 enum field_result body_field(const struct field_source *b, bool json, struct slice field,
-	struct field_store *store, struct slice *value);
+                             struct field_store *store, struct slice *value);
 
 /* Normalises ASCII in place: trims, lower case. Empty where there is a NUL in it. */
 struct slice field_normal(char *at, size_t len);

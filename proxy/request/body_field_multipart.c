@@ -68,7 +68,10 @@ static bool read_line(struct slice *rest, struct slice *line)
 	return slice_find(*line, '\n') == line->len;
 }
 
-struct part_head { bool named, encoded; struct slice name; };
+struct part_head {
+	bool named, encoded;
+	struct slice name;
+};
 
 /* The fields of a part up to the empty line; its name in `to`. */
 static bool read_head(struct slice *rest, struct text *to, struct part_head *head)

@@ -17,8 +17,8 @@ enum {
 	CHAR_UNRESERVED = 16, /* RFC 3986 section 2.3 */
 	CHAR_HOST = 32,       /* letters, digits, '-', '.', '_' */
 	CHAR_HEX = 64,
-	CHAR_SPACED = 128,    /* space and tab */
-	CHAR_WAY = 256,       /* stands for itself in the form by which routes are chosen (base/way.h) */
+	CHAR_SPACED = 128, /* space and tab */
+	CHAR_WAY = 256,    /* stands for itself in the form by which routes are chosen (base/way.h) */
 };
 extern const uint16_t char_kinds[256];
 

@@ -35,9 +35,10 @@ bool header_list_has(struct slice list, struct slice word);
 
 /* Cuts the next cookie off a Cookie field: cookie-name "=" ( *cookie-octet / DQUOTE *cookie-octet DQUOTE )
  * (RFC 6265 section 4.1.1). name: empty where there is no '='; value: without the quotes. */
-struct cookie { struct slice whole, name, value; };
+struct cookie {
+	struct slice whole, name, value;
+};
 struct cookie cookie_cut(struct slice *rest);
 
 /* A Content-Length: digits only, at most 19 of them, at most 2^63-1; otherwise false. */
 bool header_length(struct slice value, uint64_t *to);
-

@@ -3,9 +3,9 @@
 #pragma once
 
 enum mark {
-	MARK_BEGAN,        /* its first byte came */
+	MARK_BEGAN, /* its first byte came */
 	MARK_ROUTED,
-	MARK_LIMITED,      /* by what is known without an identity */
+	MARK_LIMITED, /* by what is known without an identity */
 	MARK_VERIFIED,
 	MARK_SCREENED,     /* whether its credential is in use already */
 	MARK_LIMITED_LATE, /* by identity */

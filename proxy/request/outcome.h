@@ -3,12 +3,12 @@
 #include "config/config.h"
 #include "request/headers.h"
 
-struct answer { /* an answer of our own that is no fault: redirect, CORS preflight */
+struct answer {      /* an answer of our own that is no fault: redirect, CORS preflight */
 	uint16_t status; /* 0: none */
 	struct headers fields;
 };
 
-struct refusal { /* by a limit */
+struct refusal {                      /* by a limit */
 	const struct config_limit *limit; /* the one violated; NULL where none */
 	uint64_t retry_after_ns;
 };

@@ -25,30 +25,30 @@ enum verdict { VERDICT_NONE, VERDICT_VALID, VERDICT_INVALID, VERDICT_UNKNOWN };
 enum class_of { CLASS_HUMAN, CLASS_DECLARED, CLASSES };
 extern const struct slice class_names[CLASSES];
 
-struct identity {                 /* set by VERIFY; slices in the request's arena */
+struct identity { /* set by VERIFY; slices in the request's arena */
 	enum verdict verdict;
-	struct slice issuer;          /* its name in the configuration */
+	struct slice issuer; /* its name in the configuration */
 	struct slice subject, client, tenant, scope;
-	uint64_t expires_s;           /* wall clock seconds; 0 where none */
+	uint64_t expires_s; /* wall clock seconds; 0 where none */
 };
 
-struct client;       /* http/: the way back, see http/http.h */
+struct client; /* http/: the way back, see http/http.h */
 struct client_ops;
-struct loop;         /* connection/ */
-struct passage;      /* forward/: the way on */
+struct loop;    /* connection/ */
+struct passage; /* forward/: the way on */
 
 struct request {
 	/* the walk */
-	uint8_t at, was;              /* station; the one it went to RESPOND or SETTLE from */
-	uint8_t fault;                /* enum fault */
-	bool over, in_haste;          /* in_haste: its deadline is fixed, and lies in the loop's brief wheel */
-	bool over_share;              /* its client has more than its share, and is to be told so */
+	uint8_t at, was;     /* station; the one it went to RESPOND or SETTLE from */
+	uint8_t fault;       /* enum fault */
+	bool over, in_haste; /* in_haste: its deadline is fixed, and lies in the loop's brief wheel */
+	bool over_share;     /* its client has more than its share, and is to be told so */
 	struct list wake_link;
-	struct deadline patience;     /* journey/ alone sets it */
+	struct deadline patience; /* journey/ alone sets it */
 	struct journey *journey;
-	struct sharer *sharer;        /* journey/: whose place it takes; NULL: nobody's */
-	struct list since_link;       /* journey/: among the requests in flight, oldest first */
-	struct loop *loop;            /* for http/ and the carriers */
+	struct sharer *sharer;  /* journey/: whose place it takes; NULL: nobody's */
+	struct list since_link; /* journey/: among the requests in flight, oldest first */
+	struct loop *loop;      /* for http/ and the carriers */
 
 	struct arena arena;
 	const struct config *config;
@@ -58,49 +58,49 @@ struct request {
 
 	/* as received */
 	struct slice method, target;
-	uint8_t version;              /* 10, 11 or 20 */
+	uint8_t version; /* 10, 11 or 20 */
 	bool has_body, chunked, expects_continue, upgrade_websocket, client_close;
-	bool has_query, odd_name;     /* odd_name: of a field, see header_is_plain */
-	uint64_t content_length;      /* meaningful where has_body and not chunked */
+	bool has_query, odd_name; /* odd_name: of a field, see header_is_plain */
+	uint64_t content_length;  /* meaningful where has_body and not chunked */
 	struct headers headers;
 
 	/* as processed */
-	struct slice scheme, host;    /* host: lower case, without port; empty where HTTP/1.0 sent none */
-	struct slice authority;       /* as received, with port */
-	struct slice path, query;     /* path normalised once; query without '?', as received */
-	struct slice way, open_way;   /* base/way.h: of a path that is not the same; of one with %2F */
-	struct in6_addr address;      /* of the client, behind trusted proxies */
-	uint8_t asker;                /* enum asker: whose description method, target and host are; else NONE */
-	bool asked_by_head;           /* with asker: the method that brought the description was HEAD */
-	struct slice forwarded_for;   /* the trusted part of X-Forwarded-For to continue; may be empty */
-	char id[33], span[17];        /* trace id, 32 hex digits; our span id; a NUL behind each */
+	struct slice scheme, host;  /* host: lower case, without port; empty where HTTP/1.0 sent none */
+	struct slice authority;     /* as received, with port */
+	struct slice path, query;   /* path normalised once; query without '?', as received */
+	struct slice way, open_way; /* base/way.h: of a path that is not the same; of one with %2F */
+	struct in6_addr address;    /* of the client, behind trusted proxies */
+	uint8_t asker;              /* enum asker: whose description method, target and host are; else NONE */
+	bool asked_by_head;         /* with asker: the method that brought the description was HEAD */
+	struct slice forwarded_for; /* the trusted part of X-Forwarded-For to continue; may be empty */
+	char id[33], span[17];      /* trace id, 32 hex digits; our span id; a NUL behind each */
 
 	/* what the stations found */
 	const struct config_route *route;
-	const void *route_facts;      /* journey/: series and resolved references of the route */
+	const void *route_facts; /* journey/: series and resolved references of the route */
 	enum class_of class;
-	struct slice detail;          /* what exactly was wrong with its credential, a sentence part; or empty */
-	struct slice rule;            /* name of the rule that decided the class; empty where none */
+	struct slice detail; /* what exactly was wrong with its credential, a sentence part; or empty */
+	struct slice rule;   /* name of the rule that decided the class; empty where none */
 	struct identity identity;
 	struct refusal refusal;
 	struct slice rate_limit, rate_limit_policy, issuer_state; /* fields of the answer; empty where none */
 	struct owed_costs owed;
 	struct answer answer;
-	struct slice stash;           /* the first bytes of the body */
-	bool stash_ended;             /* they are all of it */
-	const void *revocable;        /* private to verify/; of what may become a tunnel */
-	void *waits, *stash_block;    /* private to the station that said WAIT; to http/ */
-	struct shared_claim *claim;   /* private to journey/: on a code or refresh token, at the fleet's Redis */
+	struct slice stash;         /* the first bytes of the body */
+	bool stash_ended;           /* they are all of it */
+	const void *revocable;      /* private to verify/; of what may become a tunnel */
+	void *waits, *stash_block;  /* private to the station that said WAIT; to http/ */
+	struct shared_claim *claim; /* private to journey/: on a code or refresh token, at the fleet's Redis */
 	uint64_t exchange, redis_waited_ns; /* private to verify/: the machine's claim, or 0; waited so far */
-	struct passage *passage;      /* private to forward/ */
+	struct passage *passage;            /* private to forward/ */
 
 	/* for the log line */
 	uint64_t marks_ns[MARKS];
-	uint16_t status;              /* sent */
-	uint64_t body_in, body_out;   /* bytes, without framing */
+	uint16_t status;            /* sent */
+	uint64_t body_in, body_out; /* bytes, without framing */
 	struct slice upstream, endpoint;
-	bool retried, tunnel;         /* a tunnel is counted as such, no longer as a request in flight */
-	uint8_t said;                 /* respond/: head sent, end sent */
+	bool retried, tunnel; /* a tunnel is counted as such, no longer as a request in flight */
+	uint8_t said;         /* respond/: head sent, end sent */
 };
 
 /* Queues the request to be walked at the end of this turn. Callable from any callback; harmless when over. */

@@ -118,8 +118,7 @@ bool request_has_carrier(const struct request *r, struct slice name)
 	struct slice field = S("header:");
 
 	for (size_t i = 0; v && i < v->from.len; i++)
-		if (slice_starts(v->from.at[i], field) &&
-			name_passes_for(name, slice_from(v->from.at[i], field.len)))
+		if (slice_starts(v->from.at[i], field) && name_passes_for(name, slice_from(v->from.at[i], field.len)))
 			return true;
 	return false;
 }
@@ -142,7 +141,7 @@ static bool is_sallyports(struct slice name)
 static bool can_be_named_away(struct slice name, enum header_id id)
 {
 	return !header_is(id, FIELD_CREDENTIAL | FIELD_FRAMING | FIELD_FORWARDED) && !is_forwarded_kin(name) &&
-		!is_sallyports(name);
+	       !is_sallyports(name);
 }
 
 static void drop_named(struct headers *h, struct slice name)
@@ -260,7 +259,7 @@ void request_strip_answer(const struct request *r, struct headers *h, unsigned s
 		if (f->id == HEADER_UPGRADE && status == 426 && r->version == 11)
 			f->dropped = false; /* what the client is to change to (RFC 9110 section 15.5.22) */
 		else if (f->id == HEADER_CONTENT_LENGTH || (f->id == HEADER_TRAILER && r->version == 10) ||
-			is_sallyports(f->name))
+		         is_sallyports(f->name))
 			f->dropped = true;
 	}
 }
@@ -268,9 +267,9 @@ void request_strip_answer(const struct request *r, struct headers *h, unsigned s
 bool header_is_trailer(struct slice name)
 {
 	static const char barred[] =
-		"www-authenticate,authentication-info,proxy-authentication-info,set-cookie,cache-control,"
-		"max-forwards,pragma,range,if-match,if-none-match,if-modified-since,if-unmodified-since,if-range,"
-		"content-encoding,content-type,content-range,age,date,expires,location,retry-after,vary,warning";
+	    "www-authenticate,authentication-info,proxy-authentication-info,set-cookie,cache-control,"
+	    "max-forwards,pragma,range,if-match,if-none-match,if-modified-since,if-unmodified-since,if-range,"
+	    "content-encoding,content-type,content-range,age,date,expires,location,retry-after,vary,warning";
 	const unsigned kinds = FIELD_CONNECTION | FIELD_HOP | FIELD_FRAMING | FIELD_TRAILER | FIELD_CREDENTIAL;
 	enum header_id id = header_id(name);
 

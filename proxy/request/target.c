@@ -332,8 +332,8 @@ enum fault request_check(struct request *r)
 		return why;
 	if (r->version == 20 && r->scheme.len && !slice_same_nocase(r->scheme, scheme))
 		return slice_same_nocase(r->scheme, S("http")) || slice_same_nocase(r->scheme, S("https"))
-		               ? FAULT_MISDIRECTED
-		               : FAULT_BAD_TARGET;
+		           ? FAULT_MISDIRECTED
+		           : FAULT_BAD_TARGET;
 	r->scheme = scheme;
 	return set_target(r, host);
 }

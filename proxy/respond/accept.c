@@ -35,7 +35,8 @@ static void raise(unsigned *to, unsigned to_this)
 static bool is_json(struct slice type)
 {
 	return slice_same_nocase(type, S("application/json")) || slice_same_nocase(type, S("*/*")) ||
-		slice_same_nocase(type, S("application/problem+json")) || slice_same_nocase(type, S("application/*"));
+	       slice_same_nocase(type, S("application/problem+json")) ||
+	       slice_same_nocase(type, S("application/*"));
 }
 
 bool accept_prefers_page(const struct headers *h)

@@ -4,13 +4,13 @@
 
 struct own {
 	const struct request *r;
-	unsigned meant;              /* the status of the fault or answer */
-	unsigned status;             /* as sent: another one where a proxy asks and could not pass it on */
-	unsigned retry_s;            /* 0: not to be said */
-	bool page;                   /* for a browser */
+	unsigned meant;   /* the status of the fault or answer */
+	unsigned status;  /* as sent: another one where a proxy asks and could not pass it on */
+	unsigned retry_s; /* 0: not to be said */
+	bool page;        /* for a browser */
 	struct headers fields;
 	struct header room[64];
-	struct text values;          /* what the values of `fields` lie in */
+	struct text values; /* what the values of `fields` lie in */
 	char store[4096];
 };
 

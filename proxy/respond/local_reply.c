@@ -11,9 +11,10 @@ struct slice respond_reason(const struct request *r)
 	if (r->fault)
 		return slice_of(fault_info[r->fault].code);
 	if (r->answer.status)
-		return r->answer.status == 200 ? S("allowed") :
-			r->answer.status >= 300 ? S("redirect") :
-			r->answer.fields.len ? S("preflight") : S("answered-here");
+		return r->answer.status == 200   ? S("allowed")
+		       : r->answer.status >= 300 ? S("redirect")
+		       : r->answer.fields.len    ? S("preflight")
+		                                 : S("answered-here");
 	return S("");
 }
 
@@ -157,8 +158,8 @@ static void add_cors(struct own *o)
 		own_add(o, S("Access-Control-Allow-Credentials"), S("true"));
 	if (o->r->fault)
 		own_add(o, S("Access-Control-Expose-Headers"),
-			S("Retry-After, WWW-Authenticate, RateLimit, RateLimit-Policy, "
-			  "Sallyport-Reason, Sallyport-Request-Id"));
+		        S("Retry-After, WWW-Authenticate, RateLimit, RateLimit-Policy, "
+		          "Sallyport-Reason, Sallyport-Request-Id"));
 }
 
 /* What the operator adds to every answer of the route (Strict-Transport-Security, say) also stands on ours,

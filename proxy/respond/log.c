@@ -135,7 +135,9 @@ static void put_http(struct text *t, const struct request *r)
 	if (agent)
 		put(t, S(",\"user_agent.original\":\""), agent->value, 256);
 	put_word(t, S(",\"network.protocol.version\":\""),
-		r->version == 20 ? S("2") : r->version == 10 ? S("1.0") : S("1.1"));
+	         r->version == 20   ? S("2")
+	         : r->version == 10 ? S("1.0")
+	                            : S("1.1"));
 }
 
 static void put_visitor(struct text *t, const struct request *r)
@@ -173,7 +175,9 @@ static void put_subject(struct text *t, struct slice subject)
 
 static void put_identity(struct text *t, const struct identity *i)
 {
-	static const struct slice verdicts[] = {{"none", 4}, {"valid", 5}, {"invalid", 7}, {"unknown", 7}};
+	static const struct slice verdicts[] = {
+		{ "none", 4 }, { "valid", 5 }, { "invalid", 7 }, { "unknown", 7 }
+	};
 
 	put_word(t, S(",\"sallyport.verdict\":\""), verdicts[i->verdict]);
 	if (i->verdict == VERDICT_NONE)

@@ -10,7 +10,7 @@
 struct slice page_policy(void)
 {
 	return S("default-src 'none'; style-src 'sha256-ZKY2bZZyGFtf0C5BJR2YNbJtKy5MQpRYMtOZgbzRtKU='; "
-		"base-uri 'none'; form-action 'none'; frame-ancestors 'none'");
+	         "base-uri 'none'; form-action 'none'; frame-ancestors 'none'");
 }
 
 /* RFC 9457; type about:blank says that the title is the status's own. */
@@ -51,7 +51,7 @@ static void write_advice(const struct own *o, struct text *to)
 {
 	if (is_login(o->r->fault))
 		text_add(to, S("<p>Signing in has to wait a little. Whoever is signed in already can go on "
-			"working.</p>\n"));
+		               "working.</p>\n"));
 	if (!o->retry_s)
 		return;
 	text_add(to, tries_again(o) ? S("<p>This page tries again by itself in ") : S("<p>Please try again in "));
@@ -64,7 +64,7 @@ static void write_page(const struct own *o, struct text *to)
 	const struct request *r = o->r;
 
 	text_add(to, S("<!doctype html>\n<html lang=\"en\"><head><meta charset=\"utf-8\">"
-		"<meta name=\"viewport\" content=\"width=device-width\">"));
+	               "<meta name=\"viewport\" content=\"width=device-width\">"));
 	if (tries_again(o)) {
 		text_add(to, S("<meta http-equiv=\"refresh\" content=\""));
 		text_u64(to, o->retry_s);

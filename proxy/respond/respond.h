@@ -28,8 +28,8 @@ void respond_fields(struct request *r, struct headers *fields, unsigned version,
 
 /* What the route's cors lets scripts of the request's origin read; for preflights too. */
 struct cors_grant {
-	struct slice origin;         /* to be named; empty: nothing is granted */
-	bool credentials, vary;      /* vary: other origins get another answer */
+	struct slice origin;    /* to be named; empty: nothing is granted */
+	bool credentials, vary; /* vary: other origins get another answer */
 };
 struct cors_grant cors_grant(const struct request *r);
 

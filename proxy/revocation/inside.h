@@ -8,7 +8,7 @@ struct revoker {
 	struct revocations all;
 	struct revoke_sync sync;
 	struct revoke_machines machines;
-	uint64_t aged_ns;                /* when revocations were last looked over */
+	uint64_t aged_ns; /* when revocations were last looked over */
 	void (*on_news)(void *with);
 	void *with;
 };

@@ -4,13 +4,13 @@
 #include <stdio.h>
 
 #define KEY S("revoked-seen")
-#define RECENT_MS 5000         /* a record so old was confirmed by the readings before */
+#define RECENT_MS 5000 /* a record so old was confirmed by the readings before */
 #define KEPT_MS 10000
-#define LISTED_MS 600000       /* as long as the heartbeat set holds a machine */
-#define CLOCKS_MS 20           /* two machines' views of Redis's clock may differ by that */
+#define LISTED_MS 600000 /* as long as the heartbeat set holds a machine */
+#define CLOCKS_MS 20     /* two machines' views of Redis's clock may differ by that */
 #define LOOK_NS (100 * NS_PER_MS)
 #define RECORD_MAX 320
-#define LIST_PAGE "250"        /* two texts each */
+#define LIST_PAGE "250" /* two texts each */
 #define LOOK_PAGE "500"
 
 static void on_answer(void *for_whom, bool answered, const struct slice *texts, size_t len);
@@ -34,7 +34,7 @@ static void ask(struct revoke_machines *s, enum seen_doing doing, const struct s
 /* ---- one record ---- */
 
 static bool signed_part(const struct revoke_machines *s, struct slice body, char room[2 * RECORD_MAX],
-	struct slice *to)
+                        struct slice *to)
 {
 	struct text t = { .at = room, .cap = 2 * RECORD_MAX };
 
@@ -64,7 +64,7 @@ static bool write_record(const struct revoke_machines *s, uint64_t read_ms, char
 }
 
 static bool read_record(const struct revoke_machines *s, struct slice record, struct slice *id,
-	uint64_t *read_ms)
+                        uint64_t *read_ms)
 {
 	struct slice body = record, mac = slice_cut(&body, ' '), rest = body, whole;
 	char all[2 * RECORD_MAX];
@@ -109,8 +109,14 @@ static void expire(struct revoke_machines *s)
 static void list(struct revoke_machines *s)
 {
 	char from[24];
-	const struct slice words[] = { S("ZRANGEBYSCORE"), S("fleet"), number(from, redis_ms(s) - LISTED_MS),
-		S("+inf"), S("WITHSCORES"), S("LIMIT"), S("0"), S(LIST_PAGE) };
+	const struct slice words[] = { S("ZRANGEBYSCORE"),
+		                           S("fleet"),
+		                           number(from, redis_ms(s) - LISTED_MS),
+		                           S("+inf"),
+		                           S("WITHSCORES"),
+		                           S("LIMIT"),
+		                           S("0"),
+		                           S(LIST_PAGE) };
 
 	ask(s, SEEN_LISTING, words, 8);
 }
@@ -118,8 +124,9 @@ static void list(struct revoke_machines *s)
 static void look(struct revoke_machines *s)
 {
 	char from[24];
-	const struct slice words[] = { S("ZRANGEBYSCORE"), KEY, number(from, s->share->told_ms), S("+inf"),
-		S("LIMIT"), S("0"), S(LOOK_PAGE) };
+	const struct slice words[] = { S("ZRANGEBYSCORE"), KEY,        number(from, s->share->told_ms),
+		                           S("+inf"),          S("LIMIT"), S("0"),
+		                           S(LOOK_PAGE) };
 
 	ask(s, SEEN_LOOKING, words, 7);
 }
@@ -257,7 +264,7 @@ void machines_write(const struct revoke_machines *s, struct text *t)
 }
 
 void machines_open(struct revoke_machines *s, const struct revoke_sync *share,
-	const struct revocation_env *env)
+                   const struct revocation_env *env)
 {
 	*s = (struct revoke_machines){ .share = share, .env = env };
 }

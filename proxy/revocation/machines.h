@@ -10,14 +10,14 @@
 #include "revocation/revoke_sync.h"
 
 #define MACHINES_MAX 256
-#define MACHINE_ID 16        /* hex digits */
-#define MACHINE_NAME 64      /* bytes */
+#define MACHINE_ID 16   /* hex digits */
+#define MACHINE_NAME 64 /* bytes */
 
 enum seen_doing { SEEN_NOTHING, SEEN_TELLING, SEEN_TRIMMING, SEEN_EXPIRING, SEEN_LISTING, SEEN_LOOKING };
 
 struct seen_machine {
 	char id[MACHINE_ID + 1], name[MACHINE_NAME + 1];
-	uint64_t beat_ms;    /* when it last beat, on Redis's clock */
+	uint64_t beat_ms; /* when it last beat, on Redis's clock */
 	bool confirmed;
 };
 
@@ -25,16 +25,16 @@ struct revoke_machines {
 	const struct revoke_sync *share;
 	const struct revocation_env *env;
 	enum seen_doing doing;
-	uint64_t read_ms;    /* of the share, as told last */
-	uint64_t wanted_ns;  /* until then somebody waits for confirmations; 0: nobody does */
-	uint64_t look_ns;    /* the next look at them */
-	bool listed;         /* the machines are known */
+	uint64_t read_ms;   /* of the share, as told last */
+	uint64_t wanted_ns; /* until then somebody waits for confirmations; 0: nobody does */
+	uint64_t look_ns;   /* the next look at them */
+	bool listed;        /* the machines are known */
 	struct seen_machine machine[MACHINES_MAX];
 	size_t len;
 };
 
 void machines_open(struct revoke_machines *s, const struct revoke_sync *share,
-	const struct revocation_env *env);
+                   const struct revocation_env *env);
 /* Who has read all that has been told by now? Asked until then. */
 void machines_want(struct revoke_machines *s, uint64_t until_ns);
 /* Every machine of the fleet has confirmed. */

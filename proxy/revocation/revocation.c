@@ -7,7 +7,7 @@
 #define AGE_NS (5 * NS_PER_S)
 
 struct revoker *revoker_open(const struct config *c, struct revoked_table *table, struct statedir *state,
-	const struct revocation_env *env, void (*on_news)(void *with), void *with)
+                             const struct revocation_env *env, void (*on_news)(void *with), void *with)
 {
 	struct revoker *r = calloc(1, sizeof *r);
 
@@ -66,9 +66,13 @@ static const char *read(struct revoker *r, const struct revocation_order *from, 
 		return "the value has 1 to 512 bytes";
 	snprintf(value, REVOKED_VALUE_MAX + 1, "%.*s", SLICE(from->value));
 	uint64_t kept_s = r->config->root.verification.revoked_for / NS_PER_S;
-	*to = (struct revocation){ .kind = (enum revoked_kind)kind, .value = value, .at_ms = wall_s * 1000,
-		.until_s = from->until_s ? from->until_s : wall_s + kept_s,
-		.before_s = kind != REVOKED_SUB ? 0 : from->before_s ? from->before_s : wall_s };
+	*to = (struct revocation){ .kind = (enum revoked_kind)kind,
+		                       .value = value,
+		                       .at_ms = wall_s * 1000,
+		                       .until_s = from->until_s ? from->until_s : wall_s + kept_s,
+		                       .before_s = kind != REVOKED_SUB ? 0
+		                                   : from->before_s    ? from->before_s
+		                                                       : wall_s };
 	snprintf(to->issuer, sizeof to->issuer, "%.*s", SLICE(from->issuer));
 	to->mark = revoked_mark(r->all.table, from->issuer, to->kind, from->value);
 	return NULL;
@@ -116,8 +120,7 @@ static void tell_one(const struct revocation *r, struct text *t)
 	text_char(t, '}');
 }
 
-void revoker_print(const struct revoker *r, void (*write)(void *with, struct slice piece),
-                                void *with)
+void revoker_print(const struct revoker *r, void (*write)(void *with, struct slice piece), void *with)
 {
 	const struct revocations *all = &r->all;
 	char line[REVOKED_VALUE_MAX * 6 + 512];

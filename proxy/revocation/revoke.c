@@ -73,9 +73,9 @@ static void tell_metrics(const struct revocations *all)
 
 static json_t *to_json(const struct revocation *r)
 {
-	return json_pack("{s:s, s:s, s:s, s:I, s:I, s:I, s:b}", "kind", revoked_kind_names[r->kind],
-	                 "issuer", r->issuer, "value", r->value, "until", (json_int_t)r->until_s,
-	                 "before", (json_int_t)r->before_s, "at", (json_int_t)r->at_ms, "undone", r->undone);
+	return json_pack("{s:s, s:s, s:s, s:I, s:I, s:I, s:b}", "kind", revoked_kind_names[r->kind], "issuer",
+	                 r->issuer, "value", r->value, "until", (json_int_t)r->until_s, "before",
+	                 (json_int_t)r->before_s, "at", (json_int_t)r->at_ms, "undone", r->undone);
 }
 
 static bool save(struct revocations *all)
@@ -117,9 +117,11 @@ static uint64_t number(const json_t *of, const char *name)
 static void load_one(struct revocations *all, const json_t *from, uint64_t wall_s)
 {
 	struct slice issuer = strict_text(from, "issuer"), value = strict_text(from, "value");
-	struct revocation r = { .until_s = number(from, "until"), .before_s = number(from, "before"),
-		.at_ms = (uint64_t)json_integer_value(json_object_get(from, "at")),
-		.undone = json_is_true(json_object_get(from, "undone")), .value = (char *)(uintptr_t)value.at };
+	struct revocation r = { .until_s = number(from, "until"),
+		                    .before_s = number(from, "before"),
+		                    .at_ms = (uint64_t)json_integer_value(json_object_get(from, "at")),
+		                    .undone = json_is_true(json_object_get(from, "undone")),
+		                    .value = (char *)(uintptr_t)value.at };
 
 	if (!value.len || issuer.len >= sizeof r.issuer || !kind_named(strict_text(from, "kind"), &r.kind) ||
 	    r.until_s <= wall_s)
@@ -212,7 +214,9 @@ const char *revocations_add(struct revocations *all, const struct revocation *wh
 	return NULL;
 }
 
-struct sifting { uint64_t gone_mark, wall_s; };
+struct sifting {
+	uint64_t gone_mark, wall_s;
+};
 
 static bool stays(void *with, uint64_t mark, uint64_t times)
 {

@@ -28,7 +28,7 @@ struct revocations {
 	struct statedir *kept;
 	struct revocation *at;
 	size_t len, cap;
-	uint64_t count;      /* of the file */
+	uint64_t count; /* of the file */
 	enum revocations_lost lost;
 	uint32_t in_force, lost_series, refused; /* series */
 };

@@ -7,7 +7,7 @@
 
 /* What the HMAC is over. False: it does not fit. */
 static bool signed_part(const struct revoke_sync *s, struct slice body, char room[SIGNED_PART],
-	struct slice *to)
+                        struct slice *to)
 {
 	struct text t = { .at = room, .cap = SIGNED_PART };
 
@@ -26,8 +26,8 @@ bool revoke_sync_write(const struct revoke_sync *s, const struct revocation *r, 
 	struct slice whole;
 
 	text_printf(&body, "%s %s %llu %llu %llu %d ", revoked_kind_names[r->kind], r->issuer,
-	            (unsigned long long)r->until_s, (unsigned long long)r->before_s,
-	            (unsigned long long)r->at_ms, r->undone);
+	            (unsigned long long)r->until_s, (unsigned long long)r->before_s, (unsigned long long)r->at_ms,
+	            r->undone);
 	text_base64url(&body, r->value, strlen(r->value));
 	if (body.cut || !signed_part(s, text_slice(&body), all, &whole) || !crypt_sign(s->key[0], whole, hex))
 		return false;
@@ -54,7 +54,7 @@ static bool is_known(const struct revoke_sync *s, struct slice issuer)
 }
 
 bool revoke_sync_read(const struct revoke_sync *s, struct slice record, struct revocation *to,
-                char value[REVOKED_VALUE_MAX + 1], bool *foreign)
+                      char value[REVOKED_VALUE_MAX + 1], bool *foreign)
 {
 	struct slice body = record, mac = slice_cut(&body, ' '), rest = body;
 	size_t kind = 0, len = 0;

@@ -78,8 +78,8 @@ static bool tell_some(struct revoke_sync *s)
 static void begin_reading(struct revoke_sync *s, uint64_t now_ns)
 {
 	s->whole = now_ns >= s->whole_due_ns;
-	s->from_ms = s->whole || s->newest_ms < REVOKE_SYNC_OVERLAP_MS ? 0 :
-		s->newest_ms - REVOKE_SYNC_OVERLAP_MS;
+	s->from_ms =
+	    s->whole || s->newest_ms < REVOKE_SYNC_OVERLAP_MS ? 0 : s->newest_ms - REVOKE_SYNC_OVERLAP_MS;
 	s->offset = 0;
 	s->between = true;
 	s->began_ms = s->env->redis_ms(s->env->with, KEY);
@@ -91,8 +91,10 @@ static void begin_reading(struct revoke_sync *s, uint64_t now_ns)
 static void read_page(struct revoke_sync *s)
 {
 	char from[24], offset[24], page[24];
-	const struct slice words[] = { S("ZRANGEBYSCORE"), KEY, number(from, s->from_ms), S("+inf"),
-		S("WITHSCORES"), S("LIMIT"), number(offset, s->offset), number(page, REVOKE_SYNC_PAGE) };
+	const struct slice words[] = { S("ZRANGEBYSCORE"),        KEY,
+		                           number(from, s->from_ms),  S("+inf"),
+		                           S("WITHSCORES"),           S("LIMIT"),
+		                           number(offset, s->offset), number(page, REVOKE_SYNC_PAGE) };
 
 	ask(s, REVOKE_SYNC_READING, words, sizeof words / sizeof *words);
 }
@@ -193,7 +195,7 @@ void revoke_sync_tell(struct revoke_sync *s)
 /* ---- opening and closing ---- */
 
 void revoke_sync_open(struct revoke_sync *s, const struct config *c, const struct revocation_env *env,
-                struct revocations *all, void (*on_news)(void *with), void *with)
+                      struct revocations *all, void (*on_news)(void *with), void *with)
 {
 	const CONFIG_SECRETS *fleet = &c->root.secrets.fleet;
 

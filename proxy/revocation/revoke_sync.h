@@ -19,8 +19,12 @@
 #define REVOKE_SYNC_BATCH 16        /* records told, or taken out, at once */
 #define REVOKE_SYNC_RECORD 1200     /* bytes */
 
-enum revoke_sync_doing { REVOKE_SYNC_NOTHING, REVOKE_SYNC_READING, REVOKE_SYNC_TELLING,
-	REVOKE_SYNC_REMOVING };
+enum revoke_sync_doing {
+	REVOKE_SYNC_NOTHING,
+	REVOKE_SYNC_READING,
+	REVOKE_SYNC_TELLING,
+	REVOKE_SYNC_REMOVING
+};
 
 struct revoke_sync {
 	const struct config *config;
@@ -29,13 +33,15 @@ struct revoke_sync {
 	void (*on_news)(void *with); /* something was believed that was not known here */
 	void *with;
 	unsigned char key[STATEDIR_SECRETS][SHA256_LEN];
-	size_t keys;                /* 0: nothing is shared */
-	enum revoke_sync_doing doing;     /* what is asked of Redis and not answered yet */
-	bool whole, between;        /* this reading; between two pages of one */
+	size_t keys;                  /* 0: nothing is shared */
+	enum revoke_sync_doing doing; /* what is asked of Redis and not answered yet */
+	bool whole, between;          /* this reading; between two pages of one */
 	uint64_t due_ns, whole_due_ns, from_ms, newest_ms, offset;
 	uint64_t began_ms, read_ms; /* Redis's clock as the reading began; the same of the last that was ended */
 	uint64_t told_ms;           /* ... as the last record was taken; 0: none was */
-	struct { uint64_t mark, at_ms; } told[REVOKE_SYNC_BATCH];
+	struct {
+		uint64_t mark, at_ms;
+	} told[REVOKE_SYNC_BATCH];
 	size_t told_len;
 	char removed[REVOKE_SYNC_BATCH][REVOKE_SYNC_RECORD];
 	size_t removed_len;
@@ -43,7 +49,7 @@ struct revoke_sync {
 };
 
 void revoke_sync_open(struct revoke_sync *s, const struct config *c, const struct revocation_env *env,
-                struct revocations *all, void (*on_news)(void *with), void *with);
+                      struct revocations *all, void (*on_news)(void *with), void *with);
 void revoke_sync_close(struct revoke_sync *s);
 /* At once, where it can be. */
 void revoke_sync_tell(struct revoke_sync *s);
@@ -54,4 +60,4 @@ bool revoke_sync_write(const struct revoke_sync *s, const struct revocation *r, 
 /* False: it is not authentic, or of an issuer that is not known here (*foreign false). Its value is written
  * to `value`. */
 bool revoke_sync_read(const struct revoke_sync *s, struct slice record, struct revocation *to,
-                char value[REVOKED_VALUE_MAX + 1], bool *foreign);
+                      char value[REVOKED_VALUE_MAX + 1], bool *foreign);

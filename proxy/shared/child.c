@@ -13,8 +13,8 @@ static void put_message(void *with, enum log_level level, struct slice line)
 }
 
 _Static_assert((int)LEVEL_DEBUG == (int)LOG_LEVEL_DEBUG && (int)LEVEL_INFO == (int)LOG_LEVEL_INFO &&
-		       (int)LEVEL_WARNING == (int)LOG_LEVEL_WARN && (int)LEVEL_ERROR == (int)LOG_LEVEL_ERROR,
-	"log.level by the numbers of base/log.h");
+                   (int)LEVEL_WARNING == (int)LOG_LEVEL_WARN && (int)LEVEL_ERROR == (int)LOG_LEVEL_ERROR,
+               "log.level by the numbers of base/log.h");
 
 void post_speak(struct post *p)
 {

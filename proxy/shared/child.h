@@ -7,17 +7,21 @@
 #include "shared/seats.h"
 #include "shared/sockets.h"
 
-#define BEAT_NS (1 * NS_PER_S)            /* a loop turns at least this often */
+#define BEAT_NS (1 * NS_PER_S) /* a loop turns at least this often */
 
-struct retry { unsigned failures; bool due; uint64_t due_ns; };
+struct retry {
+	unsigned failures;
+	bool due;
+	uint64_t due_ns;
+};
 
-struct generation {               /* one configuration and its workers */
+struct generation { /* one configuration and its workers */
 	unsigned number;
 	struct bundle_sealed sealed;
 	struct bundle *bundle;
 	struct config *config;
 	unsigned workers;
-	bool draining;                /* its dead are not replaced */
+	bool draining; /* its dead are not replaced */
 	uint64_t drain_until_ns;
 	struct retry retry[SLOTS_MAX];
 };
@@ -32,11 +36,11 @@ struct post {
 	enum role role;
 	unsigned seat, slot;
 	pid_t supervisor;
-	bool orphan;                  /* it has found that gone */
-	int status_fd, admin_fd;      /* listening; -1: none */
-	int floor_fd;                 /* machine.floor; -1: none */
-	int machine_fd;               /* memory file of the machine's secret, for the keeper; -1: none */
-	struct siphash_key log_key;   /* made of that, for subjects in the log where the fleet has no secret */
+	bool orphan;                /* it has found that gone */
+	int status_fd, admin_fd;    /* listening; -1: none */
+	int floor_fd;               /* machine.floor; -1: none */
+	int machine_fd;             /* memory file of the machine's secret, for the keeper; -1: none */
+	struct siphash_key log_key; /* made of that, for subjects in the log where the fleet has no secret */
 	const char *config_path;
 	uid_t started_by;
 };

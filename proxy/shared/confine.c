@@ -96,7 +96,7 @@ bool confine_identity(const struct account *a)
 	prctl(PR_CAP_AMBIENT, PR_CAP_AMBIENT_CLEAR_ALL, 0, 0, 0); /* refused by kernels without ambient ones */
 	shrink_bounding(0);
 	if (a->change && (setgroups(0, NULL) != 0 || setresgid(a->gid, a->gid, a->gid) != 0 ||
-		setresuid(a->uid, a->uid, a->uid) != 0))
+	                  setresuid(a->uid, a->uid, a->uid) != 0))
 		return false;
 	return prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) == 0 && set_capabilities(0) && no_dumps();
 }
@@ -104,8 +104,8 @@ bool confine_identity(const struct account *a)
 bool confine_supervisor(void)
 {
 	uint64_t keep = UINT64_C(1) << CAP_NET_BIND_SERVICE | UINT64_C(1) << CAP_DAC_READ_SEARCH |
-		UINT64_C(1) << CAP_SETUID | UINT64_C(1) << CAP_SETGID | UINT64_C(1) << CAP_KILL |
-		UINT64_C(1) << CAP_CHOWN | UINT64_C(1) << CAP_SETPCAP;
+	                UINT64_C(1) << CAP_SETUID | UINT64_C(1) << CAP_SETGID | UINT64_C(1) << CAP_KILL |
+	                UINT64_C(1) << CAP_CHOWN | UINT64_C(1) << CAP_SETPCAP;
 
 	shrink_bounding(keep);
 	return set_capabilities(keep) && no_dumps();

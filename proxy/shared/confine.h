@@ -21,7 +21,7 @@
 #endif
 
 struct account {
-	bool change;      /* started by root: become this user */
+	bool change; /* started by root: become this user */
 	uid_t uid;
 	gid_t gid;
 	char name[64];

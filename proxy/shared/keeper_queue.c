@@ -3,7 +3,10 @@
 #include "base/secret.h"
 
 /* then issuer and what */
-struct ask_head { uint64_t token_iat_s; uint32_t issuer_len, kind; };
+struct ask_head {
+	uint64_t token_iat_s;
+	uint32_t issuer_len, kind;
+};
 
 bool ask_put(struct ring r, const struct keeper_question *ask)
 {
@@ -12,7 +15,7 @@ bool ask_put(struct ring r, const struct keeper_question *ask)
 	char record[ASK_MAX];
 
 	if (issuer.len > ASK_MAX / 2 || what.len > ASK_MAX / 2 ||
-		sizeof head + issuer.len + what.len > sizeof record)
+	    sizeof head + issuer.len + what.len > sizeof record)
 		return false;
 	memcpy(record, &head, sizeof head);
 	if (issuer.len)

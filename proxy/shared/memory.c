@@ -71,8 +71,11 @@ struct limit_hot *shared_hot(const struct shared *s, unsigned seat)
 /* ---- the list ---- */
 
 enum {
-	SUPERVISOR = 1 << ROLE_SUPERVISOR, WRITER = 1 << ROLE_WRITER, KEEPER = 1 << ROLE_KEEPER,
-	WORKER = 1 << ROLE_WORKER, EVERYBODY = SUPERVISOR | WRITER | KEEPER | WORKER
+	SUPERVISOR = 1 << ROLE_SUPERVISOR,
+	WRITER = 1 << ROLE_WRITER,
+	KEEPER = 1 << ROLE_KEEPER,
+	WORKER = 1 << ROLE_WORKER,
+	EVERYBODY = SUPERVISOR | WRITER | KEEPER | WORKER
 };
 enum {
 #define TABLE(name, writers, readers, head, bytes) TABLE_##name,

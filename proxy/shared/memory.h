@@ -30,17 +30,17 @@ enum order { ORDER_WAIT, ORDER_SERVE, ORDER_DRAIN, ORDER_STOP };
 enum cause { CAUSE_START, CAUSE_COMMAND, CAUSE_SIGNAL }; /* of a configuration */
 enum phase { PHASE_STARTING, PHASE_SERVING, PHASE_LEAVING, PHASE_DRAINING };
 
-struct seat {                     /* what the supervisor says of it */
+struct seat { /* what the supervisor says of it */
 	_Alignas(64) _Atomic int32_t pid;
 	_Atomic uint32_t role, slot, generation;
-	_Atomic uint32_t taken;       /* 0: it is free */
+	_Atomic uint32_t taken; /* 0: it is free */
 	_Atomic uint32_t order;
-	_Atomic uint64_t since_ns;    /* monotonic, when its process was started */
+	_Atomic uint64_t since_ns; /* monotonic, when its process was started */
 };
 
-struct said {                     /* what its process says */
-	_Atomic uint32_t state;       /* enum seat_state; the supervisor sets FREE and STARTING */
-	_Atomic uint64_t beats;       /* turns of its loop */
+struct said {               /* what its process says */
+	_Atomic uint32_t state; /* enum seat_state; the supervisor sets FREE and STARTING */
+	_Atomic uint64_t beats; /* turns of its loop */
 };
 
 struct wishes {
@@ -48,10 +48,10 @@ struct wishes {
 	_Atomic uint64_t asked_by;      /* enum cause << 32 | user id: of the last reload asked for */
 };
 
-struct outcome {                  /* of the last reload; one writer, two copies */
+struct outcome { /* of the last reload; one writer, two copies */
 	uint64_t number, wall_ns;
-	uint32_t generation;          /* in force afterwards */
-	uint32_t status;              /* exit status for whoever asked: 0 applied, 78 refused, 1 failed */
+	uint32_t generation; /* in force afterwards */
+	uint32_t status;     /* exit status for whoever asked: 0 applied, 78 refused, 1 failed */
 	uint32_t len;
 	char text[16384];
 };
@@ -61,28 +61,28 @@ struct shared_head {
 	_Atomic uint32_t reload_running;
 	_Atomic uint64_t started_wall_ns;
 	_Atomic uint64_t in_force_by, in_force_ns; /* as wishes.asked_by; since when, wall clock */
-	_Atomic uint64_t reloads_done;    /* number of the last outcome, at outcomes[flip_at(number)] */
+	_Atomic uint64_t reloads_done;             /* number of the last outcome, at outcomes[flip_at(number)] */
 	_Atomic uint64_t restarts;
-	_Atomic uint64_t slots_version;   /* moves with adopters */
+	_Atomic uint64_t slots_version;       /* moves with adopters */
 	_Atomic uint32_t adopters[SLOTS_MAX]; /* slot whose worker accepts on this slot's sockets */
-	_Atomic uint32_t gone[GONE_MAX];  /* listeners of who drains now whose address is no more */
+	_Atomic uint32_t gone[GONE_MAX];      /* listeners of who drains now whose address is no more */
 	struct outcome outcomes[2];
 	struct barred barred;
 };
 
 struct published {
-	_Atomic uint64_t tickets_made_s;  /* wall clock; 0: never */
+	_Atomic uint64_t tickets_made_s; /* wall clock; 0: never */
 	struct ticket_keys tickets;
 	struct forward_published endpoints;
 	struct redis_published redis;
 	struct limit_resets resets;
-	_Alignas(64) char keys[];         /* struct published_issuers */
+	_Alignas(64) char keys[]; /* struct published_issuers */
 };
 
-struct shared {                   /* one process's view, private; inherited by fork */
+struct shared { /* one process's view, private; inherited by fork */
 	struct shared_head *head;
 	struct seat *seats;
-	unsigned seats_len, slots;    /* slots: most workers of one generation */
+	unsigned seats_len, slots; /* slots: most workers of one generation */
 	char *memory, *first_seat;
 	size_t memory_len, log_ring, seat_stride, seat_len, seat_at[SEAT_PARTS];
 	struct part part[PARTS_MAX];
@@ -92,13 +92,16 @@ struct shared {                   /* one process's view, private; inherited by f
 	struct exchanges *exchanges;
 	struct logins *logins;
 	struct published *published;
-	int bell;                     /* eventfd: the supervisor is wanted */
-	int keeper_bell;              /* eventfd: the keeper is wanted */
-	int pokes[SEATS_MAX];         /* eventfd of each seat: its process is wanted */
+	int bell;             /* eventfd: the supervisor is wanted */
+	int keeper_bell;      /* eventfd: the keeper is wanted */
+	int pokes[SEATS_MAX]; /* eventfd of each seat: its process is wanted */
 };
 
 /* What of the configuration decides the layout; it cannot change while running. */
-struct shared_sizes { unsigned slots; uint64_t log_ring, table_size; };
+struct shared_sizes {
+	unsigned slots;
+	uint64_t log_ring, table_size;
+};
 
 /* False: errno says why. */
 bool shared_open(struct shared *s, const struct shared_sizes *sizes);
@@ -111,4 +114,3 @@ const struct published_issuers *shared_keys(const struct shared *s);
 
 void shared_ring(int eventfd);
 void shared_hush(int eventfd); /* takes all rings so far */
-

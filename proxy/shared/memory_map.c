@@ -62,7 +62,7 @@ static bool make(const char *name, char *at, size_t len, int *read_only)
 }
 
 static bool add_part(struct shared *s, const char *name, char *at, size_t len, unsigned writers,
-	unsigned readers)
+                     unsigned readers)
 {
 	check(s->parts_len < PARTS_MAX);
 	struct part *p = &s->part[s->parts_len++];
@@ -78,7 +78,7 @@ static bool add_table(struct shared *s, const struct map_row *r, char *at)
 	check(r->head % MAP_PAGE == 0 && r->head < r->len);
 	snprintf(name, sizeof name, "%s head", r->name);
 	return (r->head == 0 || add_part(s, name, at, r->head, 0, r->readers)) &&
-		add_part(s, r->name, at + r->head, r->len - r->head, r->writers, r->readers);
+	       add_part(s, r->name, at + r->head, r->len - r->head, r->writers, r->readers);
 }
 
 static bool reserve(struct shared *s, size_t len)
@@ -103,7 +103,7 @@ static void measure_seat(struct shared *s, const size_t seat[static SEAT_PARTS])
 }
 
 bool map_all(struct shared *s, const struct map_row *row, size_t rows, const size_t seat[static SEAT_PARTS],
-	char **place)
+             char **place)
 {
 	size_t len = MAP_PAGE;
 

@@ -14,7 +14,7 @@ static bool same(const struct socket_one *o, const struct sockaddr_storage *at, 
 }
 
 static struct socket_one *find(const struct sockets *s, const struct sockaddr_storage *at, socklen_t len,
-	unsigned slot)
+                               unsigned slot)
 {
 	for (size_t i = 0; i < s->len; i++)
 		if (s->one[i].slot == slot && same(&s->one[i], at, len))
@@ -67,7 +67,7 @@ static void forget_from(struct sockets *s, size_t keep)
 }
 
 bool sockets_bind(struct sockets *s, const struct config_listener *l, size_t listeners, unsigned slots,
-	char *why, size_t why_cap)
+                  char *why, size_t why_cap)
 {
 	size_t before = s->len;
 	struct sockaddr_storage at;

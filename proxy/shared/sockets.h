@@ -25,7 +25,7 @@ struct sockets {
 /* Binds what is missing for these listeners and slots 0 to slots-1; all of it or nothing. False: *why is a
  * sentence. */
 bool sockets_bind(struct sockets *s, const struct config_listener *l, size_t listeners, unsigned slots,
-	char *why, size_t why_cap);
+                  char *why, size_t why_cap);
 bool sockets_listen(struct sockets *s, char *why, size_t why_cap);
 /* Closes those whose address is not among the listeners. */
 void sockets_trim(struct sockets *s, const struct config_listener *l, size_t listeners);

@@ -44,7 +44,7 @@ bool barred_has(const struct barred *b, const struct in6_addr *address, uint64_t
 		uint64_t until_ns = atomic_load(&at->until_ns);
 		/* an entry being rewritten has no end, or another one when looked at again */
 		if (until_ns > now_ns && atomic_load(&at->high) == half[0] && atomic_load(&at->low) == half[1] &&
-			atomic_load(&at->until_ns) == until_ns)
+		    atomic_load(&at->until_ns) == until_ns)
 			return true;
 	}
 	return false;
@@ -108,7 +108,7 @@ static void remember(struct blame *b, const struct in6_addr *address, uint64_t n
 }
 
 bool blame_crash(struct blame *b, const struct suspect *s, struct barred *bars, uint64_t now_ns,
-	struct in6_addr *whom)
+                 struct in6_addr *whom)
 {
 	struct in6_addr address = s->address; /* once: the dead may have left anything there */
 

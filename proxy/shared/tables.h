@@ -14,4 +14,9 @@ enum seat_part {
 
 enum { PARTS_MAX = 32 };
 /* A memory file: a table, or the head of one. */
-struct part { char *at; size_t len; unsigned writers, readers; int read_only; };
+struct part {
+	char *at;
+	size_t len;
+	unsigned writers, readers;
+	int read_only;
+};

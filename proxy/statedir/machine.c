@@ -45,7 +45,7 @@ static bool read_secret(const char *path, unsigned char *to)
 	if (fd < 0)
 		return false;
 	bool ok = fstat(fd, &st) == 0 && S_ISREG(st.st_mode) && st.st_uid == geteuid() && !(st.st_mode & 077) &&
-		read(fd, to, MACHINE_SECRET) == MACHINE_SECRET;
+	          read(fd, to, MACHINE_SECRET) == MACHINE_SECRET;
 	close(fd);
 	if (!ok)
 		errno = EPERM;
@@ -115,7 +115,7 @@ bool machine_secret(unsigned char to[static MACHINE_SECRET], char *why, size_t w
 
 	if (!directory(dir, sizeof dir)) {
 		snprintf(why, why_cap,
-			"no HOME to keep the machine's secret in; one that lasts until the end is used");
+		         "no HOME to keep the machine's secret in; one that lasts until the end is used");
 		random_bytes(to, MACHINE_SECRET);
 		return false;
 	}
@@ -125,8 +125,8 @@ bool machine_secret(unsigned char to[static MACHINE_SECRET], char *why, size_t w
 	if (errno == ENOENT && make_directories(dir) && make_secret(path, to))
 		return true;
 	snprintf(why, why_cap, "the machine's secret %s cannot be %s: %s; one that lasts until the end is used",
-		path, errno == EPERM ? "trusted (it must be yours alone, mode 0600, 32 bytes)" : "kept",
-		strerror(errno));
+	         path, errno == EPERM ? "trusted (it must be yours alone, mode 0600, 32 bytes)" : "kept",
+	         strerror(errno));
 	random_bytes(to, MACHINE_SECRET);
 	return false;
 }

@@ -109,8 +109,7 @@ json_t *statedir_read(struct statedir *k, struct slice name, const char *end, si
 	if (slice_starts(first, S(MARK)) && is_signed(k, rest, slice_from(first, strlen(MARK))))
 		root = strict_read(rest);
 	if (!root) {
-		log_warn("%s is ignored: it was not written by this machine's sallyport, or was changed since",
-		         path);
+		log_warn("%s is ignored: it was not written by this machine's sallyport, or was changed since", path);
 		statedir_refuse(k, STATEDIR_CHANGED);
 	}
 	free(bytes);
@@ -125,7 +124,7 @@ void statedir_refuse(struct statedir *k, enum statedir_refusal why)
 /* ---- opening ---- */
 
 size_t statedir_keys(const CONFIG_SECRETS *secrets, size_t most, struct slice label,
-                 unsigned char keys[][SHA256_LEN])
+                     unsigned char keys[][SHA256_LEN])
 {
 	size_t len = 0;
 
@@ -152,15 +151,14 @@ static bool add_secrets(struct statedir *k, const struct config *c, struct slice
 void statedir_series(uint32_t series[STATEDIR_REFUSALS], struct slice where)
 {
 	static const char *const reasons[STATEDIR_REFUSALS] = { "changed", "older", "future", "foreign",
-		"expired" };
+		                                                    "expired" };
 
 	for (int i = 0; i < STATEDIR_REFUSALS; i++)
-		series[i] = metrics_series(METRIC_snapshots_refused_total, slice_of(reasons[i]), where, S(""),
-		                           S(""));
+		series[i] = metrics_series(METRIC_snapshots_refused_total, slice_of(reasons[i]), where, S(""), S(""));
 }
 
 struct statedir *statedir_open(const struct config *c, const struct counter_file *file,
-	struct slice machine_secret)
+                               struct slice machine_secret)
 {
 	struct statedir *k = calloc(1, sizeof *k);
 	struct text t = { .at = k ? k->directory : NULL, .cap = k ? sizeof k->directory : 0 };

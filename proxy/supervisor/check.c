@@ -7,8 +7,9 @@ enum { BAD_CONFIGURATION = 78 }; /* EX_CONFIG of sysexits.h */
 
 static struct reload_plan plan_of(const struct run_options *o)
 {
-	return (struct reload_plan){ .path = o->config, .files = o->files, .files_len = o->files_len,
-		.pin_file = RELOAD_PIN_FILE };
+	return (struct reload_plan){
+		.path = o->config, .files = o->files, .files_len = o->files_len, .pin_file = RELOAD_PIN_FILE
+	};
 }
 
 struct config *process_config(const struct run_options *o, struct bundle **bundle)

@@ -21,8 +21,9 @@ static struct retry *retry_of(struct crew *c, const struct child *child)
 
 _Noreturn static void be_child(struct crew *c, struct post post)
 {
-	int (*body)(struct post *) = post.role == ROLE_WORKER ? c->bodies.worker :
-		post.role == ROLE_KEEPER ? c->bodies.keeper : c->bodies.writer;
+	int (*body)(struct post *) = post.role == ROLE_WORKER   ? c->bodies.worker
+	                             : post.role == ROLE_KEEPER ? c->bodies.keeper
+	                                                        : c->bodies.writer;
 	char name[32];
 	sigset_t none;
 
@@ -51,7 +52,7 @@ _Noreturn static void be_child(struct crew *c, struct post post)
 }
 
 static void take_seat(struct crew *c, unsigned seat, enum role role, const struct generation *g,
-	unsigned slot)
+                      unsigned slot)
 {
 	struct seat *s = &c->shared->seats[seat];
 
@@ -98,8 +99,8 @@ bool crew_start(struct crew *c, enum role role, struct generation *g, unsigned s
 		leave_seat(c, post.seat);
 		return false;
 	}
-	c->child[seat] = (struct child){ .pid = pid, .role = role, .slot = slot, .generation = g,
-		.started_ns = clock_ns() };
+	c->child[seat] =
+	    (struct child){ .pid = pid, .role = role, .slot = slot, .generation = g, .started_ns = clock_ns() };
 	atomic_store(&c->shared->seats[seat].pid, pid);
 	return true;
 }
@@ -153,8 +154,10 @@ static const char *describe(const struct child *child, int status, char *to, siz
 static void count_restart(struct crew *c, const struct child *child, int status)
 {
 	struct slice none = { 0 };
-	struct slice why = child->aborted ? S("stalled") : !WIFSIGNALED(status) ? S("exit") :
-		WTERMSIG(status) == SIGKILL ? S("killed") : S("crash");
+	struct slice why = child->aborted                ? S("stalled")
+	                   : !WIFSIGNALED(status)        ? S("exit")
+	                   : WTERMSIG(status) == SIGKILL ? S("killed")
+	                                                 : S("crash");
 
 	atomic_fetch_add(&c->shared->head->restarts, 1);
 	if (child->role == ROLE_WORKER)
@@ -169,7 +172,7 @@ static void blame(struct crew *c, unsigned seat, uint64_t now_ns)
 
 	if (blame_crash(&c->blame, shared_suspect(c->shared, seat), &c->shared->head->barred, now_ns, &whom))
 		log_warn("%.*s%s was being worked for in two crashes and is refused for 10 min",
-			SLICE(address_text(&whom, name)), IN6_IS_ADDR_V4MAPPED(&whom) ? "" : " (its /64)");
+		         SLICE(address_text(&whom, name)), IN6_IS_ADDR_V4MAPPED(&whom) ? "" : " (its /64)");
 }
 
 static void bury(struct crew *c, unsigned seat, int status, uint64_t now_ns)

@@ -13,23 +13,25 @@
 #define STILL_CHECKS 5                    /* and is aborted when it did not, this many checks in a row */
 #define LOAD_NS (60 * NS_PER_S)           /* a process may take this long to load */
 
-struct bodies { int (*worker)(struct post *), (*keeper)(struct post *), (*writer)(struct post *); };
+struct bodies {
+	int (*worker)(struct post *), (*keeper)(struct post *), (*writer)(struct post *);
+};
 
 struct child {
-	pid_t pid;                    /* 0: none */
+	pid_t pid; /* 0: none */
 	enum role role;
 	unsigned slot;
 	struct generation *generation;
 	uint64_t started_ns, beats, kill_ns;
-	unsigned still;               /* checks in a row that saw no beat */
-	bool aborted, leaving;        /* leaving: told to end, its death is expected */
+	unsigned still;        /* checks in a row that saw no beat */
+	bool aborted, leaving; /* leaving: told to end, its death is expected */
 };
 
 struct crew {
 	struct shared *shared;
 	struct bodies bodies;
-	struct post post;             /* what all posts have in common */
-	struct generation *now;       /* whose keeper and writer are kept alive; NULL: none yet */
+	struct post post;       /* what all posts have in common */
+	struct generation *now; /* whose keeper and writer are kept alive; NULL: none yet */
 	struct retry keeper, writer;
 	bool keepers_kept, writer_kept;
 	uint64_t beat_ns, checked_ns; /* beat_ns: BEAT_NS; tests have less patience */

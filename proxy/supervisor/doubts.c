@@ -19,15 +19,15 @@ static void warn_of_end(void *with, const struct certificate *c)
 		return;
 	strftime(day, sizeof day, "%Y-%m-%d %H:%M UTC", &tm);
 	config_warn(errors, c->place, "the certificate %.*s %s %s", SLICE(c->file),
-		c->end_s < now_s ? "has expired on" : "expires soon, on", day);
+	            c->end_s < now_s ? "has expired on" : "expires soon, on", day);
 }
 
 static void warn_of_readers(const struct bundle *b, struct slice file, struct config_place place,
-	struct config_errors *errors)
+                            struct config_errors *errors)
 {
 	if (file.at && bundle_is_exposed(b, file.at))
 		config_warn(errors, place, "%s holds a secret, and everybody on this machine may read it: chmod 600",
-			file.at);
+		            file.at);
 }
 
 static void warn_of_keys(const struct config *c, const struct bundle *b, struct config_errors *errors)

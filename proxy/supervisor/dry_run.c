@@ -14,8 +14,8 @@
 
 static void *scratch(size_t len)
 {
-	void *memory = mmap(NULL, len, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE,
-		-1, 0);
+	void *memory =
+	    mmap(NULL, len, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
 
 	return memory == MAP_FAILED ? NULL : memory;
 }
@@ -33,7 +33,7 @@ static void no_log(void *with, struct slice line, bool valued)
 
 /* TLS files, servers: nothing is connected to. */
 static void open_redis(const struct config *c, struct bundle *b, struct loop *loop,
-	struct config_errors *errors)
+                       struct config_errors *errors)
 {
 	const struct redis_world world = { .config = c, .bundle = b, .loop = loop, .name = S("check") };
 
@@ -51,10 +51,16 @@ static bool open_data_plane(const struct config *c, struct bundle *b, struct con
 	struct journey *j = NULL;
 
 	if (limits && keys && endpoints && loop) {
-		const struct journey_world world = { .config = c, .bundle = b, .loop = loop,
-			.limits = limit_table_attach(limits, c->root.limiting.table_size),
-			.keys = published_attach(keys), .endpoints = endpoints, .tickets = &tickets,
-			.ask = { .key_unknown = no_ask }, .log = no_log };
+		const struct journey_world world = { .config = c,
+			                                 .bundle = b,
+			                                 .loop = loop,
+			                                 .limits =
+			                                     limit_table_attach(limits, c->root.limiting.table_size),
+			                                 .keys = published_attach(keys),
+			                                 .endpoints = endpoints,
+			                                 .tickets = &tickets,
+			                                 .ask = { .key_unknown = no_ask },
+			                                 .log = no_log };
 		open_redis(c, b, loop, errors); /* what is wrong here hides nothing of the rest */
 		j = journey_open(&world, errors);
 		if (j)
@@ -81,8 +87,8 @@ static int bind_alone(const struct sockaddr_storage *at, socklen_t len)
 	if (fd < 0)
 		return -1;
 	if (setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &on, sizeof on) == 0 &&
-		(at->ss_family != AF_INET6 || setsockopt(fd, IPPROTO_IPV6, IPV6_V6ONLY, &on, sizeof on) == 0) &&
-		bind(fd, (const struct sockaddr *)at, len) == 0)
+	    (at->ss_family != AF_INET6 || setsockopt(fd, IPPROTO_IPV6, IPV6_V6ONLY, &on, sizeof on) == 0) &&
+	    bind(fd, (const struct sockaddr *)at, len) == 0)
 		return fd;
 	int why = errno;
 	close(fd);
@@ -94,7 +100,7 @@ static int bind_alone(const struct sockaddr_storage *at, socklen_t len)
 static unsigned passing;
 
 static bool try_address(struct slice address, struct config_place place, bool alone,
-	struct config_errors *errors)
+                        struct config_errors *errors)
 {
 	struct sockaddr_storage at;
 	socklen_t len;

@@ -4,8 +4,8 @@
 #include "supervisor/supervisor.h"
 
 struct proof {
-	bool bind;    /* try the addresses; not for `check`, which may run beside a live Sallyport */
-	bool alone;   /* nobody else may hold the addresses: a first start */
+	bool bind;  /* try the addresses; not for `check`, which may run beside a live Sallyport */
+	bool alone; /* nobody else may hold the addresses: a first start */
 	const struct bundle *in_force; /* what differs from it must be valid now; NULL: nothing must */
 	bool hindered; /* set where all that is wrong may pass: addresses in use, or not there yet */
 };

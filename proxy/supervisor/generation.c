@@ -93,7 +93,7 @@ static bool is_accepted_before(const struct supervisor *s)
 {
 	for (unsigned i = SEAT_WORKERS; i < SEATS_MAX; i++)
 		if (s->crew.child[i].pid && s->crew.child[i].generation != s->crew.now &&
-			shared_state(&s->shared, i) < SEAT_DRAINING)
+		    shared_state(&s->shared, i) < SEAT_DRAINING)
 			return true;
 	return false;
 }
@@ -107,7 +107,7 @@ void generations_sweep(struct supervisor *s)
 		}
 	if (s->stage == STAGE_IDLE && s->crew.now && !is_accepted_before(s))
 		sockets_trim(&s->sockets, s->crew.now->config->root.listeners,
-			s->crew.now->config->root.listeners_len);
+		             s->crew.now->config->root.listeners_len);
 }
 
 unsigned generations_draining(const struct supervisor *s)

@@ -28,7 +28,7 @@ struct supervisor {
 	struct crew crew;
 	struct generation *generations[GENERATIONS_MAX + 1];
 	unsigned last_number;
-	int signals;                  /* signalfd */
+	int signals; /* signalfd */
 	int admin_fd, status_fd, floor_fd, machine_fd;
 	char *admin_path;
 
@@ -39,8 +39,8 @@ struct supervisor {
 	uint64_t asked_by;              /* and who asked, as in struct shared_head */
 	bool waiting_said;
 	struct material material;
-	bool renewing;                /* what is under way is no reload: files beside the text have changed */
-	char *renewed;                /* their names */
+	bool renewing; /* what is under way is no reload: files beside the text have changed */
+	char *renewed; /* their names */
 
 	enum leave leave;
 	uint64_t leave_until_ns;

@@ -66,9 +66,9 @@ static bool follow(char path[static PATH_MAX], size_t begin, size_t end)
 	if (len <= 0)
 		return false;
 	target[len] = '\0';
-	int n = target[0] == '/' ? snprintf(whole, sizeof whole, "%s%s", target, path + end)
-	                         : snprintf(whole, sizeof whole, "%.*s%s%s", (int)begin, path, target,
-		path + end);
+	int n = target[0] == '/'
+	            ? snprintf(whole, sizeof whole, "%s%s", target, path + end)
+	            : snprintf(whole, sizeof whole, "%.*s%s%s", (int)begin, path, target, path + end);
 	if (n < 0 || (size_t)n >= sizeof whole)
 		return false;
 	memcpy(path, whole, (size_t)n + 1);
@@ -157,7 +157,7 @@ static uint64_t look(const struct bundle *b, bool *differs)
 		bundle_stamp_now(path.at, &stamps[1]);
 		*differs |= memcmp(&stamps[0], &stamps[1], sizeof stamps[0]) != 0;
 		hash = siphash((struct siphash_key){ hash, 1 },
-			(struct slice){ (const char *)&stamps[1], sizeof stamps[1] });
+		               (struct slice){ (const char *)&stamps[1], sizeof stamps[1] });
 	}
 	return hash;
 }

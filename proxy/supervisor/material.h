@@ -10,12 +10,12 @@
 struct generation;
 
 struct material {
-	int fd;                         /* inotify; -1: none */
-	unsigned of;                    /* number of the generation whose files are watched; 0: none */
+	int fd;      /* inotify; -1: none */
+	unsigned of; /* number of the generation whose files are watched; 0: none */
 	struct watched_file *watched;
 	size_t len, cap;
 	struct rhythm rhythm;
-	uint64_t settled, tried;        /* hashes of stamps: of files that proved the same; of the try */
+	uint64_t settled, tried; /* hashes of stamps: of files that proved the same; of the try */
 };
 
 void material_init(struct material *m);

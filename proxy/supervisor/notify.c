@@ -31,7 +31,7 @@ void notify_reloading(void)
 {
 	char lines[80];
 	int len = snprintf(lines, sizeof lines, "RELOADING=1\nMONOTONIC_USEC=%llu",
-		(unsigned long long)(clock_ns() / NS_PER_US));
+	                   (unsigned long long)(clock_ns() / NS_PER_US));
 
 	notify_say((struct slice){ lines, (size_t)len });
 }

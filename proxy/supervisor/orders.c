@@ -37,7 +37,7 @@ unsigned crew_count(const struct crew *c, enum role role, const struct generatio
 }
 
 static const struct child *worker_of(const struct crew *c, const struct generation *g, unsigned slot,
-	unsigned *seat)
+                                     unsigned *seat)
 {
 	for (unsigned i = SEAT_WORKERS; i < SEATS_MAX; i++)
 		if (c->child[i].pid && c->child[i].generation == g && c->child[i].slot == slot) {

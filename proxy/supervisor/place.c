@@ -127,11 +127,11 @@ bool state_try(const struct config *c, const struct account *a, bool start, stru
 		return true;
 	if (start || geteuid() != 0) { /* whoever is not root cannot see what root's start would do */
 		log_warn("state: %s cannot be written%s%s (%s): keys will not outlive a restart", path,
-			a->change ? " by " : "", a->change ? a->name : "", strerror(why));
+		         a->change ? " by " : "", a->change ? a->name : "", strerror(why));
 		return true;
 	}
 	config_complain(errors, c->root.place, "state: %s cannot be %s%s%s: %s", path,
-		is == STATE_MISSING ? "made" : "written", a->change ? " by " : "", a->change ? a->name : "",
-		strerror(why));
+	                is == STATE_MISSING ? "made" : "written", a->change ? " by " : "",
+	                a->change ? a->name : "", strerror(why));
 	return false;
 }

@@ -13,7 +13,7 @@
 #define RHYTHM_SILENT_NS (60 * NS_PER_S)
 #define RHYTHM_APART_NS (60 * NS_PER_S)
 
-struct rhythm { /* zeroed: due at once */
+struct rhythm {          /* zeroed: due at once */
 	uint64_t stirred_ns; /* the last sign of a change; 0: none since the last look */
 	uint64_t look_ns;    /* when to look without a sign */
 	uint64_t failed_ns;  /* the first failure of those that go on; 0: none */

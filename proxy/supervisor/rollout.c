@@ -7,8 +7,8 @@
 #include <stdlib.h>
 #include <unistd.h>
 
-#define RETIRE_NS (5 * NS_PER_S)  /* a keeper that does not let go in this time is killed */
-#define SETTLE_NS (2 * NS_PER_S)  /* names may take this long; then it goes on without */
+#define RETIRE_NS (5 * NS_PER_S) /* a keeper that does not let go in this time is killed */
+#define SETTLE_NS (2 * NS_PER_S) /* names may take this long; then it goes on without */
 #define ACCEPT_NS (10 * NS_PER_S)
 #define WRITER_NS (10 * NS_PER_S) /* a disk may hold it up */
 #define LOSSES_MAX 3              /* workers of the new configuration that may die while loading */
@@ -86,8 +86,9 @@ static char *find_fixed(const struct config *a, const struct config *b)
 	char store[64], *text;
 	struct text key = TEXT(store);
 
-	if (!config_needs_restart(a, b, &key) || asprintf(&text,
-		"%.*s has changed, and that needs a restart; nothing was applied\n", SLICE(text_slice(&key))) < 0)
+	if (!config_needs_restart(a, b, &key) ||
+	    asprintf(&text, "%.*s has changed, and that needs a restart; nothing was applied\n",
+	             SLICE(text_slice(&key))) < 0)
 		return NULL;
 	return text;
 }
@@ -162,12 +163,12 @@ static char *prepare(struct supervisor *s, const struct generation *g)
 
 	if (g->workers > s->shared.slots) {
 		if (asprintf(&text, "workers: %u is more than the %u that this process made room for; restart it\n",
-			g->workers, s->shared.slots) < 0)
+		             g->workers, s->shared.slots) < 0)
 			return NULL;
 		return text;
 	}
 	if (sockets_bind(&s->sockets, g->config->root.listeners, g->config->root.listeners_len, g->workers, why,
-		sizeof why))
+	                 sizeof why))
 		return NULL;
 	return asprintf(&text, "%s\n", why) < 0 ? NULL : text;
 }
@@ -291,7 +292,7 @@ static void tell_ready(struct supervisor *s)
 	char status[96];
 
 	snprintf(status, sizeof status, "READY=1\nSTATUS=generation %u, %u workers", s->crew.now->number,
-		s->crew.now->workers);
+	         s->crew.now->workers);
 	notify_say(slice_of(status));
 	if (s->told_ready)
 		return;
@@ -338,7 +339,7 @@ static bool is_handed_over(const struct supervisor *s)
 {
 	for (unsigned i = SEAT_WORKERS; s->old && i < SEATS_MAX; i++)
 		if (s->crew.child[i].pid && s->crew.child[i].generation == s->old &&
-			shared_state(&s->shared, i) < SEAT_DRAINING)
+		    shared_state(&s->shared, i) < SEAT_DRAINING)
 			return false;
 	return true;
 }
@@ -362,7 +363,7 @@ static void tell_renewed(struct supervisor *s)
 
 	log_info("re-read, since they have changed: %s", names);
 	log_info("audit: uid %u: generation %u is in force by changed files: %s", (unsigned)getuid(),
-		s->crew.now->number, names);
+	         s->crew.now->number, names);
 	end_renewal(s, RHYTHM_TAKEN, "");
 }
 
@@ -374,7 +375,7 @@ static void step_handing(struct supervisor *s, uint64_t now_ns)
 	if (!is_handed_over(s) && now_ns < s->stage_until_ns)
 		return;
 	snprintf(text, sizeof text, "generation %u is in force with %u worker%s\n", s->crew.now->number,
-		s->crew.now->workers, s->crew.now->workers == 1 ? "" : "s");
+	         s->crew.now->workers, s->crew.now->workers == 1 ? "" : "s");
 	log_info("%.*s", (int)strlen(text) - 1, text);
 	s->next = s->old = NULL;
 	s->stage = STAGE_IDLE;
@@ -395,7 +396,7 @@ bool turnover_first(struct supervisor *s, struct generation *g, char **text)
 	s->crew.now = s->next = g;
 	s->crew.keepers_kept = s->crew.writer_kept = true;
 	if (!crew_start(&s->crew, ROLE_WRITER, g, 0) || !crew_start(&s->crew, ROLE_KEEPER, g, 0) ||
-		!start_workers(s, g)) {
+	    !start_workers(s, g)) {
 		*text = strdup("the processes cannot be forked\n");
 		return false;
 	}
@@ -410,13 +411,27 @@ void turnover_step(struct supervisor *s, uint64_t now_ns)
 	do { /* a stage may be over as soon as it is entered */
 		before = s->stage;
 		switch (s->stage) {
-		case STAGE_IDLE: begin(s); break;
-		case STAGE_READING: step_reading(s, now_ns); break;
-		case STAGE_LOADING: step_loading(s, now_ns); break;
-		case STAGE_RETIRING: step_retiring(s, now_ns); break;
-		case STAGE_KEEPING: step_keeping(s, now_ns); break;
-		case STAGE_SERVING: step_serving(s, now_ns); break;
-		case STAGE_HANDING: step_handing(s, now_ns); break;
+		case STAGE_IDLE:
+			begin(s);
+			break;
+		case STAGE_READING:
+			step_reading(s, now_ns);
+			break;
+		case STAGE_LOADING:
+			step_loading(s, now_ns);
+			break;
+		case STAGE_RETIRING:
+			step_retiring(s, now_ns);
+			break;
+		case STAGE_KEEPING:
+			step_keeping(s, now_ns);
+			break;
+		case STAGE_SERVING:
+			step_serving(s, now_ns);
+			break;
+		case STAGE_HANDING:
+			step_handing(s, now_ns);
+			break;
 		}
 		if (s->stage == STAGE_SERVING)
 			crew_order_workers(&s->crew, s->next, ORDER_SERVE);

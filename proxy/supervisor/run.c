@@ -16,8 +16,13 @@ enum { BAD_CONFIGURATION = 78 }; /* EX_CONFIG of sysexits.h */
 
 static struct reload_plan plan_of(const struct run_options *o, struct proof *proof)
 {
-	return (struct reload_plan){ .path = o->config, .files = o->files, .files_len = o->files_len,
-		.pin_file = RELOAD_PIN_FILE, .prove = prove, .with = proof, .hindered = &proof->hindered };
+	return (struct reload_plan){ .path = o->config,
+		                         .files = o->files,
+		                         .files_len = o->files_len,
+		                         .pin_file = RELOAD_PIN_FILE,
+		                         .prove = prove,
+		                         .with = proof,
+		                         .hindered = &proof->hindered };
 }
 
 /* The first configuration: there is nothing to serve meanwhile, so its child is waited for. None: it is
@@ -93,7 +98,7 @@ static bool open_places(struct supervisor *s, const struct generation *g)
 {
 	const struct config *c = g->config;
 	const struct shared_sizes sizes = { slots_for(g->workers), c->root.log.ring,
-		c->root.limiting.table_size };
+		                                c->root.limiting.table_size };
 	char why[512];
 
 	if (!account_find(&s->account, c->root.user, why, sizeof why)) {
@@ -135,7 +140,8 @@ static bool open_machine(struct supervisor *s, struct siphash_key *log_key)
 	s->floor_fd = kept ? machine_floor() : -1;
 	if (kept && s->floor_fd < 0)
 		log_warn("machine.floor cannot be opened beside the machine's secret: %s; "
-			"an older state directory put back may not be noticed", strerror(errno));
+		         "an older state directory put back may not be noticed",
+		         strerror(errno));
 	return s->machine_fd >= 0;
 }
 
@@ -146,7 +152,7 @@ static int run(struct supervisor *s, struct generation *g)
 	log_threshold((enum log_level)g->config->root.log.level);
 	if (redis && !redis->keeper.user.at)
 		log_warn("redis.keeper is missing: "
-			"workers can write what the fleet believes of keys and revocations");
+		         "workers can write what the fleet believes of keys and revocations");
 	if (!open_places(s, g))
 		return 1;
 	struct siphash_key log_key;
@@ -157,10 +163,15 @@ static int run(struct supervisor *s, struct generation *g)
 	metrics_sit(SEAT_SUPERVISOR);
 	s->crew.bodies = (struct bodies){ worker_main, keeper_main, writer_main };
 	s->crew.post = (struct post){ .sockets = &s->sockets,
-		.generations = s->generations, .account = &s->account, .status_fd = s->status_fd,
-		.admin_fd = s->admin_fd, .floor_fd = s->floor_fd,
-		.machine_fd = s->machine_fd, .log_key = log_key,
-		.config_path = s->options->config, .started_by = getuid() };
+		                          .generations = s->generations,
+		                          .account = &s->account,
+		                          .status_fd = s->status_fd,
+		                          .admin_fd = s->admin_fd,
+		                          .floor_fd = s->floor_fd,
+		                          .machine_fd = s->machine_fd,
+		                          .log_key = log_key,
+		                          .config_path = s->options->config,
+		                          .started_by = getuid() };
 	if (!confine_supervisor())
 		log_warn("the supervisor keeps rights that it does not need: %s", strerror(errno));
 	int status = supervisor_run(s, g);

@@ -3,8 +3,8 @@
 #include "supervisor/inside.h"
 #include "supervisor/notify.h"
 
-#define CUT_NS (2 * NS_PER_S)    /* a process that is told to stop may take this long */
-#define FLUSH_NS (5 * NS_PER_S)  /* the keeper's snapshots, the writer's last lines */
+#define CUT_NS (2 * NS_PER_S)   /* a process that is told to stop may take this long */
+#define FLUSH_NS (5 * NS_PER_S) /* the keeper's snapshots, the writer's last lines */
 
 static void go(struct supervisor *s, enum leave to, uint64_t until_ns)
 {
@@ -56,7 +56,7 @@ void leave_begin(struct supervisor *s, bool at_once)
 	atomic_store(&s->shared.head->phase, PHASE_LEAVING);
 	if (delay_ns)
 		log_info("leaving: not ready any more, accepting for another %.3g s",
-			(double)delay_ns / (double)NS_PER_S);
+		         (double)delay_ns / (double)NS_PER_S);
 	go(s, LEAVE_DELAY, now_ns + delay_ns);
 }
 

@@ -60,10 +60,18 @@ static void take_signals(struct supervisor *s)
 
 	while (read(s->signals, &one, sizeof one) == (ssize_t)sizeof one) {
 		switch (one.ssi_signo) {
-		case SIGTERM: leave_begin(s, false); break;
-		case SIGINT: leave_begin(s, true); break;
-		case SIGHUP: hang_up(s, one.ssi_uid); break;
-		case SIGUSR1: reopen_logs(s); break;
+		case SIGTERM:
+			leave_begin(s, false);
+			break;
+		case SIGINT:
+			leave_begin(s, true);
+			break;
+		case SIGHUP:
+			hang_up(s, one.ssi_uid);
+			break;
+		case SIGUSR1:
+			reopen_logs(s);
+			break;
 		}
 	}
 }
@@ -74,7 +82,7 @@ static void succeed_writer(struct supervisor *s)
 	struct crew *c = &s->crew;
 
 	if (c->writer_kept && !c->writer.due && crew_count(c, ROLE_WRITER, NULL) == 0 &&
-		!crew_start(c, ROLE_WRITER, c->now, 0))
+	    !crew_start(c, ROLE_WRITER, c->now, 0))
 		c->writer.due = true;
 }
 
@@ -136,7 +144,7 @@ static void kill_all(struct supervisor *s)
 		if (s->crew.child[i].pid)
 			kill(s->crew.child[i].pid, SIGKILL);
 	while (crew_count(&s->crew, ROLE_WORKER, NULL) + crew_count(&s->crew, ROLE_KEEPER, NULL) +
-		crew_count(&s->crew, ROLE_WRITER, NULL)) {
+	       crew_count(&s->crew, ROLE_WRITER, NULL)) {
 		for (unsigned i = 0; i < SEATS_MAX; i++)
 			s->crew.child[i].leaving = true;
 		usleep(1000);

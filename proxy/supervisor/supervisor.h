@@ -12,8 +12,8 @@ struct run_options {
 	const char *config;              /* path of the configuration file */
 	const struct reload_file *files; /* found under their names before the disk is looked at (dev mode) */
 	size_t files_len;
-	bool hangup_ends;                /* SIGHUP ends it: its terminal has gone */
-	void (*on_ready)(void *with);    /* in the supervisor, once, when connections are accepted; may be NULL */
+	bool hangup_ends;             /* SIGHUP ends it: its terminal has gone */
+	void (*on_ready)(void *with); /* in the supervisor, once, when connections are accepted; may be NULL */
 	void *with;
 };
 

@@ -5,7 +5,7 @@
 /* ---- restarts ---- */
 
 static bool try_again(struct crew *c, struct retry *r, enum role role, struct generation *g, unsigned slot,
-	uint64_t now_ns)
+                      uint64_t now_ns)
 {
 	if (!r->due || r->due_ns > now_ns)
 		return false;

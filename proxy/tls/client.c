@@ -27,8 +27,8 @@ static int on_session(SSL *ssl, SSL_SESSION *session)
 static bool set_authorities(struct tls_client *c, struct bundle *b, struct config_errors *errors)
 {
 	const struct tls_peer *p = &c->peer;
-	X509_STORE *store = p->ca.len ? pem_store(b, p->ca, p->place, NULL, errors)
-	                              : pem_system_store(b, p->place, errors);
+	X509_STORE *store =
+	    p->ca.len ? pem_store(b, p->ca, p->place, NULL, errors) : pem_system_store(b, p->place, errors);
 
 	if (!store)
 		return false;
@@ -59,9 +59,12 @@ static bool set_certificate(struct tls_client *c, struct bundle *b, struct confi
 struct tls_client *tls_client_open(const struct config_upstream *u, struct bundle *b,
                                    struct config_errors *errors)
 {
-	const struct tls_peer p = { .ca = u->tls.ca, .server_name = u->tls.server_name, .http = true,
-		.chain = u->tls.chain, .key = u->tls.key,
-		.place = u->tls.place.line ? u->tls.place : u->place };
+	const struct tls_peer p = { .ca = u->tls.ca,
+		                        .server_name = u->tls.server_name,
+		                        .http = true,
+		                        .chain = u->tls.chain,
+		                        .key = u->tls.key,
+		                        .place = u->tls.place.line ? u->tls.place : u->place };
 
 	return tls_client_open_for(&p, b, errors);
 }

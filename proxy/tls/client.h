@@ -7,11 +7,11 @@ struct tls_client;
 struct tls_client *tls_client_open(const struct config_upstream *u, struct bundle *b,
                                    struct config_errors *errors);
 struct tls_peer {              /* slices outlive the client */
-	struct slice ca;            /* empty: the system's */
-	struct slice server_name;   /* empty: the name given to tls_connect */
-	struct slice chain, key;    /* of our own certificate; empty: none */
-	struct config_place place;  /* to complain of */
-	bool http;                  /* offer http/1.1 by ALPN */
+	struct slice ca;           /* empty: the system's */
+	struct slice server_name;  /* empty: the name given to tls_connect */
+	struct slice chain, key;   /* of our own certificate; empty: none */
+	struct config_place place; /* to complain of */
+	bool http;                 /* offer http/1.1 by ALPN */
 };
 struct tls_client *tls_client_open_for(const struct tls_peer *p, struct bundle *b,
                                        struct config_errors *errors);

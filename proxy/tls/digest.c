@@ -14,5 +14,5 @@ void digest_sha256(struct slice bytes, unsigned char to[static 32])
 		check(sha256 && ctx);
 	}
 	check(EVP_DigestInit_ex2(ctx, sha256, NULL) == 1 && EVP_DigestUpdate(ctx, bytes.at, bytes.len) == 1 &&
-		EVP_DigestFinal_ex(ctx, to, NULL) == 1);
+	      EVP_DigestFinal_ex(ctx, to, NULL) == 1);
 }

@@ -7,10 +7,20 @@
 #define RECORDS_MAX 64    /* records over which it may be spread */
 
 enum { HANDSHAKE = 22, CLIENT_HELLO = 1 };
-enum { SERVER_NAME = 0, SIGNATURE_ALGORITHMS = 13, ALPN = 16, SESSION_TICKET = 35, PRE_SHARED_KEY = 41,
-	SUPPORTED_VERSIONS = 43 };
+enum {
+	SERVER_NAME = 0,
+	SIGNATURE_ALGORITHMS = 13,
+	ALPN = 16,
+	SESSION_TICKET = 35,
+	PRE_SHARED_KEY = 41,
+	SUPPORTED_VERSIONS = 43
+};
 
-struct cursor { const unsigned char *at; size_t left; bool bad; };
+struct cursor {
+	const unsigned char *at;
+	size_t left;
+	bool bad;
+};
 
 static uint32_t number(struct cursor *c, size_t bytes)
 {
@@ -270,7 +280,7 @@ enum hello_result hello_read(struct slice bytes, struct hello *to)
 	f.protocol = (struct slice){ "", 0 };
 	f.version = (uint16_t)number(&c, 2); /* whatever it says: the library chooses one below */
 	for (int i = 0; i < 8; i++)
-		number(&c, 4); /* random */
+		number(&c, 4);    /* random */
 	vector(&c, 1, 0, 32); /* session id */
 	struct cursor ciphers = vector(&c, 2, 2, 65534);
 	struct cursor compression = vector(&c, 1, 1, 255);

@@ -10,14 +10,14 @@
 #pragma once
 #include "base/slice.h"
 
-#define CIPHERS_MAX 512    /* all that were ever registered would fit; a longer list is nobody's */
+#define CIPHERS_MAX 512 /* all that were ever registered would fit; a longer list is nobody's */
 #define EXTENSIONS_MAX 128
 #define ALGORITHMS_MAX 128
 
-struct ja4_facts {         /* in the order sent, without GREASE (RFC 8701) */
+struct ja4_facts { /* in the order sent, without GREASE (RFC 8701) */
 	uint16_t ciphers[CIPHERS_MAX], extensions[EXTENSIONS_MAX], algorithms[ALGORITHMS_MAX];
 	size_t ciphers_len, extensions_len, algorithms_len;
-	uint16_t version;      /* the highest offered */
+	uint16_t version; /* the highest offered */
 	bool has_name;
 	struct slice protocol; /* the first of ALPN; empty where none */
 };

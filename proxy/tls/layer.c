@@ -84,7 +84,7 @@ static const BIO_METHOD *wire_bio(void)
 		return method;
 	method = BIO_meth_new(BIO_get_new_index() | BIO_TYPE_SOURCE_SINK, "wire");
 	check(method && BIO_meth_set_read(method, bio_read) && BIO_meth_set_write(method, bio_write) &&
-		BIO_meth_set_ctrl(method, bio_control) && BIO_meth_set_create(method, bio_create));
+	      BIO_meth_set_ctrl(method, bio_control) && BIO_meth_set_create(method, bio_create));
 	return method;
 }
 

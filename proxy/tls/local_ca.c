@@ -111,17 +111,21 @@ static X509 *make_cert(const char *common_name, EVP_PKEY *key, X509 *by, EVP_PKE
 		     extend(cert, by, NID_basic_constraints, "critical,CA:FALSE");
 	else if (ok)
 		ok = extend(cert, cert, NID_basic_constraints, "critical,CA:TRUE,pathlen:0") &&
-			extend(cert, cert, NID_key_usage, "critical,keyCertSign,cRLSign") &&
-			extend(cert, cert, NID_name_constraints, "critical,permitted;DNS:localhost,"
-				"permitted;IP:127.0.0.0/255.0.0.0,"
-				"permitted;IP:0:0:0:0:0:0:0:1/FFFF:FFFF:FFFF:FFFF:FFFF:FFFF:FFFF:FFFF");
+		     extend(cert, cert, NID_key_usage, "critical,keyCertSign,cRLSign") &&
+		     extend(cert, cert, NID_name_constraints,
+		            "critical,permitted;DNS:localhost,"
+		            "permitted;IP:127.0.0.0/255.0.0.0,"
+		            "permitted;IP:0:0:0:0:0:0:0:1/FFFF:FFFF:FFFF:FFFF:FFFF:FFFF:FFFF:FFFF");
 	if (ok && X509_sign(cert, by ? by_key : key, EVP_sha256()) > 0)
 		return cert;
 	X509_free(cert);
 	return NULL;
 }
 
-struct pair { X509 *cert; EVP_PKEY *key; };
+struct pair {
+	X509 *cert;
+	EVP_PKEY *key;
+};
 
 static struct pair read_pair(const char *directory, const char *cert, const char *key)
 {
@@ -150,8 +154,7 @@ static bool replace(struct pair *p, const char *directory, const struct pair *by
 	p->cert = NULL;
 	p->key = EVP_EC_gen("P-256");
 	if (p->key)
-		p->cert =
-		    make_cert(common_name, p->key, by ? by->cert : NULL, by ? by->key : NULL, by ? 90 : 365);
+		p->cert = make_cert(common_name, p->key, by ? by->cert : NULL, by ? by->key : NULL, by ? 90 : 365);
 	if (!p->cert)
 		return false;
 	*why = "the certificate files could not be written";

@@ -56,7 +56,7 @@ static struct slice joined(const struct slice *at, size_t len)
 static bool is_usable(const GENERAL_NAME *n)
 {
 	return n->type == GEN_DNS && ASN1_STRING_length(n->d.dNSName) > 0 &&
-		!memchr(ASN1_STRING_get0_data(n->d.dNSName), ',', (size_t)ASN1_STRING_length(n->d.dNSName));
+	       !memchr(ASN1_STRING_get0_data(n->d.dNSName), ',', (size_t)ASN1_STRING_length(n->d.dNSName));
 }
 
 bool names_read(X509 *cert, struct slice *sorted)

@@ -36,7 +36,7 @@ static bool is_end(void)
 	return e == 0 || (ERR_GET_LIB(e) == ERR_LIB_PEM && ERR_GET_REASON(e) == PEM_R_NO_START_LINE);
 }
 
-static STACK_OF(X509) *read_certs(BIO *in)
+static STACK_OF(X509) * read_certs(BIO *in)
 {
 	STACK_OF(X509) *all = sk_X509_new_null();
 	X509 *cert = NULL;
@@ -52,8 +52,8 @@ static STACK_OF(X509) *read_certs(BIO *in)
 	return NULL;
 }
 
-static STACK_OF(X509) *certs_of(struct bundle *b, struct slice path, struct config_place place,
-                                struct config_errors *errors)
+static STACK_OF(X509) *
+    certs_of(struct bundle *b, struct slice path, struct config_place place, struct config_errors *errors)
 {
 	BIO *in = open_pem(b, path, place, errors);
 
@@ -116,7 +116,7 @@ void pem_free(struct pem *p)
 }
 
 X509_STORE *pem_store(struct bundle *b, struct slice path, struct config_place place,
-                      STACK_OF(X509_NAME) **names, struct config_errors *errors)
+                      STACK_OF(X509_NAME) * *names, struct config_errors *errors)
 {
 	STACK_OF(X509) *all = certs_of(b, path, place, errors);
 	X509_STORE *store = all ? X509_STORE_new() : NULL;
@@ -162,8 +162,10 @@ bool pem_revoke(X509_STORE *store, struct bundle *b, struct slice path, struct c
 	}
 	ok = ok && is_end();
 	if (in && !(ok && any))
-		config_complain(errors, place, ok ? "%s holds no revocation list in PEM form"
-		                                  : "%s holds a revocation list that cannot be read", path.at);
+		config_complain(errors, place,
+		                ok ? "%s holds no revocation list in PEM form"
+		                   : "%s holds a revocation list that cannot be read",
+		                path.at);
 	BIO_free(in);
 	ERR_clear_error();
 	X509_STORE_set_flags(store, X509_V_FLAG_CRL_CHECK | X509_V_FLAG_CRL_CHECK_ALL);
@@ -194,9 +196,9 @@ static X509_STORE *shared_store(struct bundle *b, struct slice path, struct slic
  * on the disk in the middle of a handshake. */
 X509_STORE *pem_system_store(struct bundle *b, struct config_place place, struct config_errors *errors)
 {
-	static const char *const paths[] = {"/etc/ssl/certs/ca-certificates.crt",
-	                                    "/etc/pki/tls/certs/ca-bundle.crt", "/etc/ssl/cert.pem",
-	                                    "/etc/ssl/ca-bundle.pem"};
+	static const char *const paths[] = { "/etc/ssl/certs/ca-certificates.crt",
+		                                 "/etc/pki/tls/certs/ca-bundle.crt", "/etc/ssl/cert.pem",
+		                                 "/etc/ssl/ca-bundle.pem" };
 	struct slice bytes;
 	const char *why;
 

@@ -41,7 +41,7 @@ uint64_t tls_policy(const struct tls_server *s, struct slice host)
 
 /* With the lists of who is revoked, so that no ticket outlives a new one. */
 static bool digest_lists(const struct config_listener_tls *t, struct bundle *b, unsigned char ca[static 32],
-	struct config_errors *errors)
+                         struct config_errors *errors)
 {
 	unsigned char both[2][32];
 	struct slice file;
@@ -195,12 +195,12 @@ static void set_manners(SSL_CTX *ctx, struct tls_server *s)
 	SSL_CTX_set_alpn_select_cb(ctx, on_alpn, s);
 	tickets_attach(ctx);
 	check(SSL_CTX_set_num_tickets(ctx, (size_t)t->tickets) == 1 &&
-		SSL_CTX_set_min_proto_version(ctx, least) == 1 &&
-		SSL_CTX_set_max_proto_version(ctx, TLS1_3_VERSION) == 1);
+	      SSL_CTX_set_min_proto_version(ctx, least) == 1 &&
+	      SSL_CTX_set_max_proto_version(ctx, TLS1_3_VERSION) == 1);
 }
 
 static SSL_CTX *open_context(struct tls_server *s, int policy, struct slice names, struct bundle *b,
-	struct config_errors *errors)
+                             struct config_errors *errors)
 {
 	SSL_CTX *ctx = SSL_CTX_new(TLS_server_method());
 
@@ -263,7 +263,7 @@ static struct tls_host *new_host(struct tls_server *s, struct slice names, struc
 }
 
 static bool open_certificate(struct tls_server *s, const struct config_certificate *c, struct bundle *b,
-	struct config_errors *errors)
+                             struct config_errors *errors)
 {
 	struct slice names = { NULL, 0 };
 	struct tls_host *h;
@@ -302,7 +302,7 @@ static bool open_policies(struct tls_server *s, struct bundle *b, struct config_
 }
 
 struct tls_server *tls_server_open(const struct config_listener *l, const struct config *c, struct bundle *b,
-	const struct ticket_keys *tickets, struct config_errors *errors)
+                                   const struct ticket_keys *tickets, struct config_errors *errors)
 {
 	struct tls_server *s = calloc(1, sizeof *s);
 	const struct config_listener_tls *t = l->tls;

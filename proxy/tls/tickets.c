@@ -23,7 +23,7 @@ static void derive(const struct secret *from, uint64_t period, struct ticket_key
 	text_add(&info, S("sallyport session ticket "));
 	text_u64(&info, period);
 	check(crypt_expand((struct slice){ (const char *)from->bytes, from->len }, text_slice(&info), to,
-		sizeof *to));
+	                   sizeof *to));
 }
 
 static void from_fleet(struct ticket_set *to, const CONFIG_SECRETS *fleet, uint64_t period)
@@ -86,7 +86,7 @@ static bool set_mac(EVP_MAC_CTX *mac, unsigned char *key)
 {
 	OSSL_PARAM params[3] = {
 		OSSL_PARAM_construct_octet_string(OSSL_MAC_PARAM_KEY, key, 32),
-		OSSL_PARAM_construct_utf8_string(OSSL_MAC_PARAM_DIGEST, (char *)(uintptr_t)"SHA256", 0),
+		OSSL_PARAM_construct_utf8_string(OSSL_MAC_PARAM_DIGEST, (char *)(uintptr_t) "SHA256", 0),
 		OSSL_PARAM_construct_end(),
 	};
 
@@ -156,5 +156,5 @@ static SSL_TICKET_RETURN on_session(SSL *ssl, SSL_SESSION *session, const unsign
 void tickets_attach(SSL_CTX *ctx)
 {
 	check(SSL_CTX_set_tlsext_ticket_key_evp_cb(ctx, on_ticket) == 1 &&
-		SSL_CTX_set_session_ticket_cb(ctx, NULL, on_session, NULL) == 1);
+	      SSL_CTX_set_session_ticket_cb(ctx, NULL, on_session, NULL) == 1);
 }

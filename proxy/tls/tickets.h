@@ -5,11 +5,13 @@
 #define TICKET_PERIOD_S (12 * 3600)
 #define TICKET_KEYS_MAX 9
 struct ticket_set {
-	uint64_t period;            /* wall seconds / TICKET_PERIOD_S at which it was made */
+	uint64_t period; /* wall seconds / TICKET_PERIOD_S at which it was made */
 	uint32_t len, from_fleet;
-	struct ticket_key { unsigned char name[16], aes[32], mac[32]; } key[TICKET_KEYS_MAX];
+	struct ticket_key {
+		unsigned char name[16], aes[32], mac[32];
+	} key[TICKET_KEYS_MAX];
 };
-struct ticket_keys {            /* in memory that only one process writes; zeroed: there are no keys */
+struct ticket_keys {             /* in memory that only one process writes; zeroed: there are no keys */
 	_Atomic uint64_t generation; /* set[generation % 2] is valid; moves last: its writer may die any time */
 	struct ticket_set set[2];
 };

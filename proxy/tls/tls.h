@@ -16,9 +16,9 @@
 /* ---- the ClientHello (RFC 8446 section 4.1.2) ---- */
 enum hello_result { HELLO_MORE, HELLO_DONE, HELLO_BAD, HELLO_NOT_TLS };
 struct hello {
-	struct slice server_name;   /* lies in server_name_lower of this very struct; empty where none */
+	struct slice server_name;    /* lies in server_name_lower of this very struct; empty where none */
 	char server_name_lower[256]; /* NUL-terminated */
-	char ja4[37], ja4_key[37];  /* see struct visitor */
+	char ja4[37], ja4_key[37];   /* see struct visitor */
 	bool offers_h2, offers_h1, offers_tls13, has_ticket;
 };
 /* From the first byte of the first record; HELLO_MORE until all of it is there. HELLO_BAD: it is malformed,
@@ -28,12 +28,12 @@ struct hello {
 enum hello_result hello_read(struct slice bytes, struct hello *to);
 
 /* ---- the server's side ---- */
-struct tls_server;              /* one per listener that has tls: */
+struct tls_server; /* one per listener that has tls: */
 
 /* Checks everything (keys match, chains parse, CA loads) and complains by place; NULL then. Files come from
  * the bundle. */
 struct tls_server *tls_server_open(const struct config_listener *l, const struct config *c, struct bundle *b,
-	const struct ticket_keys *tickets, struct config_errors *errors);
+                                   const struct ticket_keys *tickets, struct config_errors *errors);
 void tls_server_close(struct tls_server *s);
 
 /* Hash of listener, SNI policy and client CA under which this host name is served: equal for hosts that may
@@ -63,7 +63,7 @@ const char *tls_failure(const struct wire *w, struct slice *sentence);
 bool tls_was_truncated(const struct wire *w);
 
 struct tls_facts {
-	struct slice version;       /* "1.3", "1.2" */
+	struct slice version; /* "1.3", "1.2" */
 	bool resumed, h2;
 	struct slice certificate; /* verified client certificate's subject: RFC 4514, ASCII, under 512 bytes;
 	                           * owned by the wire; empty where none, or where it names nobody */

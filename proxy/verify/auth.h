@@ -11,12 +11,12 @@ struct auth {
 	uint64_t now_ns, wall_s;
 	struct credential credential;
 	struct cache_name name;
-	const struct claims *claims; /* of a valid token; NULL until that is known */
-	bool signed_by_key;          /* name.key */
-	bool wants_key;              /* a fetch could settle it */
-	bool wants_answer;           /* the issuer's answer would */
+	const struct claims *claims;  /* of a valid token; NULL until that is known */
+	bool signed_by_key;           /* name.key */
+	bool wants_key;               /* a fetch could settle it */
+	bool wants_answer;            /* the issuer's answer would */
 	unsigned char id[SHA256_LEN]; /* of an opaque token */
-	struct opaque_seen seen;     /* what its issuer said of it; head.len 0: nothing */
+	struct opaque_seen seen;      /* what its issuer said of it; head.len 0: nothing */
 };
 
 /* From here on it is taken for this issuer's token. */

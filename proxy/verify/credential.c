@@ -78,7 +78,7 @@ static enum fault choose(struct credential *to, const struct credential *other)
 {
 	struct slice token;
 	bool yields = to->carrier->kind == CARRIER_BEARER && other->carrier->kind == CARRIER_COOKIE &&
-		other->carrier > to->carrier;
+	              other->carrier > to->carrier;
 
 	if (!yields || !bearer_read(to->token, &token))
 		*to = *other;
@@ -96,8 +96,9 @@ static enum fault find(const struct carrier *carriers, size_t len, const struct 
 		for (uint16_t j = 0; j < headers->len; j++)
 			if (!headers->at[j].dropped)
 				look_into(&s, &carriers[i], &headers->at[j]);
-		enum fault fault = s.count > 1 ? FAULT_TWO_CREDENTIALS
-		                   : s.count && to->carrier ? choose(to, &s.first) : FAULT_NONE;
+		enum fault fault = s.count > 1              ? FAULT_TWO_CREDENTIALS
+		                   : s.count && to->carrier ? choose(to, &s.first)
+		                                            : FAULT_NONE;
 		if (s.count > 1 || (s.count && !to->carrier))
 			*to = s.first;
 		if (fault)

@@ -184,8 +184,8 @@ static bool ask(struct auth *t)
 
 	if (i->asked_ns && t->now_ns - i->asked_ns < ASK_AGAIN_NS)
 		return true;
-	uint64_t issued_s = jwt->claims.issued_s && jwt->claims.issued_s < t->wall_s ? jwt->claims.issued_s :
-	                                                                              t->wall_s;
+	uint64_t issued_s =
+	    jwt->claims.issued_s && jwt->claims.issued_s < t->wall_s ? jwt->claims.issued_s : t->wall_s;
 	if (!to->key_unknown || !to->key_unknown(to->with, i->config->id, jwt->kid, issued_s))
 		return false;
 	i->asked_ns = t->now_ns;
@@ -225,8 +225,11 @@ struct waiter *auth_waiter(struct auth *t)
 	t->waiter = arena_take(&t->request->arena, sizeof *t->waiter);
 	if (!t->waiter)
 		return NULL;
-	*t->waiter = (struct waiter){ .request = t->request, .issuer = t->issuer, .arrived_ns = t->now_ns,
-		                      .failed = i->failed, .declined = i->declined };
+	*t->waiter = (struct waiter){ .request = t->request,
+		                          .issuer = t->issuer,
+		                          .arrived_ns = t->now_ns,
+		                          .failed = i->failed,
+		                          .declined = i->declined };
 	list_init(&t->waiter->link);
 	return t->waiter;
 }
@@ -323,7 +326,7 @@ static enum pace conclude(struct auth *t, enum fault fault)
 	bool unknown = fault == FAULT_ISSUER_UNKNOWN || fault == FAULT_TOKEN_UNASKED;
 	bool absent = fault == FAULT_TOKEN_MISSING && !t->credential.carrier;
 	r->identity = (struct identity){ .verdict = unknown ? VERDICT_UNKNOWN : VERDICT_INVALID,
-		                         .issuer = t->issuer || t->policy->len == 1 ? whose->config->id : S("") };
+		                             .issuer = t->issuer || t->policy->len == 1 ? whose->config->id : S("") };
 	if (fault == FAULT_TOKEN_MISSING)
 		r->identity.verdict = VERDICT_NONE;
 	if (absent && t->policy->rule->optional) {
@@ -356,8 +359,9 @@ enum pace verify_enter(struct verify *v, struct request *r, uint64_t now_ns, uin
 	}
 	struct waiter *waiter = stop_waiting(r);
 	worker_catch_up(v);
-	struct auth t = { .verify = v, .request = r, .policy = policy, .waiter = waiter, .now_ns = now_ns,
-		           .wall_s = wall_s };
+	struct auth t = {
+		.verify = v, .request = r, .policy = policy, .waiter = waiter, .now_ns = now_ns, .wall_s = wall_s
+	};
 	enum fault fault = examine(&t);
 	if ((t.wants_key && wait_for_key(&t)) || (t.wants_answer && opaque_wait(&t)))
 		return WAIT;

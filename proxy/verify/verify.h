@@ -35,8 +35,8 @@ bool verify_is_revoked(const struct verify *v, const struct request *r, uint64_t
 struct verify_issuer {
 	const struct config_issuer *config;
 	const struct published_slot *slot;
-	size_t at;                     /* the slot's place */
-	const unsigned char *who;      /* SHA256_LEN bytes */
+	size_t at;                /* the slot's place */
+	const unsigned char *who; /* SHA256_LEN bytes */
 };
 /* What is published of the issuer of that name, as of now. False: nothing is known of it. */
 bool verify_issuer(struct verify *v, struct slice name, struct verify_issuer *to);

@@ -46,7 +46,7 @@ struct verify *verify_open(const struct config *c, const struct published_issuer
 	v->config = c;
 	v->published = p;
 	v->ask = ask;
-	v->moved = UINT64_MAX; /* so that the first look reads everything */
+	v->moved = UINT64_MAX;                      /* so that the first look reads everything */
 	json_object_seed((size_t)random_u64() | 1); /* else jansson opens a file at its first object */
 	list_init(&v->opaque_waiters);
 	check(take_memory(v));
@@ -163,8 +163,8 @@ bool verify_issuer(struct verify *v, struct slice name, struct verify_issuer *to
 	worker_catch_up(v);
 	if (!i || !i->slot)
 		return false;
-	*to = (struct verify_issuer){ .config = i->config, .slot = i->slot,
-		.at = (size_t)(i->slot - v->published->slot),
-		.who = i->who };
+	*to = (struct verify_issuer){
+		.config = i->config, .slot = i->slot, .at = (size_t)(i->slot - v->published->slot), .who = i->who
+	};
 	return true;
 }

@@ -12,7 +12,7 @@
 
 struct worker_listener {
 	struct worker *worker;
-	size_t index;          /* in the configuration */
+	size_t index; /* in the configuration */
 	unsigned slot;
 	int fd;
 	struct listener *listener; /* NULL: another worker accepts there */
@@ -23,14 +23,14 @@ struct worker {
 	const struct config *config;
 	struct shared *shared;
 	struct loop *loop;
-	struct redis *redis;   /* NULL: none is configured */
+	struct redis *redis; /* NULL: none is configured */
 	struct journey *journey;
 	struct event *poked;
 	struct worker_listener *listeners;
 	size_t listeners_len;
 	uint64_t slots_seen, asked_ns, cut_ns;
-	uint64_t unlogged;     /* lines since the last one that found room */
-	enum order order;      /* the last one obeyed */
+	uint64_t unlogged; /* lines since the last one that found room */
+	enum order order;  /* the last one obeyed */
 };
 
 /* ---- what journey/ is given ---- */
@@ -65,7 +65,7 @@ static bool is_proxy(const struct config *c, const struct in6_addr *address)
 		return true;
 	for (size_t i = 0; i < c->root.listeners_len; i++)
 		if (c->root.listeners[i].proxy_protocol &&
-			cidrs_have(&c->root.listeners[i].proxy_protocol->from, address))
+		    cidrs_have(&c->root.listeners[i].proxy_protocol->from, address))
 			return true;
 	return false;
 }
@@ -124,8 +124,8 @@ static void listen_where_due(struct worker *w)
 	w->slots_seen = version;
 	for (size_t i = 0; i < w->listeners_len; i++) {
 		struct worker_listener *l = &w->listeners[i];
-		bool due = l->slot == w->post->slot ||
-			atomic_load(&w->shared->head->adopters[l->slot]) == w->post->slot;
+		bool due =
+		    l->slot == w->post->slot || atomic_load(&w->shared->head->adopters[l->slot]) == w->post->slot;
 		if (due && !l->listener) {
 			l->listener = listener_open(w->loop, l->fd, on_accept, l);
 		} else if (!due && l->listener) {
@@ -243,9 +243,12 @@ static bool open_redis(struct worker *w)
 {
 	struct config_errors errors = { 0 };
 	char name[32];
-	const struct redis_world world = { .config = w->config, .bundle = w->post->generation->bundle,
-		.loop = w->loop, .names = &w->shared->published->redis.names,
-		.name = { name, (size_t)snprintf(name, sizeof name, "worker-%u", w->post->slot) } };
+	const struct redis_world world = { .config = w->config,
+		                               .bundle = w->post->generation->bundle,
+		                               .loop = w->loop,
+		                               .names = &w->shared->published->redis.names,
+		                               .name = { name, (size_t)snprintf(name, sizeof name, "worker-%u",
+		                                                                w->post->slot) } };
 
 	w->redis = redis_open(&world, &errors);
 	bool ok = errors.count == 0;
@@ -259,16 +262,26 @@ static bool open_journey(struct worker *w)
 {
 	struct config_errors errors = { 0 };
 	const struct journey_world world = {
-		.config = w->config, .bundle = w->post->generation->bundle, .loop = w->loop,
-		.limits = w->shared->limits, .hot = shared_hot(w->shared, w->post->seat),
+		.config = w->config,
+		.bundle = w->post->generation->bundle,
+		.loop = w->loop,
+		.limits = w->shared->limits,
+		.hot = shared_hot(w->shared, w->post->seat),
 		.resets = &w->shared->published->resets,
-		.exchanges = w->shared->exchanges, .logins = w->shared->logins,
-		.keys = shared_keys(w->shared), .endpoints = &w->shared->published->endpoints,
-		.tickets = &w->shared->published->tickets, .ask = { ask_for_key, w, ask_for_token },
+		.exchanges = w->shared->exchanges,
+		.logins = w->shared->logins,
+		.keys = shared_keys(w->shared),
+		.endpoints = &w->shared->published->endpoints,
+		.tickets = &w->shared->published->tickets,
+		.ask = { ask_for_key, w, ask_for_token },
 		.news = { tell_refused, w },
-		.log = w->config->root.log.access.len ? on_log : NULL, .log_with = w,
-		.redis = w->redis, .fleet = &w->shared->published->redis.fleet,
-		.is_barred = is_barred, .suspect = suspect, .barred_with = w,
+		.log = w->config->root.log.access.len ? on_log : NULL,
+		.log_with = w,
+		.redis = w->redis,
+		.fleet = &w->shared->published->redis.fleet,
+		.is_barred = is_barred,
+		.suspect = suspect,
+		.barred_with = w,
 		.descriptors = confine_descriptors_max(),
 	};
 

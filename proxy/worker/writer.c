@@ -19,9 +19,9 @@
 
 struct writer {
 	struct post *post;
-	int access;           /* -1: none */
+	int access; /* -1: none */
 	const char *path;
-	bool torn;            /* the file ends within a line */
+	bool torn; /* the file ends within a line */
 	uint64_t complained_ns;
 };
 
@@ -68,8 +68,9 @@ static unsigned lines_in(struct slice s)
 static bool write_access(struct writer *w, struct slice parts[static 3])
 {
 	while (parts[0].len + parts[1].len + parts[2].len) {
-		struct iovec of[3] = { { (void *)parts[0].at, parts[0].len }, { (void *)parts[1].at, parts[1].len },
-		                       { (void *)parts[2].at, parts[2].len } };
+		struct iovec of[3] = { { (void *)parts[0].at, parts[0].len },
+			                   { (void *)parts[1].at, parts[1].len },
+			                   { (void *)parts[2].at, parts[2].len } };
 		ssize_t n = writev(w->access, of, 3);
 		if (n < 0 && errno == EINTR)
 			continue;

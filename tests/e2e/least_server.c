@@ -29,7 +29,7 @@ static SSL_CTX *open_context(const char *chain, const char *key)
 	SSL_CTX *ctx = SSL_CTX_new(TLS_server_method());
 
 	if (!ctx || SSL_CTX_use_certificate_chain_file(ctx, chain) != 1 ||
-		SSL_CTX_use_PrivateKey_file(ctx, key, SSL_FILETYPE_PEM) != 1)
+	    SSL_CTX_use_PrivateKey_file(ctx, key, SSL_FILETYPE_PEM) != 1)
 		exit(1);
 	SSL_CTX_set_mode(ctx, SSL_MODE_RELEASE_BUFFERS | SSL_MODE_NO_AUTO_CHAIN);
 	SSL_CTX_set_read_ahead(ctx, 1);
@@ -45,7 +45,7 @@ static void take(SSL_CTX *ctx, int listener)
 	char nothing[16];
 
 	if (fd < 0 || !ssl || SSL_set_fd(ssl, fd) != 1 || SSL_accept(ssl) != 1 ||
-		fcntl(fd, F_SETFL, O_NONBLOCK) != 0 || SSL_read(ssl, nothing, sizeof nothing) > 0)
+	    fcntl(fd, F_SETFL, O_NONBLOCK) != 0 || SSL_read(ssl, nothing, sizeof nothing) > 0)
 		exit(1);
 }
 
@@ -56,7 +56,7 @@ int main(int argc, char **argv)
 	int listener = socket(AF_INET, SOCK_STREAM, 0);
 
 	if (argc != 5 || bind(listener, (struct sockaddr *)&at, len) != 0 || listen(listener, 128) != 0 ||
-		getsockname(listener, (struct sockaddr *)&at, &len) != 0)
+	    getsockname(listener, (struct sockaddr *)&at, &len) != 0)
 		return 1;
 	SSL_CTX *ctx = open_context(argv[1], argv[2]);
 	long warm = strtol(argv[3], NULL, 10), count = strtol(argv[4], NULL, 10);

@@ -28,8 +28,8 @@ static void agrees(struct slice body)
 		return;
 	check(json_is_object(o));
 	json_object_foreach(o, name, value)
-		there |= slice_same_nocase(slice_of(name), S("user")) &&
-			(json_is_string(value) || json_is_integer(value));
+		there |=
+		    slice_same_nocase(slice_of(name), S("user")) && (json_is_string(value) || json_is_integer(value));
 	check(there);
 	json_decref(o);
 }

@@ -53,8 +53,9 @@ static void fake_end(struct wire *w)
 	w->out_len = 0;
 }
 
-static const struct wire_layer fake = { .read = fake_read, .write = fake_write, .pending = fake_pending,
-	                                .shut = fake_end, .free = fake_end };
+static const struct wire_layer fake = {
+	.read = fake_read, .write = fake_write, .pending = fake_pending, .shut = fake_end, .free = fake_end
+};
 
 static uint64_t still(void)
 {

@@ -13,16 +13,16 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 #define ASKS 3
 
 static const char *const modes[] = { "servers: \"redis://127.0.0.1:1\"",
-	"mode: cluster, servers: \"redis://127.0.0.1:1\"",
-	"mode: sentinel, master: m, servers: \"redis://127.0.0.1:1\"" };
+	                                 "mode: cluster, servers: \"redis://127.0.0.1:1\"",
+	                                 "mode: sentinel, master: m, servers: \"redis://127.0.0.1:1\"" };
 static const char greeting[] = "+OK\r\n*3\r\n$6\r\nmaster\r\n:0\r\n*0\r\n$16\r\nrun_id:abcdefgh\r\n\r\n"
-	"*2\r\n$10\r\n1700000000\r\n$1\r\n5\r\n";
+                               "*2\r\n$10\r\n1700000000\r\n$1\r\n5\r\n";
 
 static struct {
 	int peer[PEERS];
 	size_t len;
 	unsigned asked, done;
-	uint64_t seen;      /* of the values: all of them can be read */
+	uint64_t seen; /* of the values: all of them can be read */
 } world;
 static uint64_t now_ns;
 
@@ -128,8 +128,11 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	l->clock = clock_of;
 	l->now_ns = now_ns;
 	deadline_wheel_init(&l->wheel, now_ns);
-	const struct redis_world w = { .config = config_of(bundle, size ? data[0] % 3 : 0), .bundle = bundle,
-		.loop = l, .dial = dial, .name = S("fuzz") };
+	const struct redis_world w = { .config = config_of(bundle, size ? data[0] % 3 : 0),
+		                           .bundle = bundle,
+		                           .loop = l,
+		                           .dial = dial,
+		                           .name = S("fuzz") };
 	struct redis *r = redis_open(&w, &errors);
 	check(r);
 	turn(r, l);

@@ -3,8 +3,9 @@
 #include "issuer/introspect_reply.h"
 
 static struct config_opaque opaque;
-static const struct config_issuer issuer = { .id = { "i", 1 }, .issuer = { "https://i/", 10 },
-	.opaque = &opaque };
+static const struct config_issuer issuer = { .id = { "i", 1 },
+	                                         .issuer = { "https://i/", 10 },
+	                                         .opaque = &opaque };
 static struct slice scopes[] = { { "read", 4 } };
 static struct config_route_verify rule = { .scopes = { scopes, 1 }, .permissions = { scopes, 1 } };
 static struct config_route route = { .verify = &rule };
@@ -13,8 +14,9 @@ static struct slice wanted[] = { { "org_id", 6 }, { "roles", 5 } };
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
-	const struct reply_plan plan = { &issuer, { { "azp", 3 }, { "org_id", 6 }, { "https://i/", 10 } },
-		{ wanted, 2 }, &config };
+	const struct reply_plan plan = {
+		&issuer, { { "azp", 3 }, { "org_id", 6 }, { "https://i/", 10 } }, { wanted, 2 }, &config
+	};
 	const struct claims_plan reader = { &plan.names, 1, plan.wanted, true };
 	char text[OPAQUE_TEXT_MAX], room[2 * OPAQUE_TEXT_MAX];
 	const char *why = NULL;

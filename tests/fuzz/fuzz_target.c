@@ -38,8 +38,8 @@ static void sound(const struct request *r)
 	check(!slice_ends(r->host, S(".")) && r->authority.len >= r->host.len);
 	check(slice_find(r->authority, '@') == r->authority.len);
 	check(char_all(r->query, CHAR_TARGET) && (r->has_query || r->query.len == 0));
-	check(headers_count(&r->headers, HEADER_AUTHORIZATION) < 2 && headers_count(&r->headers,
-		HEADER_HOST) < 2);
+	check(headers_count(&r->headers, HEADER_AUTHORIZATION) < 2 &&
+	      headers_count(&r->headers, HEADER_HOST) < 2);
 	check(!r->arena.overflowed);
 	if (slice_same(r->path, S("*")))
 		return;

@@ -4,7 +4,9 @@
 #pragma once
 #include "base/slice.h"
 
-struct pieces { uint64_t state; };
+struct pieces {
+	uint64_t state;
+};
 
 /* 1 to most, small ones often. */
 static inline size_t pieces_next(struct pieces *p, size_t most)

@@ -44,7 +44,12 @@ static bool receive(struct fake_client *c)
 	}
 }
 
-struct shape { size_t head; uint64_t length; bool has_length, chunked; unsigned status; };
+struct shape {
+	size_t head;
+	uint64_t length;
+	bool has_length, chunked;
+	unsigned status;
+};
 
 /* Of the head at the front of what came; false: it is not all there. */
 static bool read_shape(const struct fake_client *c, struct shape *to)
@@ -181,8 +186,8 @@ bool client_is_over(struct scene *s, struct fake_client *c)
 
 static void write_all(struct scene *s, struct fake_client *c, struct slice bytes)
 {
-	bool ok = c->fd >= 0 && (c->tls ? client_tls_write(c, bytes) :
-		send(c->fd, bytes.at, bytes.len, MSG_NOSIGNAL) == (ssize_t)bytes.len);
+	bool ok = c->fd >= 0 && (c->tls ? client_tls_write(c, bytes)
+	                                : send(c->fd, bytes.at, bytes.len, MSG_NOSIGNAL) == (ssize_t)bytes.len);
 
 	if (!ok)
 		scene_fail(s, "its connection is closed");

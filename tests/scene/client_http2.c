@@ -12,7 +12,7 @@ struct stream {
 	char head[4096], body[4096], upload[2048];
 	size_t head_len, body_len, upload_len;
 	bool closed;
-	uint32_t code;             /* that it was closed with */
+	uint32_t code; /* that it was closed with */
 };
 
 struct http2_client {
@@ -116,7 +116,7 @@ static void exchange(struct scene *s, struct fake_client *c)
 static nghttp2_nv pair(struct slice name, struct slice value)
 {
 	return (nghttp2_nv){ (uint8_t *)(uintptr_t)name.at, (uint8_t *)(uintptr_t)value.at, name.len, value.len,
-		             NGHTTP2_NV_FLAG_NONE };
+		                 NGHTTP2_NV_FLAG_NONE };
 }
 
 /* The lines of an HTTP/1.1 head as HTTP/2 has them: Host becomes :authority. */
@@ -142,7 +142,7 @@ void http2_send(struct scene *s, struct fake_client *c, struct slice method, str
                 struct slice fields, struct slice body)
 {
 	nghttp2_nv all[64] = { pair(S(":method"), method), pair(S(":scheme"), S("https")),
-		               pair(S(":path"), target) };
+		                   pair(S(":path"), target) };
 	nghttp2_data_provider source = { .read_callback = on_upload };
 	char names[2048];
 	size_t len = 3 + fields_of(fields, names, sizeof names, all + 3);

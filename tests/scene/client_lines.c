@@ -108,7 +108,10 @@ static void expect(struct scene *s, struct slice rest)
 
 /* ---- requests ---- */
 
-struct ask { struct slice target, host, body; struct text fields, content; };
+struct ask {
+	struct slice target, host, body;
+	struct text fields, content;
+};
 
 static void add_token(struct scene *s, struct ask *a, struct slice *rest, bool tampered)
 {

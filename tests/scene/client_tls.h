@@ -3,4 +3,7 @@
 #include <openssl/ssl.h>
 
 struct http2_client;
-struct client_tls { SSL *ssl; struct http2_client *http2; };
+struct client_tls {
+	SSL *ssl;
+	struct http2_client *http2;
+};

@@ -39,7 +39,7 @@ static struct slice form_token(struct slice form)
 }
 
 void issuer_fetch(void *with, const struct issuer_request *ask,
-	void (*done)(void *, int, struct slice, uint64_t, const char *), void *for_whom)
+                  void (*done)(void *, int, struct slice, uint64_t, const char *), void *for_whom)
 {
 	struct fake_issuer *i = &((struct scene *)with)->issuer;
 
@@ -88,8 +88,11 @@ static void add_claims(struct text *to, struct slice claims, uint64_t now_s)
 /* A token valid for ten minutes from now; claims are added to the usual ones, or replace them. */
 void issuer_token(struct scene *s, struct text *to, struct slice claims)
 {
-	static const char *const usual[][2] = { { "'iss'", "'http://127.0.0.1:1/'" }, { "'aud'", "'api'" },
-		{ "'sub'", "'alice'" }, { "'iat'", "now" }, { "'exp'", "now+600" } };
+	static const char *const usual[][2] = { { "'iss'", "'http://127.0.0.1:1/'" },
+		                                    { "'aud'", "'api'" },
+		                                    { "'sub'", "'alice'" },
+		                                    { "'iat'", "now" },
+		                                    { "'exp'", "now+600" } };
 	char all[2048], payload[2048];
 	struct text t = TEXT(all), p = TEXT(payload);
 

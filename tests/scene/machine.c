@@ -79,25 +79,38 @@ static void open_keeper(struct scene *s, struct machine *m, struct generation *g
 	struct issuer_env world = { .with = s, .fetch = issuer_fetch, .now_ns = now_of, .wall_s = wall_of };
 
 	g->keeper = issuer_keeper_open(g->config, g->bundle, m->keys, world,
-		(struct slice){ (const char *)secret, sizeof secret });
+	                               (struct slice){ (const char *)secret, sizeof secret });
 	check(g->keeper);
 	issuer_keeper_tick(g->keeper);
 }
 
 static bool open_journey(struct scene *s, struct machine *m, struct generation *g,
-	struct config_errors *errors)
+                         struct config_errors *errors)
 {
-	const struct redis_world redis = { .config = g->config, .bundle = g->bundle, .loop = s->loop,
-		.names = s->names, .name = S("scene") };
+	const struct redis_world redis = {
+		.config = g->config, .bundle = g->bundle, .loop = s->loop, .names = s->names, .name = S("scene")
+	};
 
 	g->redis = redis_open(&redis, errors);
 	if (errors->count)
 		return false;
-	struct journey_world world = { .config = g->config, .bundle = g->bundle, .loop = s->loop,
-		.limits = m->table, .exchanges = m->exchanges, .logins = m->logins, .keys = m->keys,
-		.endpoints = m->endpoints, .tickets = m->tickets, .redis = g->redis, .fleet = &s->fleet,
-		.ask = { key_unknown, m, token_unknown }, .is_barred = is_barred, .suspect = suspect,
-		.barred_with = s, .log = log_line_of, .log_with = s };
+	struct journey_world world = { .config = g->config,
+		                           .bundle = g->bundle,
+		                           .loop = s->loop,
+		                           .limits = m->table,
+		                           .exchanges = m->exchanges,
+		                           .logins = m->logins,
+		                           .keys = m->keys,
+		                           .endpoints = m->endpoints,
+		                           .tickets = m->tickets,
+		                           .redis = g->redis,
+		                           .fleet = &s->fleet,
+		                           .ask = { key_unknown, m, token_unknown },
+		                           .is_barred = is_barred,
+		                           .suspect = suspect,
+		                           .barred_with = s,
+		                           .log = log_line_of,
+		                           .log_with = s };
 	g->journey = journey_open(&world, errors);
 	return g->journey;
 }

@@ -50,8 +50,10 @@ uint64_t word_number(const struct scene *s, struct slice w)
 
 uint64_t word_duration(const struct scene *s, struct slice w)
 {
-	uint64_t unit = slice_ends(w, S("ms")) ? NS_PER_MS : slice_ends(w, S("m")) ? 60 * NS_PER_S :
-		slice_ends(w, S("h")) ? 3600 * NS_PER_S : NS_PER_S;
+	uint64_t unit = slice_ends(w, S("ms"))  ? NS_PER_MS
+	                : slice_ends(w, S("m")) ? 60 * NS_PER_S
+	                : slice_ends(w, S("h")) ? 3600 * NS_PER_S
+	                                        : NS_PER_S;
 	size_t tail = slice_ends(w, S("ms")) ? 2 : 1;
 
 	if (w.len <= tail)

@@ -202,7 +202,7 @@ static void drill_line(struct scene *s, struct slice rest)
 
 	world_open(s);
 	const char *why = issuer_keeper_drill(s->machines[0].now->keeper, issuer, kind,
-		word_duration(s, word(&rest)) / NS_PER_S);
+	                                      word_duration(s, word(&rest)) / NS_PER_S);
 	if (why)
 		scene_fail(s, "no drill: %s", why);
 	world_settle(s);

@@ -30,8 +30,9 @@ static inline bool ports_claim(unsigned block)
 
 static inline bool port_is_free(unsigned port)
 {
-	struct sockaddr_in at = { .sin_family = AF_INET, .sin_port = htons((uint16_t)port),
-		.sin_addr.s_addr = htonl(INADDR_LOOPBACK) };
+	struct sockaddr_in at = { .sin_family = AF_INET,
+		                      .sin_port = htons((uint16_t)port),
+		                      .sin_addr.s_addr = htonl(INADDR_LOOPBACK) };
 	int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
 	bool is_free = bind(fd, (const struct sockaddr *)&at, sizeof at) == 0;
 

@@ -57,7 +57,7 @@ struct issuer {
 };
 
 static void fetch(void *with, const struct issuer_request *ask,
-	void (*done)(void *, int, struct slice, uint64_t, const char *), void *for_whom)
+                  void (*done)(void *, int, struct slice, uint64_t, const char *), void *for_whom)
 {
 	struct issuer *i = with;
 
@@ -82,8 +82,8 @@ static void publish(struct world *w, struct bundle *b, struct published_issuers 
 	static const char secret[32] = "a secret of the bench alone";
 	struct issuer issuer = { signer_jwks(signer) };
 	struct issuer_env world = { .with = &issuer, .fetch = fetch, .now_ns = now_of, .wall_s = wall_of };
-	struct issuer_keeper *k = issuer_keeper_open(w->config, b, keys, world,
-		(struct slice){ secret, sizeof secret });
+	struct issuer_keeper *k =
+	    issuer_keeper_open(w->config, b, keys, world, (struct slice){ secret, sizeof secret });
 
 	check(k);
 	issuer_keeper_tick(k);
@@ -123,9 +123,10 @@ struct request *world_request(struct world *w, struct slice bytes)
 static void open_request(struct world *w, struct signer *signer)
 {
 	static char store[8192];
-	char *token = signer_sign(signer,
-		"{\"iss\":\"https://issuer.bench/\",\"sub\":\"user-1\",\"aud\":\"bench\",\"azp\":\"client-1\","
-		"\"scope\":\"read write\",\"iat\":1799999000,\"exp\":1800003600}");
+	char *token = signer_sign(
+	    signer,
+	    "{\"iss\":\"https://issuer.bench/\",\"sub\":\"user-1\",\"aud\":\"bench\",\"azp\":\"client-1\","
+	    "\"scope\":\"read write\",\"iat\":1799999000,\"exp\":1800003600}");
 	int len = snprintf(store, sizeof store, head_text, token);
 
 	check(token && len > 0 && (size_t)len < sizeof store);
@@ -140,7 +141,7 @@ static void open_request(struct world *w, struct signer *signer)
 		w->request->marks_ns[i] = COUNT_NOW_NS + (uint64_t)i * 150 * NS_PER_US;
 	/* most requests wait in none of these */
 	w->request->marks_ns[MARK_SCREENED] = w->request->marks_ns[MARK_LIMITED_LATE] =
-		w->request->marks_ns[MARK_GATHERED] = w->request->marks_ns[MARK_VERIFIED];
+	    w->request->marks_ns[MARK_GATHERED] = w->request->marks_ns[MARK_VERIFIED];
 	/* the first time a signature is verified, and remembered */
 	check(verify_enter(w->verify, w->request, COUNT_NOW_NS, COUNT_WALL_NS / NS_PER_S) == GO_ON);
 	check(w->request->identity.verdict == VERDICT_VALID);
@@ -148,9 +149,14 @@ static void open_request(struct world *w, struct signer *signer)
 
 static void open_visitor(struct visitor *v)
 {
-	*v = (struct visitor){ .peer_port = 50000, .local_port = 443, .tls = true,
-		.listener = S("127.0.0.1:8080"), .server_name = S("cloud.example.com"), .tls_version = S("1.3"),
-		.ja4 = "t13d1516h2_8daaf6152771_e5627efa2ab1", .ja4_key = "t13d1516h2_8daaf6152771_e5627efa2ab1" };
+	*v = (struct visitor){ .peer_port = 50000,
+		                   .local_port = 443,
+		                   .tls = true,
+		                   .listener = S("127.0.0.1:8080"),
+		                   .server_name = S("cloud.example.com"),
+		                   .tls_version = S("1.3"),
+		                   .ja4 = "t13d1516h2_8daaf6152771_e5627efa2ab1",
+		                   .ja4_key = "t13d1516h2_8daaf6152771_e5627efa2ab1" };
 	check(inet_pton(AF_INET6, "::ffff:203.0.113.57", &v->peer) == 1);
 }
 

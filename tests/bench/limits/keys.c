@@ -9,13 +9,13 @@
 #include <time.h>
 #include <unistd.h>
 
-#define SLOTS 65536           /* limiting.table_size as it comes */
+#define SLOTS 65536 /* limiting.table_size as it comes */
 #define KNOWN 1000
 #define MADE_UP 10000000
-#define ROUNDS 10             /* alternating; medians are told */
-#define ALONE 200000          /* decisions of a quiet round */
-#define BETWEEN 10            /* made-up keys for each decision of a known one */
-#define STEP_NS 10000         /* 100,000 made-up keys a second */
+#define ROUNDS 10     /* alternating; medians are told */
+#define ALONE 200000  /* decisions of a quiet round */
+#define BETWEEN 10    /* made-up keys for each decision of a known one */
+#define STEP_NS 10000 /* 100,000 made-up keys a second */
 #define PERIOD_NS (200 * NS_PER_MS)
 #define BURST 20
 
@@ -30,7 +30,9 @@ static struct request request;
 static struct visitor visitor;
 static char store[16384];
 static uint64_t now_ns = 1000 * NS_PER_S, seed = 88172645463325252;
-static struct { uint64_t level_ns, at_ns; } model[KNOWN];
+static struct {
+	uint64_t level_ns, at_ns;
+} model[KNOWN];
 static uint64_t decided, differed, refused;
 
 static void *zeroed(size_t len)
@@ -106,8 +108,7 @@ static void begin(void)
 	check(c);
 	check(metrics_attach(zeroed(metrics_memory(1)), 1));
 	metrics_sit(0);
-	limits = limits_open(c, limit_table_attach(zeroed(limit_table_memory(SLOTS)), SLOTS), NULL,
-	                     &errors);
+	limits = limits_open(c, limit_table_attach(zeroed(limit_table_memory(SLOTS)), SLOTS), NULL, &errors);
 	check(limits);
 	limits_watch(limits, zeroed(limit_hot_memory()));
 	arena_init(&request.arena, store, sizeof store);

@@ -5,15 +5,14 @@
 #include <stdlib.h>
 #include <time.h>
 
-static const char script[] =
-	"local now = redis.call('TIME') "
-	"now = now[1] * 1000000 + now[2] "
-	"local period, burst = tonumber(ARGV[1]), tonumber(ARGV[2]) "
-	"local tat = math.max(tonumber(redis.call('GET', KEYS[1]) or 0), now) + period "
-	"if tat - now > burst * period then return 0 end "
-	"redis.call('SET', KEYS[1], string.format('%.0f', tat), "
-	"'PX', math.ceil(2 * burst * period / 1000) + 2000) "
-	"return 1";
+static const char script[] = "local now = redis.call('TIME') "
+                             "now = now[1] * 1000000 + now[2] "
+                             "local period, burst = tonumber(ARGV[1]), tonumber(ARGV[2]) "
+                             "local tat = math.max(tonumber(redis.call('GET', KEYS[1]) or 0), now) + period "
+                             "if tat - now > burst * period then return 0 end "
+                             "redis.call('SET', KEYS[1], string.format('%.0f', tat), "
+                             "'PX', math.ceil(2 * burst * period / 1000) + 2000) "
+                             "return 1";
 
 static double now_s(void)
 {
@@ -42,8 +41,8 @@ int main(int argc, char **argv)
 	double period_us = 1e6 / atof(argv[2]), offered = atof(argv[4]), seconds = atof(argv[5]), begin = now_s();
 	for (double at = 0; at < seconds; at += 1 / offered, asked++) {
 		sleep_until(begin + at);
-		redisReply *r = redisCommand(c, "EVALSHA %s 1 bench:lua:%s %f %s", loaded->str, argv[2], period_us,
-		                             argv[3]);
+		redisReply *r =
+		    redisCommand(c, "EVALSHA %s 1 bench:lua:%s %f %s", loaded->str, argv[2], period_us, argv[3]);
 		if (!r || r->type != REDIS_REPLY_INTEGER)
 			return 1;
 		admitted += r->integer == 1;

@@ -44,8 +44,10 @@ static void write_keys(EVP_PKEY *key, const char *directory)
 
 	EVP_PKEY_get_bn_param(key, OSSL_PKEY_PARAM_RSA_N, &n);
 	base64url(bytes, (size_t)BN_bn2bin(n, bytes), text);
-	fprintf(set, "{\"keys\":[{\"kty\":\"RSA\",\"use\":\"sig\",\"alg\":\"RS256\",\"kid\":\"bench\","
-		"\"e\":\"AQAB\",\"n\":\"%s\"}]}\n", text);
+	fprintf(set,
+	        "{\"keys\":[{\"kty\":\"RSA\",\"use\":\"sig\",\"alg\":\"RS256\",\"kid\":\"bench\","
+	        "\"e\":\"AQAB\",\"n\":\"%s\"}]}\n",
+	        text);
 	PEM_write_PUBKEY(pem, key);
 	BN_free(n);
 	fclose(set);
@@ -62,10 +64,11 @@ static void write_token(FILE *to, EVP_PKEY *key, long i)
 	long now = (long)time(NULL);
 	EVP_MD_CTX *c = EVP_MD_CTX_new();
 
-	snprintf(claims, sizeof claims,
-		"{\"iss\":\"https://issuer.bench/\",\"sub\":\"user-%ld\",\"aud\":\"bench\",\"azp\":\"client-%ld\","
-		"\"scope\":\"read write\",\"iat\":%ld,\"exp\":%ld,\"jti\":\"%ld\"}",
-		i, i % 50, now - 10, now + 86400, i);
+	snprintf(
+	    claims, sizeof claims,
+	    "{\"iss\":\"https://issuer.bench/\",\"sub\":\"user-%ld\",\"aud\":\"bench\",\"azp\":\"client-%ld\","
+	    "\"scope\":\"read write\",\"iat\":%ld,\"exp\":%ld,\"jti\":\"%ld\"}",
+	    i, i % 50, now - 10, now + 86400, i);
 	len = base64url(head, sizeof head - 1, token);
 	token[len++] = '.';
 	len += base64url(claims, strlen(claims), token + len);

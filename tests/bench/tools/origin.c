@@ -20,10 +20,10 @@ static char body[BODY_MAX];
 
 /* GETs have no body: heads end with a blank line. */
 static struct peer {
-	unsigned char state;       /* how much of "\r\n\r\n" was seen last */
-	unsigned char at;          /* bytes of the target seen: 0 before its slash */
-	size_t wanted;             /* the number in the path */
-	size_t head_len, left;     /* of the answer: bytes of head and body not sent */
+	unsigned char state;   /* how much of "\r\n\r\n" was seen last */
+	unsigned char at;      /* bytes of the target seen: 0 before its slash */
+	size_t wanted;         /* the number in the path */
+	size_t head_len, left; /* of the answer: bytes of head and body not sent */
 	char head[96];
 } peers[FDS_MAX];
 
@@ -31,8 +31,8 @@ static struct peer {
 static int push(int fd, struct peer *p)
 {
 	while (p->head_len + p->left) {
-		struct iovec parts[2] = {
-			{ p->head + sizeof p->head - p->head_len, p->head_len }, { body, p->left } };
+		struct iovec parts[2] = { { p->head + sizeof p->head - p->head_len, p->head_len },
+			                      { body, p->left } };
 		ssize_t sent = writev(fd, parts, 2);
 		if (sent < 0)
 			return errno == EAGAIN;
@@ -49,8 +49,9 @@ static void answer(struct peer *p)
 	size_t len = p->wanted ? p->wanted : 128;
 
 	p->left = len < BODY_MAX ? len : BODY_MAX;
-	p->head_len = (size_t)snprintf(text, sizeof text,
-		"HTTP/1.1 200 OK\r\nContent-Type: text/plain\r\nContent-Length: %zu\r\n\r\n", p->left);
+	p->head_len = (size_t)snprintf(
+	    text, sizeof text, "HTTP/1.1 200 OK\r\nContent-Type: text/plain\r\nContent-Length: %zu\r\n\r\n",
+	    p->left);
 	memcpy(p->head + sizeof p->head - p->head_len, text, p->head_len);
 	p->state = p->at = 0;
 	p->wanted = 0;
@@ -87,8 +88,9 @@ static int serve(int fd, struct peer *p)
 
 static int listen_on(uint16_t port)
 {
-	struct sockaddr_in at = {
-	    .sin_family = AF_INET, .sin_port = htons(port), .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
+	struct sockaddr_in at = { .sin_family = AF_INET,
+		                      .sin_port = htons(port),
+		                      .sin_addr.s_addr = htonl(INADDR_LOOPBACK) };
 	int on = 1, fd = socket(AF_INET, SOCK_STREAM | SOCK_NONBLOCK, 0);
 
 	setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &on, sizeof on);
@@ -131,8 +133,7 @@ int main(int argc, char **argv)
 			int fd = events[i].data.fd;
 			if (fd == listener)
 				greet(poll, listener);
-			else if (!push(fd, &peers[fd]) ||
-				(events[i].events != EPOLLOUT && !serve(fd, &peers[fd])))
+			else if (!push(fd, &peers[fd]) || (events[i].events != EPOLLOUT && !serve(fd, &peers[fd])))
 				close(fd);
 		}
 	}

@@ -28,8 +28,9 @@ static _Atomic unsigned long done, resumed, failed;
 
 static int reach(void)
 {
-	struct sockaddr_in to = {
-	    .sin_family = AF_INET, .sin_port = htons(port), .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
+	struct sockaddr_in to = { .sin_family = AF_INET,
+		                      .sin_port = htons(port),
+		                      .sin_addr.s_addr = htonl(INADDR_LOOPBACK) };
 	struct timeval patience = { 10, 0 };
 	int on = 1, fd = socket(AF_INET, SOCK_STREAM, 0);
 
@@ -99,8 +100,10 @@ static bool acknowledge(SSL *s)
 static bool ask_h2(SSL *s)
 {
 	static const char ask[] = "PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n"
-		"\0\0\0\4\0\0\0\0\0"
-		"\0\0\x0e\1\5\0\0\0\1" "\x82\x87\x84\x41\x09" "localhost";
+	                          "\0\0\0\4\0\0\0\0\0"
+	                          "\0\0\x0e\1\5\0\0\0\1"
+	                          "\x82\x87\x84\x41\x09"
+	                          "localhost";
 	unsigned char got[32768];
 	size_t have = 0;
 

@@ -217,8 +217,9 @@ static void nobody_there_is_told_apart_from_failure(void **state)
 static const char *get(const char *line)
 {
 	static char answer[65536];
-	struct sockaddr_in at = { .sin_family = AF_INET, .sin_port = htons((uint16_t)status_port),
-		.sin_addr = { htonl(INADDR_LOOPBACK) } };
+	struct sockaddr_in at = { .sin_family = AF_INET,
+		                      .sin_port = htons((uint16_t)status_port),
+		                      .sin_addr = { htonl(INADDR_LOOPBACK) } };
 	char ask[256];
 	size_t len = 0;
 	ssize_t n;

@@ -9,8 +9,11 @@
 #include <cmocka.h>
 
 static const struct option names[] = {
-	{ "config", required_argument, NULL, 'c' }, { "port", required_argument, NULL, 256 },
-	{ "help", no_argument, NULL, 'h' }, { "stop", no_argument, NULL, 'S' }, { 0 },
+	{ "config", required_argument, NULL, 'c' },
+	{ "port", required_argument, NULL, 256 },
+	{ "help", no_argument, NULL, 'h' },
+	{ "stop", no_argument, NULL, 'S' },
+	{ 0 },
 };
 
 static char said[1024];
@@ -58,7 +61,7 @@ static void a_misspelt_option_is_told_with_what_was_probably_meant(void **state)
 	(void)state;
 	assert_int_equal(first("check --confg FILE"), FLAGS_BAD);
 	assert_string_equal(said, "sallyport check: there is no option --confg; did you mean --config?\n"
-		"See `sallyport check --help`.\n");
+	                          "See `sallyport check --help`.\n");
 	assert_int_equal(first("dev --frobnicate=1"), FLAGS_BAD);
 	assert_non_null(strstr(said, "sallyport dev: there is no option --frobnicate\n"));
 	assert_int_equal(first("check -x"), FLAGS_BAD);

@@ -36,11 +36,12 @@ static void stamps_agree_with_the_library(void **state)
 
 static void leap_days_and_the_first_second(void **state)
 {
-	const struct { uint64_t s; const char *want; } ways[] = {
-		{ 0, "Thu, 01 Jan 1970 00:00:00 GMT" },
-		{ 951782399, "Mon, 28 Feb 2000 23:59:59 GMT" },
-		{ 951782400, "Tue, 29 Feb 2000 00:00:00 GMT" },
-		{ 4107542400, "Mon, 01 Mar 2100 00:00:00 GMT" },
+	const struct {
+		uint64_t s;
+		const char *want;
+	} ways[] = {
+		{ 0, "Thu, 01 Jan 1970 00:00:00 GMT" },          { 951782399, "Mon, 28 Feb 2000 23:59:59 GMT" },
+		{ 951782400, "Tue, 29 Feb 2000 00:00:00 GMT" },  { 4107542400, "Mon, 01 Mar 2100 00:00:00 GMT" },
 		{ 1735689599, "Tue, 31 Dec 2024 23:59:59 GMT" },
 	};
 	char mine[64];

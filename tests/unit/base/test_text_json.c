@@ -24,7 +24,7 @@ static void what_is_plain_stays(void **state)
 {
 	(void)state;
 	assert_string_equal(json(S("abcdefghijklmnopqrstuvwxyz 0123456789~"), 0),
-		"abcdefghijklmnopqrstuvwxyz 0123456789~");
+	                    "abcdefghijklmnopqrstuvwxyz 0123456789~");
 	assert_string_equal(json(S("\xE2\x82\xAC"), 0), "\xE2\x82\xAC");
 }
 
@@ -71,8 +71,14 @@ static void what_is_too_long_ends_in_a_mark_and_in_no_half_character(void **stat
 	assert_string_equal(json(S("ab\x01"), 8), "ab\\u0001");
 	assert_string_equal(json(S("ab\x01"), 7), "ab" MARK);
 	assert_string_equal(json(S("ab\x01z"), 8), "ab" MARK);
-	assert_string_equal(json(S("ab\xE2\x82\xAC" "cdef"), 7), "ab" MARK);
-	assert_string_equal(json(S("ab\xE2\x82\xAC" "cdef"), 8), "ab\xE2\x82\xAC" MARK);
+	assert_string_equal(json(S("ab\xE2\x82\xAC"
+	                           "cdef"),
+	                         7),
+	                    "ab" MARK);
+	assert_string_equal(json(S("ab\xE2\x82\xAC"
+	                           "cdef"),
+	                         8),
+	                    "ab\xE2\x82\xAC" MARK);
 	assert_string_equal(json(S(""), 3), "");
 }
 

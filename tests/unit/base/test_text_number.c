@@ -37,8 +37,15 @@ static void numbers_are_written_as_the_library_writes_them(void **state)
 
 static void what_is_over_64_bits_is_no_number(void **state)
 {
-	static const char *const over[] = { "18446744073709551616", "18446744073709551620",
-		"99999999999999999999", "100000000000000000000", "0018446744073709551616", "", "1a", "-1", " 1" };
+	static const char *const over[] = { "18446744073709551616",
+		                                "18446744073709551620",
+		                                "99999999999999999999",
+		                                "100000000000000000000",
+		                                "0018446744073709551616",
+		                                "",
+		                                "1a",
+		                                "-1",
+		                                " 1" };
 	uint64_t n = 7;
 
 	(void)state;

@@ -35,8 +35,10 @@ static void drop(struct limit_table *t)
 
 static struct bucket_ask ask_of(const struct limit_table *t, uint64_t key, struct gcra g)
 {
-	return (struct bucket_ask){ .gcra = g, .tag = table_tag(t, (struct slice){ (const char *)&key,
-		sizeof key }), .limit = 1, .cost = 1 };
+	return (struct bucket_ask){ .gcra = g,
+		                        .tag = table_tag(t, (struct slice){ (const char *)&key, sizeof key }),
+		                        .limit = 1,
+		                        .cost = 1 };
 }
 
 static bool take(struct limit_table *t, uint64_t key, struct gcra g, uint64_t now_ns)
@@ -272,8 +274,9 @@ static void no_network_holds_more_than_an_eighth_of_the_table(void **state)
 		struct limit_table *t = table_of(CROWD_SLOTS);
 		for (uint64_t i = 0; i < ATTACK; i++) {
 			struct in6_addr from = kind == 0 ? v4(0xcb007100 + i % 256) : /* one /24 */
-				kind == 1 ? v6(0x11110000, 1, i) :             /* one /64 */
-				v6(0x11110000, (uint16_t)i, i);                /* the /64s of one /48 */
+			                           kind == 1 ? v6(0x11110000, 1, i)
+			                                     :                     /* one /64 */
+			                           v6(0x11110000, (uint16_t)i, i); /* the /64s of one /48 */
 			bring(t, i, &from, START + i * 1000);
 		}
 		uint64_t now_ns = START + ATTACK * 1000;

@@ -140,8 +140,8 @@ static void a_verified_token_counts_from_the_second_visit(void **state)
 static void words_inside_words_and_across_lists_are_all_found(void **state)
 {
 	static const struct word words[] = {
-		{ { "he", 2 }, 0 }, { { "she", 3 }, 1 }, { { "his", 3 }, 2 }, { { "hers", 4 }, 3 },
-		{ { "shell", 5 }, 63 }, { { "\xc3\xa9", 2 }, 5 },
+		{ { "he", 2 }, 0 },   { { "she", 3 }, 1 },    { { "his", 3 }, 2 },
+		{ { "hers", 4 }, 3 }, { { "shell", 5 }, 63 }, { { "\xc3\xa9", 2 }, 5 },
 	};
 	struct automaton a;
 

@@ -8,10 +8,10 @@
 
 static void a_plain_listener_stays_on_the_machine_or_in_a_private_network(void **state)
 {
-	static const char *const good[] = {"127.0.0.1:80",   "[::1]:80",     "10.1.2.3:80",  "172.31.0.1:80",
-	                                   "192.168.1.1:80", "[fd00::1]:80", "100.64.0.1:80"};
-	static const char *const bad[] = {"0.0.0.0:80",    "[::]:80",          "192.0.2.1:80",
-	                                  "172.32.0.1:80", "[2001:db8::1]:80", "11.0.0.1:80"};
+	static const char *const good[] = { "127.0.0.1:80",   "[::1]:80",     "10.1.2.3:80",  "172.31.0.1:80",
+		                                "192.168.1.1:80", "[fd00::1]:80", "100.64.0.1:80" };
+	static const char *const bad[] = { "0.0.0.0:80",    "[::]:80",          "192.0.2.1:80",
+		                               "172.32.0.1:80", "[2001:db8::1]:80", "11.0.0.1:80" };
 	char text[256];
 
 	(void)state;
@@ -96,8 +96,8 @@ static void client_certificates_are_all_said_or_not_at_all(void **state)
 
 static void an_issuer_is_reached_by_https_or_on_this_machine(void **state)
 {
-	static const char *const good[] = {"https://a/", "http://127.0.0.1:9000/", "http://[::1]/",
-	                                   "http://localhost:1/"};
+	static const char *const good[] = { "https://a/", "http://127.0.0.1:9000/", "http://[::1]/",
+		                                "http://localhost:1/" };
 	char text[256];
 
 	(void)state;
@@ -112,9 +112,11 @@ static void an_issuer_is_reached_by_https_or_on_this_machine(void **state)
 	refuse(LEAST "issuers: {a: {issuer: \"https://a/\", audiences: x, egress: [{address: eth0}]}}\n",
 	       "is no IP address");
 	refuse(LEAST "issuers: {a: {issuer: \"https://a/\", audiences: x, "
-	             "egress: [{proxy: \"http://u:p@a/\"}]}}\n", "user name or password");
+	             "egress: [{proxy: \"http://u:p@a/\"}]}}\n",
+	       "user name or password");
 	refuse(LEAST "issuers: {a: {issuer: \"https://a/\", audiences: x, "
-	             "egress: [{}, {}, {}, {}, {}, {}, {}, {}, {}]}}\n", "at most 8 ways out");
+	             "egress: [{}, {}, {}, {}, {}, {}, {}, {}, {}]}}\n",
+	       "at most 8 ways out");
 	refuse(LEAST "issuers: {a: {issuer: \"https://a/\", audiences: [x, x]}}\n", "given twice");
 	refuse(LEAST "issuers: {a: {issuer: \"https://a/\", audiences: x, jwks: \"http://a/k\"}}\n",
 	       "must begin with https://");
@@ -136,8 +138,9 @@ static void what_belongs_to_another_environment_is_refused(void **state)
 static void endpoints_are_urls_with_a_port_or_unix_sockets(void **state)
 {
 	static const char *const bad[] = {
-	    "http://a", "http://a:1/",    "http://a:1/x", "ftp://a:1",      "a:1", "unix:x", "unix:/",
-	    "unix:",    "http://a:99999", "http://u@a:1", "http://a_b..c:1"};
+		"http://a", "http://a:1/",    "http://a:1/x", "ftp://a:1",      "a:1", "unix:x", "unix:/",
+		"unix:",    "http://a:99999", "http://u@a:1", "http://a_b..c:1"
+	};
 	static const char *const good[] = { "http://a:1", "https://[::1]:2", "unix:/a", "http://10.0.0.1:8080" };
 	char text[256];
 
@@ -176,7 +179,8 @@ static void limits_are_keyed_by_what_is_known(void **state)
 	welcome(LEAST "limits: {a: {key: [address, prefix, prefix48, subject, client, tenant, ja4, route], "
 	              "rate: 1/s}, b: {key: [class, \"header:X-Y\"], rate: 1/s}}\n");
 	refuse(LEAST "limits: {a: {key: [address, prefix, prefix48, subject, client, tenant, ja4, route, class], "
-	             "rate: 1/s}}\n", "key: more than 8 things to count by");
+	             "rate: 1/s}}\n",
+	       "key: more than 8 things to count by");
 	refuse(LEAST "limits: {a: {key: adress, rate: 1/s}}\n", "did you mean \"address\"?");
 	refuse(LEAST "limits: {a: {key: \"header:\", rate: 1/s}}\n", "names no valid header field");
 	refuse(LEAST "limits: {a: {key: \"header:a b\", rate: 1/s}}\n", "names no valid header field");
@@ -302,20 +306,21 @@ static void redirects_lead_somewhere(void **state)
 static void names_are_made_from_host_and_path(void **state)
 {
 	struct loaded l = load_text(LEAST "routes:\n"
-		"  - {host: cloud.example.com, path: /login/*, deny: 403}\n"
-		"  - {host: \"*.Example.com\", deny: 403}\n"
-		"  - {path: \"/A_b//../c\", deny: 403}\n");
+	                                  "  - {host: cloud.example.com, path: /login/*, deny: 403}\n"
+	                                  "  - {host: \"*.Example.com\", deny: 403}\n"
+	                                  "  - {path: \"/A_b//../c\", deny: 403}\n");
 	const struct config_route *r;
 
 	(void)state;
 	assert_int_equal(l.errors.count, 1); /* the path of the third */
 	unload(&l);
-	l = load_text(LEAST "routes:\n"
-		"  - {host: cloud.example.com, path: /login/*, deny: 403}\n"
-		"  - {host: \"*.Example.com\", deny: 403}\n"
-		"  - {path: /A_b/%C3%A9/x, deny: 403}\n"
-		"  - {deny: 403}\n"
-		"  - {path: /0123456789/0123456789/0123456789/0123456789/0123456789/01234567/9, deny: 403}\n");
+	l = load_text(
+	    LEAST "routes:\n"
+	          "  - {host: cloud.example.com, path: /login/*, deny: 403}\n"
+	          "  - {host: \"*.Example.com\", deny: 403}\n"
+	          "  - {path: /A_b/%C3%A9/x, deny: 403}\n"
+	          "  - {deny: 403}\n"
+	          "  - {path: /0123456789/0123456789/0123456789/0123456789/0123456789/01234567/9, deny: 403}\n");
 	expect_good(&l);
 	r = l.config->root.routes;
 	assert_string_equal(r[0].name.at, "cloud.example.com-login");
@@ -369,8 +374,9 @@ static void methods_are_tokens_in_capitals(void **state)
 static void header_changes_name_fields_that_are_not_the_proxys_own(void **state)
 {
 	static const char *const own[] = {
-	    "Content-Length",    "transfer-encoding", "Connection",       "Host",
-	    "Sallyport-Subject", "sallyport_class",   "SALLYPORT.Client", "Upgrade"};
+		"Content-Length",    "transfer-encoding", "Connection",       "Host",
+		"Sallyport-Subject", "sallyport_class",   "SALLYPORT.Client", "Upgrade"
+	};
 	char text[512];
 
 	(void)state;

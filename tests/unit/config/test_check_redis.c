@@ -91,16 +91,15 @@ static void the_keeper_has_a_user_of_its_own_or_there_is_a_warning(void **state)
 	judge(REDIS(USER "keeper: {user: k, password: \"${file:other}\"}"), NULL, NULL);
 	judge(REDIS(USER), NULL, "redis.keeper is missing");
 	judge(REDIS("servers: \"redis://a:1\""), NULL, "4:8: warning: redis.keeper is missing");
-	judge(REDIS(USER "keeper: {user: u, password: \"${file:other}\"}"),
-		"\"u\" is the user of the workers", NULL);
-	judge(REDIS(USER "keeper: {user: k, password: \"${file:pw}\"}"),
-		"the password of the workers too", NULL);
+	judge(REDIS(USER "keeper: {user: u, password: \"${file:other}\"}"), "\"u\" is the user of the workers",
+	      NULL);
+	judge(REDIS(USER "keeper: {user: k, password: \"${file:pw}\"}"), "the password of the workers too", NULL);
 	judge(REDIS(USER "keeper: {password: \"${file:other}\"}"), "keeper.user is not", NULL);
 	judge(REDIS(USER "keeper: {user: k}"), "the user \"k\" has no keeper.password", NULL);
-	judge(REDIS(USER "keeper: {user: k, password: hunter3}"),
-		"keeper.password: a password is not written", NULL);
+	judge(REDIS(USER "keeper: {user: k, password: hunter3}"), "keeper.password: a password is not written",
+	      NULL);
 	judge(REDIS("servers: \"redis://a:1\", keeper: {user: default, password: \"${file:pw}\"}"),
-		"\"default\" is the user of the workers", NULL);
+	      "\"default\" is the user of the workers", NULL);
 }
 
 static void tls_is_for_rediss_servers_with_both_halves_of_a_certificate(void **state)
@@ -110,8 +109,8 @@ static void tls_is_for_rediss_servers_with_both_halves_of_a_certificate(void **s
 	(void)state;
 	bundle_put(b, "/etc/s/ca.pem", S("a"));
 	bundle_put(b, "/etc/s/c.pem", S("c"));
-	struct loaded l = load_from(b,
-		REDIS("servers: \"rediss://a:1\", tls: {ca: ca.pem, server_name: r.example}"));
+	struct loaded l =
+	    load_from(b, REDIS("servers: \"rediss://a:1\", tls: {ca: ca.pem, server_name: r.example}"));
 	expect_good(&l);
 	unload(&l);
 	b = bundle_empty();

@@ -18,11 +18,19 @@ static void warned(const char *text, const char *piece)
 
 static void trust_in_everyone_needs_a_word(void **state)
 {
-	static const char *const all[] = { "0.0.0.0/0", "\"::/0\"", "0.0.0.0/1, 128.0.0.0/1",
-		"\"2000::/4\", \"3000::/4\"", "\"::ffff:0:0/96\"", "\"::/1\", \"8000::/1\"", "\"2000::/3\"",
-		"10.0.0.0/8, 0.0.0.0/2, 64.0.0.0/2, 192.0.0.0/2, 128.0.0.0/2", "1.0.0.0/8, 0.0.0.0/0",
+	static const char *const all[] = {
+		"0.0.0.0/0",
+		"\"::/0\"",
+		"0.0.0.0/1, 128.0.0.0/1",
+		"\"2000::/4\", \"3000::/4\"",
+		"\"::ffff:0:0/96\"",
+		"\"::/1\", \"8000::/1\"",
+		"\"2000::/3\"",
+		"10.0.0.0/8, 0.0.0.0/2, 64.0.0.0/2, 192.0.0.0/2, 128.0.0.0/2",
+		"1.0.0.0/8, 0.0.0.0/0",
 		("1.0.0.0/8, 2.0.0.0/7, 4.0.0.0/6, 8.0.0.0/7, 11.0.0.0/8, 12.0.0.0/6, 16.0.0.0/4, 32.0.0.0/3, "
-		"64.0.0.0/2, 128.0.0.0/2, 192.0.0.0/3") };
+		 "64.0.0.0/2, 128.0.0.0/2, 192.0.0.0/3")
+	};
 	char text[1024];
 
 	(void)state;
@@ -55,8 +63,7 @@ static void wide_networks_and_idle_words_are_warned_of(void **state)
 static void a_public_status_address_is_warned_of(void **state)
 {
 	(void)state;
-	warned(LEAST "status: {address: \"0.0.0.0:9180\"}\n",
-	       "status.address: \"0.0.0.0:9180\" is neither");
+	warned(LEAST "status: {address: \"0.0.0.0:9180\"}\n", "status.address: \"0.0.0.0:9180\" is neither");
 	warned(LEAST "status: {address: \"[::]:9180\"}\n", "c.yaml:4:19: warning: status.address");
 	warned(LEAST "status: {address: \"198.51.100.7:9180\"}\n", "is neither a loopback nor a private");
 	warned(LEAST "status: {address: \"[2001:db8::1]:9180\"}\n", "is neither a loopback nor a private");
@@ -71,11 +78,10 @@ static void pass_names_what_is_removed_otherwise(void **state)
 #define PASS(of, names) \
 	LEAST UPSTREAM "routes: [{path: /a, upstream: app, anonymous: true, " of ": {" names "}}]\n"
 	(void)state;
-	welcome(PASS("request_headers",
-	             "pass: [X-Original-URL, x-http-method-override, True-Client-IP, Client-IP]"));
+	welcome(
+	    PASS("request_headers", "pass: [X-Original-URL, x-http-method-override, True-Client-IP, Client-IP]"));
 	refuse(PASS("request_headers", "pass: [X_Original_URL]"), "is none of the fields that are removed");
-	refuse(PASS("request_headers", "pass: [Sallyport-Subject]"),
-	       "is none of the fields that are removed");
+	refuse(PASS("request_headers", "pass: [Sallyport-Subject]"), "is none of the fields that are removed");
 	refuse(PASS("request_headers", "pass: [X-Client-IP, x-client-ip]"), "passed already");
 	refuse(PASS("request_headers", "set: {X-Client-IP: a}, pass: [x-client-ip]"),
 	       "set, removed or passed already");

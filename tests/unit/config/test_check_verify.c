@@ -1,8 +1,9 @@
 /* What routes may demand of tokens, and how issuers are asked for opaque ones. */
 #include "loaded.h"
 
-#define TWO "issuers: {auth0: {issuer: \"https://auth0.example/\", audiences: [api, ui]}, " \
-	"corp: {issuer: \"https://corp.example/\", audiences: [api, corp]}, "               \
+#define TWO \
+	"issuers: {auth0: {issuer: \"https://auth0.example/\", audiences: [api, ui]}, " \
+	"corp: {issuer: \"https://corp.example/\", audiences: [api, corp]}, " \
 	"twin: {issuer: \"https://corp.example/\", audiences: [api]}}\n"
 #define TWO_ROUTE(inside) LEAST TWO UPSTREAM "routes:\n  - {path: /a, upstream: app, verify: {" inside "}}\n"
 
@@ -21,8 +22,9 @@ static void a_route_of_several_issuers_can_tell_their_tokens_apart(void **state)
 	       "none of these is an audience of issuer \"corp\", so none of its tokens could pass");
 }
 
-#define OPAQUE(inside) LEAST "issuers: {auth0: {issuer: \"https://auth0.example/\", audiences: [api], " \
-	"audience_missing: accept, opaque: {" inside "}}}\n"
+#define OPAQUE(inside) \
+	LEAST "issuers: {auth0: {issuer: \"https://auth0.example/\", audiences: [api], " \
+	      "audience_missing: accept, opaque: {" inside "}}}\n"
 #define ASK "endpoint: \"https://auth0.example/introspect\""
 
 static struct loaded with_secret(const char *text)
@@ -51,14 +53,15 @@ static void whoever_asks_for_introspection_has_a_name_and_a_secret(void **state)
 	refuse(OPAQUE(ASK ", by: userinfo, fresh: 2m, stale: 1m"), "opaque.stale is shorter than opaque.fresh");
 }
 
-#define AUTH0(inside) LEAST \
+#define AUTH0(inside) \
+	LEAST \
 	"issuers: {auth0: {issuer: \"https://auth0.example/\", audiences: [api]" inside "}}\n"
 #define MAYBE(word, by) AUTH0(word ", opaque: {" ASK ", by: " by "}")
 
 static void who_takes_opaque_tokens_says_what_a_missing_audience_means(void **state)
 {
 	struct loaded l = with_secret(AUTH0(", audience_missing: refuse, opaque: {" ASK
-	                                   ", client_id: us, client_secret: \"${file:/etc/s/secret}\"}"));
+	                                    ", client_id: us, client_secret: \"${file:/etc/s/secret}\"}"));
 
 	(void)state;
 	expect_good(&l);
@@ -93,7 +96,8 @@ static void the_conditions_of_all_routes_name_so_many_claims_together(void **sta
 		for (unsigned i = 0; i < most; i++)
 			at += snprintf(at, (size_t)(text + sizeof text - at),
 			               "  - {path: /%u, upstream: app, verify: {issuer: auth0, claims: "
-			               "{all: x, c%u: y}}}\n", i, i ? i : 1);
+			               "{all: x, c%u: y}}}\n",
+			               i, i ? i : 1);
 		l = load_text(text);
 		assert_int_equal(l.errors.count, most > CLAIMS_WANTED_MAX);
 		if (l.errors.count)
@@ -104,10 +108,19 @@ static void the_conditions_of_all_routes_name_so_many_claims_together(void **sta
 
 static void tokens_are_taken_from_places_of_three_kinds(void **state)
 {
-	static const char *const bad[] = { "Bearer", "cookie", "\"cookie:\"", "\"cookie:a b\"", "\"header:\"",
-		"\"header:a,b\"", "\"header:Authorization\"", "\"header:Cookie\"", "\"header:Host\"",
-		"\"header:Sallyport-Subject\"", "\"header:x_forwarded.for\"", "\"header:X_Original_URL\"",
-		"\"query:token\"" };
+	static const char *const bad[] = { "Bearer",
+		                               "cookie",
+		                               "\"cookie:\"",
+		                               "\"cookie:a b\"",
+		                               "\"header:\"",
+		                               "\"header:a,b\"",
+		                               "\"header:Authorization\"",
+		                               "\"header:Cookie\"",
+		                               "\"header:Host\"",
+		                               "\"header:Sallyport-Subject\"",
+		                               "\"header:x_forwarded.for\"",
+		                               "\"header:X_Original_URL\"",
+		                               "\"query:token\"" };
 	char text[1024];
 
 	(void)state;
@@ -124,10 +137,13 @@ static void tokens_are_taken_from_places_of_three_kinds(void **state)
 
 static void of_a_routes_issuers_one_is_asked_for_opaque_tokens(void **state)
 {
-#define ASKED(name) name ": {issuer: \"https://" name ".example/\", audiences: [api], " \
-	"audience_missing: accept, opaque: {by: userinfo, endpoint: \"https://" name ".example/userinfo\"}}"
-#define BOTH LEAST "issuers: {" ASKED("a") ", " ASKED("b") "}\n" UPSTREAM "routes:\n" \
-	"  - {path: /a, upstream: app, verify: {"
+#define ASKED(name) \
+	name ": {issuer: \"https://" name ".example/\", audiences: [api], " \
+	     "audience_missing: accept, opaque: {by: userinfo, endpoint: \"https://" name \
+	     ".example/userinfo\"}}"
+#define BOTH \
+	LEAST "issuers: {" ASKED("a") ", " ASKED("b") "}\n" UPSTREAM "routes:\n" \
+	                                              "  - {path: /a, upstream: app, verify: {"
 
 	(void)state;
 	welcome(BOTH "issuer: a}}\n  - {path: /b, upstream: app, verify: {issuer: b}}\n");

@@ -12,7 +12,11 @@ static struct loaded load_files(const char *const *files)
 	return load_from(b, NULL);
 }
 
-#define FILES(...) (const char *const[]){ __VA_ARGS__, NULL }
+#define FILES(...) \
+	(const char *const[]) \
+	{ \
+		__VA_ARGS__, NULL \
+	}
 
 static void included_lists_are_appended_and_mappings_joined(void **state)
 {
@@ -48,9 +52,9 @@ static void included_lists_are_appended_and_mappings_joined(void **state)
 
 static void a_key_given_in_two_files_is_refused_with_both_places(void **state)
 {
-	struct loaded l = load_files(FILES(
-		MAIN, LEAST UPSTREAM "include: [more.yaml]\nworkers: 1\nhttp:\n  body_max: 1MiB\n",
-		"/etc/s/more.yaml", "workers: 2\nhttp: {body_max: 2MiB}\nupstreams: {app: {endpoints: []}}\n"));
+	struct loaded l = load_files(
+	    FILES(MAIN, LEAST UPSTREAM "include: [more.yaml]\nworkers: 1\nhttp:\n  body_max: 1MiB\n",
+	          "/etc/s/more.yaml", "workers: 2\nhttp: {body_max: 2MiB}\nupstreams: {app: {endpoints: []}}\n"));
 
 	(void)state;
 	expect_said(
@@ -79,8 +83,9 @@ static void patterns_are_relative_to_the_including_file(void **state)
 
 static void includes_nest_four_deep_and_no_deeper(void **state)
 {
-	static const char *const files[] = { MAIN, LEAST "include: 1\n", "/etc/s/1", "include: 2\n", "/etc/s/2",
-		"include: 3\n", "/etc/s/3", "include: 4\n", "/etc/s/4", "workers: 1\n", NULL };
+	static const char *const files[] = { MAIN,       LEAST "include: 1\n", "/etc/s/1", "include: 2\n",
+		                                 "/etc/s/2", "include: 3\n",       "/etc/s/3", "include: 4\n",
+		                                 "/etc/s/4", "workers: 1\n",       NULL };
 	const char *deeper[sizeof files / sizeof files[0] + 2];
 	struct loaded l = load_files(files);
 

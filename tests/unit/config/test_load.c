@@ -41,11 +41,12 @@ static void what_is_written_and_what_is_not_both_have_values(void **state)
 
 static void a_route_is_filled_from_its_upstream_and_from_http(void **state)
 {
-	struct loaded l = load_text(LEAST UPSTREAM
-		"http: {body_max: 2MiB}\n"
-		"routes:\n"
-		"  - {path: /a/*, upstream: app, anonymous: true, idle_timeout: 7s, total_timeout: 0s}\n"
-		"  - {path: /b, deny: 403, body_max: 0B}\n");
+	struct loaded l =
+	    load_text(LEAST UPSTREAM
+	              "http: {body_max: 2MiB}\n"
+	              "routes:\n"
+	              "  - {path: /a/*, upstream: app, anonymous: true, idle_timeout: 7s, total_timeout: 0s}\n"
+	              "  - {path: /b, deny: 403, body_max: 0B}\n");
 	const struct config_route *r;
 
 	(void)state;
@@ -203,8 +204,9 @@ static void references_stand_for_whole_values_and_lose_their_line_end(void **sta
 	setenv("CONFIG_TEST_WORKERS", "3", 1);
 	bundle_put(b, "/etc/s/keys/fleet", S(KEY32 "new\n"));
 	bundle_put(b, "/else/fleet", S(KEY32 "old\r\n"));
-	struct loaded l = load_from(b, LEAST "workers: ${env:CONFIG_TEST_WORKERS}\n"
-		"secrets: {fleet: [\"${file:keys/fleet}\", \"${file:/else/fleet}\"]}\n");
+	struct loaded l =
+	    load_from(b, LEAST "workers: ${env:CONFIG_TEST_WORKERS}\n"
+	                       "secrets: {fleet: [\"${file:keys/fleet}\", \"${file:/else/fleet}\"]}\n");
 	expect_good(&l);
 	assert_int_equal(l.config->root.workers, 3);
 	const CONFIG_SECRETS *fleet = &l.config->root.secrets.fleet;
@@ -242,12 +244,9 @@ static void a_value_behind_a_reference_is_shown_nowhere(void **state)
 static void a_secret_written_out_is_not_shown_in_errors(void **state)
 {
 	static const char *const texts[] = {
-		LEAST "secrets: {fleet: [\"hunter2\"]}\n",
-		LEAST "secrets:\n  fleet:\n    - |\n      hunter2\n",
-		LEAST "secerts: {fleet: [\"hunter2\"]}\n",
-		LEAST "secrets: {fleeet: [\"hunter2\"]}\n",
-		LEAST "secrets: {fleet: {a: hunter2}}\n",
-		LEAST "secrets: hunter2\n",
+		LEAST "secrets: {fleet: [\"hunter2\"]}\n", LEAST "secrets:\n  fleet:\n    - |\n      hunter2\n",
+		LEAST "secerts: {fleet: [\"hunter2\"]}\n", LEAST "secrets: {fleeet: [\"hunter2\"]}\n",
+		LEAST "secrets: {fleet: {a: hunter2}}\n",  LEAST "secrets: hunter2\n",
 	};
 
 	(void)state;

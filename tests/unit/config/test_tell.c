@@ -154,15 +154,15 @@ static void every_option_is_explained_by_the_key_that_the_reference_gives(void *
 
 /* ---- the effective configuration ---- */
 
-#define WORLD                                                                                                \
-	LEAST ISSUER UPSTREAM                                                                                    \
-	    "trusted_proxies: [\"10.0.0.0/8\", \"::1\"]\n"                                                       \
-	    "limits: {l: {key: [address, \"header:X-A\"], rate: 100/10s, burst: 9}}\n"                           \
-	    "routes:\n"                                                                                          \
-	    "  - {path: /a/*, upstream: app, verify: {issuer: auth0, claims: {org_id: [a, b], ok: true}}, "      \
-	    "limits: l, total_timeout: 1500ms}\n"                                                               \
-	    "  - {host: \"*.a.b\", deny: 403, request_headers: {set: {X-A: \"a: #b\", X-B: \"null\"}, remove: "  \
-	    "[Cookie]}}\n"                                                                                       \
+#define WORLD \
+	LEAST ISSUER UPSTREAM \
+	    "trusted_proxies: [\"10.0.0.0/8\", \"::1\"]\n" \
+	    "limits: {l: {key: [address, \"header:X-A\"], rate: 100/10s, burst: 9}}\n" \
+	    "routes:\n" \
+	    "  - {path: /a/*, upstream: app, verify: {issuer: auth0, claims: {org_id: [a, b], ok: true}}, " \
+	    "limits: l, total_timeout: 1500ms}\n" \
+	    "  - {host: \"*.a.b\", deny: 403, request_headers: {set: {X-A: \"a: #b\", X-B: \"null\"}, remove: " \
+	    "[Cookie]}}\n" \
 	    "  - {path: /c, redirect: {to: \"/d{query}\"}, cors: {origins: \"*\", headers: []}}\n"
 
 static void what_is_printed_loads_again_as_the_same(void **state)
@@ -293,8 +293,8 @@ static char *slurp(const char *path)
 
 static void the_example_loads(void **state)
 {
-	static const char *const files[] = {"cloud.pem",    "cloud.key",       "partners.pem",
-	                                    "partners.key", "partners-ca.pem", "internal-ca.pem"};
+	static const char *const files[] = { "cloud.pem",    "cloud.key",       "partners.pem",
+		                                 "partners.key", "partners-ca.pem", "internal-ca.pem" };
 	struct bundle *b = bundle_record();
 	char *text = slurp("conf/sallyport.example.yaml"), path[64];
 

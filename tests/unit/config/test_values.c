@@ -88,14 +88,28 @@ static const char *why_no_log(const char *path, struct slice directory)
 
 static void a_descriptor_is_no_log_file_however_it_is_spelled(void **state)
 {
-	static const char *const out[] = { "/dev/stdout", "/dev//./stdout", "//dev/stdout", "/dev/fd/1",
-		"/dev/fd/./1", "/dev/../dev/stdout", "/x/../dev/stdout", "/proc/self/fd/1", "/proc/1/fd/1",
-		"/proc/4711/fd/1", "/proc/self/../self/fd/1", "/proc/thread-self/fd/1", "/proc/self/task/12/fd/1",
-		"/proc/1/root/dev/stdout", "/proc/self/root/proc/1/fd/1", "/dev/fd/../../self/fd/1",
-		"../../dev/stdout", "../../../../proc/1/fd/1" };
-	static const char *const none[] = { "/var/log/stdout", "/dev/stdout.log", "/dev/null", "fd/1",
-		"/proc/1/fd", "/dev", "/", "/proc", "/proc/1/root/x", "/dev/fd/one", "stdout", "stderr",
-		"stdout.log" };
+	static const char *const out[] = { "/dev/stdout",
+		                               "/dev//./stdout",
+		                               "//dev/stdout",
+		                               "/dev/fd/1",
+		                               "/dev/fd/./1",
+		                               "/dev/../dev/stdout",
+		                               "/x/../dev/stdout",
+		                               "/proc/self/fd/1",
+		                               "/proc/1/fd/1",
+		                               "/proc/4711/fd/1",
+		                               "/proc/self/../self/fd/1",
+		                               "/proc/thread-self/fd/1",
+		                               "/proc/self/task/12/fd/1",
+		                               "/proc/1/root/dev/stdout",
+		                               "/proc/self/root/proc/1/fd/1",
+		                               "/dev/fd/../../self/fd/1",
+		                               "../../dev/stdout",
+		                               "../../../../proc/1/fd/1" };
+	static const char *const none[] = {
+		"/var/log/stdout", "/dev/stdout.log", "/dev/null",   "fd/1",   "/proc/1/fd", "/dev",      "/",
+		"/proc",           "/proc/1/root/x",  "/dev/fd/one", "stdout", "stderr",     "stdout.log"
+	};
 	struct slice home = S("/etc/sallyport");
 
 	(void)state;

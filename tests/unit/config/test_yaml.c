@@ -150,8 +150,12 @@ static void only_utf8_without_controls_is_read(void **state)
 	expect_refused("a: b\nc: \xff\n", "/f:2:4: error: the file is not UTF-8 from here on");
 	expect_refused("a: \xc0\xaf\n", "/f:1:4: error: the file is not UTF-8");
 	expect_refused("a: \xed\xa0\x80\n", "/f:1:4: error: the file is not UTF-8");
-	expect_refused("\xef\xbb\xbf" "a: 1\n", "byte order marks");
-	expect_refused("\xff\xfe" "a\0", "not UTF-8");
+	expect_refused("\xef\xbb\xbf"
+	               "a: 1\n",
+	               "byte order marks");
+	expect_refused("\xff\xfe"
+	               "a\0",
+	               "not UTF-8");
 	expect_refused("a: 1\rb: 2\n", "/f:1:5: error: lines end in LF");
 	expect_refused("a: \x01\n", "control characters");
 	expect_refused("a: \xc2\x85\n", "another kind of line end");

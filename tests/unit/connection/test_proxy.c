@@ -63,14 +63,15 @@ static void version_2_is_read(void **state)
 	assert_int_equal(h.destination_port, 443);
 	assert_false(h.local);
 	whole(S(SIGNATURE "\x21\x11\0\x0f\xc0\0\2\1\xc0\0\2\2\x12\x34\x01\xbb\4\0\0")); /* a TLV */
-	whole(S(SIGNATURE "\x21\x21\0\x24" "\x20\1\xd\xb8\0\0\0\0\0\0\0\0\0\0\0\1"
-		"\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\1"
-	        "\0\x50\1\xbb"));
+	whole(S(SIGNATURE "\x21\x21\0\x24"
+	                  "\x20\1\xd\xb8\0\0\0\0\0\0\0\0\0\0\0\1"
+	                  "\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\1"
+	                  "\0\x50\1\xbb"));
 	address_is(&h.source, "2001:db8::1");
 	address_is(&h.destination, "::1");
 	assert_int_equal(h.source_port, 80);
 	whole(S(SIGNATURE "\x21\x11\0\x17\xc0\0\2\1\xc0\0\2\2\x12\x34\x01\xbb\4\0\1z"
-	        "\3\0\4\245\347\155\313")); /* a right checksum */
+	                  "\3\0\4\245\347\155\313")); /* a right checksum */
 	whole(S(SIGNATURE "\x20\0\0\0"));
 	assert_true(h.local);
 	whole(S(SIGNATURE "\x20\x11\0\1x"));
@@ -88,31 +89,53 @@ static void a_unix_socket_has_no_address(void **state)
 	assert_true(h.local);
 }
 
-#define V1(text) { text, sizeof(text) - 1 }
+#define V1(text) \
+	{ \
+		text, sizeof(text) - 1 \
+	}
 static const struct slice bad[] = {
 	V1("G"), V1("PROXYX"), V1("proxy TCP4 "), V1("\n"), V1("\0"), V1("\x16\x03\x01"),
 };
 static const struct slice bad_lines[] = {
-	V1("PROXY TCP4 192.0.2.1 192.0.2.2 1 2\n"), V1("PROXY TCP4 192.0.2.1 192.0.2.2 1 2\r\r\n"),
-	V1("PROXY TCP4 192.0.2.1 192.0.2.2 1 2 \r\n"), V1("PROXY TCP4 192.0.2.1 192.0.2.2 1\r\n"),
-	V1("PROXY TCP4 192.0.2.1 192.0.2.2 1 \r\n"), V1("PROXY TCP4 192.0.2.1  192.0.2.2 1 2\r\n"),
-	V1("PROXY TCP4 192.0.2.1 192.0.2.2 1 65536\r\n"), V1("PROXY TCP4 192.0.2.1 192.0.2.2 01 2\r\n"),
-	V1("PROXY TCP4 192.0.2.1 192.0.2.2 +1 2\r\n"), V1("PROXY TCP4 192.0.2.1 192.0.2.2 -1 2\r\n"),
-	V1("PROXY TCP4 192.0.2.1 192.0.2 1 2\r\n"), V1("PROXY TCP4 ::1 ::1 1 2\r\n"),
-	V1("PROXY TCP6 192.0.2.1 192.0.2.2 1 2\r\n"), V1("PROXY TCP4 192.0.2.1\0 192.0.2.2 1 2\r\n"),
-	V1("PROXY UDP4 192.0.2.1 192.0.2.2 1 2\r\n"), V1("PROXY TCP 192.0.2.1 192.0.2.2 1 2\r\n"),
-	V1("PROXY \r\n"), V1("PROXY  TCP4 192.0.2.1 192.0.2.2 1 2\r\n"), V1("PROXY UNKNOWNX\r\n"),
-		V1("PROXY unknown\r\n"), V1("PROXY UNKNOWN \rX\r\n"),
+	V1("PROXY TCP4 192.0.2.1 192.0.2.2 1 2\n"),
+	V1("PROXY TCP4 192.0.2.1 192.0.2.2 1 2\r\r\n"),
+	V1("PROXY TCP4 192.0.2.1 192.0.2.2 1 2 \r\n"),
+	V1("PROXY TCP4 192.0.2.1 192.0.2.2 1\r\n"),
+	V1("PROXY TCP4 192.0.2.1 192.0.2.2 1 \r\n"),
+	V1("PROXY TCP4 192.0.2.1  192.0.2.2 1 2\r\n"),
+	V1("PROXY TCP4 192.0.2.1 192.0.2.2 1 65536\r\n"),
+	V1("PROXY TCP4 192.0.2.1 192.0.2.2 01 2\r\n"),
+	V1("PROXY TCP4 192.0.2.1 192.0.2.2 +1 2\r\n"),
+	V1("PROXY TCP4 192.0.2.1 192.0.2.2 -1 2\r\n"),
+	V1("PROXY TCP4 192.0.2.1 192.0.2 1 2\r\n"),
+	V1("PROXY TCP4 ::1 ::1 1 2\r\n"),
+	V1("PROXY TCP6 192.0.2.1 192.0.2.2 1 2\r\n"),
+	V1("PROXY TCP4 192.0.2.1\0 192.0.2.2 1 2\r\n"),
+	V1("PROXY UDP4 192.0.2.1 192.0.2.2 1 2\r\n"),
+	V1("PROXY TCP 192.0.2.1 192.0.2.2 1 2\r\n"),
+	V1("PROXY \r\n"),
+	V1("PROXY  TCP4 192.0.2.1 192.0.2.2 1 2\r\n"),
+	V1("PROXY UNKNOWNX\r\n"),
+	V1("PROXY unknown\r\n"),
+	V1("PROXY UNKNOWN \rX\r\n"),
 	V1("PROXY TCP6 fe80::1%lo ::1 1 2\r\n"),
 };
 static const struct slice bad_binaries[] = {
-	V1(SIGNATURE "\x11"), V1(SIGNATURE "\x22"), V1(SIGNATURE "\x01"), V1(SIGNATURE "\x21\x11\x10\x01"),
-	V1(SIGNATURE "\x21\x11\xff\xff"), V1(SIGNATURE "\x21\x11\0\x0b\xc0\0\2\1\xc0\0\2\2\x12\x34\x01"),
+	V1(SIGNATURE "\x11"),
+	V1(SIGNATURE "\x22"),
+	V1(SIGNATURE "\x01"),
+	V1(SIGNATURE "\x21\x11\x10\x01"),
+	V1(SIGNATURE "\x21\x11\xff\xff"),
+	V1(SIGNATURE "\x21\x11\0\x0b\xc0\0\2\1\xc0\0\2\2\x12\x34\x01"),
 	V1(SIGNATURE "\x21\x21\0\x0c\xc0\0\2\1\xc0\0\2\2\x12\x34\x01\xbb"),
-	V1(SIGNATURE "\x21\x12\0\x0c\xc0\0\2\1\xc0\0\2\2\x12\x34\x01\xbb"), V1(SIGNATURE "\x21\x41\0\0"),
-	V1(SIGNATURE "\x21\x11\0\x17\xc0\0\2\1\xc0\0\2\2\x12\x34\x01\xbb\4\0\1z" "\3\0\4\245\347\155\312"),
-	V1(SIGNATURE "\x21\x11\0\x13\xc0\0\2\1\xc0\0\2\2\x12\x34\x01\xbb\4\0\1z" "\3\0\0"),
-	V1(SIGNATURE "\x21\x31\0\0"), V1("\r\n\r\n\0\r\nQUIX"),
+	V1(SIGNATURE "\x21\x12\0\x0c\xc0\0\2\1\xc0\0\2\2\x12\x34\x01\xbb"),
+	V1(SIGNATURE "\x21\x41\0\0"),
+	V1(SIGNATURE "\x21\x11\0\x17\xc0\0\2\1\xc0\0\2\2\x12\x34\x01\xbb\4\0\1z"
+	             "\3\0\4\245\347\155\312"),
+	V1(SIGNATURE "\x21\x11\0\x13\xc0\0\2\1\xc0\0\2\2\x12\x34\x01\xbb\4\0\1z"
+	             "\3\0\0"),
+	V1(SIGNATURE "\x21\x31\0\0"),
+	V1("\r\n\r\n\0\r\nQUIX"),
 };
 
 static void refused(const struct slice *at, size_t len)

@@ -34,8 +34,8 @@ static json_t *echoed(const char *request)
 static void it_tells_what_it_got_but_no_credential(void **state)
 {
 	json_t *o = echoed("POST /api/v1/x?a=b HTTP/1.1\r\nHost: h\r\nX-A: 1\r\nX-A: \"2\"\r\n"
-		"Authorization: Bearer sesame\r\n"
-		"Cookie: k=sesame\r\nConnection: close\r\nContent-Length: 5\r\n\r\nhello");
+	                   "Authorization: Bearer sesame\r\n"
+	                   "Cookie: k=sesame\r\nConnection: close\r\nContent-Length: 5\r\n\r\nhello");
 
 	(void)state;
 	assert_string_equal(json_string_value(json_object_get(o, "method")), "POST");
@@ -79,8 +79,8 @@ static void login_is_a_page(void **state)
 
 	(void)state;
 	assert_true(ask_for(fd, "GET /login/ HTTP/1.1\r\nHost: h\r\n\r\n", "<form"));
-	assert_true(ask_for(fd, "POST /login/ HTTP/1.1\r\nHost: h\r\nContent-Length: 6\r\n\r\nname=a",
-		"Signed in"));
+	assert_true(
+	    ask_for(fd, "POST /login/ HTTP/1.1\r\nHost: h\r\nContent-Length: 6\r\n\r\nname=a", "Signed in"));
 	close(fd);
 }
 

@@ -49,8 +49,10 @@ static json_t *call(const char *method, const char *path, const char *fields, co
 	char request[8192], want[32];
 	int fd = dial();
 
-	snprintf(request, sizeof request, "%s %s HTTP/1.1\r\nHost: 127.0.0.1:%u\r\nConnection: close\r\n%s"
-		"Content-Length: %zu\r\n\r\n%s", method, path, port, fields, strlen(body), body);
+	snprintf(request, sizeof request,
+	         "%s %s HTTP/1.1\r\nHost: 127.0.0.1:%u\r\nConnection: close\r\n%s"
+	         "Content-Length: %zu\r\n\r\n%s",
+	         method, path, port, fields, strlen(body), body);
 	ask_for(fd, request, NULL);
 	close(fd);
 	snprintf(want, sizeof want, "HTTP/1.1 %d ", status);
@@ -126,12 +128,13 @@ static json_t *claims_of(const char *token)
 	size_t signature_len = decode(last + 1, strlen(last + 1), signature, sizeof signature);
 	EVP_MD_CTX *md = EVP_MD_CTX_new();
 	assert_true(EVP_DigestVerifyInit(md, NULL, EVP_sha256(), NULL, public) > 0);
-	assert_int_equal(EVP_DigestVerify(md, signature, signature_len, (const unsigned char *)token,
-		(size_t)(last - token)), 1);
+	assert_int_equal(
+	    EVP_DigestVerify(md, signature, signature_len, (const unsigned char *)token, (size_t)(last - token)),
+	    1);
 	EVP_MD_CTX_free(md);
 	EVP_PKEY_free(public);
 	return json_loadb((char *)part, decode(dot + 1, (size_t)(last - dot - 1), part, sizeof part),
-		JSON_REJECT_DUPLICATES, NULL);
+	                  JSON_REJECT_DUPLICATES, NULL);
 }
 
 /* ---- */
@@ -153,8 +156,9 @@ static void discovery_names_this_issuer_and_its_doors(void **state)
 static void a_form_gets_a_token_that_verifies(void **state)
 {
 	json_t *o = call("POST", "/oauth/token", FORM,
-		"grant_type=client_credentials&client_id=ro%62ot&client_secret=x"
-		"&audience=https%3A%2F%2Fother.example.com&scope=read+write", 200);
+	                 "grant_type=client_credentials&client_id=ro%62ot&client_secret=x"
+	                 "&audience=https%3A%2F%2Fother.example.com&scope=read+write",
+	                 200);
 	char token[4096];
 
 	(void)state;
@@ -182,7 +186,7 @@ static void json_and_basic_credentials_do_as_well(void **state)
 {
 	char token[4096];
 	json_t *o = call("POST", "/oauth/token", JSON,
-		"{\"grant_type\":\"client_credentials\",\"client_id\":\"ro\\u0062ot\"}", 200);
+	                 "{\"grant_type\":\"client_credentials\",\"client_id\":\"ro\\u0062ot\"}", 200);
 
 	(void)state;
 	snprintf(token, sizeof token, "%s", text_of(o, "access_token"));
@@ -193,7 +197,7 @@ static void json_and_basic_credentials_do_as_well(void **state)
 	json_decref(c);
 	/* a%40b:secret */
 	o = call("POST", "/oauth/token", FORM "Authorization: Basic YSU0MGI6c2VjcmV0\r\n",
-		"grant_type=client_credentials", 200);
+	         "grant_type=client_credentials", 200);
 	snprintf(token, sizeof token, "%s", text_of(o, "access_token"));
 	json_decref(o);
 	c = claims_of(token);
@@ -203,7 +207,9 @@ static void json_and_basic_credentials_do_as_well(void **state)
 
 static void what_it_does_not_grant_is_refused_by_name(void **state)
 {
-	static const struct { const char *fields, *body, *error; } bad[] = {
+	static const struct {
+		const char *fields, *body, *error;
+	} bad[] = {
 		{ FORM, "grant_type=password&client_id=a&username=b&password=c", "unsupported_grant_type" },
 		{ FORM, "grant_type=authorization_code&client_id=a", "unsupported_grant_type" },
 		{ FORM, "client_id=a", "invalid_request" },
@@ -243,11 +249,11 @@ static void it_speaks_under_its_own_name_only(void **state)
 	int fd = dial();
 
 	(void)state;
-	assert_true(ask_for(fd, "GET /.well-known/jwks.json HTTP/1.1\r\nHost: evil.example:8444\r\n\r\n",
-		"\r\n\r\n"));
+	assert_true(
+	    ask_for(fd, "GET /.well-known/jwks.json HTTP/1.1\r\nHost: evil.example:8444\r\n\r\n", "\r\n\r\n"));
 	assert_int_equal(strncmp(heard, "HTTP/1.1 421 ", 13), 0);
 	snprintf(request, sizeof request, "GET /.well-known/jwks.json HTTP/1.1\r\nHost: localhost:%u\r\n\r\n",
-		port);
+	         port);
 	assert_true(ask_for(fd, request, "\r\n\r\n"));
 	assert_int_equal(strncmp(heard, "HTTP/1.1 200 ", 13), 0);
 	close(fd);

@@ -11,8 +11,9 @@ static struct dev_place place;
 
 static void a_shell_reads_a_word_back_as_it_was(void **state)
 {
-	const char *const words[] = { "/usr/bin/sallyport", "", "/a b/c", "it's", "$HOME `x` \"y\" \\",
-		"*?[1-9]" };
+	const char *const words[] = {
+		"/usr/bin/sallyport", "", "/a b/c", "it's", "$HOME `x` \"y\" \\", "*?[1-9]"
+	};
 	char store[256], command[512], read_back[256];
 
 	(void)state;

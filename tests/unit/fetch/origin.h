@@ -40,7 +40,7 @@ static inline bool origin_answer(const struct origin *o, SSL *ssl, int fd)
 		{ "/keys", "HTTP/1.1 200 OK\r\nCache-Control: public, MAX-AGE=77\r\nContent-Length: 5\r\n\r\nhello" },
 		{ "/500", "HTTP/1.1 500 No\r\nContent-Length: 3\r\n\r\nsad" },
 		{ "/no-store", "HTTP/1.1 200 OK\r\nCache-Control: max-age=77, no-store\r\nContent-Length: "
-			"0\r\n\r\n" },
+		               "0\r\n\r\n" },
 		{ "/plain", "HTTP/1.1 302 Go\r\nLocation: http://127.0.0.1:1/x\r\nContent-Length: 0\r\n\r\n" },
 		{ "http://issuer.invalid/keys", "HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n" },
 		{ "/nonsense", "SMTP ready\r\n\r\n" },

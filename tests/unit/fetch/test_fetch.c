@@ -233,12 +233,20 @@ static void closing_calls_back_what_is_unfinished(void **state)
 
 static void cache_control_is_read_as_written(void **state)
 {
-	static const struct { const char *line; uint64_t age; } table[] = {
-		{ "Cache-Control: max-age=5", 5 }, { "cache-control:public,max-age=\"6\"", 6 },
-		{ "Cache-Control: no-cache", 0 }, { "Cache-Control: no-store, max-age=9", 0 },
-		{ "Cache-Control: max-age=-1", UINT64_MAX }, { "Cache-Control: max-age=", UINT64_MAX },
-		{ "Cache-Control: max-age=1x", UINT64_MAX }, { "X-Cache-Control: max-age=5", UINT64_MAX },
-		{ "Cache-Control", UINT64_MAX }, { "Cache-Control: max-age=\"", UINT64_MAX },
+	static const struct {
+		const char *line;
+		uint64_t age;
+	} table[] = {
+		{ "Cache-Control: max-age=5", 5 },
+		{ "cache-control:public,max-age=\"6\"", 6 },
+		{ "Cache-Control: no-cache", 0 },
+		{ "Cache-Control: no-store, max-age=9", 0 },
+		{ "Cache-Control: max-age=-1", UINT64_MAX },
+		{ "Cache-Control: max-age=", UINT64_MAX },
+		{ "Cache-Control: max-age=1x", UINT64_MAX },
+		{ "X-Cache-Control: max-age=5", UINT64_MAX },
+		{ "Cache-Control", UINT64_MAX },
+		{ "Cache-Control: max-age=\"", UINT64_MAX },
 		{ "Cache-Control: s-maxage=5", UINT64_MAX },
 	};
 
@@ -259,8 +267,11 @@ static void a_proxy_is_asked_where_one_is_named(void **state)
 	(void)state;
 	origin_open(&between, NULL, NULL);
 	snprintf(proxy, sizeof proxy, "http://127.0.0.1:%u", between.port);
-	struct fetch_ask ask = { .url = "http://issuer.invalid/keys", .proxy = proxy, .body_max = KEEP,
-		.alone = true, .timeout_ns = 5 * NS_PER_S };
+	struct fetch_ask ask = { .url = "http://issuer.invalid/keys",
+		                     .proxy = proxy,
+		                     .body_max = KEEP,
+		                     .alone = true,
+		                     .timeout_ns = 5 * NS_PER_S };
 	memset(&seen, 0, sizeof seen);
 	fetch(fetcher, &ask, on_done, &seen);
 	wait_for(1);
@@ -294,8 +305,9 @@ static void a_local_address_is_gone_from_where_one_is_named(void **state)
 
 static void a_form_is_posted_with_the_names_of_who_asks(void **state)
 {
-	const struct fetch_ask ask = { .body_max = 10, .form = "token=a%2Bb", .user = "gate+way",
-		.password = "s%3Ae" };
+	const struct fetch_ask ask = {
+		.body_max = 10, .form = "token=a%2Bb", .user = "gate+way", .password = "s%3Ae"
+	};
 
 	(void)state;
 	get_with(ask, "http", plain.port, "/keys");

@@ -85,12 +85,16 @@ static int make_fleet(void **state)
 	(void)state;
 	memset(&f, 0, sizeof f);
 	f.health = (struct config_health){ .interval = NS_PER_S, .timeout = NS_PER_S };
-	f.config = (struct config_upstream){ .id = S("api"), .connections_max = 10, .eject_failures = 2,
-		                             .eject_for = 10 * NS_PER_S, .slow_start = 4 * NS_PER_S };
+	f.config = (struct config_upstream){ .id = S("api"),
+		                                 .connections_max = 10,
+		                                 .eject_failures = 2,
+		                                 .eject_for = 10 * NS_PER_S,
+		                                 .slow_start = 4 * NS_PER_S };
 	f.loop.now_ns = 1000 * NS_PER_S;
 	f.forward = (struct forward){ .loop = &f.loop, .published = &f.published, .news = { on_refused, NULL } };
-	f.u = (struct upstream){ .config = &f.config, .forward = &f.forward, .endpoints = f.endpoints,
-		                 .endpoints_len = REPLICAS };
+	f.u = (struct upstream){
+		.config = &f.config, .forward = &f.forward, .endpoints = f.endpoints, .endpoints_len = REPLICAS
+	};
 	f.published.len = REPLICAS;
 	for (size_t i = 0; i < REPLICAS; i++)
 		f.endpoints[i] = (struct endpoint){ .upstream = &f.u, .published = i, .text = S("http://two") };

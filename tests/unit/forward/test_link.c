@@ -32,8 +32,9 @@ static void open_place(struct dev_place *p, uint64_t keep)
 	assert_true(text_end(&path));
 	p->loop = loop_open();
 	p->forward = (struct forward){ .loop = p->loop };
-	p->upstream = (struct upstream){ .config = &p->config, .forward = &p->forward,
-		                         .endpoints = &p->endpoint, .endpoints_len = 1 };
+	p->upstream = (struct upstream){
+		.config = &p->config, .forward = &p->forward, .endpoints = &p->endpoint, .endpoints_len = 1
+	};
 	p->endpoint.upstream = &p->upstream;
 	list_init(&p->endpoint.idle);
 	assert_true(endpoint_parse(slice_of(p->path), &p->endpoint.url));

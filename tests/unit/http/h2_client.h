@@ -7,27 +7,30 @@
 
 struct answer_seen {
 	int status;
-	size_t len;              /* bytes of content */
-	char text[128];          /* its beginning */
+	size_t len;     /* bytes of content */
+	char text[128]; /* its beginning */
 	char from[16], trailer[16], id[40];
-	unsigned interim;        /* heads with 1xx */
-	bool ended;              /* END_STREAM came */
+	unsigned interim; /* heads with 1xx */
+	bool ended;       /* END_STREAM came */
 	bool closed;
-	uint32_t code;           /* that the stream was closed with */
+	uint32_t code; /* that the stream was closed with */
 };
 
-struct upload { uint64_t len, sent; bool stuck, trailers; };
+struct upload {
+	uint64_t len, sent;
+	bool stuck, trailers;
+};
 
 struct client_side {
 	struct world *w;
 	nghttp2_session *session;
 	struct answer_seen seen[ANSWERS]; /* by (id - 1) / 2 */
-	int32_t goaway;          /* error code; -1: none came */
+	int32_t goaway;                   /* error code; -1: none came */
 	int32_t goaway_last;
 	unsigned goaways;
-	bool over;               /* the server closed */
-	bool greedless;          /* reads nothing from the socket */
-	FILE *tape;              /* see client_record */
+	bool over;      /* the server closed */
+	bool greedless; /* reads nothing from the socket */
+	FILE *tape;     /* see client_record */
 };
 
 static inline struct answer_seen *seen(struct client_side *c, int32_t id)

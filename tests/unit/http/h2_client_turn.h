@@ -90,16 +90,16 @@ static inline void client_until_over(struct client_side *c)
 
 static inline nghttp2_nv nv(const char *name, const char *value)
 {
-	return (nghttp2_nv){ (uint8_t *)(uintptr_t)name, (uint8_t *)(uintptr_t)value, strlen(name),
-		             strlen(value), NGHTTP2_NV_FLAG_NONE };
+	return (nghttp2_nv){ (uint8_t *)(uintptr_t)name, (uint8_t *)(uintptr_t)value, strlen(name), strlen(value),
+		                 NGHTTP2_NV_FLAG_NONE };
 }
 
 /* `more`: pairs of name and value, NULL at the end; may be NULL. */
 static inline int32_t client_ask_with(struct client_side *c, const char *method, const char *path,
                                       struct upload *body, const char *const *more)
 {
-	nghttp2_nv fields[700] = { nv(":method", method), nv(":scheme", "http"),
-		                   nv(":authority", "example.com"), nv(":path", path) };
+	nghttp2_nv fields[700] = { nv(":method", method), nv(":scheme", "http"), nv(":authority", "example.com"),
+		                       nv(":path", path) };
 	nghttp2_data_provider source = { .source.ptr = body, .read_callback = upload_read };
 	size_t len = 4;
 

@@ -11,23 +11,29 @@ struct world {
 	struct http_server server;
 	struct visitor visitor;
 	struct list woken;
-	int peer;               /* the client's end of the socket pair */
-	bool closed;            /* the connection is gone */
+	int peer;    /* the client's end of the socket pair */
+	bool closed; /* the connection is gone */
 	unsigned began, settled, gone;
-	uint64_t got;           /* bytes of request bodies read */
+	uint64_t got; /* bytes of request bodies read */
 	size_t blocks_most;
-	size_t gulp;            /* bytes that the slow reader takes in one walk */
-	uint64_t big;           /* length of /big */
+	size_t gulp;  /* bytes that the slow reader takes in one walk */
+	uint64_t big; /* length of /big */
 	char cookie[256], last_fault[64], line[256];
 };
 
 /* In the request's stash: what this journey remembers of it. */
-struct stay { uint64_t sent; bool answered, ended; };
+struct stay {
+	uint64_t sent;
+	bool answered, ended;
+};
 
 static struct world *world; /* one at a time */
 static uint64_t skew_ns;
 
-static inline uint64_t skewed(void) { return clock_ns() + skew_ns; }
+static inline uint64_t skewed(void)
+{
+	return clock_ns() + skew_ns;
+}
 
 static inline void world_wake(struct request *r)
 {

@@ -44,9 +44,14 @@ static inline bool world_is_idle(void *with)
 
 static inline void world_configure(struct config *c)
 {
-	c->root.http = (struct config_http){ .head_max = 16384, .headers_max = 100, .target_max = 8192,
-		.body_max = 1 << 30, .requests_max = 10000, .streams_max = 100,
-		.resets_max = { 100, 10 * NS_PER_S }, .controls_max = { 200, 10 * NS_PER_S } };
+	c->root.http = (struct config_http){ .head_max = 16384,
+		                                 .headers_max = 100,
+		                                 .target_max = 8192,
+		                                 .body_max = 1 << 30,
+		                                 .requests_max = 10000,
+		                                 .streams_max = 100,
+		                                 .resets_max = { 100, 10 * NS_PER_S },
+		                                 .controls_max = { 200, 10 * NS_PER_S } };
 	c->root.timeouts.header = 10 * NS_PER_S;
 	c->root.timeouts.idle = 60 * NS_PER_S;
 	c->root.timeouts.write_stall = 20 * NS_PER_S;

@@ -5,8 +5,11 @@ static inline bool answer(struct request *r, uint16_t status, bool has_length, u
 {
 	static struct header field[2];
 	struct headers fields = { field, 0, 2 };
-	struct response a = { .status = status, .fields = &fields, .has_length = has_length,
-		.length = length, .no_body = slice_same(r->method, S("HEAD")) };
+	struct response a = { .status = status,
+		                  .fields = &fields,
+		                  .has_length = has_length,
+		                  .length = length,
+		                  .no_body = slice_same(r->method, S("HEAD")) };
 
 	headers_add(&fields, S("X-From"), S("world"));
 	if (slice_same(r->target, S("/named")))

@@ -95,16 +95,42 @@ static void trailers_are_gathered(void **state)
 }
 
 static const char *const bad[] = {
-	"\r\n", ";a\r\n", "g\r\n", "-1\r\n", "+1\r\n", " 1\r\n", "1 \r\n", "0x1\r\n", "1\n", "1\r1", "1;a\n",
-		"1;a\rb",
-	"1;\x01\r\n", "10000000000000000\r\n", "8000000000000000\r\n", "ffffffffffffffff1\r\n", "1\r\nab",
-		"1\r\na\n",
-	"1\r\na\rb", "1\r\na0\r\n", "0\r\nX : y\r\n", "0\r\nX\r\n", "0\r\n: y\r\n", "0\r\nX: y\n",
-		"0\r\nX: a\rb\r\n",
-	"0\r\nA: b\r\n C\r\n", "0\r\n\n", "0\r\n\rX\n", "0\r\nContent-Length: 5\r\n",
-		"0\r\ntransfer-encoding: chunked\r\n",
-	"0\r\nHost: b\r\n", "0\r\nAuthorization: b\r\n", "0\r\nCookie: b\r\n", "0\r\nX: a\x01\r\n",
-		"0;\r\nx\r\n", "1,1\r\n",
+	"\r\n",
+	";a\r\n",
+	"g\r\n",
+	"-1\r\n",
+	"+1\r\n",
+	" 1\r\n",
+	"1 \r\n",
+	"0x1\r\n",
+	"1\n",
+	"1\r1",
+	"1;a\n",
+	"1;a\rb",
+	"1;\x01\r\n",
+	"10000000000000000\r\n",
+	"8000000000000000\r\n",
+	"ffffffffffffffff1\r\n",
+	"1\r\nab",
+	"1\r\na\n",
+	"1\r\na\rb",
+	"1\r\na0\r\n",
+	"0\r\nX : y\r\n",
+	"0\r\nX\r\n",
+	"0\r\n: y\r\n",
+	"0\r\nX: y\n",
+	"0\r\nX: a\rb\r\n",
+	"0\r\nA: b\r\n C\r\n",
+	"0\r\n\n",
+	"0\r\n\rX\n",
+	"0\r\nContent-Length: 5\r\n",
+	"0\r\ntransfer-encoding: chunked\r\n",
+	"0\r\nHost: b\r\n",
+	"0\r\nAuthorization: b\r\n",
+	"0\r\nCookie: b\r\n",
+	"0\r\nX: a\x01\r\n",
+	"0;\r\nx\r\n",
+	"1,1\r\n",
 };
 
 static void bad_chunks_are_refused_in_whatever_pieces(void **state)
@@ -146,8 +172,8 @@ static void what_carries_no_content_is_bounded(void **state)
 	assert_true(decode_long("0\r\nX: ", 'x', 1017, "\r\n\r\n") > 0);
 	assert_int_equal(decode_long("0\r\nX: ", 'x', 1018, "\r\n\r\n"), -1);
 	assert_true(decode_long("1;aaaa\r\nx\r\n1;bbbb\r\nx\r\n0;", 'x', 1000, "\r\n\r\n") > 0);
-	assert_int_equal(decode_long("1;aaaaaaaaaaa\r\nx\r\n1;bbbbbbbbbbbbb\r\nx\r\n0;", 'x', 1000,
-		"\r\n\r\n"), -1);
+	assert_int_equal(decode_long("1;aaaaaaaaaaa\r\nx\r\n1;bbbbbbbbbbbbb\r\nx\r\n0;", 'x', 1000, "\r\n\r\n"),
+	                 -1);
 }
 
 static void a_size_may_be_as_large_as_a_signed_number_holds(void **state)

@@ -64,11 +64,11 @@ static void lengths_and_codings_announce_a_body(void **state)
 
 	(void)state;
 	assert_int_equal(read_head(S("PUT / HTTP/1.1\r\nHost: a\r\nContent-Length: 0042\r\n\r\n"), &why),
-		HEAD_DONE);
+	                 HEAD_DONE);
 	assert_true(s.r.has_body && !s.r.chunked);
 	assert_int_equal(s.r.content_length, 42);
-	assert_int_equal(read_head(S("PUT / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: Chunked\r\n\r\n"),
-		&why), HEAD_DONE);
+	assert_int_equal(read_head(S("PUT / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: Chunked\r\n\r\n"), &why),
+	                 HEAD_DONE);
 	assert_true(s.r.has_body && s.r.chunked);
 	assert_int_equal(read_head(S("POST / HTTP/1.0\r\nContent-Length: 0\r\n\r\n"), &why), HEAD_DONE);
 	assert_true(s.r.has_body && s.r.content_length == 0);
@@ -84,7 +84,7 @@ static void the_connection_stays_as_the_version_and_its_words_say(void **state)
 	assert_int_equal(read_head(S("GET / HTTP/1.0\r\nConnection: Keep-Alive\r\n\r\n"), &why), HEAD_DONE);
 	assert_false(s.r.client_close);
 	assert_int_equal(read_head(S("GET / HTTP/1.1\r\nConnection: a\r\nConnection: b,CLOSE\r\n\r\n"), &why),
-		HEAD_DONE);
+	                 HEAD_DONE);
 	assert_true(s.r.client_close);
 	assert_int_equal(read_head(S("GET / HTTP/1.1\r\nConnection: closed\r\n\r\n"), &why), HEAD_DONE);
 	assert_false(s.r.client_close);
@@ -110,8 +110,8 @@ static void only_a_plain_websocket_upgrade_counts(void **state)
 	assert_false(upgrades(S(UPGRADE("GET", "1.1", "upgrade", "h2c, websocket") "\r\n")));
 	assert_false(upgrades(S(UPGRADE("GET", "1.1", "upgrade", "websocket") "Upgrade: h2c\r\n\r\n")));
 	assert_true(upgrades(S(UPGRADE("GET", "1.1", "upgrade", "websocket") "Sec-WebSocket-Key: a\r\n\r\n")));
-	assert_false(upgrades(S(UPGRADE("GET", "1.1", "upgrade", "websocket")
-	                        "Sec-WebSocket-Key: a\r\nSec-WebSocket-Key: b\r\n\r\n")));
+	assert_false(upgrades(S(UPGRADE("GET", "1.1", "upgrade",
+	                                "websocket") "Sec-WebSocket-Key: a\r\nSec-WebSocket-Key: b\r\n\r\n")));
 	assert_false(upgrades(S(UPGRADE("GET", "1.0", "upgrade", "websocket") "\r\n")));
 	assert_false(upgrades(S(UPGRADE("POST", "1.1", "upgrade", "websocket") "\r\n")));
 	assert_false(upgrades(S(UPGRADE("GET", "1.1", "upgrade", "websocket") "Content-Length: 1\r\n\r\n")));
@@ -130,8 +130,15 @@ static void one_empty_line_before_a_request_is_forgiven(void **state)
 
 /* ---- attacks ---- */
 
-struct attack { const char *what; struct slice head; enum fault why; };
-#define WHOLE(text) { text, sizeof(text) - 1 }
+struct attack {
+	const char *what;
+	struct slice head;
+	enum fault why;
+};
+#define WHOLE(text) \
+	{ \
+		text, sizeof(text) - 1 \
+	}
 #define HEAD(fields) WHOLE("POST / HTTP/1.1\r\nHost: a\r\n" fields "\r\n\r\n")
 #define LINE(line) WHOLE(line "\r\nHost: a\r\n\r\n")
 #define TEN(fields) WHOLE("POST / HTTP/1.0\r\n" fields "\r\n\r\n")
@@ -150,7 +157,10 @@ static const struct attack attacks[] = {
 	{ "TE empty", HEAD("Transfer-Encoding:"), FAULT_BAD_FRAMING },
 	{ "TE comma", HEAD("Transfer-Encoding: ,chunked"), FAULT_BAD_FRAMING },
 	{ "TE two words", HEAD("Transfer-Encoding: chunked chunked"), FAULT_BAD_FRAMING },
-	{ "TE vertical tab", HEAD("Transfer-Encoding: \x0b" "chunked"), FAULT_BAD_REQUEST },
+	{ "TE vertical tab",
+	  HEAD("Transfer-Encoding: \x0b"
+	       "chunked"),
+	  FAULT_BAD_REQUEST },
 	{ "TE nul", HEAD("Transfer-Encoding: chunked\0"), FAULT_BAD_REQUEST },
 	{ "TE before colon", HEAD("Transfer-Encoding : chunked"), FAULT_BAD_REQUEST },
 	{ "TE tab before colon", HEAD("Transfer-Encoding\t: chunked"), FAULT_BAD_REQUEST },

@@ -264,8 +264,8 @@ static void an_expected_continue_is_said_once(void **state)
 
 static void cookie_crumbs_become_one_field(void **state)
 {
-	static const char *const more[] = { "cookie", "a=1", "accept", "*/*", "cookie", "b=2",
-		                            "cookie", "c=3", NULL };
+	static const char *const more[] = { "cookie", "a=1",    "accept", "*/*", "cookie",
+		                                "b=2",    "cookie", "c=3",    NULL };
 
 	(void)state;
 	client_await(&c, client_ask_with(&c, "GET", "/hello", NULL, more));

@@ -39,8 +39,8 @@ static void is_served(void)
 /* A frame made by hand, which nghttp2's client would not send. */
 static void raw_frame(uint8_t type, uint8_t flags, uint32_t id, const char *payload, size_t len)
 {
-	uint8_t head[9] = { (uint8_t)(len >> 16), (uint8_t)(len >> 8), (uint8_t)len, type, flags,
-		            (uint8_t)(id >> 24), (uint8_t)(id >> 16), (uint8_t)(id >> 8), (uint8_t)id };
+	uint8_t head[9] = { (uint8_t)(len >> 16), (uint8_t)(len >> 8), (uint8_t)len,       type,       flags,
+		                (uint8_t)(id >> 24),  (uint8_t)(id >> 16), (uint8_t)(id >> 8), (uint8_t)id };
 
 	client_raw(&c, head, sizeof head);
 	client_raw(&c, payload, len);
@@ -159,9 +159,15 @@ static int32_t reset_by_the_proxy(void)
 
 static void a_flood_of_data_that_carries_nothing_on_a_stream_reset_by_us_ends_the_connection(void **state)
 {
-	static const struct { uint8_t flags; struct slice payload; } frames[] = {
-		{ 0, { "", 0 } }, { NGHTTP2_FLAG_END_STREAM, { "", 0 } }, { NGHTTP2_FLAG_PADDED, { "", 0 } },
-		{ NGHTTP2_FLAG_PADDED, { "\0", 1 } }, { NGHTTP2_FLAG_PADDED, { "\3\0\0\0", 4 } },
+	static const struct {
+		uint8_t flags;
+		struct slice payload;
+	} frames[] = {
+		{ 0, { "", 0 } },
+		{ NGHTTP2_FLAG_END_STREAM, { "", 0 } },
+		{ NGHTTP2_FLAG_PADDED, { "", 0 } },
+		{ NGHTTP2_FLAG_PADDED, { "\0", 1 } },
+		{ NGHTTP2_FLAG_PADDED, { "\3\0\0\0", 4 } },
 		{ NGHTTP2_FLAG_PADDED | NGHTTP2_FLAG_END_STREAM, { "\1\0", 2 } },
 	};
 

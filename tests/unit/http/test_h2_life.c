@@ -281,8 +281,7 @@ int main(void)
 		TEST(a_connection_that_speaks_http_1_is_told_goaway),
 		TEST(connect_is_answered_501),
 		TEST(what_could_smuggle_is_refused_and_the_connection_goes_on),
-		cmocka_unit_test_setup_teardown(too_many_requests_in_flight_are_answered_503, begin_small,
-		                                finish),
+		cmocka_unit_test_setup_teardown(too_many_requests_in_flight_are_answered_503, begin_small, finish),
 	};
 
 	return cmocka_run_group_tests_name("h2 life", tests, NULL, NULL);

@@ -27,8 +27,7 @@ static int finish(void **state)
 
 static void raw_frame(uint8_t type, uint8_t flags, int32_t id, struct slice payload)
 {
-	uint8_t head[9] = { 0, 0, (uint8_t)payload.len, type, flags,
-		            0, 0, (uint8_t)(id >> 8), (uint8_t)id };
+	uint8_t head[9] = { 0, 0, (uint8_t)payload.len, type, flags, 0, 0, (uint8_t)(id >> 8), (uint8_t)id };
 
 	client_send(&c);
 	client_raw(&c, head, sizeof head);
@@ -37,7 +36,9 @@ static void raw_frame(uint8_t type, uint8_t flags, int32_t id, struct slice payl
 
 static void raw_head(int32_t id, uint8_t flags)
 {
-	raw_frame(NGHTTP2_HEADERS, NGHTTP2_FLAG_END_HEADERS | flags, id, S("\x82\x86\x84\x01\x0b" "example.com"));
+	raw_frame(NGHTTP2_HEADERS, NGHTTP2_FLAG_END_HEADERS | flags, id,
+	          S("\x82\x86\x84\x01\x0b"
+	            "example.com"));
 }
 
 static void raw_data(int32_t id)
@@ -209,7 +210,10 @@ static void an_even_stream_ends_the_connection(void **state)
 
 static void frames_on_a_stream_not_opened_end_the_connection(void **state)
 {
-	static const struct { uint8_t type; struct slice payload; } frames[] = {
+	static const struct {
+		uint8_t type;
+		struct slice payload;
+	} frames[] = {
 		{ NGHTTP2_DATA, { "late", 4 } },
 		{ NGHTTP2_RST_STREAM, { "\0\0\0\10", 4 } },
 		{ NGHTTP2_WINDOW_UPDATE, { "\0\0\0\1", 4 } },
@@ -232,7 +236,7 @@ static void frames_on_a_stream_not_opened_end_the_connection(void **state)
 static void late_data_is_seen_through_split_frames(void **state)
 {
 	const uint8_t late[] = { 0, 0, 4, NGHTTP2_WINDOW_UPDATE, 0, 0, 0, 0, 0, 0, 0, 0, 1,
-		                 0, 0, 4, NGHTTP2_DATA, 0, 0, 0, 0, 1 };
+		                     0, 0, 4, NGHTTP2_DATA,          0, 0, 0, 0, 1 };
 
 	(void)state;
 	assert_int_equal(over(), 1);

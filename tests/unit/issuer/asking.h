@@ -149,22 +149,33 @@ static inline void asking_configure(bool userinfo)
 	asking.audience = S("api");
 	asking.bearer = S("bearer");
 	asking.scope = S("write");
-	asking.opaque = (struct config_opaque){ .by = userinfo, .endpoint = S("https://i/ask"),
-		.client_id = S("gate way"), .client_secret = S("s:e%c"), .fresh = 60 * NS_PER_S,
-		.stale = 3600 * NS_PER_S };
-	asking.issuer = (struct config_issuer){ .id = S("i"), .issuer = S("https://i/"),
-		.jwks = S("https://i/keys"), .audience_missing = 1,
-		.audiences = { &asking.audience, 1 }, .tenant_claim = S("org_id"), .client_claim = S("azp"),
-		.opaque = &asking.opaque, .budget = { .all = all, .keys = all, .machines = 1 } };
+	asking.opaque = (struct config_opaque){ .by = userinfo,
+		                                    .endpoint = S("https://i/ask"),
+		                                    .client_id = S("gate way"),
+		                                    .client_secret = S("s:e%c"),
+		                                    .fresh = 60 * NS_PER_S,
+		                                    .stale = 3600 * NS_PER_S };
+	asking.issuer = (struct config_issuer){ .id = S("i"),
+		                                    .issuer = S("https://i/"),
+		                                    .jwks = S("https://i/keys"),
+		                                    .audience_missing = 1,
+		                                    .audiences = { &asking.audience, 1 },
+		                                    .tenant_claim = S("org_id"),
+		                                    .client_claim = S("azp"),
+		                                    .opaque = &asking.opaque,
+		                                    .budget = { .all = all, .keys = all, .machines = 1 } };
 	for (int i = 0; i < 2; i++) {
-		asking.rule[i] = (struct config_route_verify){ .issuer = S("i"), .from = { &asking.bearer, 1 },
-			.forward = true };
+		asking.rule[i] =
+		    (struct config_route_verify){ .issuer = S("i"), .from = { &asking.bearer, 1 }, .forward = true };
 		asking.route[i].verify = &asking.rule[i];
 	}
 	asking.rule[1].scopes = (struct config_texts){ &asking.scope, 1 };
-	root->verification = (struct config_verification){ .skew = 60 * NS_PER_S, .token_max = 16384,
-		.cache_size = 256, .keys_soft = 600 * NS_PER_S, .keys_hard = 24 * 3600 * NS_PER_S,
-		.wait = 2 * NS_PER_S };
+	root->verification = (struct config_verification){ .skew = 60 * NS_PER_S,
+		                                               .token_max = 16384,
+		                                               .cache_size = 256,
+		                                               .keys_soft = 600 * NS_PER_S,
+		                                               .keys_hard = 24 * 3600 * NS_PER_S,
+		                                               .wait = 2 * NS_PER_S };
 	root->issuers = &asking.issuer;
 	root->issuers_len = 1;
 	root->routes = asking.route;
@@ -173,8 +184,9 @@ static inline void asking_configure(bool userinfo)
 
 static inline void asking_hire(void)
 {
-	const struct issuer_env world = { .fetch = asking_fetch, .now_ns = asking_now, .wall_s = asking_wall,
-		.moved = asking_moved };
+	const struct issuer_env world = {
+		.fetch = asking_fetch, .now_ns = asking_now, .wall_s = asking_wall, .moved = asking_moved
+	};
 
 	asking.keeper = issuer_keeper_open(&asking.config, NULL, asking.published, world, S("secret"));
 	issuer_keeper_tick(asking.keeper);
@@ -191,8 +203,8 @@ static inline void asking_open(bool userinfo)
 	request_on_wake = asking_woken;
 	asking.published = published_attach(memset(memory, 0, size));
 	asking_hire();
-	asking.verify = verify_open(&asking.config, asking.published,
-	                            (struct verify_ask){ asking_key, NULL, asking_token });
+	asking.verify =
+	    verify_open(&asking.config, asking.published, (struct verify_ask){ asking_key, NULL, asking_token });
 }
 
 static inline void asking_close(void)

@@ -10,7 +10,11 @@
 
 /* ---- a Redis of a few values ---- */
 
-static struct value { char key[64], text[CAP]; size_t len; uint64_t ttl_ms; } values[3];
+static struct value {
+	char key[64], text[CAP];
+	size_t len;
+	uint64_t ttl_ms;
+} values[3];
 static enum { HERE, AWAY, FORBIDDING, FORBIDDING_SET, SILENT } redis_is;
 static unsigned gets, sets, others;
 static struct {
@@ -116,8 +120,8 @@ static inline void wipe(void)
 
 static inline unsigned refused(const char *reason)
 {
-	uint32_t series = metrics_series(METRIC_snapshots_refused_total, slice_of(reason), S("redis"), S(""),
-	                                 S(""));
+	uint32_t series =
+	    metrics_series(METRIC_snapshots_refused_total, slice_of(reason), S("redis"), S(""), S(""));
 
 	return (unsigned)metrics_value(series);
 }

@@ -18,15 +18,18 @@ static struct keeping {
 	uint64_t now_ns, wall_s;
 
 	/* the issuer */
-	int status;               /* of the key set; 0: refuses; -1: hangs */
+	int status; /* of the key set; 0: refuses; -1: hangs */
 	int discovery_status;
-	struct slice body;        /* the key set */
+	struct slice body; /* the key set */
 	const char *discovery;
 	uint64_t max_age_s;
 	unsigned discoveries, fetches, moved;
-	char url[256];            /* last asked for */
-	char floor[4096];         /* machine.floor */
-	struct { void (*done)(void *, int, struct slice, uint64_t, const char *); void *for_whom; } hanging[64];
+	char url[256];    /* last asked for */
+	char floor[4096]; /* machine.floor */
+	struct {
+		void (*done)(void *, int, struct slice, uint64_t, const char *);
+		void *for_whom;
+	} hanging[64];
 	size_t hanging_len;
 
 	/* the fleet's Redis; NULL: none. answer: of what it owes one; false: of nothing */
@@ -101,9 +104,15 @@ static void keeping_moved(void *with)
 
 static inline void keeping_start_with(struct slice machine_secret)
 {
-	struct issuer_env world = { .with = &keeping, .fetch = keeping_fetch, .now_ns = keeping_now,
-		.wall_s = keeping_wall, .moved = keeping_moved, .counters_read = keeping_floor_read,
-		.counters_write = keeping_floor_write, .redis = keeping.redis, .redis_ms = keeping_redis_ms };
+	struct issuer_env world = { .with = &keeping,
+		                        .fetch = keeping_fetch,
+		                        .now_ns = keeping_now,
+		                        .wall_s = keeping_wall,
+		                        .moved = keeping_moved,
+		                        .counters_read = keeping_floor_read,
+		                        .counters_write = keeping_floor_write,
+		                        .redis = keeping.redis,
+		                        .redis_ms = keeping_redis_ms };
 
 	keeping.keeper = issuer_keeper_open(&keeping.config, NULL, keeping.published, world, machine_secret);
 }
@@ -136,13 +145,18 @@ static inline void keeping_open(struct slice jwks)
 	keeping.status = keeping.discovery_status = 200;
 	keeping.max_age_s = NEVER;
 	keeping.discovery = "{\"issuer\":\"https://i/\",\"jwks_uri\":\"https://i/keys\"}";
-	keeping.issuer = (struct config_issuer){ .id = S("auth0"), .issuer = S("https://i/"), .jwks = jwks,
-		.budget = { .all = { 80, NS_PER_S }, .keys = { 10, NS_PER_S }, .machines = 1 } };
+	keeping.issuer = (struct config_issuer){
+		.id = S("auth0"),
+		.issuer = S("https://i/"),
+		.jwks = jwks,
+		.budget = { .all = { 80, NS_PER_S }, .keys = { 10, NS_PER_S }, .machines = 1 }
+	};
 	keeping.config.root.state = slice_of(keeping.state);
 	keeping.config.root.issuers = &keeping.issuer;
 	keeping.config.root.issuers_len = 1;
 	keeping.config.root.verification = (struct config_verification){ .keys_soft = 600 * NS_PER_S,
-		.keys_hard = DAY_S * NS_PER_S, .wait = 2 * NS_PER_S };
+		                                                             .keys_hard = DAY_S * NS_PER_S,
+		                                                             .wait = 2 * NS_PER_S };
 }
 
 static inline void keeping_path(char to[256], const char *name)

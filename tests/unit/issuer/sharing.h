@@ -38,8 +38,12 @@ static inline void asking_fleet_answer(void)
 static inline void asking_join(const char *secret)
 {
 	static struct secret fleet;
-	struct issuer_env world = { .fetch = asking_fetch, .now_ns = asking_now, .wall_s = asking_wall,
-		.moved = asking_moved, .fleet_get = asking_fleet_get, .fleet_put = asking_fleet_put };
+	struct issuer_env world = { .fetch = asking_fetch,
+		                        .now_ns = asking_now,
+		                        .wall_s = asking_wall,
+		                        .moved = asking_moved,
+		                        .fleet_get = asking_fleet_get,
+		                        .fleet_put = asking_fleet_put };
 
 	issuer_keeper_close(asking.keeper);
 	memset(&asking.published->opaque.answer, 0, sizeof asking.published->opaque.answer);

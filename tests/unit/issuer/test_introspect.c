@@ -4,7 +4,8 @@
 #include <stdarg.h>
 #include <cmocka.h>
 
-#define ACTIVE "{\"active\":true,\"sub\":\"alice\",\"client_id\":\"app\",\"org_id\":\"acme\"," \
+#define ACTIVE \
+	"{\"active\":true,\"sub\":\"alice\",\"client_id\":\"app\",\"org_id\":\"acme\"," \
 	"\"scope\":\"read\",\"exp\":1800003600}"
 #define REFUSED "{\"active\":false}"
 
@@ -220,8 +221,15 @@ static void nobody_waits_longer_than_the_patience(void **state)
 
 static void an_answer_that_says_nothing_is_no_refusal(void **state)
 {
-	static const char *const bodies[] = { "", "{}", "[]", "{\"active\":1}", "{\"active\":\"true\"}",
-		"{\"active\":false,\"active\":true}", "<html>", "{\"active\":true", "{\"active\":null}" };
+	static const char *const bodies[] = { "",
+		                                  "{}",
+		                                  "[]",
+		                                  "{\"active\":1}",
+		                                  "{\"active\":\"true\"}",
+		                                  "{\"active\":false,\"active\":true}",
+		                                  "<html>",
+		                                  "{\"active\":true",
+		                                  "{\"active\":null}" };
 
 	(void)state;
 	for (size_t i = 0; i < 4; i++) {

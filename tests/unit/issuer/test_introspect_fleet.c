@@ -4,7 +4,8 @@
 #include <stdarg.h>
 #include <cmocka.h>
 
-#define ACTIVE "{\"active\":true,\"sub\":\"alice\",\"client_id\":\"app\",\"org_id\":\"acme\"," \
+#define ACTIVE \
+	"{\"active\":true,\"sub\":\"alice\",\"client_id\":\"app\",\"org_id\":\"acme\"," \
 	"\"scope\":\"read\",\"exp\":1800003600}"
 #define REFUSED "{\"active\":false}"
 

@@ -4,7 +4,8 @@
 #include <stdarg.h>
 #include <cmocka.h>
 
-#define ACTIVE "{\"active\":true,\"sub\":\"alice\",\"client_id\":\"app\",\"scope\":\"read\"," \
+#define ACTIVE \
+	"{\"active\":true,\"sub\":\"alice\",\"client_id\":\"app\",\"scope\":\"read\"," \
 	"\"exp\":1800003600}"
 
 static int open_asking(void **state)
@@ -58,8 +59,11 @@ static void what_nobody_asks_for_does_not_spoil_an_answer(void **state)
 {
 	static char scopes[3000] = "read", body[3400];
 	static const char *const odd[] = { "\"permissions\":[{\"rsid\":\"x\",\"scopes\":[\"a\"]}]",
-		"\"permissions\":\"all\"", "\"scope\":null", "\"exp\":null,\"nbf\":null", "\"azp\":7",
-		"\"account\":123456789012345678901234567890" };
+		                               "\"permissions\":\"all\"",
+		                               "\"scope\":null",
+		                               "\"exp\":null,\"nbf\":null",
+		                               "\"azp\":7",
+		                               "\"account\":123456789012345678901234567890" };
 
 	(void)state;
 	for (size_t i = 0; i < sizeof odd / sizeof *odd; i++) {
@@ -85,8 +89,9 @@ static void what_nobody_asks_for_does_not_spoil_an_answer(void **state)
 static void a_token_of_which_too_much_is_said_is_refused_and_nobody_else(void **state)
 {
 	static char subject[2200], body[2400];
-	static const char *const odd[] = { "\"exp\":\"never\"", "\"exp\":0", "\"sub\":\"a\\nb\"", "\"aud\":7",
-		"\"sub\":\"a\",\"sub\":\"b\"", NULL };
+	static const char *const odd[] = { "\"exp\":\"never\"",           "\"exp\":0",
+		                               "\"sub\":\"a\\nb\"",           "\"aud\":7",
+		                               "\"sub\":\"a\",\"sub\":\"b\"", NULL };
 
 	(void)state;
 	memset(subject, 'x', sizeof subject - 1);

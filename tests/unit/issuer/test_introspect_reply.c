@@ -17,8 +17,11 @@ static int configure(void **state)
 {
 	(void)state;
 	opaque = (struct config_opaque){ .endpoint = S("https://i/ask"), .client_id = S("gate") };
-	issuer = (struct config_issuer){ .id = S("i"), .issuer = S("https://i/"), .client_claim = S("azp"),
-		.tenant_claim = S("org_id"), .opaque = &opaque };
+	issuer = (struct config_issuer){ .id = S("i"),
+		                             .issuer = S("https://i/"),
+		                             .client_claim = S("azp"),
+		                             .tenant_claim = S("org_id"),
+		                             .opaque = &opaque };
 	return 0;
 }
 

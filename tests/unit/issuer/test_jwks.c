@@ -93,11 +93,12 @@ static void keys_for_other_uses_are_skipped(void **state)
 	assert_int_equal(with(&rsa, ",\"d\":\"AQAB\""), -1);
 	assert_int_equal(keys_of("{\"keys\":[{\"kty\":\"oct\",\"k\":\"AAAA\"}]}"), -1);
 	assert_int_equal(keys_of("{\"keys\":[{\"kty\":\"OKP\",\"crv\":\"X25519\",\"x\":"
-	                         "\"11qYAYKxCrfVS_7TyWQHOg7hcvPapiMlrwIaaPcHURo\"}]}"), -1);
+	                         "\"11qYAYKxCrfVS_7TyWQHOg7hcvPapiMlrwIaaPcHURo\"}]}"),
+	                 -1);
 	assert_int_equal(keys_of("{\"keys\":[{\"kty\":\"EC\",\"crv\":\"secp256k1\",\"x\":\"AQ\",\"y\":\"AQ\"}]}"),
-		-1);
+	                 -1);
 	assert_int_equal(keys_of("{\"keys\":[{\"kty\":\"RSA\",\"use\":\"enc\",\"n\":\"AQ\",\"e\":\"AQAB\"}]}"),
-		-1);
+	                 -1);
 }
 
 static void a_skipped_key_does_not_spoil_the_others(void **state)
@@ -171,9 +172,10 @@ static void weak_and_broken_keys_are_skipped(void **state)
 	/* a point that is not on the curve, coordinates of the wrong length, an even exponent */
 	assert_int_equal(keys_of("{\"keys\":[{\"kty\":\"EC\",\"crv\":\"P-256\","
 	                         "\"x\":\"f83OJ3D2xF1Bg8vub9tLe1gHMzV76e8Tus9uPHvRVEU\","
-	                         "\"y\":\"f83OJ3D2xF1Bg8vub9tLe1gHMzV76e8Tus9uPHvRVEU\"}]}"), -1);
+	                         "\"y\":\"f83OJ3D2xF1Bg8vub9tLe1gHMzV76e8Tus9uPHvRVEU\"}]}"),
+	                 -1);
 	assert_int_equal(keys_of("{\"keys\":[{\"kty\":\"EC\",\"crv\":\"P-256\",\"x\":\"AQAB\",\"y\":\"AQAB\"}]}"),
-		-1);
+	                 -1);
 	assert_int_equal(keys_of("{\"keys\":[{\"kty\":\"OKP\",\"crv\":\"Ed25519\",\"x\":\"AQAB\"}]}"), -1);
 	char room[4096];
 	struct text t = TEXT(room);
@@ -191,9 +193,17 @@ static void weak_and_broken_keys_are_skipped(void **state)
 
 static void an_empty_or_unreadable_set_is_an_error(void **state)
 {
-	static const char *const sets[] = { "", "{}", "[]", "null", "{\"keys\":[]}", "{\"keys\":{}}",
-		"{\"keys\":null}",
-		"<html>", "{\"keys\":[", "{\"keys\":[{}]}", "{\"keys\":[],\"keys\":[{}]}" };
+	static const char *const sets[] = { "",
+		                                "{}",
+		                                "[]",
+		                                "null",
+		                                "{\"keys\":[]}",
+		                                "{\"keys\":{}}",
+		                                "{\"keys\":null}",
+		                                "<html>",
+		                                "{\"keys\":[",
+		                                "{\"keys\":[{}]}",
+		                                "{\"keys\":[],\"keys\":[{}]}" };
 
 	(void)state;
 	for (size_t i = 0; i < sizeof sets / sizeof *sets; i++) {
@@ -233,17 +243,32 @@ static void a_set_beyond_its_bounds_is_an_error(void **state)
 
 static void only_safe_urls_are_fetched(void **state)
 {
-	static const char *const safe[] = { "https://tenant.eu.auth0.com/", "https://h:8443/x?y",
-		"http://127.0.0.1:1/",
-		"http://127.3.2.1", "http://[::1]:80/", "http://localhost/x",
-		"http://[::ffff:127.0.0.1]/", "http://[0:0:0:0:0:0:0:1]/" };
-	static const char *const unsafe[] = { "", "http://", "https://", "http://example.com/",
-		"ftp://127.0.0.1/",
-		"http://127.0.0.1.evil.com/", "http://127.0.0.1@evil.com/", "https://user@evil/",
-			"file:///etc/passwd",
-		"http://localhost.evil/", "http://[::2]/", "http://[::ffff:128.0.0.1]/",
-		 "https://a b/", "https://a\r\nb/", "HTTPS://a/",
-		"http://128.0.0.1/", "https:///x", "https://a\\b/" };
+	static const char *const safe[] = { "https://tenant.eu.auth0.com/",
+		                                "https://h:8443/x?y",
+		                                "http://127.0.0.1:1/",
+		                                "http://127.3.2.1",
+		                                "http://[::1]:80/",
+		                                "http://localhost/x",
+		                                "http://[::ffff:127.0.0.1]/",
+		                                "http://[0:0:0:0:0:0:0:1]/" };
+	static const char *const unsafe[] = { "",
+		                                  "http://",
+		                                  "https://",
+		                                  "http://example.com/",
+		                                  "ftp://127.0.0.1/",
+		                                  "http://127.0.0.1.evil.com/",
+		                                  "http://127.0.0.1@evil.com/",
+		                                  "https://user@evil/",
+		                                  "file:///etc/passwd",
+		                                  "http://localhost.evil/",
+		                                  "http://[::2]/",
+		                                  "http://[::ffff:128.0.0.1]/",
+		                                  "https://a b/",
+		                                  "https://a\r\nb/",
+		                                  "HTTPS://a/",
+		                                  "http://128.0.0.1/",
+		                                  "https:///x",
+		                                  "https://a\\b/" };
 
 	(void)state;
 	for (size_t i = 0; i < sizeof safe / sizeof *safe; i++)
@@ -264,25 +289,33 @@ static void discovery_is_believed_only_of_the_issuer_itself(void **state)
 	assert_true(jwks_discovery_url(S("https://i/t"), uri, sizeof uri));
 	assert_string_equal(uri, "https://i/t/.well-known/openid-configuration");
 	assert_false(jwks_discovery_url(S("http://i/"), uri, sizeof uri));
-	assert_null(jwks_discovery(S("{\"issuer\":\"https://i/\",\"jwks_uri\":\"https://k/j\"}"),
-		S("https://i/"), uri,
-	                             sizeof uri));
+	assert_null(jwks_discovery(S("{\"issuer\":\"https://i/\",\"jwks_uri\":\"https://k/j\"}"), S("https://i/"),
+	                           uri, sizeof uri));
 	assert_string_equal(uri, "https://k/j");
-	static const char *const wrong[] = { "", "{}", "{\"issuer\":\"https://i\",\"jwks_uri\":\"https://k/j\"}",
-		"{\"issuer\":\"https://I/\",\"jwks_uri\":\"https://k/j\"}", "{\"issuer\":\"https://i/\"}",
+	static const char *const wrong[] = {
+		"",
+		"{}",
+		"{\"issuer\":\"https://i\",\"jwks_uri\":\"https://k/j\"}",
+		"{\"issuer\":\"https://I/\",\"jwks_uri\":\"https://k/j\"}",
+		"{\"issuer\":\"https://i/\"}",
 		"{\"issuer\":\"https://i/\",\"jwks_uri\":\"http://k/j\"}",
-			"{\"issuer\":\"https://i/\",\"jwks_uri\":7}",
+		"{\"issuer\":\"https://i/\",\"jwks_uri\":7}",
 		("{\"issuer\":\"https://i/\",\"jwks_uri\":\"https://k/"
-		"0123456789012345678901234567890123456789012345678901234567890123456789\"}") };
+		 "0123456789012345678901234567890123456789012345678901234567890123456789\"}")
+	};
 	for (size_t i = 0; i < sizeof wrong / sizeof *wrong; i++)
 		assert_non_null(jwks_discovery(slice_of(wrong[i]), S("https://i/"), uri, sizeof uri));
 }
 
 static void discovery_says_whether_introspection_is_signed(void **state)
 {
-	static const struct { const char *algs; bool signs; } of[] = { { "[\"RS256\"]", true },
-		{ "[\"none\",\"ES256\"]", true }, { "[]", false }, { "[\"none\",\"HS256\"]", false },
-		{ "\"RS256\"", false }, { "[7,null]", false }, { "null", false } };
+	static const struct {
+		const char *algs;
+		bool signs;
+	} of[] = { { "[\"RS256\"]", true }, { "[\"none\",\"ES256\"]", true },
+		       { "[]", false },         { "[\"none\",\"HS256\"]", false },
+		       { "\"RS256\"", false },  { "[7,null]", false },
+		       { "null", false } };
 	char document[120];
 
 	(void)state;
@@ -338,7 +371,7 @@ static struct slice with_members(char room[8192], const char *first, const struc
 static void null_members_say_nothing(void **state)
 {
 	static const char *const nulls[] = { "\"alg\":null,", "\"key_ops\":null,", "\"d\":null,",
-		"\"x5c\":null,\"x5t\":null," };
+		                                 "\"x5c\":null,\"x5t\":null," };
 	char room[8192];
 
 	(void)state;
@@ -376,14 +409,18 @@ static void a_member_twice_costs_the_entry_it_stands_in(void **state)
 
 static void an_entry_that_cannot_be_read_is_told_unless_it_is_for_something_else(void **state)
 {
-	static const struct { const char *entry, *why; } table[] = {
+	static const struct {
+		const char *entry, *why;
+	} table[] = {
 		{ "{\"kty\":\"OKP\",\"crv\":\"Ed25519\",\"kid\":\"x\",\"x\":\"short\"},",
 		  "x is not 32 bytes of base64url" },
 		{ "{\"kty\":\"AKP\",\"alg\":\"ML-DSA-44\",\"kid\":\"x\"},", "its alg is not spoken here" },
 		{ "{\"kty\":\"RSA\",\"kid\":\"x\",\"use\":\"enc\"},", NULL },
 		{ "{\"kty\":\"RSA\",\"kid\":\"x\",\"key_ops\":[\"sign\"]},", NULL },
 		{ "{\"kty\":\"RSA\",\"kid\":\"x\",\"d\":\"AQ\"},", NULL },
-		{ "{\"kty\":\"AKP\",\"kid\":\"ed\"},", NULL }, { "{\"kty\":\"AKP\"},", NULL }, { "7,", NULL },
+		{ "{\"kty\":\"AKP\",\"kid\":\"ed\"},", NULL },
+		{ "{\"kty\":\"AKP\"},", NULL },
+		{ "7,", NULL },
 	};
 	char room[8192];
 

@@ -47,9 +47,14 @@ static void keys_are_refreshed_at_four_fifths_of_their_soft_age(void **state)
 
 static void cache_control_decides_within_five_minutes_and_an_hour(void **state)
 {
-	static const struct { uint64_t max_age_s; unsigned least, most; } table[] = {
-		{ 0, 10800 / 264, 10800 / 216 + 1 }, { 300, 10800 / 264, 10800 / 216 + 1 },
-		{ 86400, 10800 / 3168, 10800 / 2592 + 1 }, { 1800, 10800 / 1584, 10800 / 1296 + 1 },
+	static const struct {
+		uint64_t max_age_s;
+		unsigned least, most;
+	} table[] = {
+		{ 0, 10800 / 264, 10800 / 216 + 1 },
+		{ 300, 10800 / 264, 10800 / 216 + 1 },
+		{ 86400, 10800 / 3168, 10800 / 2592 + 1 },
+		{ 1800, 10800 / 1584, 10800 / 1296 + 1 },
 	};
 
 	(void)state;
@@ -79,7 +84,7 @@ static void failures_back_off_to_a_minute_and_discovery_is_asked_again(void **st
 static void every_way_to_fail_keeps_the_keys_and_counts_an_attempt(void **state)
 {
 	static const char *const bodies[] = { "{\"keys\":[]}", "<html>sorry</html>", "",
-		"{\"keys\":[{\"kty\":\"oct\"}]}" };
+		                                  "{\"keys\":[{\"kty\":\"oct\"}]}" };
 	static const int statuses[] = { 0, 500, 404, 301, 204 };
 	static char big[70000];
 

@@ -34,8 +34,11 @@ static void fetch(void *with, const struct issuer_request *ask,
 	struct sent *s = &sent[sent_len++];
 
 	(void)with;
-	*s = (struct sent){ .at_ns = now_ns, .patience_ns = ask->patience_ns, .alone = ask->alone, .done = done,
-		.for_whom = for_whom };
+	*s = (struct sent){ .at_ns = now_ns,
+		                .patience_ns = ask->patience_ns,
+		                .alone = ask->alone,
+		                .done = done,
+		                .for_whom = for_whom };
 	snprintf(s->url, sizeof s->url, "%.*s", SLICE(ask->url));
 	snprintf(s->proxy, sizeof s->proxy, "%.*s", SLICE(ask->proxy));
 	snprintf(s->address, sizeof s->address, "%.*s", SLICE(ask->address));
@@ -77,8 +80,12 @@ static void send_it(size_t which, enum rank rank, const char *url)
 
 static void open_with(uint64_t all, uint64_t keys, size_t egress_len)
 {
-	issuer = (struct config_issuer){ .id = S("auth0"), .egress = ways, .egress_len = egress_len,
-		.budget = { .all = { all, NS_PER_S }, .keys = { keys, NS_PER_S }, .machines = 1 } };
+	issuer = (struct config_issuer){
+		.id = S("auth0"),
+		.egress = ways,
+		.egress_len = egress_len,
+		.budget = { .all = { all, NS_PER_S }, .keys = { keys, NS_PER_S }, .machines = 1 }
+	};
 	sent_len = done_len = 0;
 	now_ns = 1000 * NS_PER_S;
 	outbound_open(&outbound, &issuer, &world);
@@ -382,8 +389,8 @@ static void the_log_says_whose_way_fails_and_works_again_where_there_is_another(
 	log_threshold(LOG_LEVEL_ERROR + 1);
 	text_end(&t);
 	assert_string_equal(lines,
-		"sallyport: warning: issuer auth0: its way out proxy http://p:1 fails: refused\n"
-		"sallyport: issuer auth0: its way out proxy http://p:1 works again\n");
+	                    "sallyport: warning: issuer auth0: its way out proxy http://p:1 fails: refused\n"
+	                    "sallyport: issuer auth0: its way out proxy http://p:1 works again\n");
 }
 
 static void the_ways_are_told_of_as_json(void **state)
@@ -396,9 +403,9 @@ static void the_ways_are_told_of_as_json(void **state)
 	send_it(0, RANK_KEYS, "k");
 	answer(0, 0);
 	outbound_tell(&outbound, &t);
-	assert_true(slice_starts(text_slice(&t),
-	                         S(",\"egress\":[{\"way\":\"proxy http://p:1\",\"failures\":1,"
-	                           "\"last_failure\":\"refused\"},{\"way\":\"address 10.0.0.5\"")));
+	assert_true(
+	    slice_starts(text_slice(&t), S(",\"egress\":[{\"way\":\"proxy http://p:1\",\"failures\":1,"
+	                                   "\"last_failure\":\"refused\"},{\"way\":\"address 10.0.0.5\"")));
 	answer(1, 200);
 }
 

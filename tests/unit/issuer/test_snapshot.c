@@ -101,9 +101,13 @@ static void a_kept_set_is_readable_by_its_owner_alone(void **state)
 
 static void a_kept_set_that_was_changed_is_ignored(void **state)
 {
-	static const struct { const char *from, *to; } table[] = {
-		{ "\"kid\":\"one\"", "\"kid\":\"eve\"" }, { "\"fetched\":18", "\"fetched\":19" },
-		{ "sallyport-keys-1", "sallyport-keys-2" }, { "P-256", "P-384" },
+	static const struct {
+		const char *from, *to;
+	} table[] = {
+		{ "\"kid\":\"one\"", "\"kid\":\"eve\"" },
+		{ "\"fetched\":18", "\"fetched\":19" },
+		{ "sallyport-keys-1", "sallyport-keys-2" },
+		{ "P-256", "P-384" },
 	};
 
 	(void)state;
@@ -121,8 +125,9 @@ static void a_kept_set_that_was_changed_is_ignored(void **state)
 
 static void a_kept_set_of_another_machine_or_issuer_is_ignored(void **state)
 {
-	struct issuer_env world = { .with = &keeping, .fetch = keeping_fetch, .now_ns = keeping_now,
-		.wall_s = keeping_wall };
+	struct issuer_env world = {
+		.with = &keeping, .fetch = keeping_fetch, .now_ns = keeping_now, .wall_s = keeping_wall
+	};
 
 	(void)state;
 	keeping_start();
@@ -253,7 +258,7 @@ static void memory_newer_than_the_disk_wins(void **state)
 static void a_torn_or_foreign_file_does_not_hinder_a_start(void **state)
 {
 	static const char *const contents[] = { "", "sallyport-keys-1 ", "sallyport-keys-1 \n", "garbage\n{}",
-		"{}" };
+		                                    "{}" };
 	char path[256];
 
 	(void)state;

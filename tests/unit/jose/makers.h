@@ -17,9 +17,11 @@ struct maker {
 
 static inline const char *maker_alg(enum alg alg)
 {
-	static const char *const names[] = { [ALG_RS256] = "RS256", [ALG_RS384] = "RS384", [ALG_RS512] = "RS512",
-		[ALG_PS256] = "PS256", [ALG_PS384] = "PS384", [ALG_PS512] = "PS512", [ALG_ES256] = "ES256",
-		[ALG_ES384] = "ES384", [ALG_EDDSA] = "EdDSA" };
+	static const char *const names[] = {
+		[ALG_RS256] = "RS256", [ALG_RS384] = "RS384", [ALG_RS512] = "RS512",
+		[ALG_PS256] = "PS256", [ALG_PS384] = "PS384", [ALG_PS512] = "PS512",
+		[ALG_ES256] = "ES256", [ALG_ES384] = "ES384", [ALG_EDDSA] = "EdDSA"
+	};
 
 	return names[alg];
 }
@@ -37,10 +39,10 @@ static inline EVP_PKEY *maker_rsa(bool other)
 
 static inline struct maker maker_make(enum alg alg, const char *kid)
 {
-	EVP_PKEY *pkey = alg == ALG_ES256 ? EVP_EC_gen("P-256") :
-	                 alg == ALG_ES384 ? EVP_EC_gen("P-384") :
-	                 alg == ALG_EDDSA ? EVP_PKEY_Q_keygen(NULL, NULL, "ED25519") :
-	                                    maker_rsa(false);
+	EVP_PKEY *pkey = alg == ALG_ES256   ? EVP_EC_gen("P-256")
+	                 : alg == ALG_ES384 ? EVP_EC_gen("P-384")
+	                 : alg == ALG_EDDSA ? EVP_PKEY_Q_keygen(NULL, NULL, "ED25519")
+	                                    : maker_rsa(false);
 
 	return (struct maker){ pkey, alg, kid };
 }
@@ -51,7 +53,7 @@ static inline void maker_free(struct maker *m)
 }
 
 static inline void maker_number(struct text *t, const EVP_PKEY *pkey, const char *param, const char *member,
-	int len)
+                                int len)
 {
 	unsigned char bytes[1024];
 	BIGNUM *n = NULL;

@@ -19,7 +19,7 @@ static struct jwt jwt;
 static void the_token_of_a_bearer_field_is_taken_whatever_the_case_of_its_scheme(void **state)
 {
 	static const char *const fields[] = { "Bearer a.b-c_d~e+f/g==", "bearer a.b-c_d~e+f/g==",
-		"BEARER    a.b-c_d~e+f/g==" };
+		                                  "BEARER    a.b-c_d~e+f/g==" };
 	struct slice token;
 
 	(void)state;
@@ -41,8 +41,9 @@ static void another_scheme_is_no_credential(void **state)
 
 static void a_bearer_field_without_exactly_one_token_brings_none(void **state)
 {
-	static const char *const fields[] = { "Bearer", "Bearer ", "Bearer a b", "Bearer a,b", "Bearer \"a\"",
-		"Bearer =", "Bearer a=b", "Bearer a\tb", "Bearer \xc3\xa4", "Bearer a, Bearer b" };
+	static const char *const fields[] = { "Bearer",          "Bearer ",           "Bearer a b", "Bearer a,b",
+		                                  "Bearer \"a\"",    "Bearer =",          "Bearer a=b", "Bearer a\tb",
+		                                  "Bearer \xc3\xa4", "Bearer a, Bearer b" };
 	struct slice token;
 
 	(void)state;
@@ -86,7 +87,7 @@ static void the_rs256_example_of_rfc_7515_verifies(void **state)
 {
 	(void)state;
 	check_vector("{\"kty\":\"RSA\",\"n\":\"ofgWCuLjybRlzo0tZWJjNiuSfb4p4fAkd_wWJcyQoTbji9k0l8W26mPddxHmfHQ"
-		"p-Vaw-"
+	             "p-Vaw-"
 	             "4qPCJrcS2mJPMEzP1Pt0Bm4d4QlL-yRT-SFd2lZS-pCgNMsD1W_YpRPEwOWvG6b32690r2jZ47soMZo9wGzjb_7O"
 	             "Mg0LOL"
 	             "-bSf63kpaSHSXndS5z5rexMdbBYUsLA9e-KXBdQOS-UTo7WTBEMa2R2CapHg665xsmtdVMTBQY4uDZlxvb3qCo5Z"
@@ -118,7 +119,7 @@ static void the_ed25519_example_of_rfc_8037_verifies(void **state)
 {
 	(void)state;
 	check_vector("{\"kty\":\"OKP\",\"crv\":\"Ed25519\",\"x\":\"11qYAYKxCrfVS_7TyWQHOg7hcvPapiMlrwIaaPcHUR"
-		"o\"}",
+	             "o\"}",
 	             "eyJhbGciOiJFZERTQSJ9", "RXhhbXBsZSBvZiBFZDI1NTE5IHNpZ25pbmc",
 	             "hgyY0il_MGCjP0JzlnLWG1PPOt7-09PGcvMg3AIbQR6dWbhijcNR4ki4iylGjg5BhVsPt9g7sVvpAr_MuM0KAg",
 	             ALG_EDDSA);
@@ -185,11 +186,12 @@ static void an_ecdsa_signature_of_zeros_verifies_nothing(void **state)
 static void claims_are_read_in_all_their_spellings(void **state)
 {
 	struct maker m = maker_make(ALG_EDDSA, "k");
-	struct slice token = maker_token(&m, NULL,
-		"{\"iss\":\"https://i/\",\"sub\":\"auth0|1\",\"aud\":[\"a\",\"b\"],\"azp\":\"app\",\"org_id\":\"t1\","
-		"\"scope\":\"read write\",\"permissions\":[\"p:q\"],\"exp\":1700000000.7,\"iat\":1600000000,\"nb"
-			"f\":5,"
-		"\"jti\":\"j\",\"sid\":\"s\",\"http://x/y\":{\"deep\":[1,2]}}");
+	struct slice token = maker_token(
+	    &m, NULL,
+	    "{\"iss\":\"https://i/\",\"sub\":\"auth0|1\",\"aud\":[\"a\",\"b\"],\"azp\":\"app\",\"org_id\":\"t1\","
+	    "\"scope\":\"read write\",\"permissions\":[\"p:q\"],\"exp\":1700000000.7,\"iat\":1600000000,\"nb"
+	    "f\":5,"
+	    "\"jti\":\"j\",\"sid\":\"s\",\"http://x/y\":{\"deep\":[1,2]}}");
 
 	(void)state;
 	assert_int_equal(jwt_read(token, &plan, &scratch, &jwt), FAULT_NONE);
@@ -224,18 +226,38 @@ static void claims_are_read_in_all_their_spellings(void **state)
 static void payloads_that_cannot_be_judged_are_malformed(void **state)
 {
 	static const char *const payloads[] = {
-		"[]", "1", "\"x\"", "{", "{}", "{\"exp\":\"1700000000\"}", "{\"exp\":-1}", "{\"exp\":null}",
-		"{\"exp\":1e999}", "{\"exp\":99999999999999999999999}", "{\"exp\":1,\"exp\":2}",
-		"{\"exp\":1,\"a\":{\"b\":1,\"b\":2}}", "{\"exp\":1,\"\\u0065xp\":2}", "{\"exp\":1} ,",
-			"{\"exp\":1}{}",
-		"{\"exp\":1,\"iss\":7}", "{\"exp\":1,\"aud\":{\"a\":1}}", "{\"exp\":1,\"aud\":[\"a\",1]}",
-		"{\"exp\":1,\"sub\":\"a\\u0000b\"}", "{\"exp\":1,\"sub\":\"a\\r\\nHost: x\"}",
-			"{\"exp\":1,\"sub\":\" a\"}",
-		"{\"exp\":1,\"org_id\":\"a\\u007f\"}", "{\"exp\":1,\"azp\":\"a\\n\"}",
-			"{\"exp\":1,\"scope\":\"a\\tb\"}",
-		"{\"exp\":1,\"scp\":[\"a\\nb\"]}", "{\"exp\":1,\"sub\":\"a \"}",
-			 "{\"exp\":1,\"sub\":\"\xff\"}", "{\"exp\":1,\"nbf\":true}",
-		"{\"exp\":1,\"iat\":[1]}", "\xef\xbb\xbf{\"exp\":1}", "{'exp':1}", "{\"exp\":NaN}",
+		"[]",
+		"1",
+		"\"x\"",
+		"{",
+		"{}",
+		"{\"exp\":\"1700000000\"}",
+		"{\"exp\":-1}",
+		"{\"exp\":null}",
+		"{\"exp\":1e999}",
+		"{\"exp\":99999999999999999999999}",
+		"{\"exp\":1,\"exp\":2}",
+		"{\"exp\":1,\"a\":{\"b\":1,\"b\":2}}",
+		"{\"exp\":1,\"\\u0065xp\":2}",
+		"{\"exp\":1} ,",
+		"{\"exp\":1}{}",
+		"{\"exp\":1,\"iss\":7}",
+		"{\"exp\":1,\"aud\":{\"a\":1}}",
+		"{\"exp\":1,\"aud\":[\"a\",1]}",
+		"{\"exp\":1,\"sub\":\"a\\u0000b\"}",
+		"{\"exp\":1,\"sub\":\"a\\r\\nHost: x\"}",
+		"{\"exp\":1,\"sub\":\" a\"}",
+		"{\"exp\":1,\"org_id\":\"a\\u007f\"}",
+		"{\"exp\":1,\"azp\":\"a\\n\"}",
+		"{\"exp\":1,\"scope\":\"a\\tb\"}",
+		"{\"exp\":1,\"scp\":[\"a\\nb\"]}",
+		"{\"exp\":1,\"sub\":\"a \"}",
+		"{\"exp\":1,\"sub\":\"\xff\"}",
+		"{\"exp\":1,\"nbf\":true}",
+		"{\"exp\":1,\"iat\":[1]}",
+		"\xef\xbb\xbf{\"exp\":1}",
+		"{'exp':1}",
+		"{\"exp\":NaN}",
 		"{\"exp\":1,\"a\":[[[[[[[[[[[[[[[[[[[[1]]]]]]]]]]]]]]]]]]]]}",
 	};
 	struct maker m = maker_make(ALG_EDDSA, "k");
@@ -252,7 +274,11 @@ static void payloads_that_cannot_be_judged_are_malformed(void **state)
 
 static void claims_that_nothing_asks_for_may_have_any_shape(void **state)
 {
-	static const struct { const char *payload; enum claim which; const char *text; } table[] = {
+	static const struct {
+		const char *payload;
+		enum claim which;
+		const char *text;
+	} table[] = {
 		{ "{\"exp\":1,\"permissions\":[{\"rsid\":\"1\"},\"read\",7]}", CLAIM_PERMISSIONS, "read" },
 		{ "{\"exp\":1,\"permissions\":{\"a\":1}}", CLAIM_PERMISSIONS, "" },
 		{ "{\"exp\":1,\"permissions\":null}", CLAIM_PERMISSIONS, "" },
@@ -288,15 +314,20 @@ static void claims_that_nothing_asks_for_may_have_any_shape(void **state)
 
 static void names_with_dots_lead_down_unless_a_member_has_them(void **state)
 {
-	static const struct { const char *payload, *name, *text; } table[] = {
+	static const struct {
+		const char *payload, *name, *text;
+	} table[] = {
 		{ "{\"realm_access\":{\"roles\":\"admin\"}}", "realm_access.roles", "admin" },
-		{ "{\"realm_access.roles\":\"own\",\"realm_access\":{\"roles\":\"admin\"}}",
-		  "realm_access.roles", "own" },
+		{ "{\"realm_access.roles\":\"own\",\"realm_access\":{\"roles\":\"admin\"}}", "realm_access.roles",
+		  "own" },
 		{ "{\"https://x.example.com/roles\":\"url\"}", "https://x.example.com/roles", "url" },
 		{ "{\"a\":{\"b\":{\"c\":{\"d\":{\"e\":\"deep\"}}}}}", "a.b.c.d.e", "deep" },
 		{ "{\"a\":{\"b\":{\"c\":{\"d\":{\"e\":{\"f\":\"too deep\"}}}}}}", "a.b.c.d.e.f", NULL },
-		{ "{\"a\":{\"b.c\":\"rest\"}}", "a.b.c", "rest" }, { "{\"a\":\"b\"}", "a.b", NULL },
-		{ "{\"a\":[{\"b\":1}]}", "a.b", NULL }, { "{\"a\":{}}", "a.b", NULL }, { "{}", ".", NULL },
+		{ "{\"a\":{\"b.c\":\"rest\"}}", "a.b.c", "rest" },
+		{ "{\"a\":\"b\"}", "a.b", NULL },
+		{ "{\"a\":[{\"b\":1}]}", "a.b", NULL },
+		{ "{\"a\":{}}", "a.b", NULL },
+		{ "{}", ".", NULL },
 	};
 
 	(void)state;
@@ -311,7 +342,10 @@ static void names_with_dots_lead_down_unless_a_member_has_them(void **state)
 
 static void headers_of_attackers_are_refused(void **state)
 {
-	static const struct { const char *header; enum fault fault; } table[] = {
+	static const struct {
+		const char *header;
+		enum fault fault;
+	} table[] = {
 		{ "{\"alg\":\"none\"}", FAULT_TOKEN_ALGORITHM },
 		{ "{\"alg\":\"None\"}", FAULT_TOKEN_ALGORITHM },
 		{ "{\"alg\":\"HS256\",\"kid\":\"k\"}", FAULT_TOKEN_ALGORITHM },
@@ -401,12 +435,23 @@ static void a_kid_longer_than_its_bound_is_refused(void **state)
 static void other_than_three_canonical_parts_is_malformed(void **state)
 {
 	static const char *const tokens[] = {
-		"", ".", "..", "...", "a", "a.b", "a.b.c.d", "eyJhbGciOiJFZERTQSJ9..AA", ".e30.AA",
+		"",
+		".",
+		"..",
+		"...",
+		"a",
+		"a.b",
+		"a.b.c.d",
+		"eyJhbGciOiJFZERTQSJ9..AA",
+		".e30.AA",
 		"eyJhbGciOiJFZERTQSJ9.eyJleHAiOjl9.", /* no signature */
-		"eyJhbGciOiJFZERTQSJ9=.eyJleHAiOjl9.AAAA", "eyJhbGciOiJFZERTQSJ9.eyJleHAiOjl9.AA==",
+		"eyJhbGciOiJFZERTQSJ9=.eyJleHAiOjl9.AAAA",
+		"eyJhbGciOiJFZERTQSJ9.eyJleHAiOjl9.AA==",
 		"eyJhbGciOiJFZERTQSJ9.eyJleHAiOjl9.AB", /* bits behind the end */
-		"eyJhbGciOiJFZERTQSJ9.eyJleHAiOjl9.A", "eyJhbGciOiJFZERTQSJ9.eyJleHAiOjl9.+/+/",
-		"eyJhbGciOiJFZERTQSJ9.eyJleHAiOjl.AAAA", "eyJhbGciOiJFZERTQSJ9.eyJleHAiOjl9.AA AA",
+		"eyJhbGciOiJFZERTQSJ9.eyJleHAiOjl9.A",
+		"eyJhbGciOiJFZERTQSJ9.eyJleHAiOjl9.+/+/",
+		"eyJhbGciOiJFZERTQSJ9.eyJleHAiOjl.AAAA",
+		"eyJhbGciOiJFZERTQSJ9.eyJleHAiOjl9.AA AA",
 	};
 
 	(void)state;
@@ -414,7 +459,7 @@ static void other_than_three_canonical_parts_is_malformed(void **state)
 		if (jwt_read(slice_of(tokens[i]), &plan, &scratch, &jwt) != FAULT_TOKEN_MALFORMED)
 			fail_msg("%s was taken for a token", tokens[i]);
 	assert_int_equal(jwt_read(S("eyJhbGciOiJFZERTQSJ9.eyJleHAiOjl9.AAAA"), &plan, &scratch, &jwt),
-		FAULT_NONE);
+	                 FAULT_NONE);
 }
 
 int main(void)

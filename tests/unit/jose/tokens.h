@@ -16,9 +16,11 @@ static inline size_t maker_jose(unsigned char *signature, size_t len, int half)
 /* The signature over t, behind a dot, as the algorithm wants it. */
 static inline void maker_sign(const struct maker *m, struct text *t)
 {
-	static const char *const digests[] = { [ALG_RS256] = "SHA256", [ALG_RS384] = "SHA384",
-		[ALG_RS512] = "SHA512", [ALG_PS256] = "SHA256", [ALG_PS384] = "SHA384", [ALG_PS512] = "SHA512",
-		[ALG_ES256] = "SHA256", [ALG_ES384] = "SHA384", [ALG_EDDSA] = NULL };
+	static const char *const digests[] = {
+		[ALG_RS256] = "SHA256", [ALG_RS384] = "SHA384", [ALG_RS512] = "SHA512",
+		[ALG_PS256] = "SHA256", [ALG_PS384] = "SHA384", [ALG_PS512] = "SHA512",
+		[ALG_ES256] = "SHA256", [ALG_ES384] = "SHA384", [ALG_EDDSA] = NULL
+	};
 	unsigned char signature[1024];
 	size_t len = sizeof signature;
 	EVP_PKEY_CTX *pctx = NULL;

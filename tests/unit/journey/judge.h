@@ -4,7 +4,7 @@
 
 struct verdicts {
 	unsigned arrivals, admitted, ideal, by[SOURCES];
-	uint64_t excess; /* tokens by which the bucket was ever overdrawn, rounded up */
+	uint64_t excess;        /* tokens by which the bucket was ever overdrawn, rounded up */
 	unsigned wrong_denials; /* of the deny cache, that the reference would have admitted */
 	unsigned bystanders, bystanders_refused;
 	uint64_t worst_wait_ns, error_ns;
@@ -169,7 +169,7 @@ static inline void check_server(void)
 	server_send(&w->server, keys, 2);
 	server_line(&w->server, line);
 	unsigned long n = strtoul(line + 1, NULL, 10);
-	char (*name)[256] = calloc(n + 1, sizeof *name);
+	char(*name)[256] = calloc(n + 1, sizeof *name);
 	for (unsigned long i = 0; i < n; i++) {
 		server_line(&w->server, line);
 		server_line(&w->server, name[i]);

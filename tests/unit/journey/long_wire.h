@@ -6,8 +6,16 @@
 #include <sys/prctl.h>
 #include <time.h>
 
-struct chunk { uint64_t due_ns; size_t len, sent; struct chunk *next; char bytes[8192]; };
-struct wire_end { int from, to; struct chunk *first, **last; };
+struct chunk {
+	uint64_t due_ns;
+	size_t len, sent;
+	struct chunk *next;
+	char bytes[8192];
+};
+struct wire_end {
+	int from, to;
+	struct chunk *first, **last;
+};
 
 static inline void pour(struct wire_end *p)
 {

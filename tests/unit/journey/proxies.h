@@ -189,8 +189,9 @@ static inline void open_asker(unsigned id)
 	metrics_sit(0);
 	request_on_wake = on_wake;
 	a.loop = loop_open();
-	const struct redis_world redis =
-		{ .config = w->config, .bundle = w->bundle, .loop = a.loop, .name = S("t") };
+	const struct redis_world redis = {
+		.config = w->config, .bundle = w->bundle, .loop = a.loop, .name = S("t")
+	};
 	a.redis = redis_open(&redis, &errors);
 	check(a.redis);
 	a.journey.world = (struct journey_world){ .config = w->config, .loop = a.loop, .redis = a.redis };
@@ -243,13 +244,13 @@ static inline void load(const char *socket)
 	fclose(out);
 	struct text t = TEXT(text);
 	text_printf(&t,
-	         "environment: prod\nworkers: %u\nlisteners: [{address: \"127.0.0.1:80\"}]\n"
-	         "secrets: {fleet: [\"${file:%s}\"]}\n"
-	         "redis: {servers: \"unix:%s\", budget: %s, fleet_floor: %u}\n"
-	         "limits: {all: {key: [\"header:X-Key\"], rate: %u/s, burst: %u}}\n"
-	         "routes: [{name: r, deny: 403, limits: [all]}]\n",
-	         w->trial.askers / w->trial.machines, path, socket, w->trial.budget, w->trial.machines,
-	         (unsigned)w->trial.rate, (unsigned)w->trial.burst);
+	            "environment: prod\nworkers: %u\nlisteners: [{address: \"127.0.0.1:80\"}]\n"
+	            "secrets: {fleet: [\"${file:%s}\"]}\n"
+	            "redis: {servers: \"unix:%s\", budget: %s, fleet_floor: %u}\n"
+	            "limits: {all: {key: [\"header:X-Key\"], rate: %u/s, burst: %u}}\n"
+	            "routes: [{name: r, deny: 403, limits: [all]}]\n",
+	            w->trial.askers / w->trial.machines, path, socket, w->trial.budget, w->trial.machines,
+	            (unsigned)w->trial.rate, (unsigned)w->trial.burst);
 	join(path, sizeof path, w->server.directory, "/sallyport.yaml");
 	check(text_end(&t));
 	out = fopen(path, "w");

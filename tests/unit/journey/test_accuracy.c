@@ -39,30 +39,58 @@ static void is_exact(const char *what, struct trial t, bool leased)
 static void one_worker_is_exact(void **state)
 {
 	(void)state;
-	is_exact("1", (struct trial){ .askers = 1, .machines = 1, .rate = 50, .burst = 3, .per_s = 400,
-	                              .for_ns = 1200 * MS, .budget = "1s" }, false);
+	is_exact("1",
+	         (struct trial){ .askers = 1,
+	                         .machines = 1,
+	                         .rate = 50,
+	                         .burst = 3,
+	                         .per_s = 400,
+	                         .for_ns = 1200 * MS,
+	                         .budget = "1s" },
+	         false);
 }
 
 static void eight_workers_of_two_machines_are_exact(void **state)
 {
 	(void)state;
-	is_exact("8", (struct trial){ .askers = 8, .machines = 2, .rate = 50, .burst = 20, .per_s = 50,
-	                              .for_ns = 1200 * MS, .budget = "1s" }, false);
+	is_exact("8",
+	         (struct trial){ .askers = 8,
+	                         .machines = 2,
+	                         .rate = 50,
+	                         .burst = 20,
+	                         .per_s = 50,
+	                         .for_ns = 1200 * MS,
+	                         .budget = "1s" },
+	         false);
 }
 
 static void sixty_four_workers_of_sixteen_machines_are_exact(void **state)
 {
 	(void)state;
-	is_exact("64", (struct trial){ .askers = 64, .machines = 16, .rate = 50, .burst = 50, .per_s = 10,
-	                               .for_ns = 1600 * MS, .budget = "1s" }, false);
+	is_exact("64",
+	         (struct trial){ .askers = 64,
+	                         .machines = 16,
+	                         .rate = 50,
+	                         .burst = 50,
+	                         .per_s = 10,
+	                         .for_ns = 1600 * MS,
+	                         .budget = "1s" },
+	         false);
 }
 
 /* Slots are bought ahead, so that fewer than half of the requests are asked about. */
 static void a_busy_key_is_leased_and_exact(void **state)
 {
 	(void)state;
-	is_exact("leased", (struct trial){ .askers = 8, .machines = 2, .rate = 1000, .burst = 1000, .per_s = 110,
-	                                   .for_ns = 2 * NS_PER_S, .budget = "1s" }, true);
+	is_exact("leased",
+	         (struct trial){ .askers = 8,
+	                         .machines = 2,
+	                         .rate = 1000,
+	                         .burst = 1000,
+	                         .per_s = 110,
+	                         .for_ns = 2 * NS_PER_S,
+	                         .budget = "1s" },
+	         true);
 }
 
 static void a_server_that_forgets_everything_gives_one_token_away_at_most(void **state)
@@ -71,8 +99,14 @@ static void a_server_that_forgets_everything_gives_one_token_away_at_most(void *
 	char said[64];
 
 	(void)state;
-	trial_open((struct trial){ .askers = 8, .machines = 4, .rate = 20, .burst = 20, .per_s = 50,
-	                            .for_ns = 1200 * MS, .budget = "1s" }, false);
+	trial_open((struct trial){ .askers = 8,
+	                           .machines = 4,
+	                           .rate = 20,
+	                           .burst = 20,
+	                           .per_s = 50,
+	                           .for_ns = 1200 * MS,
+	                           .budget = "1s" },
+	           false);
 	trial_start();
 	trial_until(600 * MS);
 	server_ask(&w->server, flush, 1, said, sizeof said);

@@ -80,7 +80,7 @@ static void routes_and_policies_read_every_pattern_alike(void **state)
 		bool fits = fits_by_labels(pattern, host);
 		fitting += fits;
 		if (host_fits(pattern, host) != fits || routed(pattern, host) != fits ||
-			asks_for_certificate(pattern, host) != fits)
+		    asks_for_certificate(pattern, host) != fits)
 			fail_msg("%s is read in different ways for %s", one, other);
 	}
 	assert_in_range(fitting, 200, 15000);

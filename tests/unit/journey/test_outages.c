@@ -6,8 +6,14 @@
 #define ENDS (BEGINS + 2 * NS_PER_S)
 #define LASTS (ENDS + 2 * NS_PER_S)
 
-static const struct trial trial = { .askers = 4, .machines = 4, .rate = 20, .burst = 40, .per_s = 50,
-	.for_ns = LASTS, .budget = "50ms", .bystanders = true };
+static const struct trial trial = { .askers = 4,
+	                                .machines = 4,
+	                                .rate = 20,
+	                                .burst = 40,
+	                                .per_s = 50,
+	                                .for_ns = LASTS,
+	                                .budget = "50ms",
+	                                .bystanders = true };
 
 /* ---- the ways ---- */
 
@@ -41,7 +47,11 @@ static void move_here(void)
 	atomic_store(&w->stage->delay_ns, 0);
 }
 
-static const struct { const char *name; void (*begin)(void), (*end)(void); bool relay; } ways[] = {
+static const struct {
+	const char *name;
+	void (*begin)(void), (*end)(void);
+	bool relay;
+} ways[] = {
 	{ "hangs", hang, go_on, false },
 	{ "dies", die, come_back_empty, false },
 	{ "is far", move_away, move_here, true },

@@ -265,7 +265,7 @@ int main(void)
 		cmocka_unit_test_setup(the_longest_path_speaks_whatever_the_order, empty),
 		cmocka_unit_test_setup(a_prefix_matches_without_its_slash_but_an_exact_path_goes_first, empty),
 		cmocka_unit_test_setup_teardown(a_method_that_the_route_denies_is_not_let_in_by_a_wider_one, empty,
-			empty),
+		                                empty),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

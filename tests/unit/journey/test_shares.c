@@ -15,8 +15,8 @@ static struct shares shares, *s = &shares;
 static int open_table(void **state)
 {
 	(void)state;
-	config.root.http = (struct config_http){ .requests_in_flight_max = 64, .tunnels_max = 4,
-		.client_share = { 1, 16 } };
+	config.root.http =
+	    (struct config_http){ .requests_in_flight_max = 64, .tunnels_max = 4, .client_share = { 1, 16 } };
 	shares_open(s, &config, CONNECTIONS);
 	return 0;
 }

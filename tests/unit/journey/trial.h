@@ -20,9 +20,15 @@
 #define BYSTANDERS 8 /* keys of each asker's own */
 #define MS NS_PER_MS
 
-struct entry { uint64_t stamp_ns, at_ns, done_ns; uint8_t source; bool admitted, hot; };
+struct entry {
+	uint64_t stamp_ns, at_ns, done_ns;
+	uint8_t source;
+	bool admitted, hot;
+};
 
-struct grant { uint64_t stamp_ns, tat_ns; }; /* a question that took of the hot bucket; the bucket since */
+struct grant {
+	uint64_t stamp_ns, tat_ns;
+}; /* a question that took of the hot bucket; the bucket since */
 
 struct log {
 	size_t len, grants;

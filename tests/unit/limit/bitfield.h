@@ -3,7 +3,10 @@
 #include "base/check.h"
 #include "limit/redis_bucket.h"
 
-struct field { uint64_t value, expires_ms; bool exists; };
+struct field {
+	uint64_t value, expires_ms;
+	bool exists;
+};
 
 static int64_t field_number(struct slice s)
 {

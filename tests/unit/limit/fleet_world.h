@@ -21,7 +21,7 @@ struct told { /* a question on its way */
 	struct limit_asked *asked;
 };
 
-struct guest { /* a request */
+struct guest {        /* a request */
 	struct request r; /* first */
 	struct proxy *proxy;
 	uint64_t arrived_ns, stamp_ns;
@@ -30,7 +30,12 @@ struct guest { /* a request */
 	char *store;
 };
 
-struct proxy { struct limits *l; struct limit_table *table; void *memory; struct config config; };
+struct proxy {
+	struct limits *l;
+	struct limit_table *table;
+	void *memory;
+	struct config config;
+};
 
 static struct world {
 	uint64_t now_ns, wall_ns; /* wall: the server's clock minus ours */
@@ -46,8 +51,8 @@ static struct world {
 	struct guest guests[GUESTS];
 	size_t guests_len;
 	enum limit_remote_state state;
-	unsigned size;      /* of the fleet */
-	bool full;          /* takes no more questions */
+	unsigned size; /* of the fleet */
+	bool full;     /* takes no more questions */
 	char field_name[FIELDS][128];
 	struct field fields[FIELDS];
 	struct told asks[ASKS];
@@ -177,7 +182,7 @@ static void world_reset(void)
 	w.config.root.limits = w.limits;
 	w.config.root.redis = &w.redis;
 	w.redis.budget = 10 * NS_PER_MS;
-	w.secret = (struct secret){ (unsigned char *)(uintptr_t)"a secret of the fleet, 32 bytes long", 36 };
+	w.secret = (struct secret){ (unsigned char *)(uintptr_t) "a secret of the fleet, 32 bytes long", 36 };
 	w.config.root.secrets.fleet = (struct config_secret_list){ &w.secret, 1 };
 }
 
@@ -199,8 +204,13 @@ static inline struct config_limit *world_limit(const char *name, const char *key
 static inline struct proxy *world_proxy(size_t i, struct proxy *beside)
 {
 	const struct limit_remote remote = {
-		.keyspace = S("sallyport:test:"), .workers = 1, .slot = world_slot, .size = world_size,
-		.state = world_state, .stamp = world_stamp, .ask = world_ask,
+		.keyspace = S("sallyport:test:"),
+		.workers = 1,
+		.slot = world_slot,
+		.size = world_size,
+		.state = world_state,
+		.stamp = world_stamp,
+		.ask = world_ask,
 	};
 	struct proxy *p = &w.proxies[i];
 

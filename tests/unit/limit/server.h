@@ -14,7 +14,11 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-struct server { char directory[64], socket[80]; pid_t pid; int fd; };
+struct server {
+	char directory[64], socket[80];
+	pid_t pid;
+	int fd;
+};
 
 static int server_try(const struct server *s)
 {

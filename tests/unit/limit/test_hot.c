@@ -210,7 +210,7 @@ static void a_key_begins_anew_by_its_hash_or_by_what_it_stands_for(void **state)
 
 static void what_is_shown_can_be_reset_whatever_the_key(void **state)
 {
-	static const char *const parts[] = { "prefix:20,subject", "tenant,client",  "class,route,ja4",
+	static const char *const parts[] = { "prefix:20,subject",     "tenant,client",  "class,route,ja4",
 		                                 "form:username,address", "json:user.name", "certificate" };
 
 	for (size_t i = 0; i < sizeof parts / sizeof parts[0]; i++) {
@@ -265,8 +265,10 @@ static void secrets_are_never_shown(void **state)
 
 static void what_is_no_key_is_said(void **state)
 {
-	static const char *const bad[] = { "none 192.0.0.1", "login", "login nobody", "login 192.0.0.1 more",
-		                               "login #123", "login #zzzzzzzzzzzzzzzz", "" };
+	static const char *const bad[] = {
+		"none 192.0.0.1",          "login", "login nobody", "login 192.0.0.1 more", "login #123",
+		"login #zzzzzzzzzzzzzzzz", ""
+	};
 
 	(void)state;
 	limit("login", "address", 2);

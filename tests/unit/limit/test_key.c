@@ -82,7 +82,7 @@ static void a_cookie_is_counted_by_its_value(void **state)
 	assert_int_equal(with_cookies(2, "sid=alpha; sid=alpha", NULL), ANSWER);
 	assert_int_equal(with_cookies(2, "sid=beta", NULL), GO_ON);
 	assert_int_equal(with_cookies(3, "sid; sid=alpha", NULL), ANSWER);       /* the first has no name */
-	assert_int_equal(with_cookies(2, "SID=alpha", NULL), GO_ON);            /* another cookie: the address */
+	assert_int_equal(with_cookies(2, "SID=alpha", NULL), GO_ON);             /* another cookie: the address */
 	assert_int_equal(with_cookies(2, "sid=alpha; sid=gamma", NULL), ANSWER); /* the address again */
 	assert_int_equal(with_cookies(2, "xsid=alpha; sid=", NULL), ANSWER);
 }
@@ -120,10 +120,14 @@ static bool counts_by_field(const char *name, struct config_cidrs trusted, const
 
 static void a_field_that_no_upstream_will_see_is_none(void **state)
 {
-	static const char *const overrides[] = { "True-Client-IP", "X-Client-IP", "CF-Connecting-IP",
-		"X-Original-URL", "X-HTTP-Method-Override", "X-Forwarded-Host", "X-Forwarded-Anything", "X-Real-IP" };
-	static const char *const never[] = { "Sallyport-Tenant", "sallyport_subject", "X_Real_IP",
-		"True_Client_IP", "X-Forwarded-For", "Forwarded", "Proxy", "Keep-Alive" };
+	static const char *const overrides[] = { "True-Client-IP",         "X-Client-IP",
+		                                     "CF-Connecting-IP",       "X-Original-URL",
+		                                     "X-HTTP-Method-Override", "X-Forwarded-Host",
+		                                     "X-Forwarded-Anything",   "X-Real-IP" };
+	static const char *const never[] = {
+		"Sallyport-Tenant", "sallyport_subject", "X_Real_IP", "True_Client_IP",
+		"X-Forwarded-For",  "Forwarded",         "Proxy",     "Keep-Alive"
+	};
 	static struct cidr all = { .bits = 0 };
 	struct config_cidrs none = { 0 }, everybody = { &all, 1 };
 

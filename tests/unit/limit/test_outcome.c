@@ -40,7 +40,8 @@ static void a_failed_login_costs_more_than_a_good_one(void **state)
 
 static void our_own_answers_cost_more_only_where_they_speak_of_the_caller(void **state)
 {
-	static struct config_pair all[] = { { { "401", 3 }, { "5", 1 } }, { { "503", 3 }, { "5", 1 } },
+	static struct config_pair all[] = { { { "401", 3 }, { "5", 1 } },
+		                                { { "503", 3 }, { "5", 1 } },
 		                                { { "429", 3 }, { "5", 1 } } };
 
 	(void)state;
@@ -49,8 +50,8 @@ static void our_own_answers_cost_more_only_where_they_speak_of_the_caller(void *
 	assert_int_equal(ends(1, 503, FAULT_NO_UPSTREAM, NOW), GO_ON);
 	assert_int_equal(ends(1, 401, FAULT_TOKEN_SIGNATURE, NOW), GO_ON);
 	assert_int_equal(ends(1, 200, FAULT_NONE, NOW), GO_ON);
-	assert_slice(s.r.rate_limit, "\"login\";r=3;t=7"); /* 10 - 1 - 5 - 1 */
-	assert_int_equal(ends(2, 503, FAULT_NONE, NOW), GO_ON); /* the upstream's own 503 */
+	assert_slice(s.r.rate_limit, "\"login\";r=3;t=7");              /* 10 - 1 - 5 - 1 */
+	assert_int_equal(ends(2, 503, FAULT_NONE, NOW), GO_ON);         /* the upstream's own 503 */
 	assert_int_equal(ends(2, 401, FAULT_UPSTREAM_CUT, NOW), GO_ON); /* the upstream's, whose body was cut */
 	assert_int_equal(ends(2, 200, FAULT_NONE, NOW), ANSWER);
 }

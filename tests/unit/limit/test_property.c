@@ -13,7 +13,9 @@ static uint64_t draw(uint64_t below)
 #define ADDRESSES 6
 
 /* What has been taken, in ns of time to drain. */
-struct model { uint64_t level, at_ns; };
+struct model {
+	uint64_t level, at_ns;
+};
 static struct model models[MAX][ADDRESSES];
 
 static uint64_t period(size_t i)

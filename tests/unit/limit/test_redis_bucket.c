@@ -193,11 +193,16 @@ static uint64_t next(uint64_t *seed)
 	return *seed;
 }
 
-static const struct { uint64_t per_s, burst; } kinds[KEYS] = {
+static const struct {
+	uint64_t per_s, burst;
+} kinds[KEYS] = {
 	{ 1, 1 }, { 10, 20 }, { 3, 7 }, { 1000, 50 }, { 8000, 1 }, { 7, 1000 }, { 1000000, 3 }, { 20, 20 },
 };
 
-struct replay { struct gcra g; uint64_t tat, known; };
+struct replay {
+	struct gcra g;
+	uint64_t tat, known;
+};
 
 /* One step on the reference and on Redis: some time passes or stamps go back a little, some proxies know more
  * than others, sums are asked for that fit or do not. */

@@ -94,13 +94,16 @@ static void one_that_succeeded_is_remembered_for_half_a_minute(void **state)
 static void a_credential_is_the_same_however_it_is_spelt(void **state)
 {
 	static const char *const spellings[] = {
-		"refresh_token=a%2Bb", "%72efresh_token=%61%2bb", "x=1&refresh%5Ftoken=a%2Bb&",
+		"refresh_token=a%2Bb",
+		"%72efresh_token=%61%2bb",
+		"x=1&refresh%5Ftoken=a%2Bb&",
 		"{\"refresh_token\":\"a+b\"}",
 		" {\"\\u0072efresh_token\" : \"\\u0061+b\", \"scope\":\"code\"}",
 		"{\"x\":{\"code\":\"z\"},\"refresh_token\":\"a+b\"}",
 	};
 	static const char *const others[] = {
-		"refresh_token=a%2Bc", "xrefresh_token=a%2Bb",
+		"refresh_token=a%2Bc",
+		"xrefresh_token=a%2Bb",
 		"{\"client_secret\":\"code\",\"scope\":\"refresh_token\"}",
 		"scope=refresh_token&client_secret=code",
 	};

@@ -34,7 +34,8 @@ static int close_house(void **state)
 static void allow(int issuer, uint64_t all, uint64_t own, uint64_t machines)
 {
 	house.issuers[issuer].budget = (struct config_issuer_budget){ .all = { all, NS_PER_S },
-		.logins = { own, NS_PER_S }, .machines = (CONFIG_COUNT)machines };
+		                                                          .logins = { own, NS_PER_S },
+		                                                          .machines = (CONFIG_COUNT)machines };
 }
 
 /* Of so many at this moment, those that may go on; the others are told why not. */

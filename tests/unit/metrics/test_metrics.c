@@ -160,7 +160,7 @@ static void a_histogram_is_cumulative_and_in_seconds(void **state)
 
 	(void)state;
 	metrics_observe(s, 0);
-	metrics_observe(s, 100000);     /* exactly at the first bound: within it */
+	metrics_observe(s, 100000); /* exactly at the first bound: within it */
 	metrics_observe(s, 100001);
 	metrics_observe(s, 1500000000);
 	metrics_observe(s, 3276800000); /* exactly at the last bound */

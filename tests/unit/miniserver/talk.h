@@ -15,7 +15,7 @@ static int listening;
 static uint16_t port;
 static char heard[1 << 20]; /* NUL-terminated */
 static size_t heard_len;
-static bool ended;          /* the server has closed */
+static bool ended; /* the server has closed */
 
 static inline void open_loop(void)
 {
@@ -39,8 +39,9 @@ static inline void close_loop(void)
 
 static inline int dial(void)
 {
-	struct sockaddr_in to = { .sin_family = AF_INET, .sin_port = htons(port),
-		.sin_addr.s_addr = htonl(INADDR_LOOPBACK) };
+	struct sockaddr_in to = { .sin_family = AF_INET,
+		                      .sin_port = htons(port),
+		                      .sin_addr.s_addr = htonl(INADDR_LOOPBACK) };
 	int fd = socket(AF_INET, SOCK_STREAM, 0);
 
 	assert_int_equal(connect(fd, (struct sockaddr *)&to, sizeof to), 0);

@@ -39,8 +39,8 @@ static void on_ask(void *with, struct miniserver_ask *ask)
 		return;
 	}
 	text_printf(&t, "%.*s %.*s ?%.*s body=%zu/%llu[%.*s]", SLICE(ask->method), SLICE(ask->path),
-		SLICE(ask->query), ask->body.len, (unsigned long long)ask->body_len,
-		SLICE(slice_head(ask->body, 100)));
+	            SLICE(ask->query), ask->body.len, (unsigned long long)ask->body_len,
+	            SLICE(slice_head(ask->body, 100)));
 	const struct header *agent = headers_find(ask->headers, HEADER_USER_AGENT);
 	if (agent)
 		text_printf(&t, " agent=%.*s", SLICE(agent->value));
@@ -71,7 +71,7 @@ static void a_get_is_answered_and_the_connection_stays(void **state)
 
 	(void)state;
 	assert_true(ask_for(fd, "GET /metrics?a=b HTTP/1.1\r\nHost: x\r\nUser-Agent: probe\r\n\r\n",
-		"GET /metrics ?a=b body=0/0[] agent=probe"));
+	                    "GET /metrics ?a=b body=0/0[] agent=probe"));
 	assert_int_equal(strncmp(heard, "HTTP/1.1 200 OK\r\n", 17), 0);
 	assert_non_null(strstr(heard, "\r\nContent-Type: text/plain\r\n"));
 	assert_non_null(strstr(heard, "\r\nContent-Length: 40\r\n"));
@@ -103,9 +103,11 @@ static void pipelined_requests_are_answered_in_order(void **state)
 	int fd = dial();
 
 	(void)state;
-	assert_true(ask_for(fd, "GET /1 HTTP/1.1\r\nHost: x\r\n\r\n"
-		"POST /2 HTTP/1.1\r\nHost: x\r\nContent-Length: 3\r\n\r\nabc"
-		"GET /3 HTTP/1.1\r\nHost: x\r\n\r\n", "GET /3"));
+	assert_true(ask_for(fd,
+	                    "GET /1 HTTP/1.1\r\nHost: x\r\n\r\n"
+	                    "POST /2 HTTP/1.1\r\nHost: x\r\nContent-Length: 3\r\n\r\nabc"
+	                    "GET /3 HTTP/1.1\r\nHost: x\r\n\r\n",
+	                    "GET /3"));
 	char *one = strstr(heard, "GET /1"), *two = strstr(heard, "POST /2 ? body=3/3[abc]");
 	assert_non_null(one);
 	assert_non_null(two);
@@ -116,7 +118,7 @@ static void pipelined_requests_are_answered_in_order(void **state)
 static void a_request_may_come_byte_by_byte(void **state)
 {
 	const char *request = "POST /slow HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n"
-		"3\r\nabc\r\n2;x=y\r\nde\r\n0\r\n\r\n";
+	                      "3\r\nabc\r\n2;x=y\r\nde\r\n0\r\n\r\n";
 	int fd = dial();
 
 	(void)state;
@@ -135,8 +137,10 @@ static void a_continue_is_said_where_it_is_waited_for(void **state)
 	int fd = dial();
 
 	(void)state;
-	assert_true(ask_for(fd, "POST /c HTTP/1.1\r\nHost: x\r\nExpect: 100-continue\r\n"
-		"Content-Length: 2\r\n\r\n", "HTTP/1.1 100 Continue\r\n\r\n"));
+	assert_true(ask_for(fd,
+	                    "POST /c HTTP/1.1\r\nHost: x\r\nExpect: 100-continue\r\n"
+	                    "Content-Length: 2\r\n\r\n",
+	                    "HTTP/1.1 100 Continue\r\n\r\n"));
 	assert_true(ask_for(fd, "hi", "body=2/2[hi]"));
 	close(fd);
 }

@@ -21,21 +21,27 @@ struct fake {
 	struct config *config;
 	struct loop *loop;
 	struct redis *redis;
-	int peer;                  /* the server's end of the newest connection; -1: none */
-	int peers[8];              /* of all connections, where they are kept */
+	int peer;     /* the server's end of the newest connection; -1: none */
+	int peers[8]; /* of all connections, where they are kept */
 	unsigned dials;
-	bool keeps;                /* older connections stay open as a new one is made */
-	bool refuses;              /* connections */
-	sa_family_t dead;          /* no address of this family takes a connection */
+	bool keeps;       /* older connections stay open as a new one is made */
+	bool refuses;     /* connections */
+	sa_family_t dead; /* no address of this family takes a connection */
 	enum fake_death { DEAD_AT_ONCE, DEAD_LATER, DEAD_SILENT } dead_how;
-	int silent;                /* the other end of one that nobody answers */
+	int silent; /* the other end of one that nobody answers */
 	struct redis_published published;
 	const char *role, *run;
-	char heard[65536];         /* what the server was told and has not answered */
+	char heard[65536]; /* what the server was told and has not answered */
 	size_t heard_len;
-	char events[256];          /* one letter each: O S C R */
+	char events[256]; /* one letter each: O S C R */
 	size_t events_len;
-	struct { int done, overdue; enum redis_outcome outcome; bool late; int64_t integer; char text[64]; } got;
+	struct {
+		int done, overdue;
+		enum redis_outcome outcome;
+		bool late;
+		int64_t integer;
+		char text[64];
+	} got;
 };
 static struct fake f;
 static uint64_t fake_now_ns;
@@ -105,7 +111,7 @@ static inline struct config *fake_config(struct bundle *b, const char *redis)
 	char text[1024];
 
 	snprintf(text, sizeof text,
-		"environment: dev\nlisteners:\n  - {address: \"127.0.0.1:8080\"}\nredis: {%s}\n", redis);
+	         "environment: dev\nlisteners:\n  - {address: \"127.0.0.1:8080\"}\nredis: {%s}\n", redis);
 	bundle_put(b, "/etc/s/c.yaml", slice_of(text));
 	struct config *c = config_load(b, "/etc/s/c.yaml", &errors);
 	if (!c)
@@ -130,8 +136,13 @@ static inline void fake_open(const char *redis)
 	f.loop->clock = fake_clock;
 	f.loop->now_ns = fake_now_ns;
 	deadline_wheel_init(&f.loop->wheel, fake_now_ns);
-	const struct redis_world w = { .config = f.config, .bundle = f.bundle, .loop = f.loop,
-		.on_event = on_event, .dial = fake_dial, .names = &f.published.names, .name = S("test") };
+	const struct redis_world w = { .config = f.config,
+		                           .bundle = f.bundle,
+		                           .loop = f.loop,
+		                           .on_event = on_event,
+		                           .dial = fake_dial,
+		                           .names = &f.published.names,
+		                           .name = S("test") };
 	f.redis = redis_open(&w, &errors);
 	assert_non_null(f.redis);
 }
@@ -297,8 +308,12 @@ static inline void on_done(void *with, const struct redis_answer *a)
 static inline uint64_t ask_words(const struct slice *words, size_t len, bool settling)
 {
 	const struct redis_command words_of = { words, len };
-	const struct redis_ask ask = { .slot = redis_slot(S("k")), .settling = settling, .commands = &words_of,
-		.commands_len = 1, .on_overdue = on_overdue, .on_done = on_done };
+	const struct redis_ask ask = { .slot = redis_slot(S("k")),
+		                           .settling = settling,
+		                           .commands = &words_of,
+		                           .commands_len = 1,
+		                           .on_overdue = on_overdue,
+		                           .on_done = on_done };
 
 	return redis_ask(f.redis, &ask);
 }

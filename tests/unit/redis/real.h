@@ -23,7 +23,10 @@
 
 static struct {
 	char dir[64];
-	struct server { pid_t pid; uint16_t port; } server[SERVERS];
+	struct server {
+		pid_t pid;
+		uint16_t port;
+	} server[SERVERS];
 	size_t len;
 	struct bundle *bundle;
 	struct config *config;
@@ -148,8 +151,10 @@ static inline size_t start_server(const char *more)
 	char text[2048], command[64];
 	uint16_t port = free_port();
 
-	snprintf(text, sizeof text, "port %u\nbind 127.0.0.1\ndir %s\nsave \"\"\nappendonly no\n"
-		"dbfilename %u.rdb\n%s\n", port, real.dir, port, more);
+	snprintf(text, sizeof text,
+	         "port %u\nbind 127.0.0.1\ndir %s\nsave \"\"\nappendonly no\n"
+	         "dbfilename %u.rdb\n%s\n",
+	         port, real.dir, port, more);
 	size_t s = start(NULL, port, text);
 	snprintf(command, sizeof command, "-p %u ping", port);
 	until_says("PONG", command);
@@ -172,7 +177,7 @@ static inline void open_room(const char *redis)
 	char text[2048];
 
 	snprintf(text, sizeof text,
-		"environment: prod\nlisteners:\n  - {address: \"127.0.0.1:80\"}\nredis: {%s}\n", redis);
+	         "environment: prod\nlisteners:\n  - {address: \"127.0.0.1:80\"}\nredis: {%s}\n", redis);
 	write_file("sallyport.yaml", text);
 	real.bundle = bundle_record();
 	real.config = config_load(real.bundle, in_dir("sallyport.yaml"), &errors);
@@ -180,8 +185,11 @@ static inline void open_room(const char *redis)
 		fprintf(stderr, "%s", errors.text);
 	assert_non_null(real.config);
 	real.loop = loop_open();
-	const struct redis_world w = { .config = real.config, .bundle = real.bundle, .loop = real.loop,
-		.on_event = on_event, .name = S("test") };
+	const struct redis_world w = { .config = real.config,
+		                           .bundle = real.bundle,
+		                           .loop = real.loop,
+		                           .on_event = on_event,
+		                           .name = S("test") };
 	real.redis = redis_open(&w, &errors);
 	if (!real.redis)
 		fprintf(stderr, "%s", errors.text ? errors.text : "no reason\n");
@@ -239,12 +247,15 @@ static inline bool count_up(const char *key, struct got *to)
 
 	text_add(&t, redis_keyspace(real.redis));
 	text_add(&t, slice_of(key));
-	const struct slice add[] = { S("BITFIELD"), text_slice(&t), S("OVERFLOW"), S("SAT"), S("INCRBY"),
-		S("u63"), S("0"), S("1") };
+	const struct slice add[] = { S("BITFIELD"), text_slice(&t), S("OVERFLOW"), S("SAT"),
+		                         S("INCRBY"),   S("u63"),       S("0"),        S("1") };
 	const struct slice expire[] = { S("PEXPIRE"), text_slice(&t), S("60000") };
 	const struct redis_command commands[] = { { add, 8 }, { expire, 3 } };
-	const struct redis_ask ask = { .slot = redis_slot(text_slice(&t)), .commands = commands,
-		.commands_len = 2, .on_done = on_done, .with = to };
+	const struct redis_ask ask = { .slot = redis_slot(text_slice(&t)),
+		                           .commands = commands,
+		                           .commands_len = 2,
+		                           .on_done = on_done,
+		                           .with = to };
 	bool asked = redis_ask(real.redis, &ask) != 0;
 
 	to->asked += asked;

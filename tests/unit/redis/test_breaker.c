@@ -219,7 +219,7 @@ static void answer_probe(const char *with)
 static void where_a_write_was_refused_only_writes_tell_when_it_takes_them_again(void **state)
 {
 	static const char *const errors[] = { "-OOM command not allowed\r\n", "-MISCONF Redis is\r\n",
-		"-NOREPLICAS Not enough good replicas to write.\r\n" };
+		                                  "-NOREPLICAS Not enough good replicas to write.\r\n" };
 
 	(void)state;
 	for (size_t e = 0; e < sizeof errors / sizeof errors[0]; e++) {
@@ -280,9 +280,11 @@ static void a_slow_ping_starts_the_count_again(void **state)
 static void the_errors_of_a_server_open_it_and_a_keys_own_does_not(void **state)
 {
 	static const char *const servers[] = { "-READONLY You can't write against a read only replica.\r\n",
-		"-LOADING Redis is loading\r\n", "-OOM command not allowed\r\n",
-		"-CLUSTERDOWN Hash slot not served\r\n",
-		"-NOPERM this user has no permissions\r\n", "-MISCONF Redis is configured to save\r\n" };
+		                                   "-LOADING Redis is loading\r\n",
+		                                   "-OOM command not allowed\r\n",
+		                                   "-CLUSTERDOWN Hash slot not served\r\n",
+		                                   "-NOPERM this user has no permissions\r\n",
+		                                   "-MISCONF Redis is configured to save\r\n" };
 
 	(void)state;
 	for (size_t i = 0; i < sizeof servers / sizeof servers[0]; i++) {
@@ -305,8 +307,10 @@ static void the_errors_of_a_server_open_it_and_a_keys_own_does_not(void **state)
 	const struct slice words[] = { S("GET"), S("k") };
 	const struct redis_command get = { words, 2 };
 	for (int i = 4; i >= 0; i -= 4) { /* NOPERM may be its own affair, READONLY never */
-		assert_true(redis_ask(f.redis, &(struct redis_ask){ .commands = &get, .commands_len = 1,
-			.lenient = true, .on_done = on_done }) != 0);
+		assert_true(redis_ask(f.redis, &(struct redis_ask){ .commands = &get,
+		                                                    .commands_len = 1,
+		                                                    .lenient = true,
+		                                                    .on_done = on_done }) != 0);
 		turn(0);
 		reply(servers[i]);
 		turn(0);
@@ -390,7 +394,7 @@ static void another_run_of_the_server_is_told_of(void **state)
 static void a_clock_beyond_what_a_bucket_can_count_is_not_believed(void **state)
 {
 	struct redis_value two[] = { { .type = REDIS_STRING, .text = S("4294967295") },
-		                     { .type = REDIS_STRING, .text = S("999999") } };
+		                         { .type = REDIS_STRING, .text = S("999999") } };
 	struct redis_value time = { .type = REDIS_ARRAY, .array = two, .len = 2 };
 
 	(void)state;

@@ -7,7 +7,8 @@ static unsigned resolved;
 static bool resolves;
 
 static void resolve(void *with, const char *host, uint16_t port,
-	void (*done)(void *for_whom, const struct sockaddr_storage *found, size_t len), void *for_whom)
+                    void (*done)(void *for_whom, const struct sockaddr_storage *found, size_t len),
+                    void *for_whom)
 {
 	struct sockaddr_storage found = { 0 };
 
@@ -22,8 +23,12 @@ static void resolve(void *with, const char *host, uint16_t port,
 static struct redis_keeper *open_keeper(const char *member, struct redis_published *p)
 {
 	struct config_errors errors = { 0 };
-	const struct redis_keeper_world w = { .config = real.config, .bundle = real.bundle, .loop = real.loop,
-		.published = p, .member = slice_of(member), .resolve = resolve };
+	const struct redis_keeper_world w = { .config = real.config,
+		                                  .bundle = real.bundle,
+		                                  .loop = real.loop,
+		                                  .published = p,
+		                                  .member = slice_of(member),
+		                                  .resolve = resolve };
 	struct redis_keeper *k = redis_keeper_open(&w, &errors);
 
 	assert_non_null(k);
@@ -36,7 +41,7 @@ static void configure(const char *redis)
 	char text[1024];
 
 	snprintf(text, sizeof text,
-		"environment: prod\nlisteners:\n  - {address: \"127.0.0.1:80\"}\nredis: {%s}\n", redis);
+	         "environment: prod\nlisteners:\n  - {address: \"127.0.0.1:80\"}\nredis: {%s}\n", redis);
 	write_file("sallyport.yaml", text);
 	real.bundle = bundle_record();
 	real.config = config_load(real.bundle, in_dir("sallyport.yaml"), &errors);
@@ -76,9 +81,11 @@ static void a_fleet_is_counted_by_its_hearts(void **state)
 	(void)state;
 	copy_acl("conf/redis-users.acl", "users.acl");
 	size_t s = start_server("aclfile users.acl");
-	snprintf(config, sizeof config, "servers: \"redis://redis.test:%u\", user: sallyport, "
-		"password: \"${file:password}\", keeper: {user: sallyport-keeper, "
-		"password: \"${file:keeper-password}\"}, budget: 1s", real.server[s].port);
+	snprintf(config, sizeof config,
+	         "servers: \"redis://redis.test:%u\", user: sallyport, "
+	         "password: \"${file:password}\", keeper: {user: sallyport-keeper, "
+	         "password: \"${file:keeper-password}\"}, budget: 1s",
+	         real.server[s].port);
 	configure(config);
 	assert_int_equal(redis_fleet_size(&first.fleet, real.config), 1);
 	resolves = false;

@@ -96,8 +96,9 @@ static void only_what_was_redirected_is_asked_again(void **state)
 {
 	const struct slice get[] = { S("GET"), S("k") }, expire[] = { S("PEXPIRE"), S("k"), S("9") };
 	const struct redis_command commands[] = { { get, 2 }, { expire, 3 } };
-	const struct redis_ask ask = { .slot = redis_slot(S("k")), .commands = commands, .commands_len = 2,
-		.on_done = on_done };
+	const struct redis_ask ask = {
+		.slot = redis_slot(S("k")), .commands = commands, .commands_len = 2, .on_done = on_done
+	};
 
 	(void)state;
 	open_cluster();
@@ -140,9 +141,12 @@ static void redirections_in_a_circle_end(void **state)
 
 static void a_redirection_to_nowhere_is_refused(void **state)
 {
-	static const char *const bad[] = { "-MOVED\r\n", "-MOVED x 127.0.0.1:7002\r\n",
-		"-MOVED 99999 127.0.0.1:1\r\n",
-		"-MOVED 5 127.0.0.1\r\n", "-MOVED 5 127.0.0.1:0\r\n", "-ASK 5 a b:1\r\n" };
+	static const char *const bad[] = { "-MOVED\r\n",
+		                               "-MOVED x 127.0.0.1:7002\r\n",
+		                               "-MOVED 99999 127.0.0.1:1\r\n",
+		                               "-MOVED 5 127.0.0.1\r\n",
+		                               "-MOVED 5 127.0.0.1:0\r\n",
+		                               "-ASK 5 a b:1\r\n" };
 
 	(void)state;
 	for (size_t i = 0; i < sizeof bad / sizeof bad[0]; i++) {
@@ -168,7 +172,7 @@ static void who_takes_over_from_a_dead_master_is_settled_with_first(void **state
 	turn(0);
 	assert_string_equal(f.events, "CO");
 	for (int i = 0; i < 40 && f.dials < 4; i++)
-		turn(20 * MS); /* the master again, and the seed, in whatever order */
+		turn(20 * MS);                       /* the master again, and the seed, in whatever order */
 	for (unsigned i = 2; i < f.dials; i++) { /* whichever asks for the slots is the seed */
 		speak_as(i);
 		for (int j = 0; j < 10; j++) {

@@ -28,8 +28,9 @@ static void several_commands_are_one_ask_with_a_value_each(void **state)
 	const struct slice bitfield[] = { S("BITFIELD"), S("k"), S("GET"), S("u63"), S("0") };
 	const struct slice expire[] = { S("PEXPIRE"), S("k"), S("100") };
 	const struct redis_command commands[] = { { bitfield, 5 }, { expire, 3 } };
-	const struct redis_ask ask = { .slot = redis_slot(S("k")), .commands = commands, .commands_len = 2,
-		.on_done = on_done };
+	const struct redis_ask ask = {
+		.slot = redis_slot(S("k")), .commands = commands, .commands_len = 2, .on_done = on_done
+	};
 
 	(void)state;
 	open_up();
@@ -88,11 +89,13 @@ static void large_values_are_bounded_by_bytes(void **state)
 static void nonsense_ends_the_connection(void **state)
 {
 	static const char *const bad[] = { "hello\r\n", "*1000000000\r\n", "$-7\r\n", ":12x\r\n:\r\n",
-		"*2\r\n*2\r\n*2\r\n*2\r\n*2\r\n*2\r\n*2\r\n*2\r\n*2\r\n*2\r\n", "+one\r\n+too many\r\n",
-		/* what RESP3 adds: hiredis has read it since 1.0 */
-		"_\r\n", "#t\r\n", ",1.5\r\n", "(123\r\n", "=6\r\ntxt:ab\r\n", "%1\r\n+a\r\n+b\r\n", "~1\r\n+a\r\n",
-		">1\r\n+a\r\n", "|1\r\n+a\r\n+b\r\n+c\r\n", "*1\r\n#t\r\n", "*2\r\n+a\r\n,1.5\r\n",
-		"*1\r\n%1\r\n+a\r\n+b\r\n" };
+		                               "*2\r\n*2\r\n*2\r\n*2\r\n*2\r\n*2\r\n*2\r\n*2\r\n*2\r\n*2\r\n",
+		                               "+one\r\n+too many\r\n",
+		                               /* what RESP3 adds: hiredis has read it since 1.0 */
+		                               "_\r\n", "#t\r\n", ",1.5\r\n", "(123\r\n", "=6\r\ntxt:ab\r\n",
+		                               "%1\r\n+a\r\n+b\r\n", "~1\r\n+a\r\n", ">1\r\n+a\r\n",
+		                               "|1\r\n+a\r\n+b\r\n+c\r\n", "*1\r\n#t\r\n", "*2\r\n+a\r\n,1.5\r\n",
+		                               "*1\r\n%1\r\n+a\r\n+b\r\n" };
 
 	(void)state;
 	for (size_t i = 0; i < sizeof bad / sizeof bad[0]; i++) {

@@ -74,11 +74,13 @@ static size_t start_secure(const char *more)
 	uint16_t port = free_port();
 
 	write_certificates();
-	snprintf(text, sizeof text, "port 0\ntls-port %u\nbind 127.0.0.1\nsave \"\"\ntls-cert-file server.pem\n"
-		"tls-key-file server.key\ntls-ca-cert-file ca.pem\n%s\n", port, more);
+	snprintf(text, sizeof text,
+	         "port 0\ntls-port %u\nbind 127.0.0.1\nsave \"\"\ntls-cert-file server.pem\n"
+	         "tls-key-file server.key\ntls-ca-cert-file ca.pem\n%s\n",
+	         port, more);
 	size_t s = start(NULL, port, text);
 	snprintf(command, sizeof command, "-p %u --tls --cacert ca.pem --cert client.pem --key client.key ping",
-		port);
+	         port);
 	until_says("PONG", command);
 	return s;
 }
@@ -90,8 +92,10 @@ static void tls_verifies_the_server_and_shows_our_certificate(void **state)
 
 	(void)state;
 	size_t s = start_secure("tls-auth-clients yes");
-	snprintf(config, sizeof config, "servers: \"rediss://127.0.0.1:%u\", budget: 1s, "
-		"tls: {ca: ca.pem, chain: client.pem, key: client.key}", real.server[s].port);
+	snprintf(config, sizeof config,
+	         "servers: \"rediss://127.0.0.1:%u\", budget: 1s, "
+	         "tls: {ca: ca.pem, chain: client.pem, key: client.key}",
+	         real.server[s].port);
 	open_room(config);
 	UNTIL(redis_is_usable(real.redis, 0));
 	for (int i = 0; i < 1000; i++)
@@ -110,7 +114,7 @@ static void a_server_of_another_name_or_authority_is_not_spoken_to(void **state)
 	static const char *const tls[] = { "{ca: ca.pem, server_name: other.example}", "{}" };
 	for (size_t i = 0; i < 2; i++) {
 		snprintf(config, sizeof config, "servers: \"rediss://127.0.0.1:%u\", tls: %s", real.server[s].port,
-			tls[i]);
+		         tls[i]);
 		open_room(config);
 		uint64_t end_ns = clock_ns() + 500 * NS_PER_MS;
 		while (clock_ns() < end_ns)
@@ -131,8 +135,10 @@ static void the_documented_user_may_do_all_that_is_done_and_nothing_more(void **
 	(void)state;
 	copy_acl("conf/redis-users.acl", "users.acl");
 	size_t s = start_server("aclfile users.acl");
-	snprintf(config, sizeof config, "servers: \"redis://127.0.0.1:%u\", user: sallyport, "
-		"password: \"${file:password}\", budget: 1s", real.server[s].port);
+	snprintf(config, sizeof config,
+	         "servers: \"redis://127.0.0.1:%u\", user: sallyport, "
+	         "password: \"${file:password}\", budget: 1s",
+	         real.server[s].port);
 	open_room(config);
 	UNTIL(redis_is_usable(real.redis, 0));
 	assert_true(count_up("rl:{a}", &got));
@@ -141,16 +147,17 @@ static void the_documented_user_may_do_all_that_is_done_and_nothing_more(void **
 	assert_non_null(strstr(cli("-p %u client list", real.server[s].port), "name=sallyport-test"));
 	assert_string_equal(cli("-p %u acl log", real.server[s].port), "\n"); /* nobody was refused anything */
 	assert_non_null(strstr(cli("-p %u client list", real.server[s].port), "user=sallyport "));
-	assert_non_null(strstr(cli("-p %u --user sallyport --pass hunter222 eval 'return 1' 0",
-		real.server[s].port), "NOPERM"));
-	assert_non_null(strstr(cli("-p %u --user sallyport --pass hunter222 bitfield other get u8 0",
-		real.server[s].port), "NOPERM"));
+	assert_non_null(strstr(
+	    cli("-p %u --user sallyport --pass hunter222 eval 'return 1' 0", real.server[s].port), "NOPERM"));
+	assert_non_null(
+	    strstr(cli("-p %u --user sallyport --pass hunter222 bitfield other get u8 0", real.server[s].port),
+	           "NOPERM"));
 }
 
 static void may(size_t s, bool good, const char *user, const char *command)
 {
 	const char *said = cli("-p %u --user %s --pass %s %s", real.server[s].port, user,
-		strcmp(user, "sallyport") == 0 ? "hunter222" : "hunter222-TOO", command);
+	                       strcmp(user, "sallyport") == 0 ? "hunter222" : "hunter222-TOO", command);
 
 	if (!strstr(said, "NOPERM") != good)
 		fail_msg("%s: %s: %s", user, command, said);
@@ -159,15 +166,29 @@ static void may(size_t s, bool good, const char *user, const char *command)
 /* What one machine believes of another: the keeper's user may say it, the workers' may not. */
 static void a_workers_user_can_write_nothing_that_the_fleet_believes(void **state)
 {
-	static const char *const keeper[] = { "set sallyport:prod:keys:a b", "get sallyport:prod:keys:a",
-		"set sallyport:prod:tok:a b px 1000", "get sallyport:prod:tok:a", "del sallyport:prod:tok:a",
-		"zadd sallyport:prod:revoked 1 a", "zrem sallyport:prod:revoked a", "zadd sallyport:prod:fleet 1 a",
-		"zadd sallyport:prod:revoked-seen 1 a", "zrangebyscore sallyport:prod:revoked 0 1",
-		"zadd sallyport:prod:resets 1 a", "zcount sallyport:prod:fleet 0 1", "del sallyport:prod:rl:{a}" };
-	static const char *const none[] = { "zadd other:prod:revoked 1 a", "keys '*'", "flushall",
-		"set sallyport:dev:keys:a b", "config get '*'", "acl list", "client list", "set sallyport:prod:a b" };
+	static const char *const keeper[] = { "set sallyport:prod:keys:a b",
+		                                  "get sallyport:prod:keys:a",
+		                                  "set sallyport:prod:tok:a b px 1000",
+		                                  "get sallyport:prod:tok:a",
+		                                  "del sallyport:prod:tok:a",
+		                                  "zadd sallyport:prod:revoked 1 a",
+		                                  "zrem sallyport:prod:revoked a",
+		                                  "zadd sallyport:prod:fleet 1 a",
+		                                  "zadd sallyport:prod:revoked-seen 1 a",
+		                                  "zrangebyscore sallyport:prod:revoked 0 1",
+		                                  "zadd sallyport:prod:resets 1 a",
+		                                  "zcount sallyport:prod:fleet 0 1",
+		                                  "del sallyport:prod:rl:{a}" };
+	static const char *const none[] = { "zadd other:prod:revoked 1 a",
+		                                "keys '*'",
+		                                "flushall",
+		                                "set sallyport:dev:keys:a b",
+		                                "config get '*'",
+		                                "acl list",
+		                                "client list",
+		                                "set sallyport:prod:a b" };
 	static const char *const both[] = { "bitfield sallyport:prod:rl:{a} get u8 0", "time", "role",
-		"pexpire sallyport:prod:rl:{a} 1000", "ping" };
+		                                "pexpire sallyport:prod:rl:{a} 1000", "ping" };
 
 	(void)state;
 	copy_acl("conf/redis-users.acl", "users.acl");
@@ -209,8 +230,10 @@ static void a_wrong_password_is_said_and_never_shown(void **state)
 	copy_acl("conf/redis-users.acl", "users.acl");
 	write_file("password", "wrong-one\n");
 	size_t s = start_server("aclfile users.acl");
-	snprintf(config, sizeof config, "servers: \"redis://127.0.0.1:%u\", user: sallyport, "
-		"password: \"${file:password}\"", real.server[s].port);
+	snprintf(config, sizeof config,
+	         "servers: \"redis://127.0.0.1:%u\", user: sallyport, "
+	         "password: \"${file:password}\"",
+	         real.server[s].port);
 	open_room(config);
 	logged[0] = '\0';
 	log_sink(on_log, NULL);

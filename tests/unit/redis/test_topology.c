@@ -10,10 +10,12 @@ static size_t start_sentinel(uint16_t master)
 	char text[1024], command[64];
 	uint16_t port = free_port();
 
-	snprintf(text, sizeof text, "port %u\nbind 127.0.0.1\ndir %s\n"
-		"sentinel monitor the-master 127.0.0.1 %u 1\n"
-		"sentinel down-after-milliseconds the-master 500\nsentinel failover-timeout the-master 3000\n"
-		"aclfile sentinel.acl\n", port, real.dir, master);
+	snprintf(text, sizeof text,
+	         "port %u\nbind 127.0.0.1\ndir %s\n"
+	         "sentinel monitor the-master 127.0.0.1 %u 1\n"
+	         "sentinel down-after-milliseconds the-master 500\nsentinel failover-timeout the-master 3000\n"
+	         "aclfile sentinel.acl\n",
+	         port, real.dir, master);
 	copy_acl("conf/redis-sentinel-users.acl", "sentinel.acl");
 	size_t s = start("--sentinel", port, text);
 	snprintf(command, sizeof command, "-p %u ping", port);
@@ -35,15 +37,17 @@ static void a_failover_is_followed_and_the_new_master_counts_on(void **state)
 	size_t sentinel = start_sentinel(real.server[master].port);
 	snprintf(command, sizeof command, "-p %u sentinel replicas the-master", real.server[sentinel].port);
 	until_says("slave-priority", command);
-	snprintf(config, sizeof config, "mode: sentinel, master: the-master, budget: 1s, "
-		"sentinel_user: sallyport, sentinel_password: \"${file:password}\", "
-		"servers: [\"redis://127.0.0.1:1\", \"redis://127.0.0.1:%u\"]", real.server[sentinel].port);
+	snprintf(config, sizeof config,
+	         "mode: sentinel, master: the-master, budget: 1s, "
+	         "sentinel_user: sallyport, sentinel_password: \"${file:password}\", "
+	         "servers: [\"redis://127.0.0.1:1\", \"redis://127.0.0.1:%u\"]",
+	         real.server[sentinel].port);
 	open_room(config);
 	UNTIL(redis_is_usable(real.redis, 0));
 	assert_true(count_up("rl:{a}", &got));
 	UNTIL(got.done == 1);
 	snprintf(command, sizeof command, "-p %u bitfield_ro sallyport:prod:rl:{a} get u63 0",
-		real.server[replica].port);
+	         real.server[replica].port);
 	until_says("1\n", command);
 	stop(master, SIGKILL);
 	UNTIL(!redis_is_usable(real.redis, 0));
@@ -63,7 +67,7 @@ static void a_master_that_the_sentinels_do_not_know_is_said(void **state)
 	size_t master = start_server("");
 	size_t sentinel = start_sentinel(real.server[master].port);
 	snprintf(config, sizeof config, "mode: sentinel, master: other, servers: \"redis://127.0.0.1:%u\"",
-		real.server[sentinel].port);
+	         real.server[sentinel].port);
 	open_room(config);
 	uint64_t end_ns = clock_ns() + 300 * NS_PER_MS;
 	while (clock_ns() < end_ns)
@@ -82,14 +86,18 @@ static size_t start_node(unsigned i)
 	char text[512];
 
 	if (!*tls) {
-		snprintf(text, sizeof text, "cluster-enabled yes\ncluster-config-file nodes-%u.conf\n"
-			"cluster-node-timeout 2000", i);
+		snprintf(text, sizeof text,
+		         "cluster-enabled yes\ncluster-config-file nodes-%u.conf\n"
+		         "cluster-node-timeout 2000",
+		         i);
 		return start_server(text);
 	}
 	uint16_t port = free_port();
-	snprintf(text, sizeof text, "port 0\ntls-port %u\nbind 127.0.0.1\nsave \"\"\ntls-cert-file server.pem\n"
-		"tls-key-file server.key\ntls-ca-cert-file ca.pem\ntls-auth-clients optional\ntls-cluster yes\n"
-		"cluster-enabled yes\ncluster-config-file nodes-%u.conf\ncluster-node-timeout 2000\n", port, i);
+	snprintf(text, sizeof text,
+	         "port 0\ntls-port %u\nbind 127.0.0.1\nsave \"\"\ntls-cert-file server.pem\n"
+	         "tls-key-file server.key\ntls-ca-cert-file ca.pem\ntls-auth-clients optional\ntls-cluster yes\n"
+	         "cluster-enabled yes\ncluster-config-file nodes-%u.conf\ncluster-node-timeout 2000\n",
+	         port, i);
 	size_t s = start(NULL, port, text);
 	snprintf(text, sizeof text, "-p %u %s ping", port, tls);
 	until_says("PONG", text);
@@ -121,12 +129,13 @@ static void open_cluster(void)
 	char config[256];
 
 	const char *scheme = *tls ? "rediss" : "redis";
-	snprintf(config, sizeof config, "mode: cluster, budget: 1s, %s"
-		"servers: [\"%s://127.0.0.1:1\", \"%s://127.0.0.1:%u\"]", *tls ? "tls: {ca: ca.pem}, " : "", scheme,
-		scheme, real.server[0].port);
+	snprintf(config, sizeof config,
+	         "mode: cluster, budget: 1s, %s"
+	         "servers: [\"%s://127.0.0.1:1\", \"%s://127.0.0.1:%u\"]",
+	         *tls ? "tls: {ca: ca.pem}, " : "", scheme, scheme, real.server[0].port);
 	open_room(config);
 	UNTIL(redis_is_usable(real.redis, 0) && redis_is_usable(real.redis, 8000) &&
-		redis_is_usable(real.redis, 16383));
+	      redis_is_usable(real.redis, 16383));
 }
 
 static void keys_find_their_master_by_the_tag_also_over_tls(void **state)
@@ -144,8 +153,8 @@ static void keys_find_their_master_by_the_tag_also_over_tls(void **state)
 	UNTIL(got.done == 200);
 	assert_int_equal(got.answered, 200);
 	for (unsigned i = 0; i < 20; i++) {
-		snprintf(answer, sizeof answer, "%u\n", redis_slot((struct slice){ key, (size_t)snprintf(key,
-			sizeof key, "x{%u}y{z}", i) }));
+		snprintf(answer, sizeof answer, "%u\n",
+		         redis_slot((struct slice){ key, (size_t)snprintf(key, sizeof key, "x{%u}y{z}", i) }));
 		assert_string_equal(cli("-p %u %s cluster keyslot '%s'", real.server[0].port, tls, key), answer);
 	}
 	assert_int_equal(redis_slot(S("foo{}{bar}")), 8363);
@@ -160,7 +169,7 @@ static unsigned owner_of(unsigned slot)
 
 	for (; nodes && *nodes; nodes = strchr(nodes, '\n') ? strchr(nodes, '\n') + 1 : NULL)
 		if (sscanf(nodes, "%u\n%u\n%63s\n%u\n%63s\n", &from, &to, host, &port, id) == 5 && from <= slot &&
-			slot <= to && strcmp(host, "127.0.0.1") == 0)
+		    slot <= to && strcmp(host, "127.0.0.1") == 0)
 			for (unsigned i = 0; i < MASTERS; i++)
 				if (real.server[i].port == port)
 					return i;
@@ -201,17 +210,17 @@ static void a_slot_moves_under_load_and_no_count_is_lost_or_doubled(void **state
 	count_some("new:{a}", 50, &got); /* ASK: a key that is not yet anywhere is made there */
 	UNTIL(got.done == got.asked);
 	cli("-p %u migrate 127.0.0.1 %u sallyport:prod:rl:{a} 0 5000", real.server[from].port,
-		real.server[to].port);
-	count_some("rl:{a}", 50, &got);  /* ASK */
+	    real.server[to].port);
+	count_some("rl:{a}", 50, &got); /* ASK */
 	cli("-p %u cluster setslot %u node %s", real.server[to].port, slot, to_id);
 	cli("-p %u cluster setslot %u node %s", real.server[from].port, slot, to_id);
-	count_some("rl:{a}", 50, &got);  /* MOVED, then known */
+	count_some("rl:{a}", 50, &got); /* MOVED, then known */
 	UNTIL(got.done == got.asked);
 	assert_int_equal(got.refused, 0);
 	if (!strchr(real.events, 'O')) /* a machine that stood still for a second may have cut a connection */
 		assert_int_equal(got.answered, 250);
-	unsigned counted = (unsigned)atoi(cli("-p %u bitfield sallyport:prod:rl:{a} get u63 0",
-		real.server[to].port));
+	unsigned counted =
+	    (unsigned)atoi(cli("-p %u bitfield sallyport:prod:rl:{a} get u63 0", real.server[to].port));
 	counted += (unsigned)atoi(cli("-p %u bitfield sallyport:prod:new:{a} get u63 0", real.server[to].port));
 	assert_in_range(counted, got.answered, got.asked);
 }

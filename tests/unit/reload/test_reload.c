@@ -185,13 +185,14 @@ static void what_only_the_keeper_may_know_is_in_its_own_file_and_keys_for_worker
 	setenv("RELOAD_CLIENT", CLIENT, 1);
 	write_file(pin, FILED "\n", 0600);
 	char whole[4096];
-	snprintf(whole, sizeof whole, GOOD
-		"secrets: {fleet: [\"${env:RELOAD_SECRET}\", \"${file:%s}\", \"" TEXTED "\"]}\n"
-		"redis: {servers: \"redis://127.0.0.1:1\", user: w, password: \"${env:RELOAD_REDIS}\", "
-		"keeper: {user: k, password: \"${env:RELOAD_KEEPER}\"}}\n"
-		"issuers: {i: {issuer: \"https://issuer.test/\", audiences: [a], audience_missing: refuse, "
-		"opaque: {endpoint: \"http://127.0.0.1:1/i\", client_id: me, "
-		"client_secret: \"${env:RELOAD_CLIENT}\"}}}\n", pin);
+	snprintf(whole, sizeof whole,
+	         GOOD "secrets: {fleet: [\"${env:RELOAD_SECRET}\", \"${file:%s}\", \"" TEXTED "\"]}\n"
+	              "redis: {servers: \"redis://127.0.0.1:1\", user: w, password: \"${env:RELOAD_REDIS}\", "
+	              "keeper: {user: k, password: \"${env:RELOAD_KEEPER}\"}}\n"
+	              "issuers: {i: {issuer: \"https://issuer.test/\", audiences: [a], audience_missing: refuse, "
+	              "opaque: {endpoint: \"http://127.0.0.1:1/i\", client_id: me, "
+	              "client_secret: \"${env:RELOAD_CLIENT}\"}}}\n",
+	         pin);
 	write_file(config, whole, 0600);
 	p.pin_file = "/nowhere";
 	fd[0] = run_both(&p, &fd[1], &text);
@@ -227,8 +228,11 @@ static void a_password_of_workers_that_holds_a_keepers_secret_is_refused(void **
 
 	(void)state;
 	setenv("RELOAD_SECRET", ENV, 1);
-	write_file(config, GOOD "secrets: {fleet: [\"${env:RELOAD_SECRET}\"]}\n"
-		"redis: {servers: \"redis://127.0.0.1:1\", user: w, password: \"${env:RELOAD_SECRET}\"}\n", 0600);
+	write_file(config,
+	           GOOD
+	           "secrets: {fleet: [\"${env:RELOAD_SECRET}\"]}\n"
+	           "redis: {servers: \"redis://127.0.0.1:1\", user: w, password: \"${env:RELOAD_SECRET}\"}\n",
+	           0600);
 	assert_int_equal(run(&p, &text), -1);
 	assert_non_null(strstr(text, "password is a secret of the fleet too, which workers must not know"));
 	free(text);

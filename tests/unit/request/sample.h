@@ -13,8 +13,9 @@ struct sample {
 	struct request r;
 };
 
-static const struct head_bounds sample_bounds = { .head_max = 8192, .target_max = 4096,
-	.fields_max = SAMPLE_FIELDS };
+static const struct head_bounds sample_bounds = { .head_max = 8192,
+	                                              .target_max = 4096,
+	                                              .fields_max = SAMPLE_FIELDS };
 
 /* As http/ gives it out: facts zero, an empty arena. */
 static inline struct request *sample_init(struct sample *s)

@@ -17,8 +17,8 @@ static struct in6_addr ip(const char *text)
 	if (strchr(text, ':'))
 		assert_int_equal(inet_pton(AF_INET6, text, &to), 1);
 	else
-		assert_true(snprintf(mapped, sizeof mapped, "::ffff:%s", text) && inet_pton(AF_INET6, mapped,
-			&to) == 1);
+		assert_true(snprintf(mapped, sizeof mapped, "::ffff:%s", text) &&
+		            inet_pton(AF_INET6, mapped, &to) == 1);
 	return to;
 }
 
@@ -63,7 +63,9 @@ static void a_stranger_is_who_connects(void **state)
 	assert_true(slice_same(r->scheme, S("http")));
 }
 
-static const struct { const char *list, *address, *verified; } lists[] = {
+static const struct {
+	const char *list, *address, *verified;
+} lists[] = {
 	{ "192.0.2.1", "192.0.2.1", "192.0.2.1" },
 	{ "1.2.3.4, 192.0.2.1", "192.0.2.1", "192.0.2.1" },
 	{ "1.2.3.4,192.0.2.1 ,\t10.1.1.1", "192.0.2.1", "192.0.2.1, 10.1.1.1" },
@@ -109,11 +111,23 @@ static void several_fields_are_one_list(void **state)
 
 static void what_the_peer_itself_wrote_must_be_readable(void **state)
 {
-	static const char *const bad[] = { "rubbish", "unix", "unixes:", "unknowns",
-		"192.0.2.1, x", "192.0.2.256", "192.0.2.1:",
-		"192.0.2.1:65536",
-		"192.0.2.1:-1", "[2001:db8::1", "[2001:db8::1]x", "[192.0.2.1]", "2001:db8::1::", "fe80::1%eth0",
-		"1234567890123456789012345678901234567890123456", "192.0.2.1 10.0.0.1", "\"192.0.2.1\"" };
+	static const char *const bad[] = { "rubbish",
+		                               "unix",
+		                               "unixes:",
+		                               "unknowns",
+		                               "192.0.2.1, x",
+		                               "192.0.2.256",
+		                               "192.0.2.1:",
+		                               "192.0.2.1:65536",
+		                               "192.0.2.1:-1",
+		                               "[2001:db8::1",
+		                               "[2001:db8::1]x",
+		                               "[192.0.2.1]",
+		                               "2001:db8::1::",
+		                               "fe80::1%eth0",
+		                               "1234567890123456789012345678901234567890123456",
+		                               "192.0.2.1 10.0.0.1",
+		                               "\"192.0.2.1\"" };
 
 	(void)state;
 	for (size_t i = 0; i < sizeof bad / sizeof bad[0]; i++) {
@@ -124,13 +138,15 @@ static void what_the_peer_itself_wrote_must_be_readable(void **state)
 	}
 }
 
-static const struct { const char *list, *address, *verified; } forwardeds[] = {
+static const struct {
+	const char *list, *address, *verified;
+} forwardeds[] = {
 	{ "for=192.0.2.1", "192.0.2.1", "192.0.2.1" },
 	{ "For=192.0.2.1;proto=https;by=10.0.0.1", "192.0.2.1", "192.0.2.1" },
 	{ "proto=https; for=\"192.0.2.1:80\"", "192.0.2.1", "192.0.2.1" },
 	{ "for=\"[2001:db8::1]:4711\"", "2001:db8::1", "2001:db8::1" },
 	{ "for=1.2.3.4, for=192.0.2.1;host=\"a,b;for=6.6.6.6\", for=10.1.1.1", "192.0.2.1",
-		"192.0.2.1, 10.1.1.1" },
+	  "192.0.2.1, 10.1.1.1" },
 	{ "for=\"1.2.3.4, for=192.0.2.1", "192.0.2.1", "192.0.2.1" },
 	{ "for=unknown", "10.0.0.1", "" },
 	{ "for=\"unix:\"", "10.0.0.1", "" },

@@ -47,14 +47,14 @@ static void one_name_is_one_key_however_a_form_writes_it(void **state)
 	assert_form("username=a%2Bb@example.com", "a+b@example.com");
 	assert_form("username=%C2%A0alice%E3%80%80%E2%80%8B", "alice"); /* spaces of Unicode */
 	assert_form("username=J%C3%9CRGEN", "j\xc3\xbcrgen");
-	assert_form("username=J%55%CC%88RGEN", "j\xc3\xbcrgen");                 /* U and its dots */
-	assert_form("username=%EF%BD%81lice", "alice");                         /* a full-width a */
+	assert_form("username=J%55%CC%88RGEN", "j\xc3\xbcrgen"); /* U and its dots */
+	assert_form("username=%EF%BD%81lice", "alice");          /* a full-width a */
 	assert_form("username=%EF%BC%A1LICE", "alice");
-	assert_form("username=al%E2%80%8Bi%C2%ADce%EF%B8%8F", "alice");         /* nobody sees these */
-	assert_form("username=%F0%9D%90%9Alice", "alice");                      /* a mathematical a */
+	assert_form("username=al%E2%80%8Bi%C2%ADce%EF%B8%8F", "alice"); /* nobody sees these */
+	assert_form("username=%F0%9D%90%9Alice", "alice");              /* a mathematical a */
 	assert_form("username=stra%C3%9Fe", "strasse");
 	assert_form("username=STRASSE&username=Stra%C3%9Fe", "strasse");
-	assert_form("username=alice&username=Alice", "alice");          /* twice the same */
+	assert_form("username=alice&username=Alice", "alice"); /* twice the same */
 }
 
 static void a_form_that_upstreams_may_read_in_two_ways_names_nobody(void **state)
@@ -108,16 +108,33 @@ static void json_that_upstreams_may_read_in_two_ways_names_nobody(void **state)
 
 static void json_that_is_not_well_formed_names_nobody(void **state)
 {
-	static const char *const bad[] = { "", "x", "{", "{}}", "\"alice\"x", "{\"username\":\"alice\"",
-		"{\"username\":\"alice\"}{}", "{\"username\":\"alice\",}", "{\"username\" \"alice\"}",
-		"{username:\"alice\"}", "{'username':'alice'}", "{\"username\":\"al\nice\"}",
-		"{\"username\":\"al\\xice\"}", "{\"username\":\"\\ud800\"}", "{\"username\":\"\\udc00\"}",
-		"{\"username\":\"\\ud800\\u0041\"}", "{\"username\":\"\\u00\"}", "{\"a\":01,\"username\":\"alice\"}",
-		"{\"a\":1.,\"username\":\"alice\"}", "{\"a\":.5,\"username\":\"alice\"}",
-		"{\"a\":1e,\"username\":\"alice\"}", "{\"a\":+1,\"username\":\"alice\"}",
-		"{\"a\":-,\"username\":\"alice\"}", "{\"a\":nul,\"username\":\"alice\"}",
-		"{\"a\":[1,],\"username\":\"alice\"}", "{\"username\":\"alice\"} // mine",
-		"\xef\xbb\xbf{\"username\":\"alice\"}" };
+	static const char *const bad[] = { "",
+		                               "x",
+		                               "{",
+		                               "{}}",
+		                               "\"alice\"x",
+		                               "{\"username\":\"alice\"",
+		                               "{\"username\":\"alice\"}{}",
+		                               "{\"username\":\"alice\",}",
+		                               "{\"username\" \"alice\"}",
+		                               "{username:\"alice\"}",
+		                               "{'username':'alice'}",
+		                               "{\"username\":\"al\nice\"}",
+		                               "{\"username\":\"al\\xice\"}",
+		                               "{\"username\":\"\\ud800\"}",
+		                               "{\"username\":\"\\udc00\"}",
+		                               "{\"username\":\"\\ud800\\u0041\"}",
+		                               "{\"username\":\"\\u00\"}",
+		                               "{\"a\":01,\"username\":\"alice\"}",
+		                               "{\"a\":1.,\"username\":\"alice\"}",
+		                               "{\"a\":.5,\"username\":\"alice\"}",
+		                               "{\"a\":1e,\"username\":\"alice\"}",
+		                               "{\"a\":+1,\"username\":\"alice\"}",
+		                               "{\"a\":-,\"username\":\"alice\"}",
+		                               "{\"a\":nul,\"username\":\"alice\"}",
+		                               "{\"a\":[1,],\"username\":\"alice\"}",
+		                               "{\"username\":\"alice\"} // mine",
+		                               "\xef\xbb\xbf{\"username\":\"alice\"}" };
 
 	(void)state;
 	for (size_t i = 0; i < sizeof bad / sizeof bad[0]; i++) {
@@ -149,14 +166,21 @@ static void json_may_be_nested_thirty_two_deep(void **state)
 
 static void what_can_be_read_in_two_ways_is_unreadable_and_what_is_not_there_is_absent(void **state)
 {
-	static const char *const unreadable[] = { "username=alice&username=bob", "username=%zz", "username=a%00",
-		"username=%ff", "username=%C3", "username=%ED%A0%80", "username=&username=bob" };
-	static const char *const absent[] = { "username=", "username", "user=alice",
-		"{\"username\":\"alice\"}" };
-	static const char *const broken[] = { "{", " \xef\xbb\xbf{\"username\":\"alice\"}",
-		"/* */{\"username\":\"alice\"}",
-		"{\"username\":\"alice\",\"username\":\"bob\"}",
-		"{\"username\":\"\\u0000\"}", "{\"username\":\"\xff\"}", "{\"username\":\"alice\"}x" };
+	static const char *const unreadable[] = { "username=alice&username=bob",
+		                                      "username=%zz",
+		                                      "username=a%00",
+		                                      "username=%ff",
+		                                      "username=%C3",
+		                                      "username=%ED%A0%80",
+		                                      "username=&username=bob" };
+	static const char *const absent[] = { "username=", "username", "user=alice", "{\"username\":\"alice\"}" };
+	static const char *const broken[] = { "{",
+		                                  " \xef\xbb\xbf{\"username\":\"alice\"}",
+		                                  "/* */{\"username\":\"alice\"}",
+		                                  "{\"username\":\"alice\",\"username\":\"bob\"}",
+		                                  "{\"username\":\"\\u0000\"}",
+		                                  "{\"username\":\"\xff\"}",
+		                                  "{\"username\":\"alice\"}x" };
 
 	(void)state;
 	for (size_t i = 0; i < sizeof unreadable / sizeof unreadable[0]; i++) {
@@ -175,14 +199,16 @@ static void what_can_be_read_in_two_ways_is_unreadable_and_what_is_not_there_is_
 	assert_int_equal(said, FIELD_ABSENT);
 	read_whole(S("username=alice"), true, "username"); /* a form */
 	assert_int_equal(said, FIELD_ABSENT);
-	read_from((struct field_source){ .bytes = S("username=alice"), .whole = true, .type =
-		S("application/JSON") }, true, "username");
+	read_from(
+	    (struct field_source){ .bytes = S("username=alice"), .whole = true, .type = S("application/JSON") },
+	    true, "username");
 	assert_int_equal(said, FIELD_UNREADABLE);
 	read_from((struct field_source){ .bytes = S("username=alice"), .whole = true, .encoded = true }, false,
 	          "username");
 	assert_int_equal(said, FIELD_UNREADABLE);
-	read_from((struct field_source){ .bytes = S("username=alice"), .whole = true,
-	                         .type = S("application/x-www-form-urlencoded; charset=IBM037") },
+	read_from((struct field_source){ .bytes = S("username=alice"),
+	                                 .whole = true,
+	                                 .type = S("application/x-www-form-urlencoded; charset=IBM037") },
 	          false, "username");
 	assert_int_equal(said, FIELD_UNREADABLE);
 }
@@ -238,7 +264,10 @@ static struct slice multipart(struct slice bytes, const char *type, bool whole)
 static void a_multipart_form_is_read_like_another(void **state)
 {
 	static const char type[] = "multipart/form-data; boundary=xyz";
-	static const char *const bad[] = { PART("name=username", "alice"), "username=alice", "--xyz\r\n",
+	static const char *const bad[] = {
+		PART("name=username", "alice"),
+		"username=alice",
+		"--xyz\r\n",
 		"--xy--",
 		PART("name=username", "alice") PART("name=username", "bob") "--xyz--",
 		PART("name=username; name=other", "alice") "--xyz--",
@@ -247,14 +276,16 @@ static void a_multipart_form_is_read_like_another(void **state)
 		"--xyz\r\nContent-Disposition: form-data;\r\n name=username\r\n\r\nalice\r\n--xyz--",
 		"--xyz\r\nContent-Transfer-Encoding: base64\r\n"
 		"Content-Disposition: form-data; name=username\r\n\r\n"
-		"YWxpY2U=\r\n--xyz--" };
+		"YWxpY2U=\r\n--xyz--"
+	};
 
 	(void)state;
 	assert_slice(multipart(S(PART("name=\"username\"", "Alice") "--xyz--\r\n"), type, true), "alice");
 	assert_slice(multipart(S(PART("name=a", "1") PART("Name=USERNAME", "alice") "--xyz--"), type, true),
 	             "alice");
 	assert_slice(multipart(S(PART("name=\"user\\name\"; filename=\"a;b\"", "alice") "--xyz--"),
-	                       "Multipart/Form-Data; charset=utf-8; boundary=\"xyz\"", true), "alice");
+	                       "Multipart/Form-Data; charset=utf-8; boundary=\"xyz\"", true),
+	             "alice");
 	assert_slice(multipart(S(PART("name=username", "\xef\xbd\x81lice") "--xyz--"), type, true), "alice");
 	assert_slice(multipart(S(PART("name=username", "alice") PART("name=file", "...")), type, false), "alice");
 	for (size_t i = 0; i < sizeof bad / sizeof bad[0]; i++) {

@@ -97,8 +97,19 @@ static void lists_are_searched_by_whole_words(void **state)
 
 static void a_length_is_digits_alone(void **state)
 {
-	static const char *const bad[] = { "", "+1", "-1", " 1", "1 ", "0x1", "1,1", "1.0", "1e3", "\xb2",
-		"9223372036854775808", "18446744073709551616", "00000000000000000001" };
+	static const char *const bad[] = { "",
+		                               "+1",
+		                               "-1",
+		                               " 1",
+		                               "1 ",
+		                               "0x1",
+		                               "1,1",
+		                               "1.0",
+		                               "1e3",
+		                               "\xb2",
+		                               "9223372036854775808",
+		                               "18446744073709551616",
+		                               "00000000000000000001" };
 	uint64_t n = 7;
 
 	(void)state;
@@ -125,11 +136,18 @@ static struct request *asked(struct sample *s, const char *const (*fields)[2], s
 
 static void fields_of_the_hop_end_here(void **state)
 {
-	static const char *const fields[][2] = { { "Connection", "close, X-Mine , x" }, { "X-Mine",
-		"1" },
-		{ "x-mine", "2" }, { "Keep-Alive", "5" }, { "Proxy-Connection", "x" }, { "TE", "trailers" },
-		{ "Trailer", "x" }, { "Transfer-Encoding", "chunked" }, { "Upgrade", "h2c" },
-		{ "HTTP2-Settings", "x" }, { "Proxy-Authorization", "x" }, { "Proxy", "http://evil/" } };
+	static const char *const fields[][2] = { { "Connection", "close, X-Mine , x" },
+		                                     { "X-Mine", "1" },
+		                                     { "x-mine", "2" },
+		                                     { "Keep-Alive", "5" },
+		                                     { "Proxy-Connection", "x" },
+		                                     { "TE", "trailers" },
+		                                     { "Trailer", "x" },
+		                                     { "Transfer-Encoding", "chunked" },
+		                                     { "Upgrade", "h2c" },
+		                                     { "HTTP2-Settings", "x" },
+		                                     { "Proxy-Authorization", "x" },
+		                                     { "Proxy", "http://evil/" } };
 	static struct sample s;
 	struct request *r = ASKED(&s, fields);
 
@@ -141,10 +159,17 @@ static void fields_of_the_hop_end_here(void **state)
 
 static void what_matters_cannot_be_named_away(void **state)
 {
-	static const char *const fields[][2] = { { "Connection", "authorization, COOKIE, host, content-length" },
+	static const char *const fields[][2] = {
+		{ "Connection", "authorization, COOKIE, host, content-length" },
 		{ "Connection", "forwarded,X-Forwarded-Proto,x-forwarded-for,x-forwarded-user,x-real-ip" },
-		{ "Host", "a" }, { "Authorization", "b" }, { "Cookie", "c" }, { "Content-Length", "1" },
-		{ "X-Forwarded-Proto", "https" }, { "X-Forwarded-User", "u" }, { "X-Real-IP", "10.0.0.1" } };
+		{ "Host", "a" },
+		{ "Authorization", "b" },
+		{ "Cookie", "c" },
+		{ "Content-Length", "1" },
+		{ "X-Forwarded-Proto", "https" },
+		{ "X-Forwarded-User", "u" },
+		{ "X-Real-IP", "10.0.0.1" }
+	};
 	static struct cidr all = { .bits = 0 };
 	static struct sample s;
 	struct request *r = ASKED(&s, fields);
@@ -156,20 +181,49 @@ static void what_matters_cannot_be_named_away(void **state)
 		assert_false(r->headers.at[i].dropped);
 }
 
-static const char *const gone[] = { "Sallyport-Subject", "sallyport_subject", "SALLYPORT.Scope",
-	"sallyport-tenant_id.x", "Sallyport-Anything", "x_forwarded_for", "X.Forwarded.For",
-		"X-Forwarded_Host",
-	"x_forwarded_anything", "X-Forwarded-For", "X-Forwarded-Proto", "X-Forwarded-Host",
-		"X-Forwarded-User",
-	"Forwarded", "X-Real-IP", "x_real_ip", "content_length", "Transfer_Encoding", "transfer.encoding",
-	"Proxy_Authorization", "http2_settings", "sec_websocket_key", "Sallyport!Tenant",
-	"sallyport~subject",
-	"SALLYPORT|Verdict", "Sallyport`Class", "Sallyport'Scope", "sallyport#x", "sallyport$x",
-	"sallyport%x", "sallyport&x", "sallyport*x", "sallyport+x", "sallyport^x", "x!forwarded~for",
-	"X-Forwarded!Host",
-	"x-real~ip", "content!length", "transfer*encoding", "sec-websocket|key" };
-static const char *const kept[] = { "Accept", "X-Tenant", "x_tenant", "my.field", "sally", "Sallyport",
-	"X-Forwarded", "traceparent", "Sec-WebSocket-Key", "server", "Set-Cookie" };
+static const char *const gone[] = { "Sallyport-Subject",
+	                                "sallyport_subject",
+	                                "SALLYPORT.Scope",
+	                                "sallyport-tenant_id.x",
+	                                "Sallyport-Anything",
+	                                "x_forwarded_for",
+	                                "X.Forwarded.For",
+	                                "X-Forwarded_Host",
+	                                "x_forwarded_anything",
+	                                "X-Forwarded-For",
+	                                "X-Forwarded-Proto",
+	                                "X-Forwarded-Host",
+	                                "X-Forwarded-User",
+	                                "Forwarded",
+	                                "X-Real-IP",
+	                                "x_real_ip",
+	                                "content_length",
+	                                "Transfer_Encoding",
+	                                "transfer.encoding",
+	                                "Proxy_Authorization",
+	                                "http2_settings",
+	                                "sec_websocket_key",
+	                                "Sallyport!Tenant",
+	                                "sallyport~subject",
+	                                "SALLYPORT|Verdict",
+	                                "Sallyport`Class",
+	                                "Sallyport'Scope",
+	                                "sallyport#x",
+	                                "sallyport$x",
+	                                "sallyport%x",
+	                                "sallyport&x",
+	                                "sallyport*x",
+	                                "sallyport+x",
+	                                "sallyport^x",
+	                                "x!forwarded~for",
+	                                "X-Forwarded!Host",
+	                                "x-real~ip",
+	                                "content!length",
+	                                "transfer*encoding",
+	                                "sec-websocket|key" };
+static const char *const kept[] = { "Accept",    "X-Tenant",    "x_tenant",    "my.field",          "sally",
+	                                "Sallyport", "X-Forwarded", "traceparent", "Sec-WebSocket-Key", "server",
+	                                "Set-Cookie" };
 
 static void identity_fields_of_a_client_end_here_in_every_spelling(void **state)
 {
@@ -209,11 +263,14 @@ static bool override_is_dropped(const char *name, bool trusted, const char *pass
 	return r->headers.at[0].dropped;
 }
 
-static const char *const overrides[] = { "X-Original-URL", "X-Original-URI", "X-Rewrite-URL",
-	"x-original-host", "X-HTTP-Method-Override", "X-HTTP-METHOD", "X-Method-Override", "True-Client-IP",
-	"Client-IP", "X-Client-IP", "X-Cluster-Client-IP", "CF-Connecting-IP", "Fastly-Client-IP" };
-static const char *const odd_overrides[] = { "X_Original_URL", "x-original_url", "X.Rewrite.Url",
-	"x!http~method-override", "TRUE_CLIENT_IP", "Client_IP", "x|method|override" };
+static const char *const overrides[] = { "X-Original-URL",    "X-Original-URI",         "X-Rewrite-URL",
+	                                     "x-original-host",   "X-HTTP-Method-Override", "X-HTTP-METHOD",
+	                                     "X-Method-Override", "True-Client-IP",         "Client-IP",
+	                                     "X-Client-IP",       "X-Cluster-Client-IP",    "CF-Connecting-IP",
+	                                     "Fastly-Client-IP" };
+static const char *const odd_overrides[] = { "X_Original_URL",         "x-original_url", "X.Rewrite.Url",
+	                                         "x!http~method-override", "TRUE_CLIENT_IP", "Client_IP",
+	                                         "x|method|override" };
 
 static void overrides_of_a_client_end_here_unless_the_route_passes_them(void **state)
 {
@@ -282,10 +339,17 @@ static void trailers_hold_no_framing_and_no_identity(void **state)
 
 static void an_answer_final_or_interim_loses_the_same_fields(void **state)
 {
-	static const char *const fields[][2] = { { "Connection", "x-named, x-kept-not" }, { "X-Named", "1" },
-		{ "Keep-Alive", "5" }, { "Proxy-Authenticate", "Basic" }, { "TE", "x" }, { "HTTP2-Settings", "x" },
-		{ "Content-Length", "3" }, { "sallyport_reason", "x" }, { "Upgrade", "h2c" }, { "Trailer", "x" },
-		{ "X-Kept", "2" } };
+	static const char *const fields[][2] = { { "Connection", "x-named, x-kept-not" },
+		                                     { "X-Named", "1" },
+		                                     { "Keep-Alive", "5" },
+		                                     { "Proxy-Authenticate", "Basic" },
+		                                     { "TE", "x" },
+		                                     { "HTTP2-Settings", "x" },
+		                                     { "Content-Length", "3" },
+		                                     { "sallyport_reason", "x" },
+		                                     { "Upgrade", "h2c" },
+		                                     { "Trailer", "x" },
+		                                     { "X-Kept", "2" } };
 	static const unsigned statuses[] = { 103, 200, 426 };
 	static struct sample s;
 

@@ -24,7 +24,7 @@ static void an_origin_form_is_split(void **state)
 {
 	(void)state;
 	assert_int_equal(read_text("GET /a/%7Eb//c?x=1?%zz HTTP/1.1\r\nHost: Example.COM:8443\r\n\r\n"),
-		FAULT_NONE);
+	                 FAULT_NONE);
 	same(s.r.scheme, "http");
 	same(s.r.authority, "Example.COM:8443");
 	same(s.r.host, "example.com");
@@ -77,22 +77,48 @@ static void the_server_as_a_whole_is_for_options(void **state)
 	assert_int_equal(read_text("OPTIONS *?a HTTP/1.1\r\nHost: a\r\n\r\n"), FAULT_BAD_TARGET);
 }
 
-static const struct { const char *host; enum fault why; } hosts[] = {
-	{ "a", FAULT_NONE }, { "a.b-c_d.example", FAULT_NONE }, { "192.0.2.1:80", FAULT_NONE },
-	{ "[2001:db8::1]", FAULT_NONE }, { "[::1]:65535", FAULT_NONE }, { "a:1", FAULT_NONE },
-	{ "", FAULT_BAD_HOST }, { ".", FAULT_BAD_HOST }, { ".a", FAULT_BAD_HOST }, { "a..b", FAULT_BAD_HOST },
-	{ "a..", FAULT_BAD_HOST }, { "a:", FAULT_NONE }, { "a:0", FAULT_BAD_HOST }, { "a:65536",
-		FAULT_BAD_HOST },
-	{ "a:+80", FAULT_BAD_HOST }, { "a:80:80", FAULT_BAD_HOST }, { "a:http", FAULT_BAD_HOST },
-	{ "a b", FAULT_BAD_HOST }, { "a,b", FAULT_BAD_HOST }, { "a/b", FAULT_BAD_HOST }, { "a?b",
-		FAULT_BAD_HOST },
-	{ "user@a", FAULT_BAD_HOST }, { "user:pass@a", FAULT_BAD_HOST }, { "a%00", FAULT_BAD_HOST },
-	{ "a\xc3\xa9", FAULT_BAD_HOST }, { "a\\b", FAULT_BAD_HOST }, { "*.a", FAULT_BAD_HOST },
-	{ "[::1", FAULT_BAD_HOST }, { "::1", FAULT_BAD_HOST }, { "[::1]a", FAULT_BAD_HOST }, { "[]",
-		FAULT_BAD_HOST },
-	{ "[::g]", FAULT_BAD_HOST }, { "[fe80::1%25eth0]", FAULT_BAD_HOST }, { "[192.0.2.1]", FAULT_BAD_HOST },
+static const struct {
+	const char *host;
+	enum fault why;
+} hosts[] = {
+	{ "a", FAULT_NONE },
+	{ "a.b-c_d.example", FAULT_NONE },
+	{ "192.0.2.1:80", FAULT_NONE },
+	{ "[2001:db8::1]", FAULT_NONE },
+	{ "[::1]:65535", FAULT_NONE },
+	{ "a:1", FAULT_NONE },
+	{ "", FAULT_BAD_HOST },
+	{ ".", FAULT_BAD_HOST },
+	{ ".a", FAULT_BAD_HOST },
+	{ "a..b", FAULT_BAD_HOST },
+	{ "a..", FAULT_BAD_HOST },
+	{ "a:", FAULT_NONE },
+	{ "a:0", FAULT_BAD_HOST },
+	{ "a:65536", FAULT_BAD_HOST },
+	{ "a:+80", FAULT_BAD_HOST },
+	{ "a:80:80", FAULT_BAD_HOST },
+	{ "a:http", FAULT_BAD_HOST },
+	{ "a b", FAULT_BAD_HOST },
+	{ "a,b", FAULT_BAD_HOST },
+	{ "a/b", FAULT_BAD_HOST },
+	{ "a?b", FAULT_BAD_HOST },
+	{ "user@a", FAULT_BAD_HOST },
+	{ "user:pass@a", FAULT_BAD_HOST },
+	{ "a%00", FAULT_BAD_HOST },
+	{ "a\xc3\xa9", FAULT_BAD_HOST },
+	{ "a\\b", FAULT_BAD_HOST },
+	{ "*.a", FAULT_BAD_HOST },
+	{ "[::1", FAULT_BAD_HOST },
+	{ "::1", FAULT_BAD_HOST },
+	{ "[::1]a", FAULT_BAD_HOST },
+	{ "[]", FAULT_BAD_HOST },
+	{ "[::g]", FAULT_BAD_HOST },
+	{ "[fe80::1%25eth0]", FAULT_BAD_HOST },
+	{ "[192.0.2.1]", FAULT_BAD_HOST },
 	{ "[::1]:", FAULT_NONE },
-	{ ":", FAULT_BAD_HOST }, { "[::1]80", FAULT_BAD_HOST }, { "\"a\"", FAULT_BAD_HOST },
+	{ ":", FAULT_BAD_HOST },
+	{ "[::1]80", FAULT_BAD_HOST },
+	{ "\"a\"", FAULT_BAD_HOST },
 	{ "http://a", FAULT_BAD_HOST },
 };
 
@@ -109,7 +135,10 @@ static void a_host_is_a_name_or_an_address_with_perhaps_a_port(void **state)
 	}
 }
 
-static const struct { const char *head; enum fault why; } heads[] = {
+static const struct {
+	const char *head;
+	enum fault why;
+} heads[] = {
 	{ "GET / HTTP/1.1\r\n\r\n", FAULT_BAD_HOST },
 	{ "GET / HTTP/1.0\r\n\r\n", FAULT_NONE },
 	{ "GET / HTTP/1.1\r\nHost: a\r\nHost: a\r\n\r\n", FAULT_BAD_HOST },
@@ -153,7 +182,8 @@ static void a_continue_is_expected_only_with_a_body_and_a_version_that_knows_it(
 {
 	(void)state;
 	assert_int_equal(read_text("PUT / HTTP/1.1\r\nHost: a\r\nExpect: 100-Continue\r\n"
-		"Content-Length: 1\r\n\r\n"), 0);
+	                           "Content-Length: 1\r\n\r\n"),
+	                 0);
 	assert_true(s.r.expects_continue);
 	assert_int_equal(read_text("PUT / HTTP/1.0\r\nExpect: 100-continue\r\nContent-Length: 1\r\n\r\n"), 0);
 	assert_false(s.r.expects_continue);
@@ -259,7 +289,8 @@ static void nginx_that_names_no_host_describes_nothing(void **state)
 	(void)state;
 	sample_init(&s);
 	assert_int_equal(sample_read(&s, S("GET /check/nginx HTTP/1.0\r\nX-Original-Method: GET\r\n"
-	                                   "X-Original-URI: /a\r\n\r\n")), FAULT_NONE);
+	                                   "X-Original-URI: /a\r\n\r\n")),
+	                 FAULT_NONE);
 	request_asked(&s.r, ASKER_NGINX);
 	assert_int_equal(request_described(&s.r, S("")), FAULT_DESCRIPTION);
 }

@@ -87,11 +87,20 @@ static void a_request_without_route_or_method_is_answered(void **state)
 
 static void a_browser_gets_a_page_and_a_machine_gets_json(void **state)
 {
-	const struct { struct slice accept; bool page; } asks[] = {
-		{ S(""), false }, { S("*/*"), false }, { S("application/json"), false },
-		{ S("text/html"), true }, { BROWSER, true }, { S("text/html;q=0.5, application/json"), false },
-		{ S("application/json;q=0.1, TEXT/HTML;level=1;q=0.2"), true }, { S("text/html;q=0"), false },
-		{ S("text/html, */*"), false }, { S("text/html;q=0.9,application/problem+json;q=0.91"), false },
+	const struct {
+		struct slice accept;
+		bool page;
+	} asks[] = {
+		{ S(""), false },
+		{ S("*/*"), false },
+		{ S("application/json"), false },
+		{ S("text/html"), true },
+		{ BROWSER, true },
+		{ S("text/html;q=0.5, application/json"), false },
+		{ S("application/json;q=0.1, TEXT/HTML;level=1;q=0.2"), true },
+		{ S("text/html;q=0"), false },
+		{ S("text/html, */*"), false },
+		{ S("text/html;q=0.9,application/problem+json;q=0.91"), false },
 		{ S(",;,q=,text/html;q=0.x"), false },
 	};
 
@@ -179,14 +188,15 @@ static void who_sent_no_token_is_told_the_realm_and_no_error(void **state)
 static void a_bad_token_is_called_invalid_and_why(void **state)
 {
 	static const enum fault bad[] = { FAULT_TOKEN_MALFORMED, FAULT_TOKEN_SIGNATURE, FAULT_TOKEN_EXPIRED,
-		FAULT_TOKEN_EARLY, FAULT_TOKEN_ISSUER, FAULT_TOKEN_AUDIENCE, FAULT_TOKEN_KEY };
+		                              FAULT_TOKEN_EARLY,     FAULT_TOKEN_ISSUER,    FAULT_TOKEN_AUDIENCE,
+		                              FAULT_TOKEN_KEY };
 	char want[256];
 
 	(void)state;
 	for (size_t i = 0; i < sizeof bad / sizeof bad[0]; i++) {
 		assert_true(respond_own(routed(bad[i]), WALL_NS));
 		snprintf(want, sizeof want, "Bearer realm=\"api\", error=\"invalid_token\", error_description=\"%s\"",
-			fault_info[bad[i]].text);
+		         fault_info[bad[i]].text);
 		assert_int_equal(fake.status, 401);
 		assert_string_equal(fake_field("WWW-Authenticate"), want);
 	}
@@ -204,9 +214,10 @@ static void a_narrow_token_is_told_which_scopes_it_lacks(void **state)
 	route.verify = &verify;
 	assert_true(respond_own(r, WALL_NS));
 	assert_int_equal(fake.status, 403);
-	assert_string_equal(fake_field("WWW-Authenticate"),
-		"Bearer realm=\"api\", error=\"insufficient_scope\", error_description=\"the token lacks a scope or "
-		"permission of this route\", scope=\"read clusters:write\"");
+	assert_string_equal(
+	    fake_field("WWW-Authenticate"),
+	    "Bearer realm=\"api\", error=\"insufficient_scope\", error_description=\"the token lacks a scope or "
+	    "permission of this route\", scope=\"read clusters:write\"");
 }
 
 static void a_realm_cannot_break_out_of_its_quotes(void **state)
@@ -221,9 +232,11 @@ static void a_realm_cannot_break_out_of_its_quotes(void **state)
 
 static void a_denied_route_says_the_status_it_was_given(void **state)
 {
-	static const struct { unsigned deny, status; } ways[] = {
-		{ 400, 400 }, { 401, 401 }, { 403, 403 }, { 405, 405 }, { 429, 429 }, { 503, 503 },
-		{ 404, 403 }, { 410, 403 }, { 200, 403 }, { 0, 403 },
+	static const struct {
+		unsigned deny, status;
+	} ways[] = {
+		{ 400, 400 }, { 401, 401 }, { 403, 403 }, { 405, 405 }, { 429, 429 },
+		{ 503, 503 }, { 404, 403 }, { 410, 403 }, { 200, 403 }, { 0, 403 },
 	};
 
 	(void)state;
@@ -347,8 +360,9 @@ static void the_routes_own_fields_stand_beside_ours_and_replace_none(void **stat
 {
 	struct request *r = routed(FAULT_OVERLOADED);
 	struct config_pair pairs[] = { { S("Strict-Transport-Security"), S("max-age=31536000") },
-		{ S("cache-control"), S("public") }, { S("Content-Length"), S("0") },
-		{ S("sallyport-reason"), S("all-well") } };
+		                           { S("cache-control"), S("public") },
+		                           { S("Content-Length"), S("0") },
+		                           { S("sallyport-reason"), S("all-well") } };
 	struct config_headers changes = { .set = { pairs, 4 } };
 
 	(void)state;
@@ -382,7 +396,8 @@ static void an_answer_that_is_no_fault_has_its_own_fields_and_no_body(void **sta
 static void a_preflights_answer_speaks_for_itself(void **state)
 {
 	struct header own[] = { { .name = S("Vary"), .value = S("Origin") },
-		{ .name = S("Access-Control-Allow-Origin"), .value = S("https://app.example.com") } };
+		                    { .name = S("Access-Control-Allow-Origin"),
+		                      .value = S("https://app.example.com") } };
 	struct request *r = routed(FAULT_NONE);
 
 	(void)state;

@@ -32,8 +32,8 @@ static const char *text_of(const json_t *o, const char *key)
 
 static struct in6_addr mapped(uint8_t a, uint8_t b, uint8_t c, uint8_t d)
 {
-	return (struct in6_addr){
-		.s6_addr = { [10] = 0xff, [11] = 0xff, [12] = a, [13] = b, [14] = c, [15] = d } };
+	return (
+	    struct in6_addr){ .s6_addr = { [10] = 0xff, [11] = 0xff, [12] = a, [13] = b, [14] = c, [15] = d } };
 }
 
 static struct request *whole(void)
@@ -51,14 +51,22 @@ static struct request *whole(void)
 	r->status = 429;
 	r->query = S("code=SECRET&page=2");
 	r->address = mapped(203, 0, 113, 7);
-	fake.visitor = (struct visitor){ .peer = mapped(10, 0, 0, 1), .peer_port = 40000, .local_port = 443,
-		.tls = true, .resumed = true, .tls_version = S("1.3"), .server_name = S("cloud.example.com"),
-		.ja4 = "t13d1516h2_8daaf6152771_b0da82dd1658" };
+	fake.visitor = (struct visitor){ .peer = mapped(10, 0, 0, 1),
+		                             .peer_port = 40000,
+		                             .local_port = 443,
+		                             .tls = true,
+		                             .resumed = true,
+		                             .tls_version = S("1.3"),
+		                             .server_name = S("cloud.example.com"),
+		                             .ja4 = "t13d1516h2_8daaf6152771_b0da82dd1658" };
 	fake_ask(S("User-Agent"), S("terraform/1.7.0"));
 	fake_ask(S("Authorization"), S("Bearer eyJSECRET"));
 	fake_ask(S("Cookie"), S("session=SECRET"));
-	r->identity = (struct identity){ .verdict = VERDICT_VALID, .issuer = S("auth0"),
-		.subject = S("auth0|alice"), .client = S("ci"), .tenant = S("org_1") };
+	r->identity = (struct identity){ .verdict = VERDICT_VALID,
+		                             .issuer = S("auth0"),
+		                             .subject = S("auth0|alice"),
+		                             .client = S("ci"),
+		                             .tenant = S("org_1") };
 	r->upstream = S("auth-api");
 	r->endpoint = S("http://10.0.1.10:8080");
 	r->rule = S("honest-automation");
@@ -147,7 +155,10 @@ static void a_subject_has_one_hash_per_secret(void **state)
 
 static void query_values_are_hidden_unless_allowed(void **state)
 {
-	const struct { struct slice query; const char *shown; } ways[] = {
+	const struct {
+		struct slice query;
+		const char *shown;
+	} ways[] = {
 		{ S("page=2&code=abc"), "page=2&code=-" },
 		{ S("page=2;code=abc"), "page=2;code=-" },
 		{ S("a-token-without-a-name"), "-" },
@@ -253,10 +264,25 @@ static void random_bytes_in_every_field_give_valid_json_that_fits(void **state)
 	srand48(7);
 	for (unsigned n = 0; n < 2000; n++) {
 		struct request *r = whole();
-		struct slice *fields[] = { &r->method, &r->path, &r->query, &r->host, &r->headers.at[0].value,
-			&fake.visitor.tls_version, &fake.visitor.server_name, &fake.visitor.certificate, &r->rule,
-			&r->upstream, &r->endpoint, &r->identity.issuer, &r->identity.subject, &r->identity.client,
-			&r->identity.tenant, &route.name, &limit.id, &r->target, &r->scheme };
+		struct slice *fields[] = { &r->method,
+			                       &r->path,
+			                       &r->query,
+			                       &r->host,
+			                       &r->headers.at[0].value,
+			                       &fake.visitor.tls_version,
+			                       &fake.visitor.server_name,
+			                       &fake.visitor.certificate,
+			                       &r->rule,
+			                       &r->upstream,
+			                       &r->endpoint,
+			                       &r->identity.issuer,
+			                       &r->identity.subject,
+			                       &r->identity.client,
+			                       &r->identity.tenant,
+			                       &route.name,
+			                       &limit.id,
+			                       &r->target,
+			                       &r->scheme };
 		r->route = &route;
 		r->refusal.limit = &limit;
 		for (size_t i = 0; i < sizeof fields / sizeof fields[0]; i++)

@@ -119,8 +119,9 @@ static void the_route_sets_and_removes(void **state)
 {
 	struct request *r = begin(64);
 	struct slice remove[] = { S("x-powered-by") };
-	struct config_pair set[] = { { S("X-Frame-Options"), S("DENY") }, { S("Set-Cookie"), S("a=1") },
-		{ S("Set-Cookie"), S("b=2") } };
+	struct config_pair set[] = { { S("X-Frame-Options"), S("DENY") },
+		                         { S("Set-Cookie"), S("a=1") },
+		                         { S("Set-Cookie"), S("b=2") } };
 	struct config_headers changes = { .set = { set, 3 }, .remove = { remove, 1 } };
 	struct slice value = S("");
 

@@ -33,8 +33,11 @@ static int close_world(void **state)
 
 static const char *revoke_until(const char *kind, const char *value, uint64_t until_s, uint64_t before_s)
 {
-	const struct revocation_order r = { .issuer = S("auth0"), .kind = slice_of(kind),
-		.value = slice_of(value), .until_s = until_s, .before_s = before_s };
+	const struct revocation_order r = { .issuer = S("auth0"),
+		                                .kind = slice_of(kind),
+		                                .value = slice_of(value),
+		                                .until_s = until_s,
+		                                .before_s = before_s };
 	bool kept = false;
 	const char *why = revoker_add(issuer_keeper_revoker(keeping.keeper), &r, &kept);
 

@@ -33,8 +33,12 @@ static int close_list(void **state)
 static struct revocation word(uint64_t at_ms, bool undone)
 {
 	static char value[] = "j-1";
-	struct revocation r = { .kind = REVOKED_JTI, .issuer = "auth0", .value = value, .at_ms = at_ms,
-		.until_s = WALL_S + 600, .undone = undone };
+	struct revocation r = { .kind = REVOKED_JTI,
+		                    .issuer = "auth0",
+		                    .value = value,
+		                    .at_ms = at_ms,
+		                    .until_s = WALL_S + 600,
+		                    .undone = undone };
 
 	r.mark = revoked_mark(table, S("auth0"), REVOKED_JTI, slice_of(value));
 	return r;

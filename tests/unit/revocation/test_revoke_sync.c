@@ -12,7 +12,10 @@
 
 /* ---- a Redis: one sorted set, kept in the order of its scores ---- */
 
-static struct member { char text[REVOKE_SYNC_RECORD]; uint64_t score; } set[1024];
+static struct member {
+	char text[REVOKE_SYNC_RECORD];
+	uint64_t score;
+} set[1024];
 static size_t set_len;
 static bool redis_is_away;
 static unsigned asked;
@@ -50,8 +53,14 @@ static struct machine {
 	struct revocations all;
 	struct revoke_sync share;
 	unsigned news;
-	struct { void (*done)(void *, bool, const struct slice *, size_t); void *for_whom; bool answered;
-		struct slice texts[2 * REVOKE_SYNC_PAGE]; char scores[REVOKE_SYNC_PAGE][24]; size_t len; } owed;
+	struct {
+		void (*done)(void *, bool, const struct slice *, size_t);
+		void *for_whom;
+		bool answered;
+		struct slice texts[2 * REVOKE_SYNC_PAGE];
+		char scores[REVOKE_SYNC_PAGE][24];
+		size_t len;
+	} owed;
 } machines[2];
 static uint64_t now_ns;
 static unsigned char secret_bytes[2][32] = { "the secret that the fleet has", "another secret" };
@@ -132,8 +141,9 @@ static void start(int which)
 {
 	struct machine *m = &machines[which];
 
-	worlds[which] = (struct revocation_env){ .with = m, .now_ns = now_of, .wall_s = wall_of, .redis = ask,
-		.redis_ms = redis_ms };
+	worlds[which] = (struct revocation_env){
+		.with = m, .now_ns = now_of, .wall_s = wall_of, .redis = ask, .redis_ms = redis_ms
+	};
 	m->issuer = (struct config_issuer){ .id = S("auth0") };
 	m->secrets[0] = (struct secret){ secret_bytes[0], 32 };
 	m->secrets[1] = (struct secret){ secret_bytes[1], 32 };
@@ -205,8 +215,12 @@ static uint64_t mark_on(int which, const char *jti)
 static void revoke_on(int which, const char *jti)
 {
 	char value[REVOKED_VALUE_MAX + 1];
-	struct revocation r = { .kind = REVOKED_JTI, .issuer = "auth0", .value = value,
-		.mark = mark_on(which, jti), .until_s = wall_of(NULL) + 3600, .at_ms = wall_of(NULL) * 1000 };
+	struct revocation r = { .kind = REVOKED_JTI,
+		                    .issuer = "auth0",
+		                    .value = value,
+		                    .mark = mark_on(which, jti),
+		                    .until_s = wall_of(NULL) + 3600,
+		                    .at_ms = wall_of(NULL) * 1000 };
 	bool kept;
 
 	snprintf(value, sizeof value, "%s", jti);
@@ -259,7 +273,7 @@ static void taking_back_reaches_the_others_and_outlives_the_old_record(void **st
 	pass(61000);
 	assert_false(holds_on(0, "j-1") || holds_on(1, "j-1"));
 	assert_int_equal(set_len, 1); /* and it is taken out */
-	revoke_on(0, "j-1"); /* in the same second as nothing: later than the undoing all the same */
+	revoke_on(0, "j-1");          /* in the same second as nothing: later than the undoing all the same */
 	pass(1000);
 	assert_true(holds_on(0, "j-1") && holds_on(1, "j-1"));
 }

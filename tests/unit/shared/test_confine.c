@@ -31,7 +31,11 @@ static int apart(int (*body)(void))
 	return WIFEXITED(status) ? WEXITSTATUS(status) : -WTERMSIG(status);
 }
 
-#define must(what) do { if (!(what)) return __LINE__ % 250 + 1; } while (0)
+#define must(what) \
+	do { \
+		if (!(what)) \
+			return __LINE__ % 250 + 1; \
+	} while (0)
 
 static int keep_one_descriptor(void)
 {

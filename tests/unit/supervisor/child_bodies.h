@@ -16,7 +16,6 @@
 #include <unistd.h>
 #include <cmocka.h>
 
-
 static unsigned open_listeners(struct post *p, struct pollfd *to, unsigned cap)
 {
 	const struct config *c = p->generation->config;
@@ -73,7 +72,7 @@ static void close_foreign(const struct post *p, bool all)
 		bool mine = false;
 		for (size_t i = 0; i < c->root.listeners_len && !all; i++)
 			mine |= sockets_find(p->sockets, c->root.listeners[i].address, p->sockets->one[s].slot) ==
-				p->sockets->one[s].fd;
+			        p->sockets->one[s].fd;
 		if (!mine)
 			close(p->sockets->one[s].fd);
 	}

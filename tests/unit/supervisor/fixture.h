@@ -12,9 +12,11 @@ static void house_write(struct house *h, const char *more, unsigned workers, uns
 	FILE *f = fopen(h->path, "w");
 
 	assert_non_null(f);
-	fprintf(f, "environment: dev\nworkers: %u\nstate: %s\nadmin: {socket: %s/admin.sock}\n"
-		"drain: {delay: 100ms, timeout: 1s}\nlimiting: {table_size: 1024}\n%s\n"
-		"listeners:\n  - {address: \"127.0.0.1:%u\"}\n", workers, h->dir, h->dir, more, port);
+	fprintf(f,
+	        "environment: dev\nworkers: %u\nstate: %s\nadmin: {socket: %s/admin.sock}\n"
+	        "drain: {delay: 100ms, timeout: 1s}\nlimiting: {table_size: 1024}\n%s\n"
+	        "listeners:\n  - {address: \"127.0.0.1:%u\"}\n",
+	        workers, h->dir, h->dir, more, port);
 	if (other)
 		fprintf(f, "  - {address: \"127.0.0.1:%u\"}\n", other);
 	fprintf(f, "routes:\n  - {path: /*, deny: 403}\n");

@@ -9,8 +9,9 @@
 /* -1: refused. */
 static int house_connect(unsigned port)
 {
-	struct sockaddr_in at = { .sin_family = AF_INET, .sin_port = htons((uint16_t)port),
-		.sin_addr = { htonl(INADDR_LOOPBACK) } };
+	struct sockaddr_in at = { .sin_family = AF_INET,
+		                      .sin_port = htons((uint16_t)port),
+		                      .sin_addr = { htonl(INADDR_LOOPBACK) } };
 	struct timeval patience = { 5, 0 };
 	int fd = socket(AF_INET, SOCK_STREAM, 0);
 

@@ -157,11 +157,18 @@ static void a_question_survives_the_ring(void **state)
 }
 
 enum {
-	SUPERVISOR = 1 << ROLE_SUPERVISOR, WRITER = 1 << ROLE_WRITER, KEEPER = 1 << ROLE_KEEPER,
-	WORKER = 1 << ROLE_WORKER, EVERYBODY = SUPERVISOR | WRITER | KEEPER | WORKER
+	SUPERVISOR = 1 << ROLE_SUPERVISOR,
+	WRITER = 1 << ROLE_WRITER,
+	KEEPER = 1 << ROLE_KEEPER,
+	WORKER = 1 << ROLE_WORKER,
+	EVERYBODY = SUPERVISOR | WRITER | KEEPER | WORKER
 };
 
-struct row { const char *name; unsigned writers, readers; bool has_head; };
+struct row {
+	const char *name;
+	unsigned writers, readers;
+	bool has_head;
+};
 
 static const struct row rows[] = {
 #define TABLE(name, writers, readers, head, bytes) { #name, writers, readers, (head) > 0 },
@@ -244,12 +251,13 @@ static void every_process_maps_what_the_list_gives_it_and_no_more(void **state)
 	assert_true(shared_open(&s, &sizes));
 	assert_int_equal(s.log_ring, 131072); /* the next power of two */
 	for (enum role role = ROLE_WRITER; role <= ROLE_WORKER; role++) {
-		unsigned seat = role == ROLE_WRITER ? SEAT_WRITER :
-			role == ROLE_KEEPER ? SEAT_KEEPERS : SEAT_WORKERS + 1;
+		unsigned seat = role == ROLE_WRITER   ? SEAT_WRITER
+		                : role == ROLE_KEEPER ? SEAT_KEEPERS
+		                                      : SEAT_WORKERS + 1;
 		pid_t child = fork();
 		if (child == 0) {
 			bool ok = shared_narrow(&s, role, seat) && is_for_ever(&s, role) &&
-				is_narrowed(role, role == ROLE_WORKER ? 1 : s.seats_len);
+			          is_narrowed(role, role == ROLE_WORKER ? 1 : s.seats_len);
 			atomic_store(&shared_said(&s, seat)->beats, 1); /* its own is there */
 			_exit(ok ? 0 : 1);
 		}

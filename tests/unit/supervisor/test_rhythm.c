@@ -4,7 +4,7 @@
 #include <stddef.h>
 #include <cmocka.h>
 
-#define S_(n) ((n) * NS_PER_S)
+#define S_(n) ((n)*NS_PER_S)
 #define START S_(1000)
 
 static struct rhythm settled(void)

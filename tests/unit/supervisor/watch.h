@@ -7,7 +7,7 @@
 struct house {
 	struct supervisor s;
 	struct run_options options;
-	pid_t pid;              /* of the supervisor */
+	pid_t pid; /* of the supervisor */
 	unsigned port, other;
 	char dir[64], path[96], pin[96];
 };
@@ -61,7 +61,7 @@ static pid_t find_worker(const struct house *h, unsigned slot)
 	for (unsigned i = SEAT_WORKERS; i < h->s.shared.seats_len; i++) {
 		const struct seat *s = &h->s.shared.seats[i];
 		if (atomic_load(&s->pid) > 0 && atomic_load(&s->slot) == slot &&
-			shared_state(&h->s.shared, i) == SEAT_SERVING)
+		    shared_state(&h->s.shared, i) == SEAT_SERVING)
 			return atomic_load(&s->pid);
 	}
 	return 0;

@@ -10,13 +10,16 @@
 
 #define DAY_S 86400
 
-struct pki { X509 *cert; EVP_PKEY *key; };
+struct pki {
+	X509 *cert;
+	EVP_PKEY *key;
+};
 struct pki_wish {
-	const char *cn, *names;  /* names: "DNS:a.example,DNS:b.example"; NULL: none */
-	const struct pki *by;    /* NULL: by itself */
+	const char *cn, *names; /* names: "DNS:a.example,DNS:b.example"; NULL: none */
+	const struct pki *by;   /* NULL: by itself */
 	bool authority, rsa;
 	const char *organisation;
-	long ends_s;             /* from now; 0: a day */
+	long ends_s; /* from now; 0: a day */
 };
 
 static inline void pki_extend(X509 *cert, int nid, const char *value)
@@ -35,7 +38,8 @@ static inline void pki_entry(X509 *cert, const char *field, const char *value)
 {
 	if (value)
 		assert_int_equal(X509_NAME_add_entry_by_txt(X509_get_subject_name(cert), field, MBSTRING_UTF8,
-		                                            (const unsigned char *)value, -1, -1, 0), 1);
+		                                            (const unsigned char *)value, -1, -1, 0),
+		                 1);
 }
 
 static inline struct pki pki_make(struct pki_wish w)

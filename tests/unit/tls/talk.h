@@ -9,11 +9,11 @@
 
 struct talk {
 	struct loop *loop;
-	struct wire *wire;       /* our end */
-	int fd;                  /* the client's */
-	SSL *ssl;                /* the client */
-	enum tls_step step;      /* our handshake */
-	int done;                /* the client's; 1: finished, -1: failed */
+	struct wire *wire;  /* our end */
+	int fd;             /* the client's */
+	SSL *ssl;           /* the client */
+	enum tls_step step; /* our handshake */
+	int done;           /* the client's; 1: finished, -1: failed */
 	struct hello hello;
 	const char *failure;
 	struct slice why;

@@ -37,8 +37,10 @@ static int set_up(void **state)
 	w.b = bundle_record();
 	w.loop = loop_open();
 	w.ca = pki_make((struct pki_wish){ .cn = "CA", .authority = true });
-	w.server = pki_make((struct pki_wish){ .cn = "up.example", .by = &w.ca,
-		.names = "DNS:up.example,DNS:*.wild.example,IP:127.0.0.1,IP:0:0:0:0:0:0:0:1" });
+	w.server = pki_make(
+	    (struct pki_wish){ .cn = "up.example",
+	                       .by = &w.ca,
+	                       .names = "DNS:up.example,DNS:*.wild.example,IP:127.0.0.1,IP:0:0:0:0:0:0:0:1" });
 	pki_put(w.b, "ca", &w.ca, NULL);
 	w.upstream.tls.ca = S("/ca.pem");
 	w.client = tls_client_open(&w.upstream, w.b, &w.errors);
@@ -154,8 +156,8 @@ static void names_and_addresses_are_verified_and_only_names_are_sent(void **stat
 
 static void an_unknown_authority_or_an_expired_certificate_is_refused(void **state)
 {
-	struct pki old = pki_make((struct pki_wish){ .cn = "up", .names = "DNS:up.example", .by = &w.ca,
-		.ends_s = -10 });
+	struct pki old =
+	    pki_make((struct pki_wish){ .cn = "up", .names = "DNS:up.example", .by = &w.ca, .ends_s = -10 });
 	struct pki alone = pki_make((struct pki_wish){ .cn = "up", .names = "DNS:up.example" });
 
 	(void)state;

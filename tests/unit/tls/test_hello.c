@@ -7,10 +7,12 @@
 #include <cmocka.h>
 
 /* The example of the specification of JA4, as it came over the wire, with GREASE. */
-static const uint16_t ciphers[] = {0x1a1a, 0x1301, 0x1302, 0x1303, 0xc02b, 0xc02f, 0xc02c, 0xc030,
-                                   0xcca9, 0xcca8, 0xc013, 0xc014, 0x009c, 0x009d, 0x002f, 0x0035};
-static const uint16_t extensions[] = { 0x3a3a, 0x001b, 0x0000, 0x0033, 0x0010, 0x4469, 0x0017, 0x002d, 0x000d,
-	0x0005, 0x0023, 0x0012, 0x002b, 0xff01, 0x000b, 0x000a, 0xdada, 0x0015 };
+static const uint16_t ciphers[] = { 0x1a1a, 0x1301, 0x1302, 0x1303, 0xc02b, 0xc02f, 0xc02c, 0xc030,
+	                                0xcca9, 0xcca8, 0xc013, 0xc014, 0x009c, 0x009d, 0x002f, 0x0035 };
+static const uint16_t extensions[] = {
+	0x3a3a, 0x001b, 0x0000, 0x0033, 0x0010, 0x4469, 0x0017, 0x002d, 0x000d,
+	0x0005, 0x0023, 0x0012, 0x002b, 0xff01, 0x000b, 0x000a, 0xdada, 0x0015
+};
 static const uint16_t algorithms[] = { 0x0403, 0x0804, 0x0401, 0x0503, 0x0805, 0x0501, 0x0806, 0x0601 };
 
 #define LEN(a) (sizeof(a) / sizeof(a)[0])
@@ -49,8 +51,8 @@ static void the_published_example_has_its_published_fingerprint(void **state)
 
 static void a_browsers_hello_has_the_fingerprint_that_others_give_it(void **state)
 {
-	static const uint16_t newer[] = {0x2d, 0x33, 0x10,   0xfe0d, 0x17, 0x44cd, 0x00, 0x0b,
-	                                 0x0a, 0x2b, 0xff01, 0x23,   0x12, 0x05,   0x0d, 0x1b};
+	static const uint16_t newer[] = { 0x2d, 0x33, 0x10,   0xfe0d, 0x17, 0x44cd, 0x00, 0x0b,
+		                              0x0a, 0x2b, 0xff01, 0x23,   0x12, 0x05,   0x0d, 0x1b };
 
 	(void)state;
 	build(newer, LEN(newer));
@@ -77,9 +79,17 @@ static void without_algorithms_or_lists_the_fingerprint_is_as_published(void **s
 
 static void the_protocol_is_named_by_its_ends_or_their_digits(void **state)
 {
-	static const struct { struct slice protocol; const char *named; } cases[] = {
-		{ { "h2", 2 }, "h2" }, { { "http/1.1", 8 }, "h1" }, { { "x", 1 }, "xx" }, { { "\xab", 1 }, "ab" },
-		{ { "\xab\xcd", 2 }, "ad" }, { { "\x30\xab", 2 }, "3b" }, { { "\x30\x31\xab\xcd", 4 }, "3d" },
+	static const struct {
+		struct slice protocol;
+		const char *named;
+	} cases[] = {
+		{ { "h2", 2 }, "h2" },
+		{ { "http/1.1", 8 }, "h1" },
+		{ { "x", 1 }, "xx" },
+		{ { "\xab", 1 }, "ab" },
+		{ { "\xab\xcd", 2 }, "ad" },
+		{ { "\x30\xab", 2 }, "3b" },
+		{ { "\x30\x31\xab\xcd", 4 }, "3d" },
 		{ { "\x30\xab\xcd\x31", 4 }, "01" },
 	};
 	char ja4[37], key[37];
@@ -181,14 +191,35 @@ static void malformed_extensions_are_refused(void **state)
 	assert_string_equal(hello.server_name_lower, "a.bc");
 	assert_int_equal(with_extension(0, S("\0\7\0\0\4abc.")), HELLO_DONE);
 	assert_string_equal(hello.server_name_lower, "abc");
-	static const struct { uint16_t type; struct slice body; } wrong[] = {
-		{ 0, { "", 0 } }, { 0, { "\0\0", 2 } }, { 0, { "\0\3\0\0\0", 5 } }, { 0, { "\0\7\0\0\4a..b", 9 } },
-		{ 0, { "\0\7\0\0\4.abc", 9 } }, { 0, { "\0\7\0\0\4a\0bc", 9 } }, { 0, { "\0\7\0\0\4a bc", 9 } },
-		{ 0, { "\0\7\0\0\4a\nbc", 9 } }, { 0, { "\0\7\0\0\5a.bc", 9 } }, { 0, { "\0\7\1\0\4a.bc", 9 } },
-		{ 0, { "\0\x8\0\0\1a\0\0\1b", 10 } }, { 0, { "\0\7\0\0\4a.bcd", 10 } }, { 0, { "\0\x4\0\0\1.", 6 } },
-		{ 13, { "", 0 } }, { 13, { "\0\0", 2 } }, { 13, { "\0\3\4\3\4", 5 } }, { 13, { "\0\2\4\3\4", 5 } },
-		{ 16, { "\0\0", 2 } }, { 16, { "\0\1\0", 3 } }, { 16, { "\0\3\3h2", 5 } }, { 16, { "\0\3\2h2x", 6 } },
-		{ 43, { "\0", 1 } }, { 43, { "\3\3\4\3", 4 } }, { 43, { "\2\3\4\3", 4 } }, { 43, { "", 0 } },
+	static const struct {
+		uint16_t type;
+		struct slice body;
+	} wrong[] = {
+		{ 0, { "", 0 } },
+		{ 0, { "\0\0", 2 } },
+		{ 0, { "\0\3\0\0\0", 5 } },
+		{ 0, { "\0\7\0\0\4a..b", 9 } },
+		{ 0, { "\0\7\0\0\4.abc", 9 } },
+		{ 0, { "\0\7\0\0\4a\0bc", 9 } },
+		{ 0, { "\0\7\0\0\4a bc", 9 } },
+		{ 0, { "\0\7\0\0\4a\nbc", 9 } },
+		{ 0, { "\0\7\0\0\5a.bc", 9 } },
+		{ 0, { "\0\7\1\0\4a.bc", 9 } },
+		{ 0, { "\0\x8\0\0\1a\0\0\1b", 10 } },
+		{ 0, { "\0\7\0\0\4a.bcd", 10 } },
+		{ 0, { "\0\x4\0\0\1.", 6 } },
+		{ 13, { "", 0 } },
+		{ 13, { "\0\0", 2 } },
+		{ 13, { "\0\3\4\3\4", 5 } },
+		{ 13, { "\0\2\4\3\4", 5 } },
+		{ 16, { "\0\0", 2 } },
+		{ 16, { "\0\1\0", 3 } },
+		{ 16, { "\0\3\3h2", 5 } },
+		{ 16, { "\0\3\2h2x", 6 } },
+		{ 43, { "\0", 1 } },
+		{ 43, { "\3\3\4\3", 4 } },
+		{ 43, { "\2\3\4\3", 4 } },
+		{ 43, { "", 0 } },
 		{ 10, { "", 0 } }, /* twice */
 		{ 41, { "", 0 } }, /* not the last */
 	};

@@ -64,8 +64,8 @@ static void the_certificate_is_chosen_by_exact_name_then_wildcard_then_the_first
 
 static void an_rsa_key_beside_an_ec_key_serves_clients_that_know_only_rsa(void **state)
 {
-	struct pki rsa = pki_make((struct pki_wish){ .cn = "1r", .names = "DNS:www.one.example,DNS:one.example",
-		.by = &w.ca, .rsa = true });
+	struct pki rsa = pki_make((struct pki_wish){
+	    .cn = "1r", .names = "DNS:www.one.example,DNS:one.example", .by = &w.ca, .rsa = true });
 
 	(void)state;
 	pki_put(w.b, "rsa", &rsa, NULL);
@@ -105,7 +105,9 @@ static void the_protocol_is_ours_to_prefer_and_an_unknown_one_is_refused(void **
 	open_server();
 	check_protocol("\x08http/1.1\x02h2", 12, "h2");
 	check_protocol("\x08http/1.1", 9, "http/1.1");
-	check_protocol("\x03" "ftp", 4, NULL);
+	check_protocol("\x03"
+	               "ftp",
+	               4, NULL);
 }
 
 static void the_least_version_is_kept(void **state)
@@ -316,8 +318,8 @@ static bool agrees_on(const char *client)
 
 static void groups_are_those_of_the_list_that_the_library_has(void **state)
 {
-	static const char *const lists[] = { "P-384", "nonsense:P-384", "P-384:P-384:secp384r1", ":P-384:",
-		"P-384:*X25519", "P-384/X25519" };
+	static const char *const lists[] = { "P-384",   "nonsense:P-384", "P-384:P-384:secp384r1",
+		                                 ":P-384:", "P-384:*X25519",  "P-384/X25519" };
 
 	(void)state;
 	open_server();

@@ -25,14 +25,14 @@ static inline int make_world(void **state)
 	w.b = bundle_record();
 	w.ca = pki_make((struct pki_wish){ .cn = "CA", .authority = true });
 	w.first =
-	    pki_make((struct pki_wish){.cn = "1", .names = "DNS:one.example,DNS:www.one.example", .by = &w.ca});
+	    pki_make((struct pki_wish){ .cn = "1", .names = "DNS:one.example,DNS:www.one.example", .by = &w.ca });
 	w.second = pki_make((struct pki_wish){ .cn = "2", .names = "DNS:TWO.example", .by = &w.ca, .rsa = true });
 	w.wild =
-	    pki_make((struct pki_wish){.cn = "3", .names = "DNS:*.wild.example,DNS:two.example", .by = &w.ca});
+	    pki_make((struct pki_wish){ .cn = "3", .names = "DNS:*.wild.example,DNS:two.example", .by = &w.ca });
 	w.client_ca = pki_make((struct pki_wish){ .cn = "Clients", .authority = true });
 	w.middle = pki_make((struct pki_wish){ .cn = "Middle", .authority = true, .by = &w.client_ca });
 	w.client =
-	    pki_make((struct pki_wish){.cn = "Zo\xc3\xab, robot", .organisation = "Acme", .by = &w.middle});
+	    pki_make((struct pki_wish){ .cn = "Zo\xc3\xab, robot", .organisation = "Acme", .by = &w.middle });
 	w.direct = pki_make((struct pki_wish){ .cn = "direct", .by = &w.client_ca });
 	w.stranger = pki_make((struct pki_wish){ .cn = "stranger" });
 	pki_put(w.b, "first", &w.first, NULL);
@@ -45,8 +45,8 @@ static inline int make_world(void **state)
 
 static inline int free_world(void **state)
 {
-	struct pki *all[] = { &w.ca, &w.first, &w.second, &w.wild, &w.client_ca, &w.middle, &w.client, &w.direct,
-		&w.stranger };
+	struct pki *all[] = { &w.ca,     &w.first,  &w.second, &w.wild,    &w.client_ca,
+		                  &w.middle, &w.client, &w.direct, &w.stranger };
 
 	(void)state;
 	for (size_t i = 0; i < sizeof all / sizeof all[0]; i++)
@@ -61,13 +61,17 @@ static inline int set_up(void **state)
 	w.certs[0] = (struct config_certificate){ .chain = S("/first.pem"), .key = S("/first.key") };
 	w.certs[1] = (struct config_certificate){ .chain = S("/second.pem"), .key = S("/second.key") };
 	w.certs[2] = (struct config_certificate){ .chain = S("/wild.pem"), .key = S("/wild.key") };
-	w.tls = (struct config_listener_tls){ .certificates = w.certs, .certificates_len = 3, .tickets = 1,
-		.ciphers = S("ECDHE+AESGCM:ECDHE+CHACHA20"), .ciphersuites = S("TLS_AES_128_GCM_SHA256"),
-		.groups = S("X25519MLKEM768:X25519:P-256:P-384") };
+	w.tls = (struct config_listener_tls){ .certificates = w.certs,
+		                                  .certificates_len = 3,
+		                                  .tickets = 1,
+		                                  .ciphers = S("ECDHE+AESGCM:ECDHE+CHACHA20"),
+		                                  .ciphersuites = S("TLS_AES_128_GCM_SHA256"),
+		                                  .groups = S("X25519MLKEM768:X25519:P-256:P-384") };
 	w.protocols[0] = S("h2");
 	w.protocols[1] = S("http/1.1");
-	w.listener = (struct config_listener){ .address = S("127.0.0.1:8443"), .tls = &w.tls,
-		.protocols = { w.protocols, 2 } };
+	w.listener = (struct config_listener){ .address = S("127.0.0.1:8443"),
+		                                   .tls = &w.tls,
+		                                   .protocols = { w.protocols, 2 } };
 	memset(&w.keys, 0, sizeof w.keys);
 	ticket_keys_make(&w.keys, &w.config, 1000000);
 	w.client_ctx = SSL_CTX_new(TLS_client_method());

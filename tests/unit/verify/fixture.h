@@ -7,16 +7,25 @@
 #define WALL_S UINT64_C(1800000000)
 #define NOW_NS (UINT64_C(1000) * NS_PER_S)
 
-enum { ROUTE_OPEN, ROUTE_READ, ROUTE_WRITE, ROUTE_NARROW, ROUTE_OTHER, ROUTE_PLAIN,
-	ROUTE_BOTH, ROUTE_THIRD, ROUTE_ACME, ROUTES };
+enum {
+	ROUTE_OPEN,
+	ROUTE_READ,
+	ROUTE_WRITE,
+	ROUTE_NARROW,
+	ROUTE_OTHER,
+	ROUTE_PLAIN,
+	ROUTE_BOTH,
+	ROUTE_THIRD,
+	ROUTE_ACME,
+	ROUTES
+};
 
 static struct house {
 	struct config config;
 	struct config_issuer issuers[3];
 	struct config_route routes[ROUTES];
 	struct config_route_verify rules[ROUTES];
-	struct slice both[2], one[1], read[1], write[1], third[2], pair[2], acme[1], yes[1],
-		bearer[1];
+	struct slice both[2], one[1], read[1], write[1], third[2], pair[2], acme[1], yes[1], bearer[1];
 	struct config_choice choices[2];
 	struct published_issuers *published;
 	struct verify *verify;
@@ -52,19 +61,31 @@ static inline void house_configure(void)
 	house.one[0] = S("admin");
 	house.read[0] = S("read");
 	house.write[0] = S("write");
-	root->verification = (struct config_verification){ .skew = 60 * NS_PER_S, .token_max = 16384,
-		.cache_size = 256, .keys_soft = 600 * NS_PER_S, .keys_hard = 24 * 3600 * NS_PER_S,
-			.wait = 2 * NS_PER_S };
-	house.issuers[0] = (struct config_issuer){ .id = S("auth0"), .issuer = S("https://i/"),
-		.audiences = { house.both, 2 }, .tenant_claim = S("org_id"), .client_claim = S("azp") };
-	house.issuers[1] = (struct config_issuer){ .id = S("other"), .issuer = S("https://i/"),
-		.jwks = S("https://o/"),
-		.audiences = { house.both, 2 }, .tenant_claim = S("org_id"), .client_claim = S("azp") };
+	root->verification = (struct config_verification){ .skew = 60 * NS_PER_S,
+		                                               .token_max = 16384,
+		                                               .cache_size = 256,
+		                                               .keys_soft = 600 * NS_PER_S,
+		                                               .keys_hard = 24 * 3600 * NS_PER_S,
+		                                               .wait = 2 * NS_PER_S };
+	house.issuers[0] = (struct config_issuer){ .id = S("auth0"),
+		                                       .issuer = S("https://i/"),
+		                                       .audiences = { house.both, 2 },
+		                                       .tenant_claim = S("org_id"),
+		                                       .client_claim = S("azp") };
+	house.issuers[1] = (struct config_issuer){ .id = S("other"),
+		                                       .issuer = S("https://i/"),
+		                                       .jwks = S("https://o/"),
+		                                       .audiences = { house.both, 2 },
+		                                       .tenant_claim = S("org_id"),
+		                                       .client_claim = S("azp") };
 	house.bearer[0] = S("bearer");
 	house.third[0] = S("api");
 	house.third[1] = S("third-api");
-	house.issuers[2] = (struct config_issuer){ .id = S("third"), .issuer = S("https://third/"),
-		.audiences = { house.third, 2 }, .tenant_claim = S("ten"), .client_claim = S("cid") };
+	house.issuers[2] = (struct config_issuer){ .id = S("third"),
+		                                       .issuer = S("https://third/"),
+		                                       .audiences = { house.third, 2 },
+		                                       .tenant_claim = S("ten"),
+		                                       .client_claim = S("cid") };
 	for (int i = 0; i < ROUTES; i++) {
 		house.rules[i].issuer = i == ROUTE_OTHER ? S("other") : i == ROUTE_THIRD ? S("third") : S("auth0");
 		house.rules[i].from = (struct config_texts){ house.bearer, 1 };
@@ -99,8 +120,8 @@ static inline void house_open(void)
 	house_configure();
 	request_on_wake = house_woken;
 	house.published = published_attach(memset(memory, 0, size));
-	house.verify = verify_open(&house.config, house.published,
-	                           (struct verify_ask){ .key_unknown = house_asked });
+	house.verify =
+	    verify_open(&house.config, house.published, (struct verify_ask){ .key_unknown = house_asked });
 }
 
 static inline void house_close(void)

@@ -51,10 +51,18 @@ static void a_token_bound_to_a_certificate_passes_with_that_one_alone(void **sta
 static void what_cannot_be_proven_here_binds_for_good(void **state)
 {
 	static const char *const bound[] = {
-		BOUND("{\"jkt\":\"" ONES "\"}"), BOUND("{}"), BOUND("\"" ONES "\""), BOUND("[]"), BOUND("7"),
-		BOUND("{\"x5t#S256\":7}"), BOUND("{\"x5t#S256\":\"\"}"), BOUND("{\"x5t#S256\":\"" ONES "=\"}"),
-		BOUND("{\"x5t#S256\":\"" ONES "\",\"jkt\":\"x\"}"), BOUND("{\"x5t#S256\":[\"" ONES "\"]}"),
-		BOUND("{\"jwk\":{\"kty\":\"OKP\"}}"), BOUND("{\"x5t\":\"" ONES "\"}"),
+		BOUND("{\"jkt\":\"" ONES "\"}"),
+		BOUND("{}"),
+		BOUND("\"" ONES "\""),
+		BOUND("[]"),
+		BOUND("7"),
+		BOUND("{\"x5t#S256\":7}"),
+		BOUND("{\"x5t#S256\":\"\"}"),
+		BOUND("{\"x5t#S256\":\"" ONES "=\"}"),
+		BOUND("{\"x5t#S256\":\"" ONES "\",\"jkt\":\"x\"}"),
+		BOUND("{\"x5t#S256\":[\"" ONES "\"]}"),
+		BOUND("{\"jwk\":{\"kty\":\"OKP\"}}"),
+		BOUND("{\"x5t\":\"" ONES "\"}"),
 	};
 
 	(void)state;
@@ -80,17 +88,13 @@ static void who_is_asked_about_proves_nothing(void **state)
 static void a_token_without_audience_is_for_the_client_it_names(void **state)
 {
 	(void)state;
-	assert_int_equal(brings(CLAIMS(",\"azp\":\"api\""), ROUTE_PLAIN),
-	                 FAULT_TOKEN_AUDIENCE);
+	assert_int_equal(brings(CLAIMS(",\"azp\":\"api\""), ROUTE_PLAIN), FAULT_TOKEN_AUDIENCE);
 	house.issuers[0].audience_missing = 1;
 	assert_int_equal(brings(CLAIMS(",\"azp\":\"api\""), ROUTE_PLAIN), FAULT_NONE);
 	assert_int_equal(brings(CLAIMS(",\"client_id\":\"api\""), ROUTE_PLAIN), FAULT_NONE);
-	assert_int_equal(brings(CLAIMS(",\"azp\":\"stranger\""), ROUTE_PLAIN),
-	                 FAULT_TOKEN_AUDIENCE);
-	assert_int_equal(brings(CLAIMS(""), ROUTE_PLAIN),
-	                 FAULT_TOKEN_AUDIENCE);
-	assert_int_equal(brings(CLAIMS(",\"azp\":\"\""), ROUTE_PLAIN),
-	                 FAULT_TOKEN_AUDIENCE);
+	assert_int_equal(brings(CLAIMS(",\"azp\":\"stranger\""), ROUTE_PLAIN), FAULT_TOKEN_AUDIENCE);
+	assert_int_equal(brings(CLAIMS(""), ROUTE_PLAIN), FAULT_TOKEN_AUDIENCE);
+	assert_int_equal(brings(CLAIMS(",\"azp\":\"\""), ROUTE_PLAIN), FAULT_TOKEN_AUDIENCE);
 	assert_int_equal(brings(CLAIMS(",\"azp\":\"api\""), ROUTE_NARROW), FAULT_TOKEN_AUDIENCE);
 	assert_int_equal(brings(CLAIMS(",\"azp\":\"admin\""), ROUTE_NARROW), FAULT_NONE);
 }
@@ -99,14 +103,11 @@ static void an_audience_that_is_there_counts(void **state)
 {
 	(void)state;
 	house.issuers[0].audience_missing = 1;
-	assert_int_equal(brings(CLAIMS(",\"aud\":\"else\",\"azp\":\"api\""), ROUTE_PLAIN),
-	                 FAULT_TOKEN_AUDIENCE);
+	assert_int_equal(brings(CLAIMS(",\"aud\":\"else\",\"azp\":\"api\""), ROUTE_PLAIN), FAULT_TOKEN_AUDIENCE);
 	assert_int_equal(brings(CLAIMS(",\"aud\":[\"else\"],\"azp\":\"api\""), ROUTE_PLAIN),
 	                 FAULT_TOKEN_AUDIENCE);
-	assert_int_equal(brings(CLAIMS(",\"aud\":[],\"azp\":\"api\""), ROUTE_PLAIN),
-	                 FAULT_TOKEN_AUDIENCE);
-	assert_int_equal(brings(CLAIMS(",\"aud\":\"\",\"azp\":\"api\""), ROUTE_PLAIN),
-	                 FAULT_TOKEN_AUDIENCE);
+	assert_int_equal(brings(CLAIMS(",\"aud\":[],\"azp\":\"api\""), ROUTE_PLAIN), FAULT_TOKEN_AUDIENCE);
+	assert_int_equal(brings(CLAIMS(",\"aud\":\"\",\"azp\":\"api\""), ROUTE_PLAIN), FAULT_TOKEN_AUDIENCE);
 	assert_int_equal(brings(CLAIMS(",\"aud\":\"api\""), ROUTE_PLAIN), FAULT_NONE);
 }
 
@@ -114,11 +115,11 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test_setup_teardown(a_token_bound_to_a_certificate_passes_with_that_one_alone, open_house,
-			house_end),
+		                                house_end),
 		cmocka_unit_test_setup_teardown(what_cannot_be_proven_here_binds_for_good, open_house, house_end),
 		cmocka_unit_test_setup_teardown(who_is_asked_about_proves_nothing, open_house, house_end),
 		cmocka_unit_test_setup_teardown(a_token_without_audience_is_for_the_client_it_names, open_house,
-			house_end),
+		                                house_end),
 		cmocka_unit_test_setup_teardown(an_audience_that_is_there_counts, open_house, house_end),
 	};
 

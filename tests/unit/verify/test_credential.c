@@ -55,7 +55,11 @@ static void a_field_that_was_taken_out_is_no_credential(void **state)
 
 static void the_one_credential_is_found_wherever_it_is(void **state)
 {
-	static const struct { const char *fields[5]; int carrier; enum fault fault; } table[] = {
+	static const struct {
+		const char *fields[5];
+		int carrier;
+		enum fault fault;
+	} table[] = {
 		{ { "Authorization: Bearer tok" }, 0, FAULT_NONE },
 		{ { "Cookie: a=1; session=tok; b=2" }, 1, FAULT_NONE },
 		{ { "Cookie: session=tok" }, 1, FAULT_NONE },
@@ -116,7 +120,11 @@ static const char *passed(const char *const *fields, size_t len, bool forward)
 	return room;
 }
 
-#define FIELDS(...) (const char *const[]){ __VA_ARGS__, NULL }
+#define FIELDS(...) \
+	(const char *const[]) \
+	{ \
+		__VA_ARGS__, NULL \
+	}
 #define expect(n, forward, on, ...) assert_string_equal(passed(FIELDS(__VA_ARGS__), n, forward), on)
 
 static void what_was_verified_goes_on_unless_the_route_keeps_it(void **state)
@@ -150,11 +158,13 @@ static void what_was_not_verified_never_goes_on(void **state)
  * arrays, others fold the case, or begin a new cookie at a comma or a space. */
 static void what_reads_as_the_carrier_never_goes_on(void **state)
 {
-	static const char *const twins[] = { "Session", "SESSION", "%73ession", "s%65ssion", "session[a]",
-		"session[", "+session", "%20session", "session%20", "\"session\"", "s%45ssion", "session%5Bx" };
-	static const char *const hidden[] = { "a=1, session=e", "a=1 session=e", "a=1,session =e",
-		"a=1\tsession=e",
-		"a=\"1\" session=e", "=session=e", "a=1&session=e", "session" };
+	static const char *const twins[] = { "Session",    "SESSION",     "%73ession", "s%65ssion",
+		                                 "session[a]", "session[",    "+session",  "%20session",
+		                                 "session%20", "\"session\"", "s%45ssion", "session%5Bx" };
+	static const char *const hidden[] = { "a=1, session=e",    "a=1 session=e",
+		                                  "a=1,session =e",    "a=1\tsession=e",
+		                                  "a=\"1\" session=e", "=session=e",
+		                                  "a=1&session=e",     "session" };
 	char field[80];
 
 	(void)state;
@@ -225,8 +235,8 @@ static int open_house(void **state)
 static void reopen(void)
 {
 	verify_close(house.verify);
-	house.verify = verify_open(&house.config, house.published,
-	                           (struct verify_ask){ .key_unknown = house_asked });
+	house.verify =
+	    verify_open(&house.config, house.published, (struct verify_ask){ .key_unknown = house_asked });
 }
 
 static void a_cookie_is_as_good_as_a_bearer_token(void **state)
@@ -278,9 +288,13 @@ static void without_a_credential_an_optional_route_goes_on_as_nobody(void **stat
 
 static void what_is_no_token_is_malformed_whatever_brings_it(void **state)
 {
-	static const char *const fields[] = { "Authorization: Bearer tok tok", "Authorization: Bearer",
-		"Authorization: Bearer e30.e30.\xc3\xa4", "X-Token: tok tok", "X-Token:", "X-Token: a=b",
-		"Cookie: session=\"tok\"" };
+	static const char *const fields[] = { "Authorization: Bearer tok tok",
+		                                  "Authorization: Bearer",
+		                                  "Authorization: Bearer e30.e30.\xc3\xa4",
+		                                  "X-Token: tok tok",
+		                                  "X-Token:",
+		                                  "X-Token: a=b",
+		                                  "Cookie: session=\"tok\"" };
 
 	(void)state;
 	house.rules[ROUTE_PLAIN].from = (struct config_texts){ places, 3 };
@@ -299,7 +313,7 @@ static void a_bad_credential_is_refused_on_an_optional_route_too(void **state)
 	house.rules[ROUTE_PLAIN].optional = true;
 	assert_int_equal(house_try(ROUTE_PLAIN, S("a.b.c")), FAULT_TOKEN_MALFORMED);
 	assert_int_equal(house_try_at(ROUTE_PLAIN, maker_token(&ed, NULL, GOOD), NOW_NS, 1800009999),
-		FAULT_TOKEN_EXPIRED);
+	                 FAULT_TOKEN_EXPIRED);
 	struct request *r = with(FIELDS("Authorization: Basic YTpi"));
 	assert_int_equal(house_enter_at(r, NOW_NS, WALL_S), FAULT_TOKEN_MISSING);
 	r = with(FIELDS("Authorization: Bearer a", "Authorization: Bearer b"));

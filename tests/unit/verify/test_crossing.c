@@ -10,8 +10,8 @@ static struct maker rsa, ec, stranger;
 static struct slice good(const struct maker *m)
 {
 	return maker_token(m, NULL,
-		"{\"iss\":\"https://i/\",\"aud\":\"api\",\"sub\":\"alice\",\"exp\":1800003600,"
-		"\"iat\":1799999000,\"scope\":\"read\"}");
+	                   "{\"iss\":\"https://i/\",\"aud\":\"api\",\"sub\":\"alice\",\"exp\":1800003600,"
+	                   "\"iat\":1799999000,\"scope\":\"read\"}");
 }
 
 static int open_house(void **state)

@@ -5,7 +5,8 @@
 
 static struct maker rsa, ec, ed, stranger;
 
-#define CLAIMS(more) "{\"iss\":\"https://i/\",\"aud\":\"api\",\"sub\":\"alice\",\"exp\":1800003600,\"iat" \
+#define CLAIMS(more) \
+	"{\"iss\":\"https://i/\",\"aud\":\"api\",\"sub\":\"alice\",\"exp\":1800003600,\"iat" \
 	"\":1799999000" more "}"
 
 static struct slice good(const struct maker *m)
@@ -70,7 +71,10 @@ static void what_is_missing_or_malformed_is_told_apart(void **state)
 
 static void every_claim_is_judged(void **state)
 {
-	static const struct { const char *payload; enum fault fault; } table[] = {
+	static const struct {
+		const char *payload;
+		enum fault fault;
+	} table[] = {
 		{ "{\"iss\":\"https://i\",\"aud\":\"api\",\"exp\":1800003600}", FAULT_TOKEN_ISSUER },
 		{ "{\"iss\":\"https://I/\",\"aud\":\"api\",\"exp\":1800003600}", FAULT_TOKEN_ISSUER },
 		{ "{\"aud\":\"api\",\"exp\":1800003600}", FAULT_TOKEN_ISSUER },
@@ -81,10 +85,10 @@ static void every_claim_is_judged(void **state)
 		{ "{\"iss\":\"https://i/\",\"aud\":\"api\",\"exp\":1799999940}", FAULT_TOKEN_EXPIRED },
 		{ "{\"iss\":\"https://i/\",\"aud\":\"api\",\"exp\":1799999941}", FAULT_NONE },
 		{ "{\"iss\":\"https://i/\",\"aud\":\"api\",\"exp\":1800003600,\"nbf\":1800000061}",
-			FAULT_TOKEN_EARLY },
+		  FAULT_TOKEN_EARLY },
 		{ "{\"iss\":\"https://i/\",\"aud\":\"api\",\"exp\":1800003600,\"nbf\":1800000060}", FAULT_NONE },
 		{ "{\"iss\":\"https://i/\",\"aud\":\"api\",\"exp\":1800003600,\"iat\":1800000061}",
-			FAULT_TOKEN_EARLY },
+		  FAULT_TOKEN_EARLY },
 		{ "{\"iss\":\"https://i/\",\"aud\":\"api\",\"exp\":1800003600,\"iat\":1800000060}", FAULT_NONE },
 		{ "{\"iss\":\"https://i/\",\"aud\":\"api\",\"iat\":1800000000}", FAULT_TOKEN_MALFORMED },
 	};
@@ -131,13 +135,17 @@ static void only_listed_parties_pass_where_azp_is_configured(void **state)
 	house.issuers[0].azp = (struct config_texts){ &app, 1 };
 	assert_int_equal(house_try(ROUTE_READ, good(&ed)), FAULT_NONE);
 	assert_int_equal(house_try(ROUTE_PLAIN, maker_token(&ed, NULL, CLAIMS(",\"azp\":\"x\""))),
-		FAULT_TOKEN_AUDIENCE);
+	                 FAULT_TOKEN_AUDIENCE);
 	assert_int_equal(house_try(ROUTE_PLAIN, maker_token(&ed, NULL, CLAIMS(""))), FAULT_TOKEN_AUDIENCE);
 }
 
 static void tokens_of_attackers_are_401_and_ask_nobody(void **state)
 {
-	static const struct { int key; const char *header; enum fault fault; } table[] = {
+	static const struct {
+		int key;
+		const char *header;
+		enum fault fault;
+	} table[] = {
 		{ 0, "{\"alg\":\"none\",\"kid\":\"rsa\"}", FAULT_TOKEN_ALGORITHM },
 		{ 0, "{\"alg\":\"HS256\",\"kid\":\"rsa\"}", FAULT_TOKEN_ALGORITHM },
 		{ 0, "{\"alg\":\"ES256\",\"kid\":\"rsa\"}", FAULT_TOKEN_ALGORITHM },
@@ -202,8 +210,8 @@ static void an_identity_that_does_not_fit_the_request_is_not_passed_on(void **st
 static void keys_past_the_hard_bound_judge_nobody_cached_or_not(void **state)
 {
 	uint64_t late = WALL_S - 60 + 24 * 3600;
-	struct slice token = maker_token(&ed, NULL,
-		"{\"iss\":\"https://i/\",\"aud\":\"api\",\"exp\":1900000000}");
+	struct slice token =
+	    maker_token(&ed, NULL, "{\"iss\":\"https://i/\",\"aud\":\"api\",\"exp\":1900000000}");
 
 	(void)state;
 	house.keeper_is_deaf = true;
@@ -222,9 +230,9 @@ static void a_bad_signature_is_not_told_by_keys_past_the_hard_bound_either(void 
 	struct maker forged = { stranger.pkey, ALG_RS256, "rsa" }, unnamed = { stranger.pkey, ALG_RS256, NULL };
 	uint64_t late = WALL_S - 60 + 24 * 3600;
 	static const char long_lived[] =
-		"{\"iss\":\"https://i/\",\"aud\":\"api\",\"exp\":1900000000,\"iat\":1799999000}";
+	    "{\"iss\":\"https://i/\",\"aud\":\"api\",\"exp\":1900000000,\"iat\":1799999000}";
 	struct slice tokens[] = { maker_token(&forged, NULL, long_lived), maker_token(&unnamed, NULL, long_lived),
-		maker_token(&ec, "{\"alg\":\"ES256\",\"kid\":\"ghost\"}", long_lived) };
+		                      maker_token(&ec, "{\"alg\":\"ES256\",\"kid\":\"ghost\"}", long_lived) };
 	static const enum fault before[] = { FAULT_TOKEN_SIGNATURE, FAULT_TOKEN_SIGNATURE, FAULT_TOKEN_KEY };
 
 	(void)state;
@@ -298,9 +306,10 @@ static void a_revoked_token_is_401_cached_or_not(void **state)
 			house_open();
 			struct maker all[] = { rsa, ec, ed };
 			house_publish(0, maker_jwks(all, 3), WALL_S - 60, NOW_NS - 60 * NS_PER_S);
-			struct slice token = maker_token(&ed, NULL,
-			        "{\"iss\":\"https://i/\",\"aud\":\"api\",\"exp\":1800000600,\"iat\":1799999990,"
-			        "\"jti\":\"j-1\",\"sub\":\"alice\",\"sid\":\"s-1\"}");
+			struct slice token =
+			    maker_token(&ed, NULL,
+			                "{\"iss\":\"https://i/\",\"aud\":\"api\",\"exp\":1800000600,\"iat\":1799999990,"
+			                "\"jti\":\"j-1\",\"sub\":\"alice\",\"sid\":\"s-1\"}");
 			revoke_it((enum revoked_kind)kind, "other", values[kind], WALL_S);
 			if (!fresh)
 				assert_int_equal(house_try(ROUTE_PLAIN, token), FAULT_NONE);
@@ -313,8 +322,8 @@ static void a_revoked_token_is_401_cached_or_not(void **state)
 
 static void what_may_become_a_tunnel_is_judged_again_later(void **state)
 {
-	struct slice token = maker_token(&ed, NULL,
-		"{\"iss\":\"https://i/\",\"aud\":\"api\",\"exp\":1800000600,\"sid\":\"s-1\"}");
+	struct slice token =
+	    maker_token(&ed, NULL, "{\"iss\":\"https://i/\",\"aud\":\"api\",\"exp\":1800000600,\"sid\":\"s-1\"}");
 
 	(void)state;
 	struct request *r = house_guest(1, ROUTE_PLAIN, token);

@@ -53,7 +53,7 @@ static void an_issuer_not_of_the_route_is_refused_before_any_signature(void **st
 	assert_int_equal(guests[0].r.identity.issuer.len, 0);
 	assert_int_equal(house_try(ROUTE_BOTH, token_of(OF("", ""))), FAULT_TOKEN_ISSUER);
 	assert_int_equal(house_try(ROUTE_BOTH, token_of("{\"aud\":\"api\",\"exp\":1800003600}")),
-		FAULT_TOKEN_ISSUER);
+	                 FAULT_TOKEN_ISSUER);
 	assert_int_equal(house.asked, 0);
 }
 
@@ -62,7 +62,7 @@ static void a_key_of_one_issuer_signs_for_no_other(void **state)
 	(void)state;
 	assert_int_equal(house_try(ROUTE_BOTH, maker_token(&own, NULL, OF(AUTH0, ""))), FAULT_NONE);
 	assert_int_equal(house_try(ROUTE_BOTH, maker_token(&own, NULL, OF(THIRD, ",\"iat\":1799999000"))),
-		FAULT_TOKEN_KEY);
+	                 FAULT_TOKEN_KEY);
 }
 
 static void a_verdict_cached_on_a_route_of_two_issuers_does_not_cross_to_a_route_of_one(void **state)
@@ -97,11 +97,14 @@ static void a_route_takes_only_audiences_that_the_tokens_issuer_has(void **state
 	(void)state;
 	house.rules[ROUTE_BOTH].audiences = (struct config_texts){ wanted, 2 };
 	assert_int_equal(house_try(ROUTE_BOTH, token_of("{\"iss\":\"https://third/\",\"aud\":\"third-api\","
-		"\"exp\":1800003600}")), FAULT_NONE);
+	                                                "\"exp\":1800003600}")),
+	                 FAULT_NONE);
 	assert_int_equal(house_try(ROUTE_BOTH, token_of("{\"iss\":\"https://third/\",\"aud\":\"admin\","
-		"\"exp\":1800003600}")), FAULT_TOKEN_AUDIENCE);
+	                                                "\"exp\":1800003600}")),
+	                 FAULT_TOKEN_AUDIENCE);
 	assert_int_equal(house_try(ROUTE_BOTH, token_of("{\"iss\":\"https://i/\",\"aud\":\"third-api\","
-		"\"exp\":1800003600}")), FAULT_TOKEN_AUDIENCE);
+	                                                "\"exp\":1800003600}")),
+	                 FAULT_TOKEN_AUDIENCE);
 	assert_int_equal(house_try(ROUTE_BOTH, token_of(OF(AUTH0, ""))), FAULT_TOKEN_AUDIENCE);
 }
 
@@ -121,7 +124,10 @@ static void a_bad_signature_is_remembered_for_its_issuer_alone(void **state)
 
 static void a_condition_lets_pass_who_has_one_of_its_values(void **state)
 {
-	static const struct { const char *more; enum fault fault; } table[] = {
+	static const struct {
+		const char *more;
+		enum fault fault;
+	} table[] = {
 		{ ",\"org_id\":\"acme\",\"email_verified\":true", FAULT_NONE },
 		{ ",\"org_id\":[\"x\",\"acme\"],\"email_verified\":true", FAULT_NONE },
 		{ ",\"org_id\":\"acme\",\"email_verified\":[true]", FAULT_NONE },
@@ -141,8 +147,8 @@ static void a_condition_lets_pass_who_has_one_of_its_values(void **state)
 	for (size_t i = 0; i < sizeof table / sizeof *table; i++)
 		for (int again = 0; again < 2; again++) {
 			char payload[400];
-			snprintf(payload, sizeof payload,
-				"{\"iss\":\"https://i/\",\"aud\":\"api\",\"exp\":1800003600%s}", table[i].more);
+			snprintf(payload, sizeof payload, "{\"iss\":\"https://i/\",\"aud\":\"api\",\"exp\":1800003600%s}",
+			         table[i].more);
 			int fault = house_try(ROUTE_ACME, token_of(payload));
 			if (fault != (int)table[i].fault)
 				fail_msg("%s was judged %d", payload, fault);

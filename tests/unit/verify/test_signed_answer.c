@@ -64,24 +64,34 @@ static void a_signed_answer_is_judged_as_the_plain_one_is(void **state)
 		snprintf(token, sizeof token, "good-%zu", i);
 		assert_int_equal(try_answer(token, maker_token(&good, TYPED, claims)), FAULT_NONE);
 	}
-	assert_int_equal(try_answer("long-type", maker_token(&good, HEAD("application/Token-Introspection+JWT"),
-	                            BODY)), FAULT_NONE);
-	assert_int_equal(try_answer("elliptic", maker_token(&elliptic,
-	                            "{\"alg\":\"ES256\",\"typ\":\"" KIND "\"}", BODY)), FAULT_NONE);
-	assert_int_equal(try_answer("gone", maker_token(&good, TYPED, CLAIMS("\"gate way\"",
-	                            SAYS "{\"active\":false}"))), FAULT_TOKEN_INACTIVE);
-	assert_int_equal(try_answer("no-scope", maker_token(&good, TYPED, CLAIMS("\"gate way\"",
-	                            SAYS "{\"active\":true,\"sub\":\"bob\"}"))), FAULT_TOKEN_SCOPE);
-	assert_int_equal(try_answer("others", maker_token(&good, TYPED, CLAIMS("\"gate way\"",
-	                            SAYS "{\"active\":true,\"sub\":\"bob\",\"iss\":\"https://j/\"}"))),
-	                 FAULT_TOKEN_ISSUER);
+	assert_int_equal(
+	    try_answer("long-type", maker_token(&good, HEAD("application/Token-Introspection+JWT"), BODY)),
+	    FAULT_NONE);
+	assert_int_equal(
+	    try_answer("elliptic", maker_token(&elliptic, "{\"alg\":\"ES256\",\"typ\":\"" KIND "\"}", BODY)),
+	    FAULT_NONE);
+	assert_int_equal(
+	    try_answer("gone", maker_token(&good, TYPED, CLAIMS("\"gate way\"", SAYS "{\"active\":false}"))),
+	    FAULT_TOKEN_INACTIVE);
+	assert_int_equal(
+	    try_answer("no-scope", maker_token(&good, TYPED,
+	                                       CLAIMS("\"gate way\"", SAYS "{\"active\":true,\"sub\":\"bob\"}"))),
+	    FAULT_TOKEN_SCOPE);
+	assert_int_equal(
+	    try_answer("others", maker_token(&good, TYPED,
+	                                     CLAIMS("\"gate way\"", SAYS
+	                                            "{\"active\":true,\"sub\":\"bob\",\"iss\":\"https://j/\"}"))),
+	    FAULT_TOKEN_ISSUER);
 	assert_int_equal(try_answer("plain", S(SAID)), FAULT_NONE);
 	assert_string_equal(failure(), "");
 }
 
 static void an_answer_that_is_not_the_issuers_for_us_is_not_believed(void **state)
 {
-	static const struct { const char *head, *claims, *why; bool forged; } bad[] = {
+	static const struct {
+		const char *head, *claims, *why;
+		bool forged;
+	} bad[] = {
 		{ TYPED, BODY, "its signature is wrong", true },
 		{ "{\"alg\":\"RS256\",\"kid\":\"k9\",\"typ\":\"" KIND "\"}", BODY, "no key of that kid", false },
 		{ "{\"alg\":\"ES256\",\"kid\":\"k1\",\"typ\":\"" KIND "\"}", BODY, "no key of that kid", false },
@@ -94,16 +104,16 @@ static void an_answer_that_is_not_the_issuers_for_us_is_not_believed(void **stat
 		{ TYPED, CLAIMS("\"somebody\"", SAYS SAID), "its aud", false },
 		{ TYPED, CLAIMS("[]", SAYS SAID), "its aud", false },
 		{ TYPED, "{\"iss\":\"https://i/\",\"iat\":1800000000" SAYS SAID "}", "its aud", false },
-		{ TYPED, "{\"iss\":\"https://j/\",\"aud\":\"api\",\"iat\":1800000000" SAYS SAID "}",
-			"its iss", false },
+		{ TYPED, "{\"iss\":\"https://j/\",\"aud\":\"api\",\"iat\":1800000000" SAYS SAID "}", "its iss",
+		  false },
 		{ TYPED, "{\"aud\":\"api\",\"iat\":1800000000" SAYS SAID "}", "its iss", false },
 		{ TYPED, CLAIMS("\"api\"", ""), "no token_introspection", false },
 		{ TYPED, CLAIMS("\"api\"", SAYS "\"active\""), "no token_introspection", false },
 		{ TYPED, CLAIMS("\"api\"", SAYS "{}"), "whether the token is active", false },
 		{ TYPED, CLAIMS("\"api\"", ",\"exp\":1799999000,\"token_introspection\":" SAID), "expired", false },
 		{ TYPED, "{\"iss\":\"https://i/\",\"aud\":\"api\"" SAYS SAID "}", "(iat)", false },
-		{ TYPED, "{\"iss\":\"https://i/\",\"aud\":\"api\",\"iat\":1800009999" SAYS SAID "}",
-			"future", false },
+		{ TYPED, "{\"iss\":\"https://i/\",\"aud\":\"api\",\"iat\":1800009999" SAYS SAID "}", "future",
+		  false },
 		{ TYPED, "{\"iss\":\"https://i/\",\"iss\":\"https://i/\"}", "doubled members", false },
 	};
 
@@ -133,7 +143,7 @@ static void it_is_asked_for_where_discovery_says_so(void **state)
 static void no_answer_about_a_token_is_a_token(void **state)
 {
 	static const char *const heads[] = { TYPED, HEAD("JWT"), HEAD("at+jwt"),
-		"{\"alg\":\"RS256\",\"kid\":\"k1\"}" };
+		                                 "{\"alg\":\"RS256\",\"kid\":\"k1\"}" };
 	const struct claims_names names = { .client = S("azp") };
 	const struct claims_plan plan = { &names, 1, { 0 }, false };
 	static char decoded[2000], text[2000];
@@ -142,8 +152,8 @@ static void no_answer_about_a_token_is_a_token(void **state)
 
 	(void)state;
 	for (size_t i = 0; i < sizeof heads / sizeof *heads; i++) {
-		struct slice token = maker_token(&good, heads[i], CLAIMS("\"api\"",
-			",\"exp\":1900000000,\"sub\":\"alice\"" SAYS SAID));
+		struct slice token = maker_token(
+		    &good, heads[i], CLAIMS("\"api\"", ",\"exp\":1900000000,\"sub\":\"alice\"" SAYS SAID));
 		assert_int_equal(jwt_read(token, &plan, &scratch, &jwt), FAULT_TOKEN_MALFORMED);
 		assert_non_null(strstr(jwt.why, i == 0 ? "typ" : "token_introspection"));
 	}

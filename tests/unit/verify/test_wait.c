@@ -75,8 +75,9 @@ static void many_waiters_are_one_question(void **state)
 {
 	(void)state;
 	for (int i = 0; i < STORES; i++)
-		assert_int_equal(house_enter_at(house_guest(i, ROUTE_PLAIN, maker_token(&fresh, NULL, NEW_TOKEN)),
-		                                NOW_NS, WALL_S), WAITS);
+		assert_int_equal(
+		    house_enter_at(house_guest(i, ROUTE_PLAIN, maker_token(&fresh, NULL, NEW_TOKEN)), NOW_NS, WALL_S),
+		    WAITS);
 	assert_int_equal(house.asked, 1);
 	house_publish(0, maker_jwks(&old, 1), WALL_S, NOW_NS + 1);
 	verify_turn(house.verify);
@@ -88,10 +89,12 @@ static void many_waiters_are_one_question(void **state)
 static void a_question_without_an_answer_is_asked_again_a_second_later(void **state)
 {
 	(void)state;
-	assert_int_equal(house_enter_at(house_guest(0, ROUTE_PLAIN, maker_token(&fresh, NULL, NEW_TOKEN)), NOW_NS,
-	                                WALL_S), WAITS);
+	assert_int_equal(
+	    house_enter_at(house_guest(0, ROUTE_PLAIN, maker_token(&fresh, NULL, NEW_TOKEN)), NOW_NS, WALL_S),
+	    WAITS);
 	assert_int_equal(house_enter_at(house_guest(1, ROUTE_PLAIN, maker_token(&fresh, NULL, NEW_TOKEN)),
-	                                NOW_NS + NS_PER_S + 1, WALL_S), WAITS);
+	                                NOW_NS + NS_PER_S + 1, WALL_S),
+	                 WAITS);
 	assert_int_equal(house.asked, 2);
 	verify_leave(house.verify, &guests[0].r);
 	verify_leave(house.verify, &guests[1].r);
@@ -286,8 +289,8 @@ static void of_a_token_without_kid_no_more_is_said_than_four_keys_tell(void **st
 
 static void without_an_iat_only_a_fetch_since_the_request_proves_a_key_absent(void **state)
 {
-	struct slice token = maker_token(&fresh, NULL,
-		"{\"iss\":\"https://i/\",\"aud\":\"api\",\"exp\":1800003600}");
+	struct slice token =
+	    maker_token(&fresh, NULL, "{\"iss\":\"https://i/\",\"aud\":\"api\",\"exp\":1800003600}");
 	struct request *r = house_guest(0, ROUTE_PLAIN, token);
 
 	(void)state;
@@ -367,11 +370,11 @@ static void a_full_table_gives_its_oldest_unused_slot_to_a_new_issuer(void **sta
 		head.fetched_wall_s = 100 + (i * 7) % ISSUERS_MAX;
 		published_put(house.published, slot, &head, S("x"));
 	}
-	assert_null(published_claim(house.published, who[ISSUERS_MAX],
-	                            (const unsigned char (*)[SHA256_LEN])who, ISSUERS_MAX));
-	struct published_slot *taken = published_claim(house.published, who[ISSUERS_MAX],
-	                                               (const unsigned char (*)[SHA256_LEN])who, 1);
-	assert_non_null(taken); /* the first is the oldest but kept */
+	assert_null(published_claim(house.published, who[ISSUERS_MAX], (const unsigned char(*)[SHA256_LEN])who,
+	                            ISSUERS_MAX));
+	struct published_slot *taken =
+	    published_claim(house.published, who[ISSUERS_MAX], (const unsigned char(*)[SHA256_LEN])who, 1);
+	assert_non_null(taken);                                /* the first is the oldest but kept */
 	assert_null(published_find(house.published, who[23])); /* 23 * 7 mod 32 == 1: the next */
 	assert_non_null(published_find(house.published, who[0]));
 }

@@ -18,7 +18,7 @@ struct desk {
 	struct account account;
 	struct post post;
 	char dir[32], path[64];
-	int out;             /* what the writer says on stderr */
+	int out; /* what the writer says on stderr */
 };
 
 static int open_desk(void **state)
@@ -33,8 +33,14 @@ static int open_desk(void **state)
 	d->config.root.log.access = slice_of(d->path);
 	d->generation.config = &d->config;
 	d->account.change = false;
-	d->post = (struct post){ .shared = &d->shared, .generation = &d->generation, .account = &d->account,
-		.role = ROLE_WRITER, .seat = SEAT_WRITER, .supervisor = getpid(), .admin_fd = -1, .status_fd = -1 };
+	d->post = (struct post){ .shared = &d->shared,
+		                     .generation = &d->generation,
+		                     .account = &d->account,
+		                     .role = ROLE_WRITER,
+		                     .seat = SEAT_WRITER,
+		                     .supervisor = getpid(),
+		                     .admin_fd = -1,
+		                     .status_fd = -1 };
 	*state = d;
 	return 0;
 }
@@ -170,7 +176,7 @@ static void what_a_full_disk_does_not_take_is_dropped_counted_and_said_once(void
 	assert_int_equal(stop(d, pid), 0);
 	assert_int_equal(dropped() - before, 3);
 	assert_string_equal(read_back(d->out), "sallyport: error: the access log /dev/full cannot be written: "
-		"No space left on device; its lines are dropped\n");
+	                                       "No space left on device; its lines are dropped\n");
 }
 
 static void a_line_that_was_torn_does_not_spoil_the_next(void **state)

@@ -97,8 +97,9 @@ static int move(int fd, int all)
 
 static void greet(int listener)
 {
-	struct sockaddr_in to = {
-	    .sin_family = AF_INET, .sin_port = htons(origin_port), .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
+	struct sockaddr_in to = { .sin_family = AF_INET,
+		                      .sin_port = htons(origin_port),
+		                      .sin_addr.s_addr = htonl(INADDR_LOOPBACK) };
 	int fd, up, on = 1;
 
 	while ((fd = accept4(listener, NULL, NULL, SOCK_NONBLOCK)) >= 0) {
