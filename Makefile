@@ -227,6 +227,7 @@ lint:
 	@/usr/bin/python3 tests/lint/unread.py $(CC) $(shell pkg-config --cflags $(LIBS) 2>/dev/null)
 	@awk -f tests/lint/rooms.awk proxy/ORDER ARCHITECTURE.md
 	@/usr/bin/python3 tests/lint/links.py
+	@$(MAKE) -s format-check
 
 # ---- for editors: the compiler's real command lines ----
 ALL_C := $(SRC) $(sort $(shell find tests -name '*.c'))
