@@ -43,11 +43,11 @@ static void tell_workers(struct text *t, const struct shared *s, uint64_t now_ns
 
 static void tell_barred(struct text *t, const struct shared *s, uint64_t now_ns)
 {
-	const struct barred *b = &s->head->barred;
+	const struct blocked *b = &s->head->barred;
 	bool first = true;
 
 	text_add(t, S("\"barred\":["));
-	for (uint32_t i = 0; i < atomic_load(&b->len) && i < BARRED_MAX; i++) {
+	for (uint32_t i = 0; i < atomic_load(&b->len) && i < BLOCKED_MAX; i++) {
 		uint64_t until_ns = atomic_load(&b->at[i].until_ns);
 		uint64_t half[2] = { atomic_load(&b->at[i].high), atomic_load(&b->at[i].low) };
 		struct in6_addr address;

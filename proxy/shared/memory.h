@@ -67,7 +67,7 @@ struct shared_head {
 	_Atomic uint32_t adopters[SLOTS_MAX]; /* slot whose worker accepts on this slot's sockets */
 	_Atomic uint32_t gone[GONE_MAX];      /* listeners of who drains now whose address is no more */
 	struct outcome outcomes[2];
-	struct barred barred;
+	struct blocked barred;
 };
 
 struct published {

@@ -31,7 +31,7 @@ static void halves(const struct in6_addr *address, uint64_t half[2])
 	memcpy(half, &net, sizeof net);
 }
 
-bool barred_has(const struct barred *b, const struct in6_addr *address, uint64_t now_ns)
+bool blocked_has(const struct blocked *b, const struct in6_addr *address, uint64_t now_ns)
 {
 	uint32_t len = atomic_load_explicit(&b->len, memory_order_acquire);
 	uint64_t half[2];
@@ -39,8 +39,8 @@ bool barred_has(const struct barred *b, const struct in6_addr *address, uint64_t
 	if (len == 0)
 		return false;
 	halves(address, half);
-	for (uint32_t i = 0; i < len && i < BARRED_MAX; i++) {
-		const struct bar *at = &b->at[i];
+	for (uint32_t i = 0; i < len && i < BLOCKED_MAX; i++) {
+		const struct blocked_client *at = &b->at[i];
 		uint64_t until_ns = atomic_load(&at->until_ns);
 		/* an entry being rewritten has no end, or another one when looked at again */
 		if (until_ns > now_ns && atomic_load(&at->high) == half[0] && atomic_load(&at->low) == half[1] &&
@@ -50,29 +50,29 @@ bool barred_has(const struct barred *b, const struct in6_addr *address, uint64_t
 	return false;
 }
 
-static struct bar *choose(struct barred *b, const uint64_t half[2])
+static struct blocked_client *choose(struct blocked *b, const uint64_t half[2])
 {
 	uint32_t len = atomic_load(&b->len);
 
-	len = len < BARRED_MAX ? len : BARRED_MAX;
-	struct bar *first = &b->at[0];
+	len = len < BLOCKED_MAX ? len : BLOCKED_MAX;
+	struct blocked_client *first = &b->at[0];
 
 	for (uint32_t i = 0; i < len; i++) {
-		struct bar *at = &b->at[i];
+		struct blocked_client *at = &b->at[i];
 		if (atomic_load(&at->high) == half[0] && atomic_load(&at->low) == half[1])
 			return at;
 		if (atomic_load(&at->until_ns) < atomic_load(&first->until_ns))
 			first = at;
 	}
-	return len < BARRED_MAX ? &b->at[len] : first;
+	return len < BLOCKED_MAX ? &b->at[len] : first;
 }
 
-void barred_add(struct barred *b, const struct in6_addr *address, uint64_t until_ns)
+void blocked_add(struct blocked *b, const struct in6_addr *address, uint64_t until_ns)
 {
 	uint64_t half[2];
 
 	halves(address, half);
-	struct bar *at = choose(b, half);
+	struct blocked_client *at = choose(b, half);
 	atomic_store(&at->until_ns, 0);
 	atomic_store(&at->high, half[0]);
 	atomic_store(&at->low, half[1]);
@@ -82,17 +82,17 @@ void barred_add(struct barred *b, const struct in6_addr *address, uint64_t until
 		atomic_store(&b->len, used);
 }
 
-static void forget_old(struct blame *b, uint64_t now_ns)
+static void forget_old(struct crashes *b, uint64_t now_ns)
 {
 	size_t kept = 0;
 
 	for (size_t i = 0; i < b->len; i++)
-		if (now_ns - b->at[i].at_ns < BLAME_NS)
+		if (now_ns - b->at[i].at_ns < CRASH_NS)
 			b->at[kept++] = b->at[i];
 	b->len = kept;
 }
 
-static struct blamed *find(struct blame *b, const struct in6_addr *address)
+static struct crash *find(struct crashes *b, const struct in6_addr *address)
 {
 	for (size_t i = 0; i < b->len; i++)
 		if (IN6_ARE_ADDR_EQUAL(&b->at[i].address, address))
@@ -100,15 +100,15 @@ static struct blamed *find(struct blame *b, const struct in6_addr *address)
 	return NULL;
 }
 
-static void remember(struct blame *b, const struct in6_addr *address, uint64_t now_ns)
+static void remember(struct crashes *b, const struct in6_addr *address, uint64_t now_ns)
 {
-	if (b->len == BLAMED_MAX) /* the oldest gives way */
+	if (b->len == CRASHES_MAX) /* the oldest gives way */
 		memmove(b->at, b->at + 1, --b->len * sizeof b->at[0]);
-	b->at[b->len++] = (struct blamed){ *address, now_ns };
+	b->at[b->len++] = (struct crash){ *address, now_ns };
 }
 
-bool blame_crash(struct blame *b, const struct suspect *s, struct barred *bars, uint64_t now_ns,
-                 struct in6_addr *whom)
+bool crashes_attribute(struct crashes *b, const struct suspect *s, struct blocked *bars, uint64_t now_ns,
+                       struct in6_addr *whom)
 {
 	struct in6_addr address = s->address; /* once: the dead may have left anything there */
 
@@ -116,12 +116,12 @@ bool blame_crash(struct blame *b, const struct suspect *s, struct barred *bars, 
 	forget_old(b, now_ns);
 	if (!atomic_load(&s->named))
 		return false;
-	struct blamed *before = find(b, whom);
+	struct crash *before = find(b, whom);
 	if (!before) {
 		remember(b, whom, now_ns);
 		return false;
 	}
 	before->at_ns = now_ns;
-	barred_add(bars, whom, now_ns + BLAME_NS);
+	blocked_add(bars, whom, now_ns + CRASH_NS);
 	return true;
 }

@@ -1,15 +1,16 @@
-/* suspects.h -- whom a worker was working for when it died, and who is therefore kept out for a while.
+/* suspects.h -- which client a worker served when it crashed, and which clients are therefore blocked for a
+ * while.
  *
- * A worker says in its seat whose bytes it is working on; after a crash the supervisor reads it. An address
- * (of IPv6 its /64) suspected in two crashes is barred. Strangers choose the addresses, so the tables are
- * bounded. */
+ * A worker writes into its seat whose bytes it is working on; after a crash the supervisor reads that. An
+ * address (of IPv6 its /64) suspected in two crashes is blocked. Clients choose their addresses, so the
+ * tables are bounded. */
 #pragma once
 #include "base/clock.h"
 #include <netinet/in.h>
 #include <stdatomic.h>
 #include <stdbool.h>
 
-enum { BARRED_MAX = 256, BLAMED_MAX = 1024 };
+enum { BLOCKED_MAX = 256, CRASHES_MAX = 1024 };
 
 struct suspect {            /* in shared memory; written by one worker */
 	_Atomic uint32_t named; /* 0: nobody is */
@@ -19,27 +20,27 @@ struct suspect {            /* in shared memory; written by one worker */
 /* NULL: nobody's bytes are being worked on. */
 void suspect_name(struct suspect *s, const struct in6_addr *address);
 
-struct barred {           /* in shared memory; written by the supervisor */
+struct blocked {          /* in shared memory; written by the supervisor */
 	_Atomic uint32_t len; /* entries ever used: 0 makes the common case one load */
-	struct bar {
+	struct blocked_client {
 		_Atomic uint64_t until_ns, high, low;
-	} at[BARRED_MAX];
+	} at[BLOCKED_MAX];
 };
 
-bool barred_has(const struct barred *b, const struct in6_addr *address, uint64_t now_ns);
+bool blocked_has(const struct blocked *b, const struct in6_addr *address, uint64_t now_ns);
 /* The bar that ends first gives way where all are taken. */
-void barred_add(struct barred *b, const struct in6_addr *address, uint64_t until_ns);
+void blocked_add(struct blocked *b, const struct in6_addr *address, uint64_t until_ns);
 
-#define BLAME_NS (600 * NS_PER_S) /* how long a crash is remembered, and how long a bar lasts */
+#define CRASH_NS (600 * NS_PER_S) /* how long a crash is remembered, and how long a bar lasts */
 
-struct blame { /* in the supervisor */
-	struct blamed {
+struct crashes { /* in the supervisor */
+	struct crash {
 		struct in6_addr address;
 		uint64_t at_ns;
-	} at[BLAMED_MAX];
+	} at[CRASHES_MAX];
 	size_t len;
 };
 
-/* A crash at now_ns left this suspect: where it was one in an earlier crash it is barred. Was it? */
-bool blame_crash(struct blame *b, const struct suspect *s, struct barred *bars, uint64_t now_ns,
-                 struct in6_addr *whom);
+/* A crash at now_ns left this suspect: where it was one in an earlier crash it is blocked. Was it? */
+bool crashes_attribute(struct crashes *b, const struct suspect *s, struct blocked *bars, uint64_t now_ns,
+                       struct in6_addr *whom);

@@ -32,13 +32,13 @@ const char *process_version(void)
 
 int process_check(const struct run_options *o)
 {
-	struct proof proof = { 0 };
+	struct dry_run proof = { 0 };
 	struct reload_plan plan = plan_of(o);
 	struct bundle *bundle = NULL;
 	char *text;
 
 	plan.warn = true;
-	plan.prove = prove;
+	plan.prove = dry_run;
 	plan.with = &proof;
 	struct config *c = reload_here(&plan, &bundle, &text);
 	if (text)

@@ -10,7 +10,7 @@
 
 static const char *const role_names[] = { "nobody", "supervisor", "writer", "keeper", "worker" };
 
-static struct retry *retry_of(struct crew *c, const struct child *child)
+static struct retry *retry_of(struct children *c, const struct child *child)
 {
 	if (child->role == ROLE_WORKER)
 		return &child->generation->retry[child->slot];
@@ -19,7 +19,7 @@ static struct retry *retry_of(struct crew *c, const struct child *child)
 
 /* ---- starting ---- */
 
-_Noreturn static void be_child(struct crew *c, struct post post)
+_Noreturn static void be_child(struct children *c, struct post post)
 {
 	int (*body)(struct post *) = post.role == ROLE_WORKER   ? c->bodies.worker
 	                             : post.role == ROLE_KEEPER ? c->bodies.keeper
@@ -51,7 +51,7 @@ _Noreturn static void be_child(struct crew *c, struct post post)
 	exit(body(&post));
 }
 
-static void take_seat(struct crew *c, unsigned seat, enum role role, const struct generation *g,
+static void take_seat(struct children *c, unsigned seat, enum role role, const struct generation *g,
                       unsigned slot)
 {
 	struct seat *s = &c->shared->seats[seat];
@@ -66,7 +66,7 @@ static void take_seat(struct crew *c, unsigned seat, enum role role, const struc
 	shared_hush(c->shared->pokes[seat]);
 }
 
-static void leave_seat(struct crew *c, unsigned seat)
+static void leave_seat(struct children *c, unsigned seat)
 {
 	struct seat *s = &c->shared->seats[seat];
 
@@ -76,7 +76,7 @@ static void leave_seat(struct crew *c, unsigned seat)
 	metrics_clear(seat);
 }
 
-bool crew_start(struct crew *c, enum role role, struct generation *g, unsigned slot)
+bool children_start(struct children *c, enum role role, struct generation *g, unsigned slot)
 {
 	int seat = shared_seat(c->shared, role);
 
@@ -107,7 +107,7 @@ bool crew_start(struct crew *c, enum role role, struct generation *g, unsigned s
 
 /* ---- dying ---- */
 
-static bool is_kept(const struct crew *c, const struct child *child)
+static bool is_kept(const struct children *c, const struct child *child)
 {
 	if (child->leaving)
 		return false;
@@ -151,7 +151,7 @@ static const char *describe(const struct child *child, int status, char *to, siz
 	return to;
 }
 
-static void count_restart(struct crew *c, const struct child *child, int status)
+static void count_restart(struct children *c, const struct child *child, int status)
 {
 	struct slice none = { 0 };
 	struct slice why = child->aborted                ? S("stalled")
@@ -165,24 +165,25 @@ static void count_restart(struct crew *c, const struct child *child, int status)
 }
 
 /* Who was being served as it died. */
-static void blame(struct crew *c, unsigned seat, uint64_t now_ns)
+static void crashes(struct children *c, unsigned seat, uint64_t now_ns)
 {
 	struct in6_addr whom;
 	char name[46];
 
-	if (blame_crash(&c->blame, shared_suspect(c->shared, seat), &c->shared->head->barred, now_ns, &whom))
-		log_warn("%.*s%s was being worked for in two crashes and is refused for 10 min",
+	if (crashes_attribute(&c->crashes, shared_suspect(c->shared, seat), &c->shared->head->barred, now_ns,
+	                      &whom))
+		log_warn("client %.*s%s was active in two worker crashes; blocked for 10 min",
 		         SLICE(address_text(&whom, name)), IN6_IS_ADDR_V4MAPPED(&whom) ? "" : " (its /64)");
 }
 
-static void bury(struct crew *c, unsigned seat, int status, uint64_t now_ns)
+static void bury(struct children *c, unsigned seat, int status, uint64_t now_ns)
 {
 	struct child dead = c->child[seat];
 	char how[128];
 
 	c->child[seat] = (struct child){ 0 };
 	if (dead.role == ROLE_WORKER && is_crash(&dead, status))
-		blame(c, seat, now_ns);
+		crashes(c, seat, now_ns);
 	leave_seat(c, seat);
 	bool kept = is_kept(c, &dead);
 	if (!kept && (dead.leaving || dead.generation->draining) && WIFEXITED(status) && WEXITSTATUS(status) == 0)
@@ -198,7 +199,7 @@ static void bury(struct crew *c, unsigned seat, int status, uint64_t now_ns)
 	arrange_retry(retry_of(c, &dead), now_ns - dead.started_ns, now_ns);
 }
 
-void crew_reap(struct crew *c, void (*stranger)(void *with, pid_t pid, int status), void *with)
+void children_reap(struct children *c, void (*stranger)(void *with, pid_t pid, int status), void *with)
 {
 	uint64_t now_ns = clock_ns();
 	pid_t pid;

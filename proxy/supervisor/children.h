@@ -2,7 +2,7 @@
  *
  * * A seat has at most one live process. The first restart of a place is immediate, then it waits 100 ms,
  * doubling to 30 s, until a process has lived for a while. A process whose loop stands still for 5 s is
- * aborted. The crew knows nothing of what its processes do: their bodies are given to it. */
+ * aborted. the children knows nothing of what its processes do: their bodies are given to it. */
 #pragma once
 #include "config/config.h"
 #include "shared/shared.h"
@@ -27,7 +27,7 @@ struct child {
 	bool aborted, leaving; /* leaving: told to end, its death is expected */
 };
 
-struct crew {
+struct children {
 	struct shared *shared;
 	struct bodies bodies;
 	struct post post;       /* what all posts have in common */
@@ -35,26 +35,26 @@ struct crew {
 	struct retry keeper, writer;
 	bool keepers_kept, writer_kept;
 	uint64_t beat_ns, checked_ns; /* beat_ns: BEAT_NS; tests have less patience */
-	struct blame blame;
+	struct crashes crashes;
 	struct child child[SEATS_MAX];
 };
 
 /* Forks; false: no seat or no process (said to the log, tried again later). */
-bool crew_start(struct crew *c, enum role role, struct generation *g, unsigned slot);
+bool children_start(struct children *c, enum role role, struct generation *g, unsigned slot);
 /* Reaps what has died and arranges for its replacement; *stranger is called for pids that are not the
- * crew's. */
-void crew_reap(struct crew *c, void (*stranger)(void *with, pid_t pid, int status), void *with);
+ * children's. */
+void children_reap(struct children *c, void (*stranger)(void *with, pid_t pid, int status), void *with);
 /* Restarts what is due, aborts what stands still, kills what did not end. */
-void crew_tick(struct crew *c, uint64_t now_ns);
-uint64_t crew_next_ns(const struct crew *c); /* when crew_tick is wanted */
+void children_tick(struct children *c, uint64_t now_ns);
+uint64_t children_next_ns(const struct children *c); /* when children_tick is wanted */
 
-void crew_order(struct crew *c, unsigned seat, enum order order);
+void children_order(struct children *c, unsigned seat, enum order order);
 /* To every worker of a generation; NULL: of all. */
-void crew_order_workers(struct crew *c, const struct generation *g, enum order order);
+void children_order_workers(struct children *c, const struct generation *g, enum order order);
 /* SIGKILL in `grace_ns` for all who still live then. */
-void crew_end_by(struct crew *c, enum role role, uint64_t when_ns);
-unsigned crew_count(const struct crew *c, enum role role, const struct generation *g);
+void children_end_by(struct children *c, enum role role, uint64_t when_ns);
+unsigned children_count(const struct children *c, enum role role, const struct generation *g);
 /* Have all workers of the generation come at least this far? */
-bool crew_all_at_least(const struct crew *c, const struct generation *g, enum seat_state state);
+bool children_all_at_least(const struct children *c, const struct generation *g, enum seat_state state);
 /* Who accepts for a slot whose worker is gone: written into shared memory where it has changed. */
-void crew_adopt(struct crew *c, const struct generation *g);
+void children_adopt(struct children *c, const struct generation *g);

@@ -55,7 +55,7 @@ static void warn_of_log(const struct config *c, struct config_errors *errors)
 		config_warn(errors, c->root.log.place, "log.access: the directory %s: %s", dir, strerror(errno));
 }
 
-void doubts_tell(const struct config *c, struct bundle *b, bool look_only, struct config_errors *errors)
+void doubts_log(const struct config *c, struct bundle *b, bool look_only, struct config_errors *errors)
 {
 	certificates_each(c, b, warn_of_end, errors);
 	warn_of_keys(c, b, errors);

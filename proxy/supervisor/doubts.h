@@ -5,4 +5,4 @@
 
 /* Warns of certificates that have ended or will soon, of files with secrets that everybody may read, and,
  * where nothing is to be made, of a log directory that is not there. */
-void doubts_tell(const struct config *c, struct bundle *b, bool look_only, struct config_errors *errors);
+void doubts_log(const struct config *c, struct bundle *b, bool look_only, struct config_errors *errors);

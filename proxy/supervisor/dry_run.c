@@ -171,14 +171,14 @@ static bool try_log(const struct config *c, const struct account *a, struct conf
 	return false;
 }
 
-bool prove(void *with, const struct config *c, struct bundle *b, struct config_errors *errors)
+bool dry_run(void *with, const struct config *c, struct bundle *b, struct config_errors *errors)
 {
-	struct proof *p = with;
+	struct dry_run *p = with;
 	struct account account;
 	char why[256];
 	bool ok = open_data_plane(c, b, errors);
 
-	doubts_tell(c, b, !p->bind, errors);
+	doubts_log(c, b, !p->bind, errors);
 	if (ok && p->in_force) {
 		chains_try(c, b, p->in_force, clock_wall_ns() / NS_PER_S, errors);
 		ok = errors->count == 0;

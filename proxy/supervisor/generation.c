@@ -80,10 +80,10 @@ void generation_free(struct generation *g)
 
 static bool is_used(const struct supervisor *s, const struct generation *g)
 {
-	if (g == s->crew.now || g == s->next || g == s->old)
+	if (g == s->children.now || g == s->next || g == s->old)
 		return true;
 	for (unsigned i = 0; i < SEATS_MAX; i++)
-		if (s->crew.child[i].pid && s->crew.child[i].generation == g)
+		if (s->children.child[i].pid && s->children.child[i].generation == g)
 			return true;
 	return false;
 }
@@ -92,7 +92,7 @@ static bool is_used(const struct supervisor *s, const struct generation *g)
 static bool is_accepted_before(const struct supervisor *s)
 {
 	for (unsigned i = SEAT_WORKERS; i < SEATS_MAX; i++)
-		if (s->crew.child[i].pid && s->crew.child[i].generation != s->crew.now &&
+		if (s->children.child[i].pid && s->children.child[i].generation != s->children.now &&
 		    shared_state(&s->shared, i) < SEAT_DRAINING)
 			return true;
 	return false;
@@ -105,9 +105,9 @@ void generations_sweep(struct supervisor *s)
 			generation_free(s->generations[i]);
 			s->generations[i] = NULL;
 		}
-	if (s->stage == STAGE_IDLE && s->crew.now && !is_accepted_before(s))
-		sockets_trim(&s->sockets, s->crew.now->config->root.listeners,
-		             s->crew.now->config->root.listeners_len);
+	if (s->stage == STAGE_IDLE && s->children.now && !is_accepted_before(s))
+		sockets_trim(&s->sockets, s->children.now->config->root.listeners,
+		             s->children.now->config->root.listeners_len);
 }
 
 unsigned generations_draining(const struct supervisor *s)
@@ -115,6 +115,6 @@ unsigned generations_draining(const struct supervisor *s)
 	unsigned n = 0;
 
 	for (unsigned i = 0; i < GENERATIONS_MAX + 1; i++)
-		n += s->generations[i] && s->generations[i] != s->crew.now;
+		n += s->generations[i] && s->generations[i] != s->children.now;
 	return n;
 }

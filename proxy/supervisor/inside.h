@@ -1,7 +1,7 @@
 /* inside.h -- the process that holds the listeners and keeps the others alive. Private to supervisor/.
  *
  * * One loop of poll() over its signals, its bell and the child that reads a configuration; three small
- * machines are stepped in it: the crew (restarts), the turnover (a reload), the leave (the end). */
+ * machines are stepped in it: the children (restarts), the rollout (a reload), the shutdown (the end). */
 #pragma once
 #include "supervisor/children.h"
 #include "supervisor/material.h"
@@ -17,7 +17,15 @@ enum stage {
 	STAGE_HANDING,  /* the old ones stop accepting */
 };
 
-enum leave { LEAVE_NOT, LEAVE_DELAY, LEAVE_DRAIN, LEAVE_CUT, LEAVE_KEEPER, LEAVE_WRITER, LEAVE_DONE };
+enum shutdown {
+	SHUTDOWN_NOT,
+	SHUTDOWN_DELAY,
+	SHUTDOWN_DRAIN,
+	SHUTDOWN_CUT,
+	SHUTDOWN_KEEPER,
+	SHUTDOWN_WRITER,
+	SHUTDOWN_DONE
+};
 
 struct supervisor {
 	const struct run_options *options;
@@ -25,7 +33,7 @@ struct supervisor {
 	struct shared shared;
 	struct sockets sockets;
 	struct account account;
-	struct crew crew;
+	struct children children;
 	struct generation *generations[GENERATIONS_MAX + 1];
 	unsigned last_number;
 	int signals; /* signalfd */
@@ -42,7 +50,7 @@ struct supervisor {
 	bool renewing; /* what is under way is no reload: files beside the text have changed */
 	char *renewed; /* their names */
 
-	enum leave leave;
+	enum shutdown leave;
 	uint64_t leave_until_ns;
 	bool told_ready;
 	uint64_t watchdog_ns, watchdog_due_ns;
@@ -58,13 +66,13 @@ void generations_sweep(struct supervisor *s);
 unsigned generations_draining(const struct supervisor *s);
 
 /* The first generation: its keeper, writer and workers. False: *text says why. */
-bool turnover_first(struct supervisor *s, struct generation *g, char **text);
-void turnover_step(struct supervisor *s, uint64_t now_ns);
-void turnover_cancel(struct supervisor *s, const char *why);
+bool rollout_first(struct supervisor *s, struct generation *g, char **text);
+void rollout_step(struct supervisor *s, uint64_t now_ns);
+void rollout_cancel(struct supervisor *s, const char *why);
 
 /* at_once: without drain.delay. Asked again: stops. */
-void leave_begin(struct supervisor *s, bool at_once);
-void leave_step(struct supervisor *s, uint64_t now_ns);
+void shutdown_begin(struct supervisor *s, bool at_once);
+void shutdown_step(struct supervisor *s, uint64_t now_ns);
 
 /* s->plan, s->shared, s->crew.post and bodies are set. Runs to the end; an exit status. */
 int supervisor_run(struct supervisor *s, struct generation *first);

@@ -1,7 +1,7 @@
 /* What the supervisor wants of its children. */
 #include "supervisor/children.h"
 
-void crew_order(struct crew *c, unsigned seat, enum order order)
+void children_order(struct children *c, unsigned seat, enum order order)
 {
 	struct seat *s = &c->shared->seats[seat];
 
@@ -13,21 +13,21 @@ void crew_order(struct crew *c, unsigned seat, enum order order)
 	shared_ring(c->shared->pokes[seat]);
 }
 
-void crew_order_workers(struct crew *c, const struct generation *g, enum order order)
+void children_order_workers(struct children *c, const struct generation *g, enum order order)
 {
 	for (unsigned i = SEAT_WORKERS; i < SEATS_MAX; i++)
 		if (c->child[i].pid && (!g || c->child[i].generation == g))
-			crew_order(c, i, order);
+			children_order(c, i, order);
 }
 
-void crew_end_by(struct crew *c, enum role role, uint64_t when_ns)
+void children_end_by(struct children *c, enum role role, uint64_t when_ns)
 {
 	for (unsigned i = 0; i < SEATS_MAX; i++)
 		if (c->child[i].pid && c->child[i].role == role && c->child[i].leaving && !c->child[i].kill_ns)
 			c->child[i].kill_ns = when_ns;
 }
 
-unsigned crew_count(const struct crew *c, enum role role, const struct generation *g)
+unsigned children_count(const struct children *c, enum role role, const struct generation *g)
 {
 	unsigned n = 0;
 
@@ -36,7 +36,7 @@ unsigned crew_count(const struct crew *c, enum role role, const struct generatio
 	return n;
 }
 
-static const struct child *worker_of(const struct crew *c, const struct generation *g, unsigned slot,
+static const struct child *worker_of(const struct children *c, const struct generation *g, unsigned slot,
                                      unsigned *seat)
 {
 	for (unsigned i = SEAT_WORKERS; i < SEATS_MAX; i++)
@@ -47,7 +47,7 @@ static const struct child *worker_of(const struct crew *c, const struct generati
 	return NULL;
 }
 
-bool crew_all_at_least(const struct crew *c, const struct generation *g, enum seat_state state)
+bool children_all_at_least(const struct children *c, const struct generation *g, enum seat_state state)
 {
 	unsigned seat;
 
@@ -59,7 +59,7 @@ bool crew_all_at_least(const struct crew *c, const struct generation *g, enum se
 
 /* The slots without a worker go round among those that have one; where none has, nothing changes: whoever
  * comes back first accepts. */
-void crew_adopt(struct crew *c, const struct generation *g)
+void children_adopt(struct children *c, const struct generation *g)
 {
 	unsigned living[SLOTS_MAX], n = 0, turn = 0, seat;
 	bool changed = false;

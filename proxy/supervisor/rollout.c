@@ -25,7 +25,7 @@ static void publish(struct supervisor *s, int status, const char *text)
 	o->number = s->asked;
 	o->wall_ns = clock_wall_ns();
 	o->status = (uint32_t)status;
-	o->generation = s->crew.now ? s->crew.now->number : 0;
+	o->generation = s->children.now ? s->children.now->number : 0;
 	o->len = (uint32_t)(len < sizeof o->text ? len : sizeof o->text);
 	memcpy(o->text, text, o->len);
 	atomic_store(&h->reload_running, 0);
@@ -64,10 +64,11 @@ static void refuse(struct supervisor *s, int status, char *text)
 		say("reload refused", why);
 	if (s->next) {
 		s->next->draining = true;
-		crew_order_workers(&s->crew, s->next, ORDER_STOP);
-		crew_end_by(&s->crew, ROLE_WORKER, clock_ns() + 2 * NS_PER_S);
+		children_order_workers(&s->children, s->next, ORDER_STOP);
+		children_end_by(&s->children, ROLE_WORKER, clock_ns() + 2 * NS_PER_S);
 	}
-	s->last_number = s->crew.now ? s->crew.now->number : 0; /* what never was in force has no number */
+	/* what never was in force has no number */
+	s->last_number = s->children.now ? s->children.now->number : 0;
 	s->next = NULL;
 	s->stage = STAGE_IDLE;
 	if (renewing) {
@@ -104,17 +105,18 @@ static void enter(struct supervisor *s, enum stage stage, uint64_t until_ns)
 /* The text in force with the files as they are now. */
 static void begin_renewal(struct supervisor *s)
 {
-	struct proof *proof = s->plan.with;
+	struct dry_run *proof = s->plan.with;
 
-	if (!proof || !s->crew.now || !s->told_ready || !material_wants(&s->material, s->crew.now, clock_ns()))
+	if (!proof || !s->children.now || !s->told_ready ||
+	    !material_wants(&s->material, s->children.now, clock_ns()))
 		return;
 	if (generations_draining(s) >= GENERATIONS_MAX - 1) {
 		rhythm_put_off(&s->material.rhythm, clock_ns());
 		return;
 	}
 	s->renewing = true;
-	s->plan.in_force = &s->crew.now->sealed.keeper;
-	proof->in_force = s->crew.now->bundle;
+	s->plan.in_force = &s->children.now->sealed.keeper;
+	proof->in_force = s->children.now->bundle;
 	s->reading = reload_begin(&s->plan);
 	s->plan.in_force = NULL;
 	proof->in_force = NULL;
@@ -151,7 +153,7 @@ static void begin(struct supervisor *s)
 static bool start_workers(struct supervisor *s, struct generation *g)
 {
 	for (unsigned slot = 0; slot < g->workers; slot++)
-		if (!crew_start(&s->crew, ROLE_WORKER, g, slot))
+		if (!children_start(&s->children, ROLE_WORKER, g, slot))
 			return false;
 	return true;
 }
@@ -201,7 +203,7 @@ static void step_reading(struct supervisor *s, uint64_t now_ns)
 	text = NULL;
 	s->next = generation_open(s, sealed, &text);
 	if (s->next)
-		text = find_fixed(s->crew.now->config, s->next->config);
+		text = find_fixed(s->children.now->config, s->next->config);
 	if (s->next && !text)
 		text = prepare(s, s->next);
 	if (text || !s->next)
@@ -221,7 +223,7 @@ static bool replace_lost(struct supervisor *s)
 		struct retry *r = &s->next->retry[slot];
 		losses += r->failures;
 		if (r->due && losses < LOSSES_MAX)
-			r->due = !crew_start(&s->crew, ROLE_WORKER, s->next, slot);
+			r->due = !children_start(&s->children, ROLE_WORKER, s->next, slot);
 	}
 	return losses < LOSSES_MAX;
 }
@@ -232,9 +234,9 @@ static void step_loading(struct supervisor *s, uint64_t now_ns)
 		refuse(s, 1, strdup("the workers of the new configuration died while loading; the log says how\n"));
 	} else if (now_ns > s->stage_until_ns) {
 		refuse(s, 1, strdup("the workers of the new configuration did not load within a minute\n"));
-	} else if (crew_all_at_least(&s->crew, s->next, SEAT_LOADED)) {
+	} else if (children_all_at_least(&s->children, s->next, SEAT_LOADED)) {
 		for (unsigned i = SEAT_KEEPERS; i < SEAT_WORKERS; i++)
-			crew_order(&s->crew, i, ORDER_DRAIN);
+			children_order(&s->children, i, ORDER_DRAIN);
 		enter(s, STAGE_RETIRING, now_ns + RETIRE_NS);
 	}
 }
@@ -245,11 +247,11 @@ static bool keepers_let_go(struct supervisor *s, bool kill_them)
 	bool gone = true;
 
 	for (unsigned i = SEAT_KEEPERS; i < SEAT_WORKERS; i++) {
-		if (!s->crew.child[i].pid || shared_state(&s->shared, i) >= SEAT_DRAINING)
+		if (!s->children.child[i].pid || shared_state(&s->shared, i) >= SEAT_DRAINING)
 			continue;
 		gone = false;
 		if (kill_them)
-			kill(s->crew.child[i].pid, SIGKILL);
+			kill(s->children.child[i].pid, SIGKILL);
 	}
 	return gone;
 }
@@ -258,18 +260,18 @@ static void step_retiring(struct supervisor *s, uint64_t now_ns)
 {
 	if (!keepers_let_go(s, now_ns > s->stage_until_ns))
 		return;
-	s->old = s->crew.now;
-	s->crew.now = s->next;
-	s->crew.keeper = (struct retry){ 0 };
-	if (!crew_start(&s->crew, ROLE_KEEPER, s->next, 0))
-		s->crew.keeper = (struct retry){ .due = true };
+	s->old = s->children.now;
+	s->children.now = s->next;
+	s->children.keeper = (struct retry){ 0 };
+	if (!children_start(&s->children, ROLE_KEEPER, s->next, 0))
+		s->children.keeper = (struct retry){ .due = true };
 	enter(s, STAGE_KEEPING, now_ns + SETTLE_NS);
 }
 
 static bool is_keeper_serving(const struct supervisor *s)
 {
 	for (unsigned i = SEAT_KEEPERS; i < SEAT_WORKERS; i++)
-		if (s->crew.child[i].pid && shared_state(&s->shared, i) == SEAT_SERVING)
+		if (s->children.child[i].pid && shared_state(&s->shared, i) == SEAT_SERVING)
 			return true;
 	return false;
 }
@@ -280,7 +282,7 @@ static void step_keeping(struct supervisor *s, uint64_t now_ns)
 
 	if (!is_keeper_serving(s) && now_ns < s->stage_until_ns)
 		return;
-	if (!crew_all_at_least(&s->crew, s->next, SEAT_LOADED) && now_ns < s->stage_until_ns + LOAD_NS)
+	if (!children_all_at_least(&s->children, s->next, SEAT_LOADED) && now_ns < s->stage_until_ns + LOAD_NS)
 		return;
 	if (!sockets_listen(&s->sockets, why, sizeof why))
 		log_error("%s", why);
@@ -291,8 +293,8 @@ static void tell_ready(struct supervisor *s)
 {
 	char status[96];
 
-	snprintf(status, sizeof status, "READY=1\nSTATUS=generation %u, %u workers", s->crew.now->number,
-	         s->crew.now->workers);
+	snprintf(status, sizeof status, "READY=1\nSTATUS=generation %u, %u workers", s->children.now->number,
+	         s->children.now->workers);
 	notify_say(slice_of(status));
 	if (s->told_ready)
 		return;
@@ -316,7 +318,7 @@ static void tell_gone(struct supervisor *s)
 
 static void step_serving(struct supervisor *s, uint64_t now_ns)
 {
-	if (!crew_all_at_least(&s->crew, s->next, SEAT_SERVING) && now_ns < s->stage_until_ns)
+	if (!children_all_at_least(&s->children, s->next, SEAT_SERVING) && now_ns < s->stage_until_ns)
 		return;
 	atomic_store(&s->shared.head->generation, s->next->number);
 	atomic_store(&s->shared.head->workers, s->next->workers);
@@ -327,8 +329,9 @@ static void step_serving(struct supervisor *s, uint64_t now_ns)
 	if (s->old) {
 		tell_gone(s);
 		s->old->draining = true;
-		crew_order_workers(&s->crew, s->old, ORDER_DRAIN);
-		crew_end_by(&s->crew, ROLE_WORKER, now_ns + s->old->config->root.drain.timeout + 5 * NS_PER_S);
+		children_order_workers(&s->children, s->old, ORDER_DRAIN);
+		children_end_by(&s->children, ROLE_WORKER,
+		                now_ns + s->old->config->root.drain.timeout + 5 * NS_PER_S);
 	}
 	enter(s, STAGE_HANDING, now_ns + RETIRE_NS);
 }
@@ -338,7 +341,7 @@ static void step_serving(struct supervisor *s, uint64_t now_ns)
 static bool is_handed_over(const struct supervisor *s)
 {
 	for (unsigned i = SEAT_WORKERS; s->old && i < SEATS_MAX; i++)
-		if (s->crew.child[i].pid && s->crew.child[i].generation == s->old &&
+		if (s->children.child[i].pid && s->children.child[i].generation == s->old &&
 		    shared_state(&s->shared, i) < SEAT_DRAINING)
 			return false;
 	return true;
@@ -349,11 +352,11 @@ static bool is_handed_over(const struct supervisor *s)
 static void end_old(struct supervisor *s, uint64_t now_ns)
 {
 	for (unsigned i = SEAT_KEEPERS; i < SEAT_WORKERS; i++)
-		if (s->crew.child[i].generation != s->crew.now)
-			crew_order(&s->crew, i, ORDER_STOP);
-	crew_end_by(&s->crew, ROLE_KEEPER, now_ns + RETIRE_NS);
-	crew_order(&s->crew, SEAT_WRITER, ORDER_STOP);
-	crew_end_by(&s->crew, ROLE_WRITER, now_ns + WRITER_NS);
+		if (s->children.child[i].generation != s->children.now)
+			children_order(&s->children, i, ORDER_STOP);
+	children_end_by(&s->children, ROLE_KEEPER, now_ns + RETIRE_NS);
+	children_order(&s->children, SEAT_WRITER, ORDER_STOP);
+	children_end_by(&s->children, ROLE_WRITER, now_ns + WRITER_NS);
 }
 
 /* One message for people, one line for whoever collects what was changed by whom. */
@@ -363,7 +366,7 @@ static void tell_renewed(struct supervisor *s)
 
 	log_info("re-read, since they have changed: %s", names);
 	log_info("audit: uid %u: generation %u is in force by changed files: %s", (unsigned)getuid(),
-	         s->crew.now->number, names);
+	         s->children.now->number, names);
 	end_renewal(s, RHYTHM_TAKEN, "");
 }
 
@@ -374,8 +377,8 @@ static void step_handing(struct supervisor *s, uint64_t now_ns)
 
 	if (!is_handed_over(s) && now_ns < s->stage_until_ns)
 		return;
-	snprintf(text, sizeof text, "generation %u is in force with %u worker%s\n", s->crew.now->number,
-	         s->crew.now->workers, s->crew.now->workers == 1 ? "" : "s");
+	snprintf(text, sizeof text, "generation %u is in force with %u worker%s\n", s->children.now->number,
+	         s->children.now->workers, s->children.now->workers == 1 ? "" : "s");
 	log_info("%.*s", (int)strlen(text) - 1, text);
 	s->next = s->old = NULL;
 	s->stage = STAGE_IDLE;
@@ -388,15 +391,15 @@ static void step_handing(struct supervisor *s, uint64_t now_ns)
 	tell_ready(s);
 }
 
-bool turnover_first(struct supervisor *s, struct generation *g, char **text)
+bool rollout_first(struct supervisor *s, struct generation *g, char **text)
 {
 	*text = prepare(s, g);
 	if (*text)
 		return false;
-	s->crew.now = s->next = g;
-	s->crew.keepers_kept = s->crew.writer_kept = true;
-	if (!crew_start(&s->crew, ROLE_WRITER, g, 0) || !crew_start(&s->crew, ROLE_KEEPER, g, 0) ||
-	    !start_workers(s, g)) {
+	s->children.now = s->next = g;
+	s->children.keepers_kept = s->children.writer_kept = true;
+	if (!children_start(&s->children, ROLE_WRITER, g, 0) ||
+	    !children_start(&s->children, ROLE_KEEPER, g, 0) || !start_workers(s, g)) {
 		*text = strdup("the processes cannot be forked\n");
 		return false;
 	}
@@ -404,7 +407,7 @@ bool turnover_first(struct supervisor *s, struct generation *g, char **text)
 	return true;
 }
 
-void turnover_step(struct supervisor *s, uint64_t now_ns)
+void rollout_step(struct supervisor *s, uint64_t now_ns)
 {
 	enum stage before;
 
@@ -434,13 +437,13 @@ void turnover_step(struct supervisor *s, uint64_t now_ns)
 			break;
 		}
 		if (s->stage == STAGE_SERVING)
-			crew_order_workers(&s->crew, s->next, ORDER_SERVE);
+			children_order_workers(&s->children, s->next, ORDER_SERVE);
 	} while (s->stage != before && s->stage != STAGE_IDLE);
-	if (s->stage == STAGE_IDLE && s->crew.now && s->told_ready)
-		crew_order_workers(&s->crew, s->crew.now, ORDER_SERVE); /* those that were restarted */
+	if (s->stage == STAGE_IDLE && s->children.now && s->told_ready)
+		children_order_workers(&s->children, s->children.now, ORDER_SERVE); /* those that were restarted */
 }
 
-void turnover_cancel(struct supervisor *s, const char *why)
+void rollout_cancel(struct supervisor *s, const char *why)
 {
 	reload_free(s->reading);
 	s->reading = NULL;

@@ -14,13 +14,13 @@
 
 enum { BAD_CONFIGURATION = 78 }; /* EX_CONFIG of sysexits.h */
 
-static struct reload_plan plan_of(const struct run_options *o, struct proof *proof)
+static struct reload_plan plan_of(const struct run_options *o, struct dry_run *proof)
 {
 	return (struct reload_plan){ .path = o->config,
 		                         .files = o->files,
 		                         .files_len = o->files_len,
 		                         .pin_file = RELOAD_PIN_FILE,
-		                         .prove = prove,
+		                         .prove = dry_run,
 		                         .with = proof,
 		                         .hindered = &proof->hindered };
 }
@@ -161,17 +161,17 @@ static int run(struct supervisor *s, struct generation *g)
 	if (s->account.uid != 0 && geteuid() == 0 && s->account.change)
 		log_info("processes that meet the network run as %s", s->account.name);
 	metrics_sit(SEAT_SUPERVISOR);
-	s->crew.bodies = (struct bodies){ worker_main, keeper_main, writer_main };
-	s->crew.post = (struct post){ .sockets = &s->sockets,
-		                          .generations = s->generations,
-		                          .account = &s->account,
-		                          .status_fd = s->status_fd,
-		                          .admin_fd = s->admin_fd,
-		                          .floor_fd = s->floor_fd,
-		                          .machine_fd = s->machine_fd,
-		                          .log_key = log_key,
-		                          .config_path = s->options->config,
-		                          .started_by = getuid() };
+	s->children.bodies = (struct bodies){ worker_main, keeper_main, writer_main };
+	s->children.post = (struct post){ .sockets = &s->sockets,
+		                              .generations = s->generations,
+		                              .account = &s->account,
+		                              .status_fd = s->status_fd,
+		                              .admin_fd = s->admin_fd,
+		                              .floor_fd = s->floor_fd,
+		                              .machine_fd = s->machine_fd,
+		                              .log_key = log_key,
+		                              .config_path = s->options->config,
+		                              .started_by = getuid() };
 	if (!confine_supervisor())
 		log_warn("the supervisor keeps rights that it does not need: %s", strerror(errno));
 	int status = supervisor_run(s, g);
@@ -183,7 +183,7 @@ static int run(struct supervisor *s, struct generation *g)
 int process_run(const struct run_options *o)
 {
 	struct supervisor *s = calloc(1, sizeof *s);
-	struct proof proof = { .bind = true, .alone = true };
+	struct dry_run proof = { .bind = true, .alone = true };
 	char *text = NULL;
 	int status = 1;
 
@@ -211,7 +211,7 @@ int process_run(const struct run_options *o)
 		shared_close(&s->shared);
 	}
 	if (status != 0)
-		s->crew.now = NULL;
+		s->children.now = NULL;
 	generations_sweep(s);
 	if (s->admin_fd >= 0)
 		close(s->admin_fd);

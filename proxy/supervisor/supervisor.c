@@ -38,8 +38,8 @@ static void reap_stranger(void *with, pid_t pid, int status)
 static void reopen_logs(struct supervisor *s)
 {
 	log_info("reopening the logs");
-	crew_order(&s->crew, SEAT_WRITER, ORDER_STOP);
-	crew_end_by(&s->crew, ROLE_WRITER, clock_ns() + WRITER_NS);
+	children_order(&s->children, SEAT_WRITER, ORDER_STOP);
+	children_end_by(&s->children, ROLE_WRITER, clock_ns() + WRITER_NS);
 }
 
 static void hang_up(struct supervisor *s, uint32_t user)
@@ -47,7 +47,7 @@ static void hang_up(struct supervisor *s, uint32_t user)
 	uint64_t by = (uint64_t)CAUSE_SIGNAL << 32 | user;
 
 	if (s->options->hangup_ends) {
-		leave_begin(s, true);
+		shutdown_begin(s, true);
 		return;
 	}
 	atomic_store(&s->shared.wishes->asked_by, by);
@@ -61,10 +61,10 @@ static void take_signals(struct supervisor *s)
 	while (read(s->signals, &one, sizeof one) == (ssize_t)sizeof one) {
 		switch (one.ssi_signo) {
 		case SIGTERM:
-			leave_begin(s, false);
+			shutdown_begin(s, false);
 			break;
 		case SIGINT:
-			leave_begin(s, true);
+			shutdown_begin(s, true);
 			break;
 		case SIGHUP:
 			hang_up(s, one.ssi_uid);
@@ -79,10 +79,10 @@ static void take_signals(struct supervisor *s)
 /* A writer that was told to end, to open another log, has a successor at once. */
 static void succeed_writer(struct supervisor *s)
 {
-	struct crew *c = &s->crew;
+	struct children *c = &s->children;
 
-	if (c->writer_kept && !c->writer.due && crew_count(c, ROLE_WRITER, NULL) == 0 &&
-	    !crew_start(c, ROLE_WRITER, c->now, 0))
+	if (c->writer_kept && !c->writer.due && children_count(c, ROLE_WRITER, NULL) == 0 &&
+	    !children_start(c, ROLE_WRITER, c->now, 0))
 		c->writer.due = true;
 }
 
@@ -101,11 +101,11 @@ static uint64_t sooner(uint64_t a, uint64_t b)
 
 static int patience_ms(const struct supervisor *s, uint64_t now_ns)
 {
-	uint64_t due_ns = sooner(now_ns + NS_PER_S, crew_next_ns(&s->crew));
+	uint64_t due_ns = sooner(now_ns + NS_PER_S, children_next_ns(&s->children));
 
 	if (s->watchdog_ns)
 		due_ns = sooner(due_ns, s->watchdog_due_ns);
-	if (s->leave != LEAVE_NOT)
+	if (s->leave != SHUTDOWN_NOT)
 		due_ns = sooner(due_ns, s->leave_until_ns);
 	if (s->stage != STAGE_IDLE)
 		due_ns = sooner(due_ns, now_ns + 50 * NS_PER_MS);
@@ -125,14 +125,14 @@ static void turn(struct supervisor *s)
 		log_error("poll: %s", strerror(errno));
 	shared_hush(s->shared.bell);
 	take_signals(s);
-	crew_reap(&s->crew, reap_stranger, s);
+	children_reap(&s->children, reap_stranger, s);
 	uint64_t now_ns = clock_ns();
 	material_hear(&s->material, now_ns);
-	crew_tick(&s->crew, now_ns);
+	children_tick(&s->children, now_ns);
 	succeed_writer(s);
-	if (s->leave == LEAVE_NOT)
-		turnover_step(s, now_ns);
-	leave_step(s, now_ns);
+	if (s->leave == SHUTDOWN_NOT)
+		rollout_step(s, now_ns);
+	shutdown_step(s, now_ns);
 	generations_sweep(s);
 	feed_watchdog(s, now_ns);
 }
@@ -141,14 +141,14 @@ static void turn(struct supervisor *s)
 static void kill_all(struct supervisor *s)
 {
 	for (unsigned i = 0; i < SEATS_MAX; i++)
-		if (s->crew.child[i].pid)
-			kill(s->crew.child[i].pid, SIGKILL);
-	while (crew_count(&s->crew, ROLE_WORKER, NULL) + crew_count(&s->crew, ROLE_KEEPER, NULL) +
-	       crew_count(&s->crew, ROLE_WRITER, NULL)) {
+		if (s->children.child[i].pid)
+			kill(s->children.child[i].pid, SIGKILL);
+	while (children_count(&s->children, ROLE_WORKER, NULL) + children_count(&s->children, ROLE_KEEPER, NULL) +
+	       children_count(&s->children, ROLE_WRITER, NULL)) {
 		for (unsigned i = 0; i < SEATS_MAX; i++)
-			s->crew.child[i].leaving = true;
+			s->children.child[i].leaving = true;
 		usleep(1000);
-		crew_reap(&s->crew, reap_stranger, s);
+		children_reap(&s->children, reap_stranger, s);
 	}
 }
 
@@ -157,23 +157,23 @@ int supervisor_run(struct supervisor *s, struct generation *first)
 	char *text = NULL;
 	int status = 0;
 
-	s->crew.shared = &s->shared;
+	s->children.shared = &s->shared;
 	material_init(&s->material);
-	s->crew.checked_ns = clock_ns();
-	if (!s->crew.beat_ns)
-		s->crew.beat_ns = BEAT_NS;
+	s->children.checked_ns = clock_ns();
+	if (!s->children.beat_ns)
+		s->children.beat_ns = BEAT_NS;
 	s->watchdog_ns = notify_watchdog_ns();
 	atomic_store(&s->shared.head->started_wall_ns, clock_wall_ns());
 	s->asked_by = (uint64_t)CAUSE_START << 32 | getuid();
-	if (!turnover_first(s, first, &text)) {
+	if (!rollout_first(s, first, &text)) {
 		log_error("%s", text ? text : "out of memory");
 		kill_all(s);
 		status = 1;
 	}
-	while (status == 0 && s->leave != LEAVE_DONE)
+	while (status == 0 && s->leave != SHUTDOWN_DONE)
 		turn(s);
 	free(text);
-	s->crew.now = s->next = s->old = NULL;
+	s->children.now = s->next = s->old = NULL;
 	sockets_close(&s->sockets);
 	material_close(&s->material);
 	free(s->renewed);

@@ -4,18 +4,18 @@
 
 /* ---- restarts ---- */
 
-static bool try_again(struct crew *c, struct retry *r, enum role role, struct generation *g, unsigned slot,
-                      uint64_t now_ns)
+static bool try_again(struct children *c, struct retry *r, enum role role, struct generation *g,
+                      unsigned slot, uint64_t now_ns)
 {
 	if (!r->due || r->due_ns > now_ns)
 		return false;
-	r->due = !crew_start(c, role, g, slot);
+	r->due = !children_start(c, role, g, slot);
 	if (r->due)
 		r->due_ns = now_ns + RESTART_FIRST_NS;
 	return !r->due;
 }
 
-static void restart_due(struct crew *c, uint64_t now_ns)
+static void restart_due(struct children *c, uint64_t now_ns)
 {
 	if (!c->now)
 		return;
@@ -31,7 +31,7 @@ static void restart_due(struct crew *c, uint64_t now_ns)
 
 /* ---- standing still ---- */
 
-static void check_beat(struct crew *c, unsigned seat, uint64_t now_ns)
+static void check_beat(struct children *c, unsigned seat, uint64_t now_ns)
 {
 	struct child *child = &c->child[seat];
 	uint64_t beats = atomic_load(&shared_said(c->shared, seat)->beats);
@@ -51,7 +51,7 @@ static void check_beat(struct crew *c, unsigned seat, uint64_t now_ns)
 }
 
 /* Counted in checks, not in time, so that a supervisor that was itself asleep accuses nobody. */
-static void check_beats(struct crew *c, uint64_t now_ns)
+static void check_beats(struct children *c, uint64_t now_ns)
 {
 	if (now_ns - c->checked_ns < c->beat_ns)
 		return;
@@ -61,7 +61,7 @@ static void check_beats(struct crew *c, uint64_t now_ns)
 			check_beat(c, i, now_ns);
 }
 
-void crew_tick(struct crew *c, uint64_t now_ns)
+void children_tick(struct children *c, uint64_t now_ns)
 {
 	check_beats(c, now_ns);
 	for (unsigned i = 0; i < SEATS_MAX; i++)
@@ -71,7 +71,7 @@ void crew_tick(struct crew *c, uint64_t now_ns)
 		}
 	restart_due(c, now_ns);
 	if (c->now)
-		crew_adopt(c, c->now);
+		children_adopt(c, c->now);
 }
 
 static void sooner(uint64_t *next_ns, const struct retry *r)
@@ -80,7 +80,7 @@ static void sooner(uint64_t *next_ns, const struct retry *r)
 		*next_ns = r->due_ns;
 }
 
-uint64_t crew_next_ns(const struct crew *c)
+uint64_t children_next_ns(const struct children *c)
 {
 	uint64_t next_ns = c->checked_ns + c->beat_ns;
 

@@ -74,7 +74,7 @@ static bool is_barred(void *with, const struct in6_addr *address)
 {
 	struct worker *w = with;
 
-	return barred_has(&w->shared->head->barred, address, w->loop->now_ns) && !is_proxy(w->config, address);
+	return blocked_has(&w->shared->head->barred, address, w->loop->now_ns) && !is_proxy(w->config, address);
 }
 
 static void suspect(void *with, const struct in6_addr *address)

@@ -28,105 +28,105 @@ static struct in6_addr whom;
 static void an_address_is_suspected_only_while_it_is_named(void **state)
 {
 	static struct suspect s;
-	static struct blame blame;
-	static struct barred bars;
+	static struct crashes crashes;
+	static struct blocked bars;
 	struct in6_addr a = address(1), b = address(2);
 
 	(void)state;
-	assert_false(blame_crash(&blame, &s, &bars, 1, &whom));
+	assert_false(crashes_attribute(&crashes, &s, &bars, 1, &whom));
 	suspect_name(&s, &a);
 	suspect_name(&s, NULL);
-	assert_false(blame_crash(&blame, &s, &bars, 2, &whom));
+	assert_false(crashes_attribute(&crashes, &s, &bars, 2, &whom));
 	suspect_name(&s, &a);
 	suspect_name(&s, &b);
-	assert_false(blame_crash(&blame, &s, &bars, 3, &whom));
-	assert_int_equal(blame.len, 1);
+	assert_false(crashes_attribute(&crashes, &s, &bars, 3, &whom));
+	assert_int_equal(crashes.len, 1);
 	suspect_name(&s, NULL);
-	assert_false(blame_crash(&blame, &s, &bars, 4, &whom));
+	assert_false(crashes_attribute(&crashes, &s, &bars, 4, &whom));
 	suspect_name(&s, &b);
-	assert_true(blame_crash(&blame, &s, &bars, 5, &whom));
-	assert_false(barred_has(&bars, &a, 6));
-	assert_true(barred_has(&bars, &b, 6));
+	assert_true(crashes_attribute(&crashes, &s, &bars, 5, &whom));
+	assert_false(blocked_has(&bars, &a, 6));
+	assert_true(blocked_has(&bars, &b, 6));
 }
 
 static void an_ipv6_address_stands_for_its_64_and_an_ipv4_one_for_itself(void **state)
 {
 	static struct suspect s;
-	static struct blame blame;
-	static struct barred bars;
+	static struct crashes crashes;
+	static struct blocked bars;
 	struct in6_addr six = address(1), beside = six;
 	struct in6_addr four = { .s6_addr = { [10] = 0xff, [11] = 0xff, [12] = 192 } };
 
 	(void)state;
 	beside.s6_addr[15] = 9;
 	suspect_name(&s, &six);
-	assert_false(blame_crash(&blame, &s, &bars, 1, &whom));
+	assert_false(crashes_attribute(&crashes, &s, &bars, 1, &whom));
 	suspect_name(&s, &beside);
-	assert_true(blame_crash(&blame, &s, &bars, 2, &whom));
-	assert_true(barred_has(&bars, &six, 3) && barred_has(&bars, &beside, 3));
+	assert_true(crashes_attribute(&crashes, &s, &bars, 2, &whom));
+	assert_true(blocked_has(&bars, &six, 3) && blocked_has(&bars, &beside, 3));
 	suspect_name(&s, &four);
-	assert_false(blame_crash(&blame, &s, &bars, 3, &whom));
-	assert_true(blame_crash(&blame, &s, &bars, 4, &whom));
-	assert_true(barred_has(&bars, &four, 5));
+	assert_false(crashes_attribute(&crashes, &s, &bars, 3, &whom));
+	assert_true(crashes_attribute(&crashes, &s, &bars, 4, &whom));
+	assert_true(blocked_has(&bars, &four, 5));
 	four.s6_addr[15] = 1;
-	assert_false(barred_has(&bars, &four, 5));
+	assert_false(blocked_has(&bars, &four, 5));
 }
 
 static void only_an_address_of_two_crashes_is_barred(void **state)
 {
 	static struct suspect s;
-	static struct blame blame;
-	static struct barred bars;
+	static struct crashes crashes;
+	static struct blocked bars;
 	struct in6_addr a = address(1), b = address(2);
 
 	(void)state;
-	assert_false(barred_has(&bars, &b, 0));
+	assert_false(blocked_has(&bars, &b, 0));
 	suspect_name(&s, &a);
-	assert_false(blame_crash(&blame, &s, &bars, NS_PER_S, &whom));
+	assert_false(crashes_attribute(&crashes, &s, &bars, NS_PER_S, &whom));
 	suspect_name(&s, &b);
-	assert_false(blame_crash(&blame, &s, &bars, NS_PER_S, &whom));
-	assert_true(blame_crash(&blame, &s, &bars, 2 * NS_PER_S, &whom));
-	assert_true(barred_has(&bars, &b, 3 * NS_PER_S));
-	assert_false(barred_has(&bars, &a, 3 * NS_PER_S));
-	assert_false(barred_has(&bars, &b, 2 * NS_PER_S + BLAME_NS));
+	assert_false(crashes_attribute(&crashes, &s, &bars, NS_PER_S, &whom));
+	assert_true(crashes_attribute(&crashes, &s, &bars, 2 * NS_PER_S, &whom));
+	assert_true(blocked_has(&bars, &b, 3 * NS_PER_S));
+	assert_false(blocked_has(&bars, &a, 3 * NS_PER_S));
+	assert_false(blocked_has(&bars, &b, 2 * NS_PER_S + CRASH_NS));
 	/* an old crash is forgotten */
 	suspect_name(&s, &a);
-	assert_false(blame_crash(&blame, &s, &bars, 3 * BLAME_NS, &whom));
+	assert_false(crashes_attribute(&crashes, &s, &bars, 3 * CRASH_NS, &whom));
 }
 
 static void two_crashes_found_at_the_same_moment_are_two(void **state)
 {
 	static struct suspect first, second;
-	static struct blame blame;
-	static struct barred bars;
+	static struct crashes crashes;
+	static struct blocked bars;
 	struct in6_addr a = address(1);
 
 	(void)state;
 	suspect_name(&first, &a);
 	suspect_name(&second, &a);
-	assert_false(blame_crash(&blame, &first, &bars, NS_PER_S, &whom));
-	assert_true(blame_crash(&blame, &second, &bars, NS_PER_S, &whom));
+	assert_false(crashes_attribute(&crashes, &first, &bars, NS_PER_S, &whom));
+	assert_true(crashes_attribute(&crashes, &second, &bars, NS_PER_S, &whom));
 }
 
 static void full_tables_stay_bounded(void **state)
 {
 	static struct suspect s;
-	static struct blame blame;
-	static struct barred bars;
+	static struct crashes crashes;
+	static struct blocked bars;
 
 	(void)state;
-	for (unsigned n = 0; n < 3 * BLAMED_MAX; n++) {
+	for (unsigned n = 0; n < 3 * CRASHES_MAX; n++) {
 		struct in6_addr a = address(n);
 		suspect_name(&s, &a);
-		assert_false(blame_crash(&blame, &s, &bars, 1, &whom));
+		assert_false(crashes_attribute(&crashes, &s, &bars, 1, &whom));
 	}
-	assert_int_equal(blame.len, BLAMED_MAX);
-	for (unsigned n = 2 * BLAMED_MAX; n < 3 * BLAMED_MAX; n++) { /* those that were not forgotten */
+	assert_int_equal(crashes.len, CRASHES_MAX);
+	for (unsigned n = 2 * CRASHES_MAX; n < 3 * CRASHES_MAX; n++) { /* those that were not forgotten */
 		struct in6_addr a = address(n);
 		suspect_name(&s, &a);
-		assert_true(blame_crash(&blame, &s, &bars, 2, &whom));
+		assert_true(crashes_attribute(&crashes, &s, &bars, 2, &whom));
 	}
-	assert_int_equal(atomic_load(&bars.len), BARRED_MAX);
+	assert_int_equal(atomic_load(&bars.len), BLOCKED_MAX);
 }
 
 static void a_question_survives_the_ring(void **state)

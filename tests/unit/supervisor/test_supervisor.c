@@ -29,11 +29,11 @@ static void two_crashes_with_the_same_address_in_flight_bar_it(void **state)
 	struct in6_addr address = { .s6_addr = { 1, 2, 3 } };
 
 	assert_null(house_ask(h->port, "die"));
-	assert_false(barred_has(&h->s.shared.head->barred, &address, clock_ns()));
+	assert_false(blocked_has(&h->s.shared.head->barred, &address, clock_ns()));
 	assert_null(house_ask(h->port, "die"));
 	assert_true(house_until(is_barred, h));
-	assert_true(barred_has(&h->s.shared.head->barred, &address, clock_ns()));
-	assert_false(barred_has(&h->s.shared.head->barred, &address, clock_ns() + BLAME_NS));
+	assert_true(blocked_has(&h->s.shared.head->barred, &address, clock_ns()));
+	assert_false(blocked_has(&h->s.shared.head->barred, &address, clock_ns() + CRASH_NS));
 }
 
 static bool is_restarted(struct house *h)
