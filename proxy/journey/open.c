@@ -89,8 +89,8 @@ struct journey *journey_open(const struct journey_world *w, struct config_errors
 	request_on_wake = journey_on_wake;
 	j->routes = routes_open(w->config);
 	if (open_listeners(j, errors) && (j->classify = classify_open(w->config, w->bundle, errors)) &&
-	    (j->limits = limits_open(w->config, w->limits, remote_open(j), errors)) && open_limits(j) &&
-	    open_claims(j) && (j->verify = verify_open(w->config, w->keys, w->ask)) &&
+	    (j->limits = limits_open(w->config, w->limits, remote_open(j))) && open_limits(j) && open_claims(j) &&
+	    (j->verify = verify_open(w->config, w->keys, w->ask)) &&
 	    (j->forward = forward_open(w->config, w->bundle, w->loop, w->endpoints, w->news, errors)))
 		return j;
 	journey_close(j);

@@ -224,9 +224,7 @@ static bool open_keepers(struct keeper *k)
 	    k->config, k->post->generation->bundle, published_attach(p->keys), keeper_verify_world(k),
 	    (struct slice){ (const char *)k->machine_secret, sizeof k->machine_secret });
 	k->forward = forward_keeper_open(k->config, &p->endpoints, keeper_forward_world(k));
-	struct config_errors errors = { 0 }; /* the workers have opened the same */
-	k->limits = limits_open(k->config, k->shared->limits, NULL, &errors);
-	config_errors_free(&errors);
+	k->limits = limits_open(k->config, k->shared->limits, NULL);
 	return k->verify && k->forward && k->limits && keeper_open_redis(k);
 }
 

@@ -1,4 +1,5 @@
 /* apply.c -- whom a limit is for, and whom it only watches. */
+#include "base/check.h"
 #include "limit/inside.h"
 
 bool plan_applies(const struct plan *plan, const struct request *r)
@@ -20,7 +21,7 @@ bool plan_wants_body(const struct plan *plan, const struct request *r)
 	return plan->reads_body && r->has_body && !r->stash_ended && r->stash.len < BODY_FIELD_MAX;
 }
 
-bool classes_read(struct plan *plan, struct config_errors *errors)
+void classes_read(struct plan *plan)
 {
 	const struct config_texts *named = &plan->limit->classes;
 
@@ -29,12 +30,7 @@ bool classes_read(struct plan *plan, struct config_errors *errors)
 		unsigned c = 0;
 		while (c < CLASSES && !slice_same(named->at[i], class_names[c]))
 			c++;
-		if (c == CLASSES) {
-			config_complain(errors, plan->limit->place, "limit %.*s: there is no class \"%.*s\"",
-			                SLICE(plan->limit->id), SLICE(named->at[i]));
-			return false;
-		}
+		check(c < CLASSES);
 		plan->classes |= 1u << c;
 	}
-	return true;
 }

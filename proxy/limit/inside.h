@@ -68,7 +68,7 @@ struct limits {
 	const struct plan **lists; /* memory of all stations' lists */
 };
 
-/* At most this many limits are taken by one station: limits_open complains of more. */
+/* At most this many limits are taken by one station: config/ refuses more. */
 
 struct name {
 	char hex[32];
@@ -95,11 +95,11 @@ struct round { /* the limits of one station that apply to this request */
 };
 
 /* Reads the parts of limit->key; the classes. False: complained. */
-bool parts_read(struct plan *plan, struct config_errors *errors);
-bool classes_read(struct plan *plan, struct config_errors *errors);
+void parts_read(struct plan *plan);
+void classes_read(struct plan *plan);
 
 /* Reads what outcomes cost beyond limit->cost. False: complained. */
-bool outcomes_read(struct plan *plan, struct config_errors *errors);
+void outcomes_read(struct plan *plan);
 /* The request took from these buckets: those whose cost depends on its end are kept in it. */
 void outcome_expect(const struct limits *l, struct request *r, const struct round *round);
 

@@ -5,26 +5,17 @@
 #include "base/text.h"
 #include "limit/fleet.h"
 
-bool parts_read(struct plan *plan, struct config_errors *errors)
+void parts_read(struct plan *plan)
 {
 	const struct config_limit *limit = plan->limit;
 
-	if (limit->key.len == 0 || limit->key.len > KEY_PARTS_MAX) {
-		config_complain(errors, limit->place, "limit %.*s: key must name 1 to %d things to count by",
-		                SLICE(limit->id), KEY_PARTS_MAX);
-		return false;
-	}
+	check(limit->key.len && limit->key.len <= KEY_PARTS_MAX);
 	for (size_t i = 0; i < limit->key.len; i++) {
 		struct key_part *part = &plan->parts[plan->parts_len++];
-		if (!part_read(limit->key.at[i], part)) {
-			config_complain(errors, limit->place, "limit %.*s: nothing can be counted by \"%.*s\"",
-			                SLICE(limit->id), SLICE(limit->key.at[i]));
-			return false;
-		}
+		check(part_read(limit->key.at[i], part));
 		plan->late |= part_is_of_token(part->kind);
 		plan->reads_body |= part_is_of_body(part->kind);
 	}
-	return true;
 }
 
 static void add(struct text *key, enum part_kind kind, bool hashed, struct slice bytes)

@@ -65,10 +65,9 @@ struct limit_remote {
 
 /* ---- the room ---- */
 struct limits;
-/* NULL: complained of keys, costs over the burst, unknown classes or limits. Keeps c and table. remote is
- * copied; NULL: every limit is this machine's own. */
+/* Keeps c and table. remote is copied; NULL: every limit is this machine's own. */
 struct limits *limits_open(const struct config *c, struct limit_table *table,
-                           const struct limit_remote *remote, struct config_errors *errors);
+                           const struct limit_remote *remote);
 /* No request waits any more, and remote calls no more. */
 void limits_close(struct limits *l);
 /* How the first 16 KiB of a body come into r->stash (http_stash): GO_ON when they are there, WAIT, or ANSWER.

@@ -1,29 +1,19 @@
-/* Makes the configured limits ready. */
+/* open.c -- makes the configured limits ready. config/ has checked what is written there. */
 #include "limit/fleet.h"
 #include "base/check.h"
 #include "crypto/crypto.h"
 #include <stdlib.h>
 
-static bool plan_read(struct limits *l, struct plan *plan, const struct config_limit *limit,
-                      struct config_errors *errors)
+static void plan_read(struct limits *l, struct plan *plan, const struct config_limit *limit)
 {
 	static const char *const outcomes[OUTCOMES] = { "admitted", "refused", "shadowed", "charged" };
 	struct slice none = { 0 }, id = limit->id;
 
+	check(limit->rate.count && limit->rate.per_ns && limit->cost && limit->cost <= limit->burst);
 	*plan = (struct plan){ .limit = limit, .gcra = gcra_of(limit->rate, limit->burst) };
-	if (limit->rate.count == 0 || limit->rate.per_ns == 0) {
-		config_complain(errors, limit->place,
-		                "limit %.*s: a rate of 0 admits nothing; deny the route instead", SLICE(limit->id));
-		return false;
-	}
-	if (limit->cost == 0 || limit->cost > limit->burst) {
-		config_complain(errors, limit->place,
-		                "limit %.*s: cost must be 1 to burst (%llu), or nothing ever fits", SLICE(limit->id),
-		                (unsigned long long)limit->burst);
-		return false;
-	}
-	if (!parts_read(plan, errors) || !classes_read(plan, errors) || !outcomes_read(plan, errors))
-		return false;
+	parts_read(plan);
+	classes_read(plan);
+	outcomes_read(plan);
 	plan->shadow = l->config->root.limiting.shadow ? 100 : limit->shadow;
 	plan->refuses_unreadable = plan->reads_body && limit->unreadable == UNREADABLE_REFUSE;
 	plan->named = l->named && limit->scope == SCOPE_FLEET;
@@ -35,7 +25,6 @@ static bool plan_read(struct limits *l, struct plan *plan, const struct config_l
 	for (unsigned o = 0; o < OUTCOMES; o++)
 		plan->series[o] = metrics_series(METRIC_limit_decisions_total, id, slice_of(outcomes[o]), none, none);
 	fields_prepare(plan, l->config->root.limiting.headers);
-	return true;
 }
 
 static const struct plan *plan_named(const struct limits *l, struct slice id)
@@ -54,36 +43,25 @@ static struct station_plans station_of(const struct limits *l, const struct conf
 
 	for (size_t i = 0; i < route->limits.len; i++) {
 		const struct plan *plan = plan_named(l, route->limits.at[i]);
-		if (plan && plan->late == late)
+		check(plan);
+		if (plan->late == late)
 			s.plans[s.len++] = plan;
 	}
 	*next += s.len;
 	return s;
 }
 
-static bool routes_read(struct limits *l, struct config_errors *errors)
+static void routes_read(struct limits *l)
 {
 	const struct config_root *root = &l->config->root;
 	const struct plan **next = l->lists;
-	bool good = true;
 
 	for (size_t i = 0; i < root->routes_len; i++) {
 		const struct config_route *route = &root->routes[i];
-		if (route->limits.len > ROUTE_LIMITS_MAX) {
-			config_complain(errors, route->place, "route %.*s: more than %d limits", SLICE(route->name),
-			                ROUTE_LIMITS_MAX);
-			good = false;
-		}
-		for (size_t k = 0; k < route->limits.len; k++)
-			if (!plan_named(l, route->limits.at[k])) {
-				config_complain(errors, route->place, "route %.*s: there is no limit \"%.*s\"",
-				                SLICE(route->name), SLICE(route->limits.at[k]));
-				good = false;
-			}
+		check(route->limits.len <= ROUTE_LIMITS_MAX);
 		l->routes[i].early = station_of(l, route, false, &next);
 		l->routes[i].late = station_of(l, route, true, &next);
 	}
-	return good;
 }
 
 static void *zeroed(size_t n, size_t size)
@@ -102,42 +80,36 @@ static bool wants_fleet(const struct config_root *root)
 	return false;
 }
 
-static bool fleet_open(struct limits *l, const struct limit_remote *remote, struct config_errors *errors)
+static void fleet_open(struct limits *l, const struct limit_remote *remote)
 {
 	struct siphash_key keys[NAME_KEYS];
 	struct fleet *f;
 
 	l->pieces = table_key(l->table);
 	if (!wants_fleet(&l->config->root))
-		return true;
-	if (!fleet_key(l->config, FLEET_KEY_LIMITS, keys, sizeof keys)) {
-		config_complain(errors, l->config->root.redis->place,
-		                "limits in Redis need secrets.fleet, or each machine would name a key differently");
-		return false;
-	}
+		return;
+	check(fleet_key(l->config, FLEET_KEY_LIMITS, keys, sizeof keys)); /* each machine names a key alike */
 	memcpy(l->names, keys, sizeof l->names);
 	l->pieces = keys[2];
 	l->records = keys[3];
 	secret_wipe(keys, sizeof keys);
 	l->named = true;
 	if (!remote)
-		return true;
+		return;
 	l->fleet = f = zeroed(1, sizeof *f);
 	f->remote = *remote;
 	f->budget_ns = l->config->root.redis->budget;
 	list_init(&f->queue);
 	f->leases = zeroed(LEASES, sizeof *f->leases);
 	f->owed = zeroed(OWED, sizeof *f->owed);
-	return true;
 }
 
 struct limits *limits_open(const struct config *c, struct limit_table *table,
-                           const struct limit_remote *remote, struct config_errors *errors)
+                           const struct limit_remote *remote)
 {
 	struct limits *l = zeroed(1, sizeof *l);
 	const struct config_root *root = &c->root;
 	size_t listed = 0;
-	bool good = true;
 
 	for (size_t i = 0; i < root->routes_len; i++)
 		listed += root->routes[i].limits.len;
@@ -145,14 +117,11 @@ struct limits *limits_open(const struct config *c, struct limit_table *table,
 	l->plans = zeroed(root->limits_len, sizeof *l->plans);
 	l->routes = zeroed(root->routes_len, sizeof *l->routes);
 	l->lists = zeroed(listed, sizeof *l->lists);
-	good = fleet_open(l, remote, errors);
+	fleet_open(l, remote);
 	for (size_t i = 0; i < root->limits_len; i++)
-		good &= plan_read(l, &l->plans[i], &root->limits[i], errors);
-	good &= routes_read(l, errors);
-	if (good)
-		return l;
-	limits_close(l);
-	return NULL;
+		plan_read(l, &l->plans[i], &root->limits[i]);
+	routes_read(l);
+	return l;
 }
 
 void limits_read_bodies(struct limits *l, enum pace (*read)(struct request *))

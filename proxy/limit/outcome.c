@@ -2,25 +2,20 @@
 #include "limit/fleet.h"
 #include "base/check.h"
 
-bool outcomes_read(struct plan *plan, struct config_errors *errors)
+void outcomes_read(struct plan *plan)
 {
 	const struct config_limit *limit = plan->limit;
 
+	check(limit->outcomes.len <= LIMIT_OUTCOMES_MAX);
 	for (size_t i = 0; i < limit->outcomes.len; i++) {
 		const struct config_pair *o = &limit->outcomes.at[i];
 		uint64_t status, cost;
-		bool good = slice_u64(o->name, &status) && slice_u64(o->value, &cost) && status < 600 &&
-		            cost >= limit->cost && cost <= limit->burst && i < LIMIT_OUTCOMES_MAX;
-		if (!good) {
-			config_complain(errors, limit->place, "limit %.*s: outcome \"%.*s\" cannot be charged",
-			                SLICE(limit->id), SLICE(o->name));
-			return false;
-		}
+		check(slice_u64(o->name, &status) && slice_u64(o->value, &cost));
+		check(status < 600 && cost >= limit->cost && cost <= limit->burst);
 		plan->outcomes[i].status = (uint16_t)status;
 		plan->outcomes[i].extra = cost - limit->cost;
 		plan->outcomes_len++;
 	}
-	return true;
 }
 
 /* Its name in Redis, which the request may not have at hand any more when it ends. */

@@ -175,7 +175,7 @@ static void open_rooms(struct world *w, struct signer *signer)
 	w->classify = classify_open(w->config, b, &errors);
 	struct limit_table *table = limit_table_attach(zeroed(limit_table_memory(SLOTS)), SLOTS);
 	table->key = (struct siphash_key){ 1, 2 }; /* so that every run finds the same places */
-	w->limits = limits_open(w->config, table, NULL, &errors);
+	w->limits = limits_open(w->config, table, NULL);
 	w->verify = verify_open(w->config, keys, (struct verify_ask){ .key_unknown = nobody });
 	check(w->classify && w->limits);
 	publish(w, b, keys, signer);

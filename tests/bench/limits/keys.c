@@ -108,7 +108,7 @@ static void begin(void)
 	check(c);
 	check(metrics_attach(zeroed(metrics_memory(1)), 1));
 	metrics_sit(0);
-	limits = limits_open(c, limit_table_attach(zeroed(limit_table_memory(SLOTS)), SLOTS), NULL, &errors);
+	limits = limits_open(c, limit_table_attach(zeroed(limit_table_memory(SLOTS)), SLOTS), NULL);
 	check(limits);
 	limits_watch(limits, zeroed(limit_hot_memory()));
 	arena_init(&request.arena, store, sizeof store);

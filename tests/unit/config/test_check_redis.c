@@ -124,9 +124,19 @@ static void tls_is_for_rediss_servers_with_both_halves_of_a_certificate(void **s
 	refuse(REDIS("servers: \"redis://a:1\", budget: 2s"), "it goes from 1ms to 1s");
 }
 
+static void limits_of_a_fleet_need_its_secret(void **state)
+{
+	(void)state;
+	refuse(REDIS("servers: \"redis://10.0.0.1:6379\"") "limits: {a: {key: address, rate: 1/s}}\n",
+	       "scope: fleet needs secrets.fleet");
+	welcome(REDIS(
+	    "servers: \"redis://10.0.0.1:6379\"") "limits: {a: {key: address, rate: 1/s, scope: machine}}\n");
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(limits_of_a_fleet_need_its_secret),
 		cmocka_unit_test(a_redis_is_one_server_sentinels_or_a_cluster),
 		cmocka_unit_test(a_malformed_server_is_said_to_be_what_it_is),
 		cmocka_unit_test(a_password_comes_by_reference_and_is_never_shown),

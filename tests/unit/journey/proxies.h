@@ -196,7 +196,7 @@ static inline void open_asker(unsigned id)
 	check(a.redis);
 	a.journey.world = (struct journey_world){ .config = w->config, .loop = a.loop, .redis = a.redis };
 	a.journey.world.fleet = &w->stage->fleet;
-	a.limits = limits_open(w->config, w->tables[id % w->trial.machines], remote_open(&a.journey), &errors);
+	a.limits = limits_open(w->config, w->tables[id % w->trial.machines], remote_open(&a.journey));
 	check(a.limits);
 }
 

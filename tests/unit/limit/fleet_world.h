@@ -45,7 +45,6 @@ static struct world {
 	struct config_route route;
 	struct config_redis redis;
 	struct secret secret;
-	struct config_errors errors;
 	struct visitor visitor;
 	struct proxy proxies[PROXIES];
 	struct guest guests[GUESTS];
@@ -221,7 +220,7 @@ static inline struct proxy *world_proxy(size_t i, struct proxy *beside)
 		memset(p->memory, 0, len);
 	}
 	p->table = beside ? beside->table : limit_table_attach(p->memory, TABLE_SLOTS);
-	p->l = limits_open(&w.config, p->table, &remote, &w.errors);
+	p->l = limits_open(&w.config, p->table, &remote);
 	check(p->l);
 	return p;
 }
@@ -234,7 +233,6 @@ static void world_close(void)
 		free(w.proxies[i].memory);
 	for (size_t i = 0; i < GUESTS; i++)
 		free(w.guests[i].store);
-	config_errors_free(&w.errors);
 }
 
 /* Who was admitted is stamped as its lease has it. */

@@ -15,7 +15,6 @@ static struct scene {
 	struct config_limit limits[MAX];
 	struct config_route route;
 	struct slice names[MAX], keys[MAX][KEY_PARTS_MAX], classes[MAX];
-	struct config_errors errors;
 	void *memory;
 	struct limit_table *table;
 	struct limits *l;
@@ -48,7 +47,6 @@ static inline int teardown(void **state)
 {
 	(void)state;
 	limits_close(s.l);
-	config_errors_free(&s.errors);
 	free(s.memory);
 	free(s.store);
 	return 0;
@@ -88,9 +86,7 @@ static inline struct request *request_from(uint8_t last_byte)
 
 static inline void open_limits(void)
 {
-	s.l = limits_open(&s.config, s.table, NULL, &s.errors);
-	if (!s.l)
-		fail_msg("%s", s.errors.text);
+	s.l = limits_open(&s.config, s.table, NULL);
 }
 
 static inline enum pace early_from(uint8_t address, uint64_t now_ns)

@@ -322,18 +322,6 @@ static void two_machines_name_a_key_alike_and_say_nothing_of_it(void **state)
 	assert_memory_equal(w.field_name[0], "sallyport:test:rl:{", 19);
 }
 
-static void without_a_secret_of_the_fleet_its_limits_are_the_operators_mistake(void **state)
-{
-	const struct limit_remote remote = { .slot = world_slot };
-
-	(void)state;
-	world_limit("login", "address", 1, 2);
-	struct proxy *a = world_proxy(0, NULL);
-	w.config.root.secrets.fleet.len = 0;
-	assert_null(limits_open(&w.config, a->table, &remote, &w.errors));
-	assert_non_null(strstr(w.errors.text, "secrets.fleet"));
-}
-
 #define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
 
 int main(void)
@@ -354,7 +342,6 @@ int main(void)
 		TEST(a_limit_of_the_machine_asks_nobody),
 		TEST(a_shadow_refuses_nobody_however_redis_answers),
 		TEST(two_machines_name_a_key_alike_and_say_nothing_of_it),
-		TEST(without_a_secret_of_the_fleet_its_limits_are_the_operators_mistake),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

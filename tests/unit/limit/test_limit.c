@@ -246,39 +246,6 @@ static void a_request_without_a_route_goes_on(void **state)
 	assert_int_equal(limit_late(s.l, r, NOW), GO_ON);
 }
 
-static void complains(const char *what)
-{
-	assert_null(limits_open(&s.config, s.table, NULL, &s.errors));
-	assert_non_null(s.errors.text);
-	if (!strstr(s.errors.text, what))
-		fail_msg("%s", s.errors.text);
-}
-
-static void an_unknown_key_part_is_the_operators_mistake(void **state)
-{
-	(void)state;
-	limit("one", "adress", 1);
-	complains("nothing can be counted by \"adress\"");
-}
-
-static void a_cost_over_the_burst_is_the_operators_mistake(void **state)
-{
-	(void)state;
-	limit("one", "address", 3)->cost = 4;
-	complains("cost must be 1 to burst (3)");
-}
-
-static void an_unknown_class_or_limit_is_the_operators_mistake(void **state)
-{
-	(void)state;
-	struct config_limit *l = limit("one", "address", 3);
-	s.classes[0] = S("robot");
-	l->classes = (struct config_texts){ s.classes, 1 };
-	s.names[s.route.limits.len++] = S("two");
-	complains("there is no class \"robot\"");
-	assert_non_null(strstr(s.errors.text, "there is no limit \"two\""));
-}
-
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -297,9 +264,6 @@ int main(void)
 		TEST(fields_are_left_out_where_the_arena_is_nearly_full),
 		TEST(without_headers_nothing_is_told),
 		TEST(a_request_without_a_route_goes_on),
-		TEST(an_unknown_key_part_is_the_operators_mistake),
-		TEST(a_cost_over_the_burst_is_the_operators_mistake),
-		TEST(an_unknown_class_or_limit_is_the_operators_mistake),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

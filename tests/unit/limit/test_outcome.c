@@ -111,16 +111,6 @@ static void whom_nothing_was_taken_from_owes_nothing(void **state)
 	assert_int_equal(s.r.owed.len, 0);
 }
 
-static void an_outcome_that_cannot_be_charged_is_the_operators_mistake(void **state)
-{
-	static struct config_pair wrong[] = { { { "401", 3 }, { "11", 2 } } };
-
-	(void)state;
-	login(10)->outcomes = (struct config_pairs){ wrong, 1 };
-	assert_null(limits_open(&s.config, s.table, NULL, &s.errors));
-	assert_non_null(strstr(s.errors.text, "outcome \"401\" cannot be charged"));
-}
-
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -129,7 +119,6 @@ int main(void)
 		TEST(logins_in_flight_together_leave_a_debt_of_at_most_one_burst),
 		TEST(an_outcome_never_gives_anything_back),
 		TEST(whom_nothing_was_taken_from_owes_nothing),
-		TEST(an_outcome_that_cannot_be_charged_is_the_operators_mistake),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }
