@@ -75,9 +75,17 @@ $B/proxy/classify/builtin.o: lua-free-rules/declared.rules
 $B/rooms.a: $(ROOM)
 	@rm -f $@; ar rcs $@ $^
 
-$(UNIT:%=%.o): | build/deps/check
-$B/tests/unit/%: $B/tests/unit/%.o $B/rooms.a
-	@$(CC) $(CFLAGS) $(LDFLAGS) $^ $(LDLIBS) -lcmocka -o $@
+# what tests of a room share, in one archive: a test links its own room's first, then what it borrows from others
+FIXTURE   := $(sort $(shell find tests/unit -name '*.c' ! -name 'test_*'))
+FIXTURE_A := $(sort $(patsubst %,$B/%fixtures.a,$(dir $(FIXTURE))))
+$(foreach c,$(FIXTURE),$(eval $B/$(dir $c)fixtures.a: $(c:%.c=$B/%.o)))
+$(FIXTURE_A):
+	@rm -f $@; ar rcs $@ $^
+
+$(UNIT:%=%.o) $(FIXTURE:%.c=$B/%.o): | build/deps/check
+$B/tests/unit/%: $B/tests/unit/%.o $(FIXTURE_A) $B/rooms.a
+	@$(CC) $(CFLAGS) $(LDFLAGS) $< $(filter $(@D)/%,$(FIXTURE_A)) -Wl,--start-group $(filter %.a,$^) -Wl,--end-group \
+		$(LDLIBS) -lcmocka -o $@
 
 unit: $(UNIT)
 	@/usr/bin/python3 tests/tools/units.py $(UNIT)
@@ -90,7 +98,8 @@ scene: $B/scene
 	@$B/scene $(sort $(wildcard tests/scene/*.scene))
 
 # every corpus through its target, without a fuzzer
-$B/replay/%: tests/fuzz/fuzz_%.c tests/fuzz/replay.c $B/rooms.a
+FUZZ_FIXTURE := tests/unit/http/fixtures.a tests/unit/request/fixtures.a
+$B/replay/%: tests/fuzz/fuzz_%.c tests/fuzz/replay.c $(FUZZ_FIXTURE:%=$B/%) $B/rooms.a
 	@mkdir -p $(@D)
 	@$(CC) $(CPPFLAGS) -MF $@.d $(filter-out -Wmissing-prototypes,$(CFLAGS)) $(LDFLAGS) $(filter %.c %.a,$^) $(LDLIBS) -o $@
 
@@ -101,7 +110,7 @@ test: unit scene replay
 
 # ---- fuzzing: make fuzz [FUZZ_S=60], clang's libFuzzer ----
 FUZZ_S ?= 60
-build/fuzz/fuzz_%: tests/fuzz/fuzz_%.c build/fuzz/rooms.a
+build/fuzz/fuzz_%: tests/fuzz/fuzz_%.c $(FUZZ_FIXTURE:%=build/fuzz/%) build/fuzz/rooms.a
 	@clang $(CPPFLAGS) -MF $@.d $(filter-out -Wmissing-prototypes,$(CFLAGS)) -fsanitize=fuzzer $(filter %.c %.a,$^) $(LDLIBS) -o $@
 
 fuzz-targets: $(FUZZ:%=build/fuzz/fuzz_%)

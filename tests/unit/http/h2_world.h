@@ -27,42 +27,20 @@ struct stay {
 	bool answered, ended;
 };
 
-static struct world *world; /* one at a time */
-static uint64_t skew_ns;
+extern struct world *world; /* one at a time */
+extern uint64_t skew_ns;    /* the loop's clock before the real one */
 
-static inline uint64_t skewed(void)
-{
-	return clock_ns() + skew_ns;
-}
+void world_request(void *with, struct request *r);
 
-static inline void world_wake(struct request *r)
-{
-	if (list_is_empty(&r->wake_link))
-		list_push(&world->woken, &r->wake_link);
-}
+bool answer(struct request *r, uint16_t status, bool has_length, uint64_t length);
 
-static inline void world_request(void *with, struct request *r)
-{
-	struct world *w = with;
-	struct slice cookie = S("");
+void world_turn(void *with);
 
-	for (uint16_t i = 0; i < r->headers.len; i++)
-		if (r->headers.at[i].id == HEADER_COOKIE)
-			cookie = r->headers.at[i].value;
-	w->began++;
-	r->waits = arena_take(&r->arena, sizeof(struct stay));
-	snprintf(w->cookie, sizeof w->cookie, "%.*s", SLICE(cookie));
-	snprintf(w->last_fault, sizeof w->last_fault, "%s", fault_info[r->fault].code);
-	snprintf(w->line, sizeof w->line, "%.*s %.*s %.*s %d%d %llu", SLICE(r->method), SLICE(r->target),
-	         SLICE(r->authority), r->has_body, r->chunked, (unsigned long long)r->content_length);
-	world_wake(r);
-}
+/* Everything but the connection; room for so many requests. */
+void world_open_for(struct world *w, uint64_t in_flight);
 
-static inline void world_closed(void *with, struct visitor *v)
-{
-	(void)v;
-	((struct world *)with)->closed = true;
-}
+void world_open(struct world *w);
 
-#include "h2_world_walk.h"
-#include "h2_world_turn.h"
+void world_connect(struct world *w);
+
+void world_close(struct world *w);

@@ -61,22 +61,9 @@ struct trial_world {
 	struct bundle *bundle;
 	struct config *config;
 };
-static struct trial_world worlds[3], *w = worlds; /* several trials may run side by side */
+extern struct trial_world worlds[3], *w; /* several trials may run side by side */
 
-static inline void *shared(size_t len)
-{
-	void *m = mmap(NULL, len, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
-
-	check(m != MAP_FAILED);
-	return m;
-}
+void *shared(size_t len);
 
 /* a and b, one behind the other. */
-static inline void join(char *to, size_t cap, const char *a, const char *b)
-{
-	struct text t = { .at = to, .cap = cap };
-
-	text_add(&t, slice_of(a));
-	text_add(&t, slice_of(b));
-	check(text_end(&t));
-}
+void join(char *to, size_t cap, const char *a, const char *b);

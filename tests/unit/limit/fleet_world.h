@@ -37,7 +37,7 @@ struct proxy {
 	struct config config;
 };
 
-static struct world {
+struct world {
 	uint64_t now_ns, wall_ns; /* wall: the server's clock minus ours */
 	struct config config;
 	struct config_limit limits[LIMITS];
@@ -57,250 +57,43 @@ static struct world {
 	struct told asks[ASKS];
 	size_t asks_len, asked; /* on the way; in all */
 	uint64_t error_ns;
-} w;
+};
+extern struct world w;
 
-static uint16_t world_slot(struct slice key)
-{
-	return (uint16_t)(key.len + (unsigned char)key.at[0]);
-}
+uint16_t world_slot(struct slice key);
 
-static unsigned world_size(void *with)
-{
-	(void)with;
-	return w.size;
-}
-
-static enum limit_remote_state world_state(void *with, uint16_t slot)
-{
-	(void)with;
-	(void)slot;
-	return w.state;
-}
-
-static uint64_t world_stamp(void *with, uint16_t slot, uint64_t now_ns, uint64_t *error_ns)
-{
-	(void)with;
-	(void)slot;
-	*error_ns = w.error_ns;
-	return now_ns + w.wall_ns;
-}
-
-static struct slice kept(char room[static 24], struct slice s)
-{
-	check(s.len < 24);
-	memcpy(room, s.at, s.len);
-	return (struct slice){ room, s.len };
-}
-
-static bool world_ask(void *with, const struct limit_question *q)
-{
-	struct told *t = &w.asks[w.asks_len];
-
-	(void)with;
-	if (w.full || w.state == LIMIT_REMOTE_DOWN || (w.state == LIMIT_REMOTE_SETTLING && !q->settling))
-		return false;
-	check(w.asks_len < ASKS && q->bitfield[1].len < sizeof t->key);
-	w.asks_len++;
-	w.asked++;
-	*t = (struct told){ .len = q->bitfield_len, .asked = q->asked };
-	memcpy(t->key, q->bitfield[1].at, q->bitfield[1].len);
-	for (size_t i = 0; i < t->len; i++)
-		t->word[i] = i == 1 ? slice_of(t->key) : kept(t->number[i], q->bitfield[i]);
-	t->expire[0] = S("PEXPIRE");
-	t->expire[1] = slice_of(t->key);
-	t->expire[2] = kept(t->ms, q->expire[2]);
-	return true;
-}
-
-static struct field *world_field(const char *key)
-{
-	for (size_t i = 0; i < FIELDS; i++) {
-		if (!w.field_name[i][0])
-			memcpy(w.field_name[i], key, strlen(key) + 1);
-		if (strcmp(w.field_name[i], key) == 0)
-			return &w.fields[i];
-	}
-	check(false); /* more keys than the test's Redis holds */
-	return NULL;
-}
+struct slice kept(char room[24], struct slice s);
 
 /* Redis executes and answers what was asked so far. */
-static void world_deliver(void)
-{
-	size_t len = w.asks_len;
-	struct told *asks = malloc(sizeof w.asks);
-
-	memcpy(asks, w.asks, sizeof w.asks);
-	w.asks_len = 0;
-	for (size_t i = 0; i < len; i++) {
-		struct told *t = &asks[i];
-		struct field *f = world_field(t->key);
-		struct limit_reply reply;
-		for (size_t k = 0; k < t->len; k++) /* slices point into the copy's original */
-			t->word[k].at = k == 1 ? t->key : t->number[k];
-		t->expire[2].at = t->ms;
-		field_execute(f, t->word, t->len, &reply);
-		field_expire(f, t->expire, (w.now_ns + w.wall_ns) / NS_PER_MS);
-		t->asked->on_reply(t->asked, &reply, w.now_ns);
-	}
-	free(asks);
-}
+void world_deliver(void);
 
 /* What was asked is lost: executed all the same, or not. */
-static inline void world_lose(bool executed)
-{
-	size_t len = w.asks_len;
-	struct limit_reply none = { 0 };
+void world_lose(bool executed);
 
-	w.asks_len = 0;
-	for (size_t i = 0; i < len; i++) {
-		struct limit_reply reply;
-		if (executed)
-			field_execute(world_field(w.asks[i].key), w.asks[i].word, w.asks[i].len, &reply);
-		w.asks[i].asked->on_reply(w.asks[i].asked, &none, w.now_ns);
-	}
-}
+void on_wake(struct request *r);
 
-static void on_wake(struct request *r)
-{
-	((struct guest *)(void *)r)->woken = true;
-}
+void world_reset(void);
 
-static void world_reset(void)
-{
-	memset(&w, 0, sizeof w);
-	w.now_ns = WORLD_NOW;
-	w.wall_ns = WALL;
-	w.size = 1;
-	w.state = LIMIT_REMOTE_UP;
-	request_on_wake = on_wake;
-	w.route.name = S("api");
-	w.route.limits.at = w.names;
-	w.config.root.routes = &w.route;
-	w.config.root.routes_len = 1;
-	w.config.root.limits = w.limits;
-	w.config.root.redis = &w.redis;
-	w.redis.budget = 10 * NS_PER_MS;
-	w.secret = (struct secret){ (unsigned char *)(uintptr_t) "a secret of the fleet, 32 bytes long", 36 };
-	w.config.root.secrets.fleet = (struct config_secret_list){ &w.secret, 1 };
-}
-
-static inline struct config_limit *world_limit(const char *name, const char *key, uint64_t per_s,
-                                               uint64_t burst)
-{
-	size_t i = w.config.root.limits_len++;
-	struct config_limit *l = &w.limits[i];
-
-	*l = (struct config_limit){ .id = slice_of(name), .rate = { per_s, NS_PER_S }, .burst = burst };
-	l->cost = 1;
-	w.keys[i] = slice_of(key);
-	l->key = (struct config_texts){ &w.keys[i], 1 };
-	w.names[w.route.limits.len++] = l->id;
-	return l;
-}
+struct config_limit *world_limit(const char *name, const char *key, uint64_t per_s, uint64_t burst);
 
 /* A proxy, or another worker on the table of one that is there. */
-static inline struct proxy *world_proxy(size_t i, struct proxy *beside)
-{
-	const struct limit_remote remote = {
-		.keyspace = S("sallyport:test:"),
-		.workers = 1,
-		.slot = world_slot,
-		.size = world_size,
-		.state = world_state,
-		.stamp = world_stamp,
-		.ask = world_ask,
-	};
-	struct proxy *p = &w.proxies[i];
+struct proxy *world_proxy(size_t i, struct proxy *beside);
 
-	if (!beside) {
-		size_t len = (limit_table_memory(TABLE_SLOTS) + 63) / 64 * 64;
-		p->memory = aligned_alloc(64, len);
-		check(p->memory);
-		memset(p->memory, 0, len);
-	}
-	p->table = beside ? beside->table : limit_table_attach(p->memory, TABLE_SLOTS);
-	p->l = limits_open(&w.config, p->table, &remote);
-	check(p->l);
-	return p;
-}
-
-static void world_close(void)
-{
-	for (size_t i = 0; i < PROXIES; i++)
-		limits_close(w.proxies[i].l);
-	for (size_t i = 0; i < PROXIES; i++)
-		free(w.proxies[i].memory);
-	for (size_t i = 0; i < GUESTS; i++)
-		free(w.guests[i].store);
-}
+void world_close(void);
 
 /* Who was admitted is stamped as its lease has it. */
-static enum pace world_enter(struct guest *g)
-{
-	struct lease *e;
+enum pace world_enter(struct guest *g);
 
-	g->pace = limit_early(g->proxy->l, &g->r, w.now_ns);
-	g->stamp_ns = g->arrived_ns;
-	for (size_t i = 0; i < LEASES && g->pace == GO_ON && g->proxy->l->fleet; i++) {
-		e = &g->proxy->l->fleet->leases[i];
-		if (e->tag && e->since_ns > g->stamp_ns && w.config.root.limits_len == 1)
-			g->stamp_ns = e->since_ns;
-	}
-	return g->pace;
-}
-
-static inline struct guest *world_request(struct proxy *p, uint8_t address)
-{
-	struct guest *g = &w.guests[w.guests_len++ % GUESTS];
-
-	check(g->pace != WAIT);
-	char *store = g->store ? g->store : malloc(STORE);
-	check(store);
-	*g = (struct guest){ .proxy = p, .arrived_ns = w.now_ns, .store = store };
-	arena_init(&g->r.arena, store, STORE);
-	g->r.visitor = &w.visitor;
-	g->r.config = &w.config;
-	g->r.route = &w.route;
-	g->r.address.s6_addr[10] = g->r.address.s6_addr[11] = 0xff;
-	g->r.address.s6_addr[12] = 192;
-	g->r.address.s6_addr[15] = address;
-	world_enter(g);
-	return g;
-}
+struct guest *world_request(struct proxy *p, uint8_t address);
 
 /* The end of every proxy's turn: the woken are walked, and what is asked leaves. */
-static void world_turn(void)
-{
-	for (size_t i = 0; i < GUESTS; i++)
-		if (w.guests[i].woken) {
-			w.guests[i].woken = false;
-			world_enter(&w.guests[i]);
-		}
-	for (size_t i = 0; i < PROXIES; i++)
-		if (w.proxies[i].l)
-			limits_turn(w.proxies[i].l, w.now_ns);
-}
+void world_turn(void);
 
 /* Questions go out, answers come, until nobody waits. */
-static inline void world_answer(void)
-{
-	for (int i = 0; i < 6; i++) {
-		world_turn();
-		world_deliver();
-	}
-	world_turn();
-}
+void world_answer(void);
 
 /* As the driver does when patience ends. */
-static inline void world_hurry(struct guest *g)
-{
-	limit_hurry(&g->r);
-	world_enter(g);
-}
+void world_hurry(struct guest *g);
 
 /* Of the only limit, for the address: what Redis has as V, minus the present. */
-static inline int64_t world_debt_ns(void)
-{
-	return (int64_t)(w.fields[0].value - w.now_ns - w.wall_ns);
-}
+int64_t world_debt_ns(void);

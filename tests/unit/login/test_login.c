@@ -12,14 +12,14 @@ static int open_house(void **state)
 	struct maker key = maker_make(ALG_ES256, "k");
 
 	(void)state;
-	house_open();
-	house_publish(0, maker_jwks(&key, 1), WALL_S, NOW_NS);
-	house_publish(1, maker_jwks(&key, 1), WALL_S, NOW_NS);
+	fixture_open();
+	fixture_publish(0, maker_jwks(&key, 1), WALL_S, NOW_NS);
+	fixture_publish(1, maker_jwks(&key, 1), WALL_S, NOW_NS);
 	maker_free(&key);
 	logins = logins_attach(aligned_alloc(64, logins_memory()));
 	memset(logins, 0, logins_memory());
-	house.routes[ROUTE_OPEN].needs_issuer = S("auth0");
-	house.routes[ROUTE_OTHER].needs_issuer = S("other");
+	fixture.routes[ROUTE_OPEN].needs_issuer = S("auth0");
+	fixture.routes[ROUTE_OTHER].needs_issuer = S("other");
 	return 0;
 }
 
@@ -27,15 +27,15 @@ static int close_house(void **state)
 {
 	(void)state;
 	free(logins);
-	house_close();
+	fixture_close();
 	return 0;
 }
 
 static void allow(int issuer, uint64_t all, uint64_t own, uint64_t machines)
 {
-	house.issuers[issuer].budget = (struct config_issuer_budget){ .all = { all, NS_PER_S },
-		                                                          .logins = { own, NS_PER_S },
-		                                                          .machines = (CONFIG_COUNT)machines };
+	fixture.issuers[issuer].budget = (struct config_issuer_budget){ .all = { all, NS_PER_S },
+		                                                            .logins = { own, NS_PER_S },
+		                                                            .machines = (CONFIG_COUNT)machines };
 }
 
 /* Of so many at this moment, those that may go on; the others are told why not. */
@@ -44,8 +44,8 @@ static unsigned pass(int route, unsigned n, uint64_t now_ns)
 	unsigned passed = 0;
 
 	for (unsigned i = 0; i < n; i++) {
-		struct request *r = house_guest(0, route, S(""));
-		enum pace pace = login_enter(house.verify, logins, r, now_ns);
+		struct request *r = fixture_request(0, route, S(""));
+		enum pace pace = login_enter(fixture.verify, logins, r, now_ns);
 		passed += pace == GO_ON;
 		if (pace != GO_ON)
 			assert_int_equal(r->fault, FAULT_ISSUER_BUSY);
@@ -94,9 +94,9 @@ static void logins_get_what_the_keeper_leaves(void **state)
 	(void)state;
 	allow(0, 80, 1000, 1);
 	assert_int_equal(pass(ROUTE_OPEN, 5, NOW_NS), 5);
-	atomic_fetch_add(&house_slot(0)->sent, 8);
+	atomic_fetch_add(&fixture_slot(0)->sent, 8);
 	assert_int_equal(pass(ROUTE_OPEN, 50, NOW_NS), 20 - 5 - 8);
-	atomic_fetch_add(&house_slot(0)->sent, 80);
+	atomic_fetch_add(&fixture_slot(0)->sent, 80);
 	assert_int_equal(pass(ROUTE_OPEN, 50, NOW_NS + NS_PER_S), 0);
 	assert_int_equal(pass(ROUTE_OPEN, 50, NOW_NS + NS_PER_S + NS_PER_S / 4), 20);
 }
@@ -106,10 +106,10 @@ static void what_the_keeper_sent_long_ago_costs_nobody_a_login(void **state)
 	(void)state;
 	allow(0, 80, 1000, 1);
 	assert_int_equal(pass(ROUTE_OPEN, 1, NOW_NS), 1);
-	atomic_fetch_add(&house_slot(0)->sent, 1000);
+	atomic_fetch_add(&fixture_slot(0)->sent, 1000);
 	assert_int_equal(pass(ROUTE_OPEN, 50, NOW_NS + 3600 * NS_PER_S), 20);
 	allow(0, 1, 1000, 1); /* a reload with another rate, before what was sent was looked at */
-	atomic_fetch_add(&house_slot(0)->sent, UINT32_MAX);
+	atomic_fetch_add(&fixture_slot(0)->sent, UINT32_MAX);
 	assert_int_equal(pass(ROUTE_OPEN, 50, NOW_NS + 7200 * NS_PER_S), 0);
 	assert_int_equal(pass(ROUTE_OPEN, 50, NOW_NS + 7204 * NS_PER_S), 4);
 }

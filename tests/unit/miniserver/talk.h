@@ -10,86 +10,25 @@
 #include <unistd.h>
 #include <cmocka.h>
 
-static struct loop *loop;
-static int listening;
-static uint16_t port;
-static char heard[1 << 20]; /* NUL-terminated */
-static size_t heard_len;
-static bool ended; /* the server has closed */
+extern struct loop *loop;
+extern int listening;
+extern uint16_t port;
+extern char heard[1 << 20]; /* NUL-terminated */
+extern size_t heard_len;
+extern bool ended; /* the server has closed */
 
-static inline void open_loop(void)
-{
-	struct sockaddr_storage at;
-	socklen_t len;
+void open_loop(void);
 
-	loop = loop_open();
-	assert_true(address_parse(S("127.0.0.1:0"), &at, &len));
-	listening = listener_bind(&at, len, true);
-	assert_true(listening >= 0);
-	assert_int_equal(getsockname(listening, (struct sockaddr *)&at, &len), 0);
-	port = ntohs(((struct sockaddr_in *)(void *)&at)->sin_port);
-}
+void close_loop(void);
 
-static inline void close_loop(void)
-{
-	loop_turn(loop, 0); /* buries */
-	loop_close(loop);
-	close(listening);
-}
-
-static inline int dial(void)
-{
-	struct sockaddr_in to = { .sin_family = AF_INET,
-		                      .sin_port = htons(port),
-		                      .sin_addr.s_addr = htonl(INADDR_LOOPBACK) };
-	int fd = socket(AF_INET, SOCK_STREAM, 0);
-
-	assert_int_equal(connect(fd, (struct sockaddr *)&to, sizeof to), 0);
-	return fd;
-}
+int dial(void);
 
 /* Turns the loop until `until` was heard (anywhere; NULL: never), the server closed, or nothing came for
  * long. */
-static inline bool hear(int fd, const char *until)
-{
-	for (int quiet = 0; quiet < 2000;) {
-		loop_turn(loop, 2 * NS_PER_MS);
-		ssize_t n = recv(fd, heard + heard_len, sizeof heard - 1 - heard_len, MSG_DONTWAIT);
-		if (n == 0 || (n < 0 && errno == ECONNRESET)) {
-			ended = true;
-			break;
-		}
-		quiet = n > 0 ? 0 : quiet + 1;
-		heard_len += n > 0 ? (size_t)n : 0;
-		heard[heard_len] = '\0';
-		if (until && strstr(heard, until))
-			return true;
-	}
-	return until && strstr(heard, until);
-}
+bool hear(int fd, const char *until);
 
-static inline void say(int fd, struct slice bytes)
-{
-	for (int tries = 0; bytes.len && tries < 10000; tries++) {
-		ssize_t n = send(fd, bytes.at, bytes.len, MSG_DONTWAIT | MSG_NOSIGNAL);
-		if (n > 0)
-			bytes = slice_from(bytes, (size_t)n);
-		else if (errno != EAGAIN)
-			return;
-		loop_turn(loop, 0);
-	}
-}
+void say(int fd, struct slice bytes);
 
-static inline void forget(void)
-{
-	heard_len = 0;
-	heard[0] = '\0';
-	ended = false;
-}
+void forget(void);
 
-static inline bool ask_for(int fd, const char *request, const char *until)
-{
-	forget();
-	say(fd, slice_of(request));
-	return hear(fd, until);
-}
+bool ask_for(int fd, const char *request, const char *until);

@@ -4,7 +4,7 @@
 
 #define PATIENCE_MS 5000
 
-struct house {
+struct supervised {
 	struct supervisor s;
 	struct run_options options;
 	pid_t pid; /* of the supervisor */
@@ -12,71 +12,13 @@ struct house {
 	char dir[64], path[96], pin[96];
 };
 
-static bool house_until(bool (*is)(struct house *h), struct house *h)
-{
-	for (int i = 0; i < PATIENCE_MS; i++) {
-		if (is(h))
-			return true;
-		usleep(1000);
-	}
-	return false;
-}
+bool supervised_until(bool (*is)(struct supervised *h), struct supervised *h);
 
-static int house_status(struct house *h)
-{
-	int status;
+int supervised_status(struct supervised *h);
 
-	for (int i = 0; i < PATIENCE_MS; i++) {
-		if (waitpid(h->pid, &status, WNOHANG) == h->pid) {
-			h->pid = 0;
-			return WIFEXITED(status) ? WEXITSTATUS(status) : 128 + WTERMSIG(status);
-		}
-		usleep(1000);
-	}
-	kill(h->pid, SIGKILL);
-	waitpid(h->pid, &status, 0);
-	h->pid = 0;
-	return -1;
-}
+const struct outcome *supervised_outcome(const struct supervised *h);
 
-static const struct outcome *house_outcome(const struct house *h)
-{
-	return &h->s.shared.head->outcomes[atomic_load(&h->s.shared.head->reloads_done) % 2];
-}
-
-static unsigned house_reload(struct house *h)
-{
-	struct shared_head *head = h->s.shared.head;
-	uint64_t number = atomic_fetch_add(&h->s.shared.wishes->reloads_asked, 1) + 1;
-
-	shared_ring(h->s.shared.bell);
-	for (int i = 0; i < PATIENCE_MS && atomic_load(&head->reloads_done) < number; i++)
-		usleep(1000);
-	assert_true(atomic_load(&head->reloads_done) >= number);
-	return house_outcome(h)->status;
-}
-
-static pid_t find_worker(const struct house *h, unsigned slot)
-{
-	for (unsigned i = SEAT_WORKERS; i < h->s.shared.seats_len; i++) {
-		const struct seat *s = &h->s.shared.seats[i];
-		if (atomic_load(&s->pid) > 0 && atomic_load(&s->slot) == slot &&
-		    shared_state(&h->s.shared, i) == SEAT_SERVING)
-			return atomic_load(&s->pid);
-	}
-	return 0;
-}
+unsigned supervised_reload(struct supervised *h);
 
 /* Waits for it. */
-static pid_t house_worker(const struct house *h, unsigned slot)
-{
-	pid_t pid = 0;
-
-	for (int i = 0; i < PATIENCE_MS && !pid; i++) {
-		pid = find_worker(h, slot);
-		if (!pid)
-			usleep(1000);
-	}
-	assert_true(pid > 0);
-	return pid;
-}
+pid_t supervised_worker(const struct supervised *h, unsigned slot);

@@ -14,8 +14,8 @@ static int open_house(void **state)
 	struct maker all[] = { rsa, ec, ed };
 
 	(void)state;
-	house_open();
-	house_publish(0, maker_jwks(all, 3), WALL_S - 60, NOW_NS - 60 * NS_PER_S);
+	fixture_open();
+	fixture_publish(0, maker_jwks(all, 3), WALL_S - 60, NOW_NS - 60 * NS_PER_S);
 	return 0;
 }
 
@@ -210,7 +210,7 @@ static struct slice forge(const struct attack *a, enum hand hand)
 static void check_attack(const struct attack *a, enum hand hand)
 {
 	for (int again = 0; again < 2; again++) {
-		int fault = house_try(ROUTE_PLAIN, forge(a, hand));
+		int fault = fixture_try(ROUTE_PLAIN, forge(a, hand));
 		if (fault != (int)a->fault)
 			fail_msg("%s %s, hand %d, was judged %d", a->header, a->payload, hand, fault);
 		assert_int_equal(fault_info[fault].status, 401);
@@ -231,7 +231,7 @@ static void every_forged_token_is_401_whoever_signed_it(void **state)
 		check_attack(a, HONEST); /* the very form is refused ... */
 		check_attack(a, ZEROS);  /* ... before anything is spent on a signature */
 	}
-	assert_int_equal(house.asked, 0);
+	assert_int_equal(fixture.asked, 0);
 	assert_int_equal(ERR_peek_error(), 0);
 }
 
@@ -240,7 +240,7 @@ static void the_honest_form_of_these_tokens_passes(void **state)
 	const struct attack honest = { RS, GOOD, HONEST, FAULT_NONE };
 
 	(void)state;
-	assert_int_equal(house_try(ROUTE_PLAIN, forge(&honest, HONEST)), FAULT_NONE);
+	assert_int_equal(fixture_try(ROUTE_PLAIN, forge(&honest, HONEST)), FAULT_NONE);
 }
 
 static void another_spelling_of_a_good_token_is_refused(void **state)
@@ -253,7 +253,7 @@ static void another_spelling_of_a_good_token_is_refused(void **state)
 		struct text t = TEXT(token);
 		text_add(&t, maker_token(&rsa, NULL, GOOD));
 		text_add(&t, slice_of(spoilers[i]));
-		assert_int_equal(fault_info[house_try(ROUTE_PLAIN, text_slice(&t))].status, 401);
+		assert_int_equal(fault_info[fixture_try(ROUTE_PLAIN, text_slice(&t))].status, 401);
 	}
 }
 
@@ -268,7 +268,7 @@ static void unused_bits_of_the_last_character_make_no_second_spelling(void **sta
 	for (int i = 0; i < 64; i++) {
 		memcpy(token, good.at, good.len);
 		token[good.len - 1] = alphabet[i];
-		passed += house_try(ROUTE_PLAIN, (struct slice){ token, good.len }) == FAULT_NONE;
+		passed += fixture_try(ROUTE_PLAIN, (struct slice){ token, good.len }) == FAULT_NONE;
 	}
 	assert_int_equal(passed, 1);
 }
@@ -285,11 +285,11 @@ static void check_key(const struct maker *m, const char *more)
 	text_char(&t, ',');
 	maker_jwk(&ed, &t, "");
 	text_add(&t, S("]}"));
-	house_publish(0, text_slice(&t), WALL_S, NOW_NS);
-	int fault = house_try(ROUTE_PLAIN, maker_token(m, NULL, GOOD));
+	fixture_publish(0, text_slice(&t), WALL_S, NOW_NS);
+	int fault = fixture_try(ROUTE_PLAIN, maker_token(m, NULL, GOOD));
 	if (fault != FAULT_TOKEN_KEY && fault != FAULT_TOKEN_ALGORITHM)
 		fail_msg("a key with %s was used, or judged %d", more, fault);
-	assert_int_equal(house_try(ROUTE_PLAIN, maker_token(&ed, NULL, GOOD)), FAULT_NONE);
+	assert_int_equal(fixture_try(ROUTE_PLAIN, maker_token(&ed, NULL, GOOD)), FAULT_NONE);
 }
 
 static void a_key_not_meant_for_signatures_verifies_none(void **state)
@@ -321,18 +321,18 @@ static void once_a_key_was_used_nothing_is_fetched_from_providers(void **state)
 	int fault[ALGS] = { FAULT_NONE };
 
 	(void)state;
-	house_publish(0, maker_jwks(all, 3), WALL_S, NOW_NS);
+	fixture_publish(0, maker_jwks(all, 3), WALL_S, NOW_NS);
 	for (enum alg a = ALG_RS256; a < ALG_EDDSA; a++) {
 		struct maker m = { rsa.pkey, a, "rsa" };
 		m = a == ALG_ES256 ? ec : a == ALG_ES384 ? es384 : m;
-		assert_int_equal(house_try(ROUTE_PLAIN, maker_token(&m, NULL, GOOD)), FAULT_NONE);
+		assert_int_equal(fixture_try(ROUTE_PLAIN, maker_token(&m, NULL, GOOD)), FAULT_NONE);
 		token[a] = maker_token(&m, NULL, CLAIM("\"sub\":\"another\""));
 	}
 	assert_int_equal(EVP_set_default_properties(NULL, "provider=nobody"), 1);
 	assert_null(EVP_MD_fetch(NULL, "SHA256", NULL));
 	ERR_clear_error();
 	for (enum alg a = ALG_RS256; a < ALG_EDDSA; a++)
-		fault[a] = house_try(ROUTE_PLAIN, token[a]);
+		fault[a] = fixture_try(ROUTE_PLAIN, token[a]);
 	assert_int_equal(EVP_set_default_properties(NULL, ""), 1);
 	for (enum alg a = ALG_RS256; a < ALG_EDDSA; a++)
 		assert_int_equal(fault[a], FAULT_NONE);
@@ -342,7 +342,7 @@ static void once_a_key_was_used_nothing_is_fetched_from_providers(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-#define TEST(name) cmocka_unit_test_setup_teardown(name, open_house, house_end)
+#define TEST(name) cmocka_unit_test_setup_teardown(name, open_house, fixture_end)
 		TEST(every_forged_token_is_401_whoever_signed_it),
 		TEST(the_honest_form_of_these_tokens_passes),
 		TEST(another_spelling_of_a_good_token_is_refused),

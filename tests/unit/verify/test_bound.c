@@ -15,9 +15,9 @@ static struct maker ed;
 static int open_house(void **state)
 {
 	(void)state;
-	house_visitor = (struct visitor){ 0 };
-	house_open();
-	house_publish(0, maker_jwks(&ed, 1), WALL_S - 60, NOW_NS - 60 * NS_PER_S);
+	fixture_connection = (struct visitor){ 0 };
+	fixture_open();
+	fixture_publish(0, maker_jwks(&ed, 1), WALL_S - 60, NOW_NS - 60 * NS_PER_S);
 	return 0;
 }
 
@@ -26,12 +26,12 @@ static void shows(const char *byte)
 	static char thumbprint[32];
 
 	memset(thumbprint, byte ? *byte : 0, sizeof thumbprint);
-	house_visitor.thumbprint = (struct slice){ thumbprint, byte ? sizeof thumbprint : 0 };
+	fixture_connection.thumbprint = (struct slice){ thumbprint, byte ? sizeof thumbprint : 0 };
 }
 
 static enum fault brings(const char *payload, int route)
 {
-	return (enum fault)house_try(route, maker_token(&ed, NULL, payload));
+	return (enum fault)fixture_try(route, maker_token(&ed, NULL, payload));
 }
 
 static void a_token_bound_to_a_certificate_passes_with_that_one_alone(void **state)
@@ -77,19 +77,19 @@ static void what_cannot_be_proven_here_binds_for_good(void **state)
 static void who_is_asked_about_proves_nothing(void **state)
 {
 	struct slice token = maker_token(&ed, NULL, BOUND("{\"x5t#S256\":\"" ONES "\"}"));
-	struct request *r = house_guest(0, ROUTE_PLAIN, token);
+	struct request *r = fixture_request(0, ROUTE_PLAIN, token);
 
 	(void)state;
 	shows("\1");
 	r->asker = ASKER_ENVOY;
-	assert_int_equal(house_enter_at(r, NOW_NS, WALL_S), FAULT_TOKEN_BOUND);
+	assert_int_equal(fixture_enter_at(r, NOW_NS, WALL_S), FAULT_TOKEN_BOUND);
 }
 
 static void a_token_without_audience_is_for_the_client_it_names(void **state)
 {
 	(void)state;
 	assert_int_equal(brings(CLAIMS(",\"azp\":\"api\""), ROUTE_PLAIN), FAULT_TOKEN_AUDIENCE);
-	house.issuers[0].audience_missing = 1;
+	fixture.issuers[0].audience_missing = 1;
 	assert_int_equal(brings(CLAIMS(",\"azp\":\"api\""), ROUTE_PLAIN), FAULT_NONE);
 	assert_int_equal(brings(CLAIMS(",\"client_id\":\"api\""), ROUTE_PLAIN), FAULT_NONE);
 	assert_int_equal(brings(CLAIMS(",\"azp\":\"stranger\""), ROUTE_PLAIN), FAULT_TOKEN_AUDIENCE);
@@ -102,7 +102,7 @@ static void a_token_without_audience_is_for_the_client_it_names(void **state)
 static void an_audience_that_is_there_counts(void **state)
 {
 	(void)state;
-	house.issuers[0].audience_missing = 1;
+	fixture.issuers[0].audience_missing = 1;
 	assert_int_equal(brings(CLAIMS(",\"aud\":\"else\",\"azp\":\"api\""), ROUTE_PLAIN), FAULT_TOKEN_AUDIENCE);
 	assert_int_equal(brings(CLAIMS(",\"aud\":[\"else\"],\"azp\":\"api\""), ROUTE_PLAIN),
 	                 FAULT_TOKEN_AUDIENCE);
@@ -115,12 +115,12 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test_setup_teardown(a_token_bound_to_a_certificate_passes_with_that_one_alone, open_house,
-		                                house_end),
-		cmocka_unit_test_setup_teardown(what_cannot_be_proven_here_binds_for_good, open_house, house_end),
-		cmocka_unit_test_setup_teardown(who_is_asked_about_proves_nothing, open_house, house_end),
+		                                fixture_end),
+		cmocka_unit_test_setup_teardown(what_cannot_be_proven_here_binds_for_good, open_house, fixture_end),
+		cmocka_unit_test_setup_teardown(who_is_asked_about_proves_nothing, open_house, fixture_end),
 		cmocka_unit_test_setup_teardown(a_token_without_audience_is_for_the_client_it_names, open_house,
-		                                house_end),
-		cmocka_unit_test_setup_teardown(an_audience_that_is_there_counts, open_house, house_end),
+		                                fixture_end),
+		cmocka_unit_test_setup_teardown(an_audience_that_is_there_counts, open_house, fixture_end),
 	};
 
 	ed = maker_make(ALG_EDDSA, "ed");

@@ -23,7 +23,7 @@ static int open_carriers(void **state)
 /* A request with these "name: value" fields. */
 static struct request *with(const char *const *fields)
 {
-	struct request *r = house_guest(0, ROUTE_PLAIN, S(""));
+	struct request *r = fixture_request(0, ROUTE_PLAIN, S(""));
 
 	for (size_t i = 0; fields[i]; i++) {
 		struct slice value = slice_of(fields[i]), name = slice_cut(&value, ':');
@@ -227,16 +227,16 @@ static void a_full_arena_is_told_rather_than_a_cookie_passed_on(void **state)
 static int open_house(void **state)
 {
 	(void)state;
-	house_open();
-	house_publish(0, maker_jwks(&ed, 1), WALL_S - 60, NOW_NS - 60 * NS_PER_S);
+	fixture_open();
+	fixture_publish(0, maker_jwks(&ed, 1), WALL_S - 60, NOW_NS - 60 * NS_PER_S);
 	return 0;
 }
 
 static void reopen(void)
 {
-	verify_close(house.verify);
-	house.verify =
-	    verify_open(&house.config, house.published, (struct verify_ask){ .key_unknown = house_asked });
+	verify_close(fixture.verify);
+	fixture.verify =
+	    verify_open(&fixture.config, fixture.published, (struct verify_ask){ .key_unknown = fixture_asked });
 }
 
 static void a_cookie_is_as_good_as_a_bearer_token(void **state)
@@ -245,16 +245,16 @@ static void a_cookie_is_as_good_as_a_bearer_token(void **state)
 	struct slice good = maker_token(&ed, NULL, GOOD);
 
 	(void)state;
-	house.rules[ROUTE_PLAIN].from = (struct config_texts){ &places[1], 1 };
-	house.rules[ROUTE_PLAIN].forward = false;
+	fixture.rules[ROUTE_PLAIN].from = (struct config_texts){ &places[1], 1 };
+	fixture.rules[ROUTE_PLAIN].forward = false;
 	reopen();
 	snprintf(field, sizeof field, "Cookie: a=1; session=%.*s", SLICE(good));
 	struct request *r = with(FIELDS(field));
-	assert_int_equal(house_enter_at(r, NOW_NS, WALL_S), FAULT_NONE);
+	assert_int_equal(fixture_enter_at(r, NOW_NS, WALL_S), FAULT_NONE);
 	assert_true(slice_same(r->identity.subject, S("alice")));
 	assert_true(r->identity.expires_s == 1800003600);
 	assert_true(slice_same(r->headers.at[0].value, S("a=1")));
-	assert_int_equal(house_try(ROUTE_PLAIN, good), FAULT_TOKEN_MISSING); /* not where bearer is not taken */
+	assert_int_equal(fixture_try(ROUTE_PLAIN, good), FAULT_TOKEN_MISSING); /* not where bearer is not taken */
 }
 
 static void a_cookie_that_cannot_be_taken_out_refuses_the_request(void **state)
@@ -263,26 +263,26 @@ static void a_cookie_that_cannot_be_taken_out_refuses_the_request(void **state)
 	struct slice good = maker_token(&ed, NULL, GOOD);
 
 	(void)state;
-	house.rules[ROUTE_PLAIN].from = (struct config_texts){ &places[1], 1 };
-	house.rules[ROUTE_PLAIN].forward = false;
+	fixture.rules[ROUTE_PLAIN].from = (struct config_texts){ &places[1], 1 };
+	fixture.rules[ROUTE_PLAIN].forward = false;
 	reopen();
 	for (int more = 100; more <= 5000; more += 4900) { /* the request's arena has 4096 bytes */
 		snprintf(field, sizeof field, "Cookie: a=%0*d; session=%.*s", more, 1, SLICE(good));
 		struct request *r = with(FIELDS(field));
-		assert_int_equal(house_enter_at(r, NOW_NS, WALL_S), more < 4096 ? FAULT_NONE : FAULT_HEAD_TOO_BIG);
+		assert_int_equal(fixture_enter_at(r, NOW_NS, WALL_S), more < 4096 ? FAULT_NONE : FAULT_HEAD_TOO_BIG);
 	}
 }
 
 static void without_a_credential_an_optional_route_goes_on_as_nobody(void **state)
 {
 	(void)state;
-	house.rules[ROUTE_PLAIN].optional = true;
-	struct request *r = house_guest(0, ROUTE_PLAIN, S(""));
-	assert_int_equal(house_enter_at(r, NOW_NS, WALL_S), FAULT_NONE);
+	fixture.rules[ROUTE_PLAIN].optional = true;
+	struct request *r = fixture_request(0, ROUTE_PLAIN, S(""));
+	assert_int_equal(fixture_enter_at(r, NOW_NS, WALL_S), FAULT_NONE);
 	assert_int_equal(r->identity.verdict, VERDICT_NONE);
 	assert_int_equal(r->identity.subject.len + r->identity.issuer.len, 0);
-	r = house_guest(0, ROUTE_PLAIN, maker_token(&ed, NULL, GOOD));
-	assert_int_equal(house_enter_at(r, NOW_NS, WALL_S), FAULT_NONE);
+	r = fixture_request(0, ROUTE_PLAIN, maker_token(&ed, NULL, GOOD));
+	assert_int_equal(fixture_enter_at(r, NOW_NS, WALL_S), FAULT_NONE);
 	assert_int_equal(r->identity.verdict, VERDICT_VALID);
 }
 
@@ -297,12 +297,12 @@ static void what_is_no_token_is_malformed_whatever_brings_it(void **state)
 		                                  "Cookie: session=\"tok\"" };
 
 	(void)state;
-	house.rules[ROUTE_PLAIN].from = (struct config_texts){ places, 3 };
+	fixture.rules[ROUTE_PLAIN].from = (struct config_texts){ places, 3 };
 	reopen();
-	assert_int_equal(house_try(ROUTE_PLAIN, maker_token(&ed, NULL, GOOD)), FAULT_NONE);
+	assert_int_equal(fixture_try(ROUTE_PLAIN, maker_token(&ed, NULL, GOOD)), FAULT_NONE);
 	for (size_t i = 0; i < sizeof fields / sizeof *fields; i++) {
 		struct request *r = with(FIELDS(fields[i]));
-		assert_int_equal(house_enter_at(r, NOW_NS, WALL_S), FAULT_TOKEN_MALFORMED);
+		assert_int_equal(fixture_enter_at(r, NOW_NS, WALL_S), FAULT_TOKEN_MALFORMED);
 		assert_int_equal(r->identity.verdict, VERDICT_INVALID);
 	}
 }
@@ -310,14 +310,14 @@ static void what_is_no_token_is_malformed_whatever_brings_it(void **state)
 static void a_bad_credential_is_refused_on_an_optional_route_too(void **state)
 {
 	(void)state;
-	house.rules[ROUTE_PLAIN].optional = true;
-	assert_int_equal(house_try(ROUTE_PLAIN, S("a.b.c")), FAULT_TOKEN_MALFORMED);
-	assert_int_equal(house_try_at(ROUTE_PLAIN, maker_token(&ed, NULL, GOOD), NOW_NS, 1800009999),
+	fixture.rules[ROUTE_PLAIN].optional = true;
+	assert_int_equal(fixture_try(ROUTE_PLAIN, S("a.b.c")), FAULT_TOKEN_MALFORMED);
+	assert_int_equal(fixture_try_at(ROUTE_PLAIN, maker_token(&ed, NULL, GOOD), NOW_NS, 1800009999),
 	                 FAULT_TOKEN_EXPIRED);
 	struct request *r = with(FIELDS("Authorization: Basic YTpi"));
-	assert_int_equal(house_enter_at(r, NOW_NS, WALL_S), FAULT_TOKEN_MISSING);
+	assert_int_equal(fixture_enter_at(r, NOW_NS, WALL_S), FAULT_TOKEN_MISSING);
 	r = with(FIELDS("Authorization: Bearer a", "Authorization: Bearer b"));
-	assert_int_equal(house_enter_at(r, NOW_NS, WALL_S), FAULT_TWO_CREDENTIALS);
+	assert_int_equal(fixture_enter_at(r, NOW_NS, WALL_S), FAULT_TWO_CREDENTIALS);
 }
 
 int main(void)
@@ -332,7 +332,7 @@ int main(void)
 		cmocka_unit_test(beside_a_bearer_token_nothing_else_goes_on),
 		cmocka_unit_test(a_cookie_that_is_listed_first_yields_to_no_bearer_token),
 		cmocka_unit_test(a_full_arena_is_told_rather_than_a_cookie_passed_on),
-#define TEST(name) cmocka_unit_test_setup_teardown(name, open_house, house_end)
+#define TEST(name) cmocka_unit_test_setup_teardown(name, open_house, fixture_end)
 		TEST(a_cookie_is_as_good_as_a_bearer_token),
 		TEST(a_cookie_that_cannot_be_taken_out_refuses_the_request),
 		TEST(without_a_credential_an_optional_route_goes_on_as_nobody),

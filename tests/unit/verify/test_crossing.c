@@ -19,9 +19,9 @@ static int open_house(void **state)
 	struct maker all[] = { rsa, ec };
 
 	(void)state;
-	house_open();
-	house_publish(0, maker_jwks(all, 2), WALL_S - 60, NOW_NS - 60 * NS_PER_S);
-	house_publish(1, maker_jwks(&stranger, 1), WALL_S - 60, NOW_NS - 60 * NS_PER_S);
+	fixture_open();
+	fixture_publish(0, maker_jwks(all, 2), WALL_S - 60, NOW_NS - 60 * NS_PER_S);
+	fixture_publish(1, maker_jwks(&stranger, 1), WALL_S - 60, NOW_NS - 60 * NS_PER_S);
 	return 0;
 }
 
@@ -30,10 +30,10 @@ static void a_cached_verdict_does_not_cross_to_a_route_of_another_audience(void 
 	struct slice token = good(&rsa);
 
 	(void)state;
-	assert_int_equal(house_try(ROUTE_READ, token), FAULT_NONE);
-	assert_int_equal(house_try(ROUTE_NARROW, token), FAULT_TOKEN_AUDIENCE);
-	assert_int_equal(house_try(ROUTE_WRITE, token), FAULT_TOKEN_SCOPE);
-	assert_int_equal(house_try(ROUTE_READ, token), FAULT_NONE);
+	assert_int_equal(fixture_try(ROUTE_READ, token), FAULT_NONE);
+	assert_int_equal(fixture_try(ROUTE_NARROW, token), FAULT_TOKEN_AUDIENCE);
+	assert_int_equal(fixture_try(ROUTE_WRITE, token), FAULT_TOKEN_SCOPE);
+	assert_int_equal(fixture_try(ROUTE_READ, token), FAULT_NONE);
 }
 
 static void a_cached_verdict_does_not_cross_to_another_issuer_of_the_same_name(void **state)
@@ -41,12 +41,12 @@ static void a_cached_verdict_does_not_cross_to_another_issuer_of_the_same_name(v
 	struct slice token = good(&rsa);
 
 	(void)state;
-	assert_int_equal(house_try(ROUTE_PLAIN, token), FAULT_NONE);
-	assert_int_equal(house_try(ROUTE_OTHER, token), FAULT_TOKEN_KEY);
+	assert_int_equal(fixture_try(ROUTE_PLAIN, token), FAULT_NONE);
+	assert_int_equal(fixture_try(ROUTE_OTHER, token), FAULT_TOKEN_KEY);
 	struct maker same_kid = { stranger.pkey, ALG_RS256, "rsa" };
-	house_publish(1, maker_jwks(&same_kid, 1), WALL_S - 60, NOW_NS);
-	assert_int_equal(house_try(ROUTE_OTHER, token), FAULT_TOKEN_SIGNATURE);
-	assert_int_equal(house_try(ROUTE_PLAIN, token), FAULT_NONE);
+	fixture_publish(1, maker_jwks(&same_kid, 1), WALL_S - 60, NOW_NS);
+	assert_int_equal(fixture_try(ROUTE_OTHER, token), FAULT_TOKEN_SIGNATURE);
+	assert_int_equal(fixture_try(ROUTE_PLAIN, token), FAULT_NONE);
 }
 
 /* Generations of keys are never given twice; and even if one were, issuers stay apart. */
@@ -56,13 +56,13 @@ static void a_cached_verdict_does_not_cross_issuers_by_a_generation_given_twice(
 	struct slice token = good(&rsa);
 
 	(void)state;
-	assert_int_equal(house_try(ROUTE_PLAIN, token), FAULT_NONE);
-	atomic_fetch_sub(&house.published->generations, 2);
-	house_publish(1, maker_jwks(&same_kid, 1), WALL_S - 60, NOW_NS);
-	assert_int_equal(house_try(ROUTE_OTHER, token), FAULT_TOKEN_SIGNATURE);
-	assert_true(house.verify->issuer[0].generation == house.verify->issuer[1].generation);
-	assert_int_equal(house_try(ROUTE_PLAIN, token), FAULT_NONE);
-	assert_int_equal(house_try(ROUTE_OTHER, token), FAULT_TOKEN_SIGNATURE);
+	assert_int_equal(fixture_try(ROUTE_PLAIN, token), FAULT_NONE);
+	atomic_fetch_sub(&fixture.published->generations, 2);
+	fixture_publish(1, maker_jwks(&same_kid, 1), WALL_S - 60, NOW_NS);
+	assert_int_equal(fixture_try(ROUTE_OTHER, token), FAULT_TOKEN_SIGNATURE);
+	assert_true(fixture.verify->issuer[0].generation == fixture.verify->issuer[1].generation);
+	assert_int_equal(fixture_try(ROUTE_PLAIN, token), FAULT_NONE);
+	assert_int_equal(fixture_try(ROUTE_OTHER, token), FAULT_TOKEN_SIGNATURE);
 }
 
 static void a_cached_verdict_does_not_cross_to_another_key_generation(void **state)
@@ -71,14 +71,14 @@ static void a_cached_verdict_does_not_cross_to_another_key_generation(void **sta
 	struct slice token = good(&rsa), kept = good(&ec);
 
 	(void)state;
-	assert_int_equal(house_try(ROUTE_READ, token), FAULT_NONE);
-	assert_int_equal(house_try(ROUTE_READ, kept), FAULT_NONE);
-	house_publish(0, maker_jwks(swapped, 2), WALL_S - 1, NOW_NS);
-	assert_int_equal(house_try(ROUTE_READ, token), FAULT_TOKEN_SIGNATURE);
-	assert_int_equal(house_try(ROUTE_READ, kept), FAULT_NONE);
-	house_publish(0, maker_jwks(&ec, 1), WALL_S - 1, NOW_NS);
-	assert_int_equal(house_try(ROUTE_READ, token), FAULT_TOKEN_KEY); /* removed: revoked */
-	assert_int_equal(house_try(ROUTE_READ, kept), FAULT_NONE);
+	assert_int_equal(fixture_try(ROUTE_READ, token), FAULT_NONE);
+	assert_int_equal(fixture_try(ROUTE_READ, kept), FAULT_NONE);
+	fixture_publish(0, maker_jwks(swapped, 2), WALL_S - 1, NOW_NS);
+	assert_int_equal(fixture_try(ROUTE_READ, token), FAULT_TOKEN_SIGNATURE);
+	assert_int_equal(fixture_try(ROUTE_READ, kept), FAULT_NONE);
+	fixture_publish(0, maker_jwks(&ec, 1), WALL_S - 1, NOW_NS);
+	assert_int_equal(fixture_try(ROUTE_READ, token), FAULT_TOKEN_KEY); /* removed: revoked */
+	assert_int_equal(fixture_try(ROUTE_READ, kept), FAULT_NONE);
 }
 
 /* The table is full, and another configuration's issuer is given the place where a worker still looks. */
@@ -90,18 +90,18 @@ static void keys_do_not_cross_where_a_place_is_given_to_another_issuer(void **st
 	struct slice token = good(&rsa), strange = good(&stranger);
 
 	(void)state;
-	assert_int_equal(house_try(ROUTE_READ, token), FAULT_NONE);
-	struct published_slot *mine = house_slot(0);
-	assert_true(published_who(&house.issuers[1], kept[0]));
+	assert_int_equal(fixture_try(ROUTE_READ, token), FAULT_NONE);
+	struct published_slot *mine = fixture_slot(0);
+	assert_true(published_who(&fixture.issuers[1], kept[0]));
 	for (unsigned char i = 1; i < ISSUERS_MAX; i++) {
 		kept[i][0] = i;
-		assert_non_null(published_claim(house.published, kept[i], all, i));
+		assert_non_null(published_claim(fixture.published, kept[i], all, i));
 	}
-	assert_ptr_equal(published_find(house.published, kept[ISSUERS_MAX - 1]), mine);
+	assert_ptr_equal(published_find(fixture.published, kept[ISSUERS_MAX - 1]), mine);
 	memcpy(head.who, kept[ISSUERS_MAX - 1], SHA256_LEN);
-	published_put(house.published, mine, &head, maker_jwks(&stranger, 1));
-	assert_int_equal(house_try(ROUTE_READ, strange), FAULT_TOKEN_KEY);
-	assert_int_equal(house_try(ROUTE_READ, token), FAULT_NONE); /* with the keys in hand */
+	published_put(fixture.published, mine, &head, maker_jwks(&stranger, 1));
+	assert_int_equal(fixture_try(ROUTE_READ, strange), FAULT_TOKEN_KEY);
+	assert_int_equal(fixture_try(ROUTE_READ, token), FAULT_NONE); /* with the keys in hand */
 }
 
 static void a_cached_verdict_does_not_outlive_its_token(void **state)
@@ -109,9 +109,9 @@ static void a_cached_verdict_does_not_outlive_its_token(void **state)
 	struct slice token = good(&rsa);
 
 	(void)state;
-	assert_int_equal(house_try(ROUTE_READ, token), FAULT_NONE);
-	assert_int_equal(house_try_at(ROUTE_READ, token, NOW_NS, 1800003659), FAULT_NONE);
-	assert_int_equal(house_try_at(ROUTE_READ, token, NOW_NS, 1800003660), FAULT_TOKEN_EXPIRED);
+	assert_int_equal(fixture_try(ROUTE_READ, token), FAULT_NONE);
+	assert_int_equal(fixture_try_at(ROUTE_READ, token, NOW_NS, 1800003659), FAULT_NONE);
+	assert_int_equal(fixture_try_at(ROUTE_READ, token, NOW_NS, 1800003660), FAULT_TOKEN_EXPIRED);
 }
 
 static uint64_t counted(const char *what)
@@ -127,15 +127,15 @@ static void a_signature_is_checked_once_and_a_bad_one_once_in_ten_seconds(void *
 
 	(void)state;
 	for (int i = 0; i < 3; i++)
-		assert_int_equal(house_try(ROUTE_READ, token), FAULT_NONE);
+		assert_int_equal(fixture_try(ROUTE_READ, token), FAULT_NONE);
 	assert_true(counted("miss") == misses + 1 && counted("hit") == hits + 2);
 	for (int i = 0; i < 3; i++)
-		assert_int_equal(house_try(ROUTE_READ, bad), FAULT_TOKEN_SIGNATURE);
+		assert_int_equal(fixture_try(ROUTE_READ, bad), FAULT_TOKEN_SIGNATURE);
 	assert_true(counted("miss") == misses + 2 && counted("negative") == negatives + 2);
 	uint64_t later_ns = NOW_NS + 10 * NS_PER_S;
-	assert_int_equal(house_try_at(ROUTE_READ, bad, later_ns, WALL_S + 10), FAULT_TOKEN_SIGNATURE);
+	assert_int_equal(fixture_try_at(ROUTE_READ, bad, later_ns, WALL_S + 10), FAULT_TOKEN_SIGNATURE);
 	assert_true(counted("miss") == misses + 3 && counted("negative") == negatives + 2);
-	assert_int_equal(house_try_at(ROUTE_READ, token, later_ns, WALL_S + 10), FAULT_NONE);
+	assert_int_equal(fixture_try_at(ROUTE_READ, token, later_ns, WALL_S + 10), FAULT_NONE);
 	assert_true(counted("hit") == hits + 3);
 }
 
@@ -145,16 +145,16 @@ static void a_bad_signature_is_forgotten_when_the_keys_change(void **state)
 	struct slice token = good(&new_rsa);
 
 	(void)state;
-	assert_int_equal(house_try(ROUTE_READ, token), FAULT_TOKEN_SIGNATURE);
-	assert_int_equal(house_try(ROUTE_READ, token), FAULT_TOKEN_SIGNATURE);
-	house_publish(0, maker_jwks(&new_rsa, 1), WALL_S, NOW_NS);
-	assert_int_equal(house_try(ROUTE_READ, token), FAULT_NONE);
+	assert_int_equal(fixture_try(ROUTE_READ, token), FAULT_TOKEN_SIGNATURE);
+	assert_int_equal(fixture_try(ROUTE_READ, token), FAULT_TOKEN_SIGNATURE);
+	fixture_publish(0, maker_jwks(&new_rsa, 1), WALL_S, NOW_NS);
+	assert_int_equal(fixture_try(ROUTE_READ, token), FAULT_NONE);
 }
 
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-#define TEST(name) cmocka_unit_test_setup_teardown(name, open_house, house_end)
+#define TEST(name) cmocka_unit_test_setup_teardown(name, open_house, fixture_end)
 		TEST(a_cached_verdict_does_not_cross_to_a_route_of_another_audience),
 		TEST(a_cached_verdict_does_not_cross_to_another_issuer_of_the_same_name),
 		TEST(a_cached_verdict_does_not_cross_issuers_by_a_generation_given_twice),

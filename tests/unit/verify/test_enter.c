@@ -19,18 +19,18 @@ static int open_house(void **state)
 	struct maker all[] = { rsa, ec, ed };
 
 	(void)state;
-	house_open();
-	house_publish(0, maker_jwks(all, 3), WALL_S - 60, NOW_NS - 60 * NS_PER_S);
-	house_publish(1, maker_jwks(&stranger, 1), WALL_S - 60, NOW_NS - 60 * NS_PER_S);
+	fixture_open();
+	fixture_publish(0, maker_jwks(all, 3), WALL_S - 60, NOW_NS - 60 * NS_PER_S);
+	fixture_publish(1, maker_jwks(&stranger, 1), WALL_S - 60, NOW_NS - 60 * NS_PER_S);
 	return 0;
 }
 
 static void a_route_without_verify_asks_for_nothing(void **state)
 {
-	struct request *r = house_guest(0, ROUTE_OPEN, S("garbage"));
+	struct request *r = fixture_request(0, ROUTE_OPEN, S("garbage"));
 
 	(void)state;
-	assert_int_equal(house_enter_at(r, NOW_NS, WALL_S), FAULT_NONE);
+	assert_int_equal(fixture_enter_at(r, NOW_NS, WALL_S), FAULT_NONE);
 	assert_int_equal(r->identity.verdict, VERDICT_NONE);
 }
 
@@ -41,8 +41,8 @@ static void a_good_token_passes_and_says_who_it_is(void **state)
 	(void)state;
 	for (int i = 0; i < 3; i++)
 		for (int again = 0; again < 2; again++) {
-			struct request *r = house_guest(0, ROUTE_READ, good(all[i]));
-			assert_int_equal(house_enter_at(r, NOW_NS, WALL_S), FAULT_NONE);
+			struct request *r = fixture_request(0, ROUTE_READ, good(all[i]));
+			assert_int_equal(fixture_enter_at(r, NOW_NS, WALL_S), FAULT_NONE);
 			assert_int_equal(r->identity.verdict, VERDICT_VALID);
 			assert_true(slice_same(r->identity.issuer, S("auth0")));
 			assert_true(slice_same(r->identity.subject, S("alice")));
@@ -53,20 +53,20 @@ static void a_good_token_passes_and_says_who_it_is(void **state)
 			assert_true(r->identity.subject.at >= r->arena.start &&
 			            r->identity.subject.at < r->arena.start + r->arena.size);
 		}
-	assert_int_equal(house.asked, 0);
+	assert_int_equal(fixture.asked, 0);
 }
 
 static void what_is_missing_or_malformed_is_told_apart(void **state)
 {
-	struct request *r = house_guest(0, ROUTE_PLAIN, S(""));
+	struct request *r = fixture_request(0, ROUTE_PLAIN, S(""));
 
 	(void)state;
-	assert_int_equal(house_enter_at(r, NOW_NS, WALL_S), FAULT_TOKEN_MISSING);
+	assert_int_equal(fixture_enter_at(r, NOW_NS, WALL_S), FAULT_TOKEN_MISSING);
 	assert_int_equal(r->identity.verdict, VERDICT_NONE);
-	assert_int_equal(house_try(ROUTE_PLAIN, S("a.b.c")), FAULT_TOKEN_MALFORMED);
-	r = house_guest(0, ROUTE_PLAIN, good(&ed));
+	assert_int_equal(fixture_try(ROUTE_PLAIN, S("a.b.c")), FAULT_TOKEN_MALFORMED);
+	r = fixture_request(0, ROUTE_PLAIN, good(&ed));
 	assert_true(headers_add(&r->headers, S("authorization"), S("Bearer x")));
-	assert_int_equal(house_enter_at(r, NOW_NS, WALL_S), FAULT_TWO_CREDENTIALS);
+	assert_int_equal(fixture_enter_at(r, NOW_NS, WALL_S), FAULT_TWO_CREDENTIALS);
 }
 
 static void every_claim_is_judged(void **state)
@@ -97,7 +97,7 @@ static void every_claim_is_judged(void **state)
 	for (size_t i = 0; i < sizeof table / sizeof *table; i++)
 		for (int again = 0; again < 2; again++) {
 			struct slice token = maker_token(&ed, NULL, table[i].payload);
-			if (house_try(ROUTE_PLAIN, token) != (int)table[i].fault)
+			if (fixture_try(ROUTE_PLAIN, token) != (int)table[i].fault)
 				fail_msg("%s was judged %d", table[i].payload, guests[0].r.fault);
 		}
 }
@@ -107,14 +107,14 @@ static void a_lacking_scope_or_permission_is_403_of_a_known_caller(void **state)
 	struct slice permission = S("clusters:list");
 
 	(void)state;
-	assert_int_equal(house_try(ROUTE_WRITE, good(&ed)), FAULT_TOKEN_SCOPE);
+	assert_int_equal(fixture_try(ROUTE_WRITE, good(&ed)), FAULT_TOKEN_SCOPE);
 	assert_int_equal(guests[0].r.identity.verdict, VERDICT_VALID);
 	assert_true(slice_same(guests[0].r.identity.subject, S("alice")));
-	house.rules[ROUTE_PLAIN].permissions = (struct config_texts){ &permission, 1 };
-	assert_int_equal(house_try(ROUTE_PLAIN, good(&ed)), FAULT_TOKEN_SCOPE);
+	fixture.rules[ROUTE_PLAIN].permissions = (struct config_texts){ &permission, 1 };
+	assert_int_equal(fixture_try(ROUTE_PLAIN, good(&ed)), FAULT_TOKEN_SCOPE);
 	struct slice token = maker_token(&ed, NULL, CLAIMS(",\"permissions\":[\"a\",\"clusters:list\"]"));
-	assert_int_equal(house_try(ROUTE_PLAIN, token), FAULT_NONE);
-	assert_int_equal(house_try(ROUTE_READ, token), FAULT_TOKEN_SCOPE);
+	assert_int_equal(fixture_try(ROUTE_PLAIN, token), FAULT_NONE);
+	assert_int_equal(fixture_try(ROUTE_READ, token), FAULT_TOKEN_SCOPE);
 }
 
 static void an_unsigned_token_is_never_told_that_it_lacks_a_scope(void **state)
@@ -122,7 +122,7 @@ static void an_unsigned_token_is_never_told_that_it_lacks_a_scope(void **state)
 	struct maker forged = { stranger.pkey, ALG_RS256, "rsa" };
 
 	(void)state;
-	assert_int_equal(house_try(ROUTE_WRITE, good(&forged)), FAULT_TOKEN_SIGNATURE);
+	assert_int_equal(fixture_try(ROUTE_WRITE, good(&forged)), FAULT_TOKEN_SIGNATURE);
 	assert_int_equal(guests[0].r.identity.verdict, VERDICT_INVALID);
 	assert_int_equal(guests[0].r.identity.subject.len, 0);
 }
@@ -132,11 +132,11 @@ static void only_listed_parties_pass_where_azp_is_configured(void **state)
 	struct slice app = S("app");
 
 	(void)state;
-	house.issuers[0].azp = (struct config_texts){ &app, 1 };
-	assert_int_equal(house_try(ROUTE_READ, good(&ed)), FAULT_NONE);
-	assert_int_equal(house_try(ROUTE_PLAIN, maker_token(&ed, NULL, CLAIMS(",\"azp\":\"x\""))),
+	fixture.issuers[0].azp = (struct config_texts){ &app, 1 };
+	assert_int_equal(fixture_try(ROUTE_READ, good(&ed)), FAULT_NONE);
+	assert_int_equal(fixture_try(ROUTE_PLAIN, maker_token(&ed, NULL, CLAIMS(",\"azp\":\"x\""))),
 	                 FAULT_TOKEN_AUDIENCE);
-	assert_int_equal(house_try(ROUTE_PLAIN, maker_token(&ed, NULL, CLAIMS(""))), FAULT_TOKEN_AUDIENCE);
+	assert_int_equal(fixture_try(ROUTE_PLAIN, maker_token(&ed, NULL, CLAIMS(""))), FAULT_TOKEN_AUDIENCE);
 }
 
 static void tokens_of_attackers_are_401_and_ask_nobody(void **state)
@@ -163,10 +163,10 @@ static void tokens_of_attackers_are_401_and_ask_nobody(void **state)
 	(void)state;
 	for (size_t i = 0; i < sizeof table / sizeof *table; i++) {
 		struct slice token = maker_token(&makers[table[i].key], table[i].header, CLAIMS(""));
-		if (house_try(ROUTE_PLAIN, token) != (int)table[i].fault)
+		if (fixture_try(ROUTE_PLAIN, token) != (int)table[i].fault)
 			fail_msg("%s was judged %d", table[i].header, guests[0].r.fault);
 	}
-	assert_int_equal(house.asked, 0);
+	assert_int_equal(fixture.asked, 0);
 }
 
 static void a_token_over_its_bound_is_refused_unread(void **state)
@@ -176,9 +176,9 @@ static void a_token_over_its_bound_is_refused_unread(void **state)
 
 	(void)state;
 	assert_true(len > 12000);
-	assert_int_equal(house_try(ROUTE_PLAIN, maker_token(&ed, NULL, payload)), FAULT_TOKEN_MALFORMED);
+	assert_int_equal(fixture_try(ROUTE_PLAIN, maker_token(&ed, NULL, payload)), FAULT_TOKEN_MALFORMED);
 	assert_true(snprintf(payload, sizeof payload, CLAIMS(",\"x\":\"%011000d\""), 7) > 0);
-	assert_int_equal(house_try(ROUTE_PLAIN, maker_token(&ed, NULL, payload)), FAULT_NONE);
+	assert_int_equal(fixture_try(ROUTE_PLAIN, maker_token(&ed, NULL, payload)), FAULT_NONE);
 }
 
 static void claims_too_big_for_the_cache_are_judged_each_time(void **state)
@@ -189,8 +189,8 @@ static void claims_too_big_for_the_cache_are_judged_each_time(void **state)
 	snprintf(payload, sizeof payload, CLAIMS(",\"scope\":\"read %03000d\""), 7);
 	for (int again = 0; again < 3; again++) {
 		struct slice token = maker_token(&ed, NULL, payload);
-		assert_int_equal(house_try(ROUTE_READ, token), FAULT_NONE);
-		assert_int_equal(house_try(ROUTE_WRITE, token), FAULT_TOKEN_SCOPE);
+		assert_int_equal(fixture_try(ROUTE_READ, token), FAULT_NONE);
+		assert_int_equal(fixture_try(ROUTE_WRITE, token), FAULT_TOKEN_SCOPE);
 	}
 }
 
@@ -202,7 +202,7 @@ static void an_identity_that_does_not_fit_the_request_is_not_passed_on(void **st
 	(void)state;
 	snprintf(payload, sizeof payload, CLAIMS(",\"org_id\":\"%06000d\""), 7);
 	token = maker_token(&ed, NULL, payload);
-	assert_int_equal(house_try(ROUTE_PLAIN, token), FAULT_HEAD_TOO_BIG);
+	assert_int_equal(fixture_try(ROUTE_PLAIN, token), FAULT_HEAD_TOO_BIG);
 }
 
 /* ---- what cannot be known ---- */
@@ -214,15 +214,15 @@ static void keys_past_the_hard_bound_judge_nobody_cached_or_not(void **state)
 	    maker_token(&ed, NULL, "{\"iss\":\"https://i/\",\"aud\":\"api\",\"exp\":1900000000}");
 
 	(void)state;
-	house.keeper_is_deaf = true;
-	assert_int_equal(house_try(ROUTE_PLAIN, token), FAULT_NONE);
-	assert_int_equal(house_try_at(ROUTE_PLAIN, token, NOW_NS, late), FAULT_NONE);
-	assert_int_equal(house_try_at(ROUTE_PLAIN, token, NOW_NS, late + 1), FAULT_ISSUER_UNKNOWN);
+	fixture.keeper_is_deaf = true;
+	assert_int_equal(fixture_try(ROUTE_PLAIN, token), FAULT_NONE);
+	assert_int_equal(fixture_try_at(ROUTE_PLAIN, token, NOW_NS, late), FAULT_NONE);
+	assert_int_equal(fixture_try_at(ROUTE_PLAIN, token, NOW_NS, late + 1), FAULT_ISSUER_UNKNOWN);
 	assert_int_equal(guests[0].r.identity.verdict, VERDICT_UNKNOWN);
-	assert_int_equal(house_try_at(ROUTE_PLAIN, good(&ed), NOW_NS, late + 1), FAULT_TOKEN_EXPIRED);
+	assert_int_equal(fixture_try_at(ROUTE_PLAIN, good(&ed), NOW_NS, late + 1), FAULT_TOKEN_EXPIRED);
 	struct maker all[] = { rsa, ec, ed };
-	house_publish(0, maker_jwks(all, 3), late, NOW_NS); /* the same keys, confirmed */
-	assert_int_equal(house_try_at(ROUTE_PLAIN, token, NOW_NS, late + 1), FAULT_NONE);
+	fixture_publish(0, maker_jwks(all, 3), late, NOW_NS); /* the same keys, confirmed */
+	assert_int_equal(fixture_try_at(ROUTE_PLAIN, token, NOW_NS, late + 1), FAULT_NONE);
 }
 
 static void a_bad_signature_is_not_told_by_keys_past_the_hard_bound_either(void **state)
@@ -236,10 +236,10 @@ static void a_bad_signature_is_not_told_by_keys_past_the_hard_bound_either(void 
 	static const enum fault before[] = { FAULT_TOKEN_SIGNATURE, FAULT_TOKEN_SIGNATURE, FAULT_TOKEN_KEY };
 
 	(void)state;
-	house.keeper_is_deaf = true;
+	fixture.keeper_is_deaf = true;
 	for (int i = 0; i < 3; i++) {
-		assert_int_equal(house_try_at(ROUTE_PLAIN, tokens[i], NOW_NS, late), before[i]);
-		assert_int_equal(house_try_at(ROUTE_PLAIN, tokens[i], NOW_NS, late + 1), FAULT_ISSUER_UNKNOWN);
+		assert_int_equal(fixture_try_at(ROUTE_PLAIN, tokens[i], NOW_NS, late), before[i]);
+		assert_int_equal(fixture_try_at(ROUTE_PLAIN, tokens[i], NOW_NS, late + 1), FAULT_ISSUER_UNKNOWN);
 		assert_int_equal(guests[0].r.identity.verdict, VERDICT_UNKNOWN);
 	}
 }
@@ -249,11 +249,12 @@ static void a_clock_set_back_does_not_keep_keys_beyond_their_end(void **state)
 	struct maker all[] = { rsa, ec, ed };
 
 	(void)state;
-	house.keeper_is_deaf = true;
-	house.hard_ns = NOW_NS + NS_PER_S;
-	house_publish(0, maker_jwks(all, 3), WALL_S, NOW_NS);
-	assert_int_equal(house_try_at(ROUTE_READ, good(&ed), house.hard_ns, WALL_S), FAULT_NONE);
-	assert_int_equal(house_try_at(ROUTE_READ, good(&ed), house.hard_ns + 1, WALL_S), FAULT_ISSUER_UNKNOWN);
+	fixture.keeper_is_deaf = true;
+	fixture.hard_ns = NOW_NS + NS_PER_S;
+	fixture_publish(0, maker_jwks(all, 3), WALL_S, NOW_NS);
+	assert_int_equal(fixture_try_at(ROUTE_READ, good(&ed), fixture.hard_ns, WALL_S), FAULT_NONE);
+	assert_int_equal(fixture_try_at(ROUTE_READ, good(&ed), fixture.hard_ns + 1, WALL_S),
+	                 FAULT_ISSUER_UNKNOWN);
 }
 
 static void a_drill_blinds_without_a_question_and_ends_by_itself(void **state)
@@ -261,13 +262,13 @@ static void a_drill_blinds_without_a_question_and_ends_by_itself(void **state)
 	uint64_t end_ns = NOW_NS + 60 * NS_PER_S;
 
 	(void)state;
-	assert_int_equal(house_try(ROUTE_READ, good(&ed)), FAULT_NONE);
-	atomic_store(&house_slot(0)->drill, published_drill_until(DRILL_BLIND, end_ns));
-	assert_int_equal(house_try(ROUTE_READ, good(&ed)), FAULT_ISSUER_UNKNOWN);
-	assert_int_equal(house.asked, 0);
-	assert_int_equal(house_try_at(ROUTE_READ, good(&ed), end_ns, WALL_S), FAULT_NONE);
-	atomic_store(&house_slot(0)->drill, published_drill_until(DRILL_DEGRADED, end_ns));
-	assert_int_equal(house_try(ROUTE_READ, good(&ed)), FAULT_NONE);
+	assert_int_equal(fixture_try(ROUTE_READ, good(&ed)), FAULT_NONE);
+	atomic_store(&fixture_slot(0)->drill, published_drill_until(DRILL_BLIND, end_ns));
+	assert_int_equal(fixture_try(ROUTE_READ, good(&ed)), FAULT_ISSUER_UNKNOWN);
+	assert_int_equal(fixture.asked, 0);
+	assert_int_equal(fixture_try_at(ROUTE_READ, good(&ed), end_ns, WALL_S), FAULT_NONE);
+	atomic_store(&fixture_slot(0)->drill, published_drill_until(DRILL_DEGRADED, end_ns));
+	assert_int_equal(fixture_try(ROUTE_READ, good(&ed)), FAULT_NONE);
 }
 
 static void the_issuers_state_is_shown_to_trusted_peers_alone(void **state)
@@ -275,21 +276,21 @@ static void the_issuers_state_is_shown_to_trusted_peers_alone(void **state)
 	struct cidr all[1] = { { { { { 0 } } }, 0 } };
 
 	(void)state;
-	atomic_store(&house_slot(0)->state, ISSUER_STALE);
-	assert_int_equal(house_try(ROUTE_READ, good(&ed)), FAULT_NONE);
+	atomic_store(&fixture_slot(0)->state, ISSUER_STALE);
+	assert_int_equal(fixture_try(ROUTE_READ, good(&ed)), FAULT_NONE);
 	assert_int_equal(guests[0].r.issuer_state.len, 0);
-	house.config.root.trusted_proxies = (struct config_cidrs){ all, 1 };
-	assert_int_equal(house_try(ROUTE_READ, good(&ed)), FAULT_NONE);
+	fixture.config.root.trusted_proxies = (struct config_cidrs){ all, 1 };
+	assert_int_equal(fixture_try(ROUTE_READ, good(&ed)), FAULT_NONE);
 	assert_true(slice_same(guests[0].r.issuer_state, S("stale")));
-	assert_int_equal(house_try(ROUTE_READ, S("nonsense")), FAULT_TOKEN_MALFORMED);
+	assert_int_equal(fixture_try(ROUTE_READ, S("nonsense")), FAULT_TOKEN_MALFORMED);
 	assert_true(slice_same(guests[0].r.issuer_state, S("stale")));
-	assert_int_equal(house_try(ROUTE_OPEN, S("")), FAULT_NONE);
+	assert_int_equal(fixture_try(ROUTE_OPEN, S("")), FAULT_NONE);
 	assert_int_equal(guests[0].r.issuer_state.len, 0);
 }
 
 static void revoke_it(enum revoked_kind kind, const char *issuer, const char *value, uint64_t before_s)
 {
-	struct revoked_table *t = &house.published->revoked;
+	struct revoked_table *t = &fixture.published->revoked;
 	uint64_t mark = revoked_mark(t, slice_of(issuer), kind, slice_of(value));
 
 	assert_true(revoked_put(t, mark, revoked_times(WALL_S + 600, before_s)));
@@ -302,19 +303,19 @@ static void a_revoked_token_is_401_cached_or_not(void **state)
 	(void)state;
 	for (int fresh = 0; fresh < 2; fresh++)
 		for (int kind = 0; kind < REVOKED_KINDS; kind++) {
-			house_close();
-			house_open();
+			fixture_close();
+			fixture_open();
 			struct maker all[] = { rsa, ec, ed };
-			house_publish(0, maker_jwks(all, 3), WALL_S - 60, NOW_NS - 60 * NS_PER_S);
+			fixture_publish(0, maker_jwks(all, 3), WALL_S - 60, NOW_NS - 60 * NS_PER_S);
 			struct slice token =
 			    maker_token(&ed, NULL,
 			                "{\"iss\":\"https://i/\",\"aud\":\"api\",\"exp\":1800000600,\"iat\":1799999990,"
 			                "\"jti\":\"j-1\",\"sub\":\"alice\",\"sid\":\"s-1\"}");
 			revoke_it((enum revoked_kind)kind, "other", values[kind], WALL_S);
 			if (!fresh)
-				assert_int_equal(house_try(ROUTE_PLAIN, token), FAULT_NONE);
+				assert_int_equal(fixture_try(ROUTE_PLAIN, token), FAULT_NONE);
 			revoke_it((enum revoked_kind)kind, "auth0", values[kind], WALL_S);
-			assert_int_equal(house_try(ROUTE_PLAIN, token), FAULT_TOKEN_REVOKED);
+			assert_int_equal(fixture_try(ROUTE_PLAIN, token), FAULT_TOKEN_REVOKED);
 			assert_int_equal(guests[0].r.identity.verdict, VERDICT_INVALID);
 			assert_int_equal(guests[0].r.identity.subject.len, 0);
 		}
@@ -326,30 +327,31 @@ static void what_may_become_a_tunnel_is_judged_again_later(void **state)
 	    maker_token(&ed, NULL, "{\"iss\":\"https://i/\",\"aud\":\"api\",\"exp\":1800000600,\"sid\":\"s-1\"}");
 
 	(void)state;
-	struct request *r = house_guest(1, ROUTE_PLAIN, token);
+	struct request *r = fixture_request(1, ROUTE_PLAIN, token);
 	r->upgrade_websocket = true;
-	assert_int_equal(house_enter_at(r, NOW_NS, WALL_S), FAULT_NONE);
-	uint64_t moved = verify_revocations_moved(house.verify);
-	assert_false(verify_is_revoked(house.verify, r, WALL_S));
+	assert_int_equal(fixture_enter_at(r, NOW_NS, WALL_S), FAULT_NONE);
+	uint64_t moved = verify_revocations_moved(fixture.verify);
+	assert_false(verify_is_revoked(fixture.verify, r, WALL_S));
 	revoke_it(REVOKED_SID, "auth0", "s-1", 0);
-	assert_true(verify_revocations_moved(house.verify) > moved);
-	assert_true(verify_is_revoked(house.verify, r, WALL_S));
-	struct request *open = house_guest(2, ROUTE_OPEN, S("")); /* without a token there is nothing to revoke */
+	assert_true(verify_revocations_moved(fixture.verify) > moved);
+	assert_true(verify_is_revoked(fixture.verify, r, WALL_S));
+	struct request *open =
+	    fixture_request(2, ROUTE_OPEN, S("")); /* without a token there is nothing to revoke */
 	open->upgrade_websocket = true;
-	assert_int_equal(house_enter_at(open, NOW_NS, WALL_S), FAULT_NONE);
-	assert_false(verify_is_revoked(house.verify, open, WALL_S));
+	assert_int_equal(fixture_enter_at(open, NOW_NS, WALL_S), FAULT_NONE);
+	assert_false(verify_is_revoked(fixture.verify, open, WALL_S));
 }
 
 static void a_clock_set_back_does_not_make_keys_old(void **state)
 {
 	(void)state;
-	assert_int_equal(house_try_at(ROUTE_READ, good(&ed), NOW_NS, WALL_S - 900), FAULT_NONE);
+	assert_int_equal(fixture_try_at(ROUTE_READ, good(&ed), NOW_NS, WALL_S - 900), FAULT_NONE);
 }
 
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-#define TEST(name) cmocka_unit_test_setup_teardown(name, open_house, house_end)
+#define TEST(name) cmocka_unit_test_setup_teardown(name, open_house, fixture_end)
 		TEST(a_route_without_verify_asks_for_nothing),
 		TEST(a_good_token_passes_and_says_who_it_is),
 		TEST(what_is_missing_or_malformed_is_told_apart),

@@ -1,0 +1,34 @@
+/* sample.c -- what sample.h promises. */
+#include "sample.h"
+
+const struct head_bounds sample_bounds = { .head_max = 8192,
+	                                       .target_max = 4096,
+	                                       .fields_max = SAMPLE_FIELDS };
+
+struct request *sample_init(struct sample *s)
+{
+	memset(&s->config, 0, sizeof s->config);
+	memset(&s->visitor, 0, sizeof s->visitor);
+	memset(&s->r, 0, sizeof s->r);
+	arena_init(&s->r.arena, s->store, sizeof s->store);
+	s->r.config = &s->config;
+	s->r.visitor = &s->visitor;
+	s->r.headers = (struct headers){ .at = s->fields, .cap = SAMPLE_FIELDS };
+	return &s->r;
+}
+
+enum fault sample_read(struct sample *s, struct slice head)
+{
+	enum fault why = FAULT_NONE;
+	size_t seen = 0, len;
+
+	switch (head_read_request(head, &sample_bounds, &seen, &s->r, &len, &why)) {
+	case HEAD_MORE:
+		return FAULTS;
+	case HEAD_BAD:
+		return why;
+	case HEAD_DONE:
+		break;
+	}
+	return request_check(&s->r);
+}
