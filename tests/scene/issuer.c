@@ -38,29 +38,54 @@ static struct slice form_token(struct slice form)
 	return S("");
 }
 
+/* Answers come in a later turn, never from within the question. */
+static void answer_later(struct fake_issuer *i, struct issuer_answer a, struct slice body)
+{
+	check(i->answers_len < ISSUER_ANSWERS);
+	a.body = strndup(body.at, body.len);
+	check(a.body);
+	i->answers[i->answers_len++] = a;
+}
+
 void issuer_fetch(void *with, const struct issuer_request *ask,
                   void (*done)(void *, int, struct slice, uint64_t, const char *), void *for_whom)
 {
 	struct fake_issuer *i = &((struct scene *)with)->issuer;
+	struct issuer_answer a = { .done = done, .for_whom = for_whom, .status = 200 };
 
 	i->asked++;
 	if (i->hangs)
 		return;
 	if (!i->up) {
-		done(for_whom, 0, S(""), UINT64_MAX, "connection refused");
+		a.status = 0;
+		answer_later(i, a, S(""));
 	} else if (i->talks_rubbish) {
-		done(for_whom, 200, S("<html>Sign in to the wireless network</html>"), UINT64_MAX, NULL);
+		answer_later(i, a, S("<html>Sign in to the wireless network</html>"));
 	} else if (ask->form.len || ask->bearer.len) {
 		const char *claims = claims_of(i, ask->form.len ? form_token(ask->form) : ask->bearer);
-		done(for_whom, 200, claims ? slice_of(claims) : S("{\"active\":false}"), UINT64_MAX, NULL);
+		answer_later(i, a, claims ? slice_of(claims) : S("{\"active\":false}"));
 	} else if (slice_ends(ask->url, S("openid-configuration"))) {
-		done(for_whom, 200,
-		     S("{\"issuer\":\"http://127.0.0.1:1/\",\"jwks_uri\":\"http://127.0.0.1:1/keys\"}"), UINT64_MAX,
-		     NULL);
+		answer_later(i, a,
+		             S("{\"issuer\":\"http://127.0.0.1:1/\",\"jwks_uri\":\"http://127.0.0.1:1/keys\"}"));
 	} else {
 		char *keys = signer_jwks(i->signer);
-		done(for_whom, 200, slice_of(keys), UINT64_MAX, NULL);
+		answer_later(i, a, slice_of(keys));
 		free(keys);
+	}
+}
+
+void issuer_turn(struct scene *s)
+{
+	struct fake_issuer *i = &s->issuer;
+	struct issuer_answer now[ISSUER_ANSWERS];
+	unsigned len = i->answers_len;
+
+	memcpy(now, i->answers, len * sizeof *now);
+	i->answers_len = 0;
+	for (unsigned k = 0; k < len; k++) {
+		const char *failure = now[k].status ? NULL : "connection refused";
+		now[k].done(now[k].for_whom, now[k].status, slice_of(now[k].body), UINT64_MAX, failure);
+		free(now[k].body);
 	}
 }
 

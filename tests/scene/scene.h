@@ -15,6 +15,7 @@
 #define MACHINES 2
 #define GENERATIONS 8 /* configurations of one machine that may be alive at once */
 #define OPAQUE_TOKENS 8
+#define ISSUER_ANSWERS 32
 #define BUFFER 32768
 
 struct scene;
@@ -62,7 +63,16 @@ struct fake_redis {
 struct opaque_token {
 	char token[64], claims[256];
 };
+struct issuer_answer {
+	void (*done)(void *for_whom, int status, struct slice body, uint64_t max_age_s, const char *failure);
+	void *for_whom;
+	int status; /* 0: no connection */
+	char *body;
+};
+
 struct fake_issuer {
+	struct issuer_answer answers[ISSUER_ANSWERS]; /* on their way */
+	unsigned answers_len;
 	struct signer *signer;
 	unsigned key;
 	bool up, hangs, talks_rubbish;
@@ -200,6 +210,7 @@ void redis_down(struct scene *s);
 void issuer_key(struct scene *s); /* its first key, then the second, then the third ... */
 void issuer_fetch(void *with, const struct issuer_request *ask,
                   void (*done)(void *, int, struct slice, uint64_t, const char *), void *for_whom);
+void issuer_turn(struct scene *s);
 void issuer_token(struct scene *s, struct text *to, struct slice claims);
 
 /* client.c: one request at a time on a kept connection, or one more stream of it */

@@ -122,6 +122,7 @@ void world_turn(struct scene *s)
 	for (unsigned i = 0; i < s->upstreams_len; i++)
 		upstream_turn(&s->upstreams[i]);
 	redis_turn(s);
+	issuer_turn(s);
 	for (unsigned i = 0; i < s->machines_len; i++)
 		machine_sweep(&s->machines[i]);
 }
@@ -155,6 +156,7 @@ void world_close(struct scene *s)
 	world_settle(s);
 	for (unsigned i = 0; i < s->machines_len; i++)
 		machine_close(s, &s->machines[i]);
+	issuer_turn(s);
 	for (unsigned i = 0; i < s->upstreams_len; i++)
 		upstream_down(&s->upstreams[i]);
 	redis_down(s);
