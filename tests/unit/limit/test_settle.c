@@ -30,11 +30,7 @@ static bool admits(struct proxy *p, uint8_t address)
 }
 
 #define STEP MS
-#ifdef __SANITIZE_ADDRESS__
-#define SEEDS 1 /* a request costs fifteen times as much there */
-#else
 #define SEEDS 12
-#endif
 
 /* One request each step, over all proxies in turn; how many were admitted. */
 static unsigned flood(size_t proxies, uint64_t for_ns)
