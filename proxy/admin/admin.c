@@ -29,7 +29,7 @@ struct admin_ask {
 
 struct admin {
 	struct loop *loop;
-	struct admin_world world;
+	struct admin_env env;
 	struct listener *listener;
 	struct list asks;
 	unsigned len;
@@ -127,8 +127,8 @@ static void end(struct admin_ask *ask)
 {
 	struct admin *a = ask->admin;
 
-	if (ask->asked && !ask->answered && a->world.on_gone)
-		a->world.on_gone(a->world.with, ask);
+	if (ask->asked && !ask->answered && a->env.on_gone)
+		a->env.on_gone(a->env.with, ask);
 	deadline_clear(&a->loop->wheel, &ask->deadline);
 	list_remove(&ask->link);
 	a->len--;
@@ -149,7 +149,7 @@ static bool is_allowed(const struct admin *a, int fd, uid_t *uid)
 	if (getsockopt(fd, SOL_SOCKET, SO_PEERCRED, &peer, &len) != 0)
 		return false;
 	*uid = peer.uid;
-	return peer.uid == 0 || peer.uid == a->world.allowed;
+	return peer.uid == 0 || peer.uid == a->env.allowed;
 }
 
 uid_t admin_uid(const struct admin_ask *ask)
@@ -172,7 +172,7 @@ static void hear(struct admin_ask *ask, struct slice line)
 
 	ask->asked = true;
 	deadline_clear(&a->loop->wheel, &ask->deadline); /* how long an answer takes is the verb's matter */
-	a->world.on_ask(a->world.with, ask, slice_trim(line));
+	a->env.on_ask(a->env.with, ask, slice_trim(line));
 }
 
 static void on_ready(struct wire *w)
@@ -231,14 +231,14 @@ static void on_accept(void *with, int fd, const struct sockaddr_storage *peer)
 	deadline_set(&a->loop->wheel, &ask->deadline, a->loop->now_ns + LINE_NS);
 }
 
-struct admin *admin_open(struct loop *l, int fd, const struct admin_world *w)
+struct admin *admin_open(struct loop *l, int fd, const struct admin_env *w)
 {
 	struct admin *a = calloc(1, sizeof *a);
 
 	if (!a)
 		return NULL;
 	a->loop = l;
-	a->world = *w;
+	a->env = *w;
 	list_init(&a->asks);
 	a->listener = listener_open(l, fd, on_accept, a);
 	if (a->listener)

@@ -14,7 +14,7 @@
 struct admin;
 struct admin_ask;
 
-struct admin_world {
+struct admin_env {
 	uid_t allowed; /* besides root */
 	/* verb: a word, and what it takes behind a space. Answered by admin_answer, now or later, exactly once
 	 * (never after on_gone). */
@@ -29,7 +29,7 @@ int admin_bind(const char *path, char *why, size_t why_cap);
 /* Takes the name away. */
 void admin_unbind(const char *path);
 /* The listening descriptor stays the caller's. NULL: out of memory. */
-struct admin *admin_open(struct loop *l, int fd, const struct admin_world *w);
+struct admin *admin_open(struct loop *l, int fd, const struct admin_env *w);
 void admin_pause(struct admin *a); /* no new connections; those that are there are answered */
 bool admin_is_idle(const struct admin *a);
 void admin_close(struct admin *a);
@@ -39,16 +39,16 @@ uid_t admin_uid(const struct admin_ask *ask); /* who asks */
 /* ---- probes and metrics: GET and HEAD of /livez, /readyz, /startupz, /metrics and nothing else ---- */
 struct probes;
 
-struct probes_world {
+struct probes_env {
 	const char *(*unready)(void *with); /* why no new traffic should come; NULL: it may */
 	bool (*is_started)(void *with);     /* has ever been ready */
 	void *with;
 };
-struct probes *probes_open(struct loop *l, int fd, const struct probes_world *w);
+struct probes *probes_open(struct loop *l, int fd, const struct probes_env *w);
 bool probes_drain(struct probes *p); /* as miniserver_drain */
 void probes_close(struct probes *p);
 
 /* ---- the client's side: blocking ---- */
 enum admin_result { ADMIN_ANSWERED, ADMIN_ABSENT, ADMIN_DENIED, ADMIN_FAILED };
 /* *answer is the JSON text (free), or a sentence about what failed. */
-enum admin_result admin_call(const char *path, struct slice verb, unsigned patience_s, char **answer);
+enum admin_result admin_call(const char *path, struct slice verb, unsigned timeout_s, char **answer);

@@ -61,9 +61,9 @@ static enum admin_result connect_to(int fd, const char *path, char **answer)
 	return why == EACCES || why == EPERM ? ADMIN_DENIED : ADMIN_ABSENT;
 }
 
-enum admin_result admin_call(const char *path, struct slice verb, unsigned patience_s, char **answer)
+enum admin_result admin_call(const char *path, struct slice verb, unsigned timeout_s, char **answer)
 {
-	struct timeval patience = { (time_t)patience_s, 0 };
+	struct timeval timeout = { (time_t)timeout_s, 0 };
 	int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
 	char line[ADMIN_LINE];
 
@@ -75,7 +75,7 @@ enum admin_result admin_call(const char *path, struct slice verb, unsigned patie
 	} else if (result == ADMIN_ANSWERED) {
 		int len = snprintf(line, sizeof line, "%.*s\n", SLICE(verb));
 		errno = 0;
-		bool said = setsockopt(fd, SOL_SOCKET, SO_RCVTIMEO, &patience, sizeof patience) == 0 &&
+		bool said = setsockopt(fd, SOL_SOCKET, SO_RCVTIMEO, &timeout, sizeof timeout) == 0 &&
 		            send(fd, line, (size_t)len, MSG_NOSIGNAL) == len;
 		if (!said || !read_all(fd, answer)) {
 			result = errno == EPIPE || errno == ECONNRESET || errno == 0 ? ADMIN_DENIED : ADMIN_FAILED;

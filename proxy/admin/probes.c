@@ -7,7 +7,7 @@
 
 struct probes {
 	struct miniserver *server;
-	struct probes_world world;
+	struct probes_env env;
 };
 
 struct exposition {
@@ -73,7 +73,7 @@ static void say_ready(struct miniserver_ask *ask, const char *why_not)
 static void on_ask(void *with, struct miniserver_ask *ask)
 {
 	struct probes *p = with;
-	const struct probes_world *w = &p->world;
+	const struct probes_env *w = &p->env;
 
 	if (!slice_same(ask->method, S("GET")) && !slice_same(ask->method, S("HEAD")))
 		refuse(ask, 405, S("Allow: GET, HEAD\r\n"), S("{\"status\":405,\"title\":\"only GET and HEAD\"}\n"));
@@ -91,13 +91,13 @@ static void on_ask(void *with, struct miniserver_ask *ask)
 		         "\"reason\":\"no-route\"}\n"));
 }
 
-struct probes *probes_open(struct loop *l, int fd, const struct probes_world *w)
+struct probes *probes_open(struct loop *l, int fd, const struct probes_env *w)
 {
 	struct probes *p = calloc(1, sizeof *p);
 
 	if (!p)
 		return NULL;
-	p->world = *w;
+	p->env = *w;
 	p->server = miniserver_open(l, fd, on_ask, p);
 	if (p->server)
 		return p;

@@ -33,15 +33,15 @@ static uint64_t common_for(uint64_t slots)
 	return hoods_for(hoods_for(slots));
 }
 
-size_t limit_table_memory(uint64_t slots)
+size_t buckets_memory(uint64_t slots)
 {
-	return sizeof(struct limit_table) + (hoods_for(slots) + common_for(slots)) * NEAR * sizeof(struct slot) +
+	return sizeof(struct buckets) + (hoods_for(slots) + common_for(slots)) * NEAR * sizeof(struct slot) +
 	       crowds_memory(hoods_for(slots) * NEAR);
 }
 
-struct limit_table *limit_table_attach(void *memory, uint64_t slots)
+struct buckets *buckets_attach(void *memory, uint64_t slots)
 {
-	struct limit_table *t = memory;
+	struct buckets *t = memory;
 
 	check((uintptr_t)memory % 64 == 0 && slots > 0 && slots <= UINT64_C(1) << 32);
 	if (atomic_load(&t->layout) == 0) {
@@ -54,12 +54,12 @@ struct limit_table *limit_table_attach(void *memory, uint64_t slots)
 	return atomic_load(&t->layout) == LAYOUT && t->slots == slots ? t : NULL;
 }
 
-struct siphash_key table_key(const struct limit_table *t)
+struct siphash_key buckets_key(const struct buckets *t)
 {
 	return t->key;
 }
 
-uint64_t table_tag(const struct limit_table *t, struct slice key)
+uint64_t buckets_tag(const struct buckets *t, struct slice key)
 {
 	uint64_t tag = siphash(t->key, key);
 
@@ -77,13 +77,13 @@ struct near {
 	struct slot *hood[2];
 };
 
-static struct near near_of(struct limit_table *t, uint64_t tag)
+static struct near near_of(struct buckets *t, uint64_t tag)
 {
 	return (struct near){ { t->slot + spread(tag, t->hoods) * NEAR,
 		                    t->slot + spread(tag << 32, t->hoods) * NEAR } };
 }
 
-void table_fetch(struct limit_table *t, uint64_t tag)
+void buckets_fetch(struct buckets *t, uint64_t tag)
 {
 	struct near near = near_of(t, tag);
 
@@ -93,7 +93,7 @@ void table_fetch(struct limit_table *t, uint64_t tag)
 	}
 }
 
-static struct near common_near_of(struct limit_table *t, uint64_t tag)
+static struct near common_near_of(struct buckets *t, uint64_t tag)
 {
 	struct slot *common = t->slot + t->hoods * NEAR;
 
@@ -104,7 +104,7 @@ static struct near common_near_of(struct limit_table *t, uint64_t tag)
 /* Common buckets are told apart by limit and by who brings the key: its network. So a newcomer whose own
  * network is quiet is not refused, however full the table. Of nobody known: by the neighbourhood that was
  * crowded, eight neighbourhoods to one. */
-static uint64_t common_tag(struct limit_table *t, const struct bucket_ask *a)
+static uint64_t common_tag(struct buckets *t, const struct bucket_ask *a)
 {
 	struct {
 		uint64_t limit, part;
@@ -115,7 +115,7 @@ static uint64_t common_tag(struct limit_table *t, const struct bucket_ask *a)
 		key.net = crowd_net(a->from, crowd_is_wide(t, crowd_of(t, a->from)));
 	else
 		key.part = spread(a->tag, t->hoods) / NEAR;
-	return table_tag(t, (struct slice){ (const char *)&key, sizeof key });
+	return buckets_tag(t, (struct slice){ (const char *)&key, sizeof key });
 }
 
 static struct slot *find(const struct near *n, uint64_t tag)
@@ -189,7 +189,7 @@ struct bringer {
 /* The key's slot, made where there is none. NULL: all slots are debtors, or those who bring it hold too many
  * (or the race was lost TRIES times). by NULL: the least debtor goes instead, and its debt with it; in the
  * common region only. */
-static struct slot *claim(struct limit_table *t, const struct near *n, uint64_t tag, uint64_t now_ns,
+static struct slot *claim(struct buckets *t, const struct near *n, uint64_t tag, uint64_t now_ns,
                           const struct bringer *by)
 {
 	uint32_t owner = 0;
@@ -241,7 +241,7 @@ static enum charge charge(struct slot *s, const struct bucket_ask *a, uint64_t t
 	return admitted ? CHARGED : REFUSED;
 }
 
-bool table_take(struct limit_table *t, const struct bucket_ask *a, uint64_t now_ns, struct bucket_answer *to)
+bool buckets_take(struct buckets *t, const struct bucket_ask *a, uint64_t now_ns, struct bucket_answer *to)
 {
 	struct near near = near_of(t, a->tag);
 	enum charge done = MOVED;
@@ -270,7 +270,7 @@ bool table_take(struct limit_table *t, const struct bucket_ask *a, uint64_t now_
 	return done == CHARGED;
 }
 
-bool table_look(struct limit_table *t, const struct bucket_ask *a, uint64_t now_ns, struct bucket_answer *to)
+bool buckets_look(struct buckets *t, const struct bucket_ask *a, uint64_t now_ns, struct bucket_answer *to)
 {
 	struct near near = near_of(t, a->tag);
 	struct slot *s = find(&near, a->tag);
@@ -289,7 +289,7 @@ bool table_look(struct limit_table *t, const struct bucket_ask *a, uint64_t now_
 	return gcra_take(a->gcra, &tat, now_ns, a->cost, &to->retry_after_ns);
 }
 
-bool table_find(struct limit_table *t, uint64_t tag, uint64_t *tat)
+bool buckets_find(struct buckets *t, uint64_t tag, uint64_t *tat)
 {
 	struct near near = near_of(t, tag);
 	struct slot *s = find(&near, tag);
@@ -299,7 +299,7 @@ bool table_find(struct limit_table *t, uint64_t tag, uint64_t *tat)
 }
 
 /* Where the slot went to another key meanwhile, what was written is taken back from it. */
-bool table_raise(struct limit_table *t, uint64_t tag, uint64_t tat, uint64_t now_ns, uint32_t owner)
+bool buckets_raise(struct buckets *t, uint64_t tag, uint64_t tat, uint64_t now_ns, uint32_t owner)
 {
 	struct near near = near_of(t, tag);
 
@@ -320,7 +320,7 @@ bool table_raise(struct limit_table *t, uint64_t tag, uint64_t tat, uint64_t now
 
 /* The time is set back only where it is still the one written: a charge since then may have counted on time
  * that had passed, and taking ours out from under it would give those tokens twice. */
-void table_give_back(struct bucket_answer *a)
+void buckets_give_back(struct bucket_answer *a)
 {
 	uint64_t written = a->tat;
 
@@ -329,7 +329,7 @@ void table_give_back(struct bucket_answer *a)
 		a->shown_tat = a->tat = a->before;
 }
 
-uint64_t table_tat(struct limit_table *t, uint64_t tag)
+uint64_t buckets_tat(struct buckets *t, uint64_t tag)
 {
 	struct near near = near_of(t, tag);
 	const struct slot *s = find(&near, tag);
@@ -337,8 +337,8 @@ uint64_t table_tat(struct limit_table *t, uint64_t tag)
 	return s ? atomic_load_explicit(&s->tat, memory_order_acquire) : 0;
 }
 
-uint64_t table_advance(struct limit_table *t, uint64_t tag, uint64_t floor_ns, uint64_t end_ns,
-                       uint64_t most_ns)
+uint64_t buckets_advance(struct buckets *t, uint64_t tag, uint64_t floor_ns, uint64_t end_ns,
+                         uint64_t most_ns)
 {
 	struct near near = near_of(t, tag);
 	struct slot *s = find(&near, tag);
@@ -352,7 +352,7 @@ uint64_t table_advance(struct limit_table *t, uint64_t tag, uint64_t floor_ns, u
 	return s ? step : 0;
 }
 
-void table_retreat(struct limit_table *t, uint64_t tag, uint64_t ns)
+void buckets_retreat(struct buckets *t, uint64_t tag, uint64_t ns)
 {
 	struct near near = near_of(t, tag);
 	struct slot *s = find(&near, tag);
@@ -362,7 +362,7 @@ void table_retreat(struct limit_table *t, uint64_t tag, uint64_t ns)
 }
 
 /* Only a debt is taken away, and only the key's own: a debtor's slot is not given to another. */
-bool table_forgive(struct limit_table *t, uint64_t tag, uint64_t now_ns)
+bool buckets_forgive(struct buckets *t, uint64_t tag, uint64_t now_ns)
 {
 	struct near near = near_of(t, tag);
 	struct slot *s = find(&near, tag);
@@ -374,7 +374,7 @@ bool table_forgive(struct limit_table *t, uint64_t tag, uint64_t now_ns)
 	return false;
 }
 
-uint64_t limit_table_used(const struct limit_table *t, uint64_t now_ns)
+uint64_t buckets_used(const struct buckets *t, uint64_t now_ns)
 {
 	uint64_t all = t->hoods * NEAR, looked = all < SAMPLE ? all : SAMPLE, used = 0;
 	uint64_t start = looked < all ? random_u64() % all : 0; /* tags are spread evenly: any run will do */

@@ -19,14 +19,14 @@
 
 /* The first bytes, geometry and key, are written by the first attach alone and may be closed to writing after
  * it. Whatever is written to the rest, its readers and writers stay within the table. */
-#define LIMIT_TABLE_HEAD ((size_t)4096)
-size_t limit_table_memory(uint64_t slots);
-struct limit_table;
+#define BUCKETS_HEAD ((size_t)4096)
+size_t buckets_memory(uint64_t slots);
+struct buckets;
 /* Lays the table out where memory (64-byte aligned) is still zero; the first attach happens before other
  * processes know the memory. NULL: it was laid out by another version or for another size. */
-struct limit_table *limit_table_attach(void *memory, uint64_t slots);
+struct buckets *buckets_attach(void *memory, uint64_t slots);
 /* How many buckets are not full, from a sample of at most 65536: for the gauge limit_table_used. */
-uint64_t limit_table_used(const struct limit_table *t, uint64_t now_ns);
+uint64_t buckets_used(const struct buckets *t, uint64_t now_ns);
 
 struct slot;
 
@@ -52,20 +52,20 @@ struct bucket_answer {
 };
 
 /* The random key that its tags are made with. */
-struct siphash_key table_key(const struct limit_table *t);
+struct siphash_key buckets_key(const struct buckets *t);
 /* Never 0. */
-uint64_t table_tag(const struct limit_table *t, struct slice key);
+uint64_t buckets_tag(const struct buckets *t, struct slice key);
 
 /* It will be asked for in a moment. */
-void table_fetch(struct limit_table *t, uint64_t tag);
+void buckets_fetch(struct buckets *t, uint64_t tag);
 /* Would it be admitted? Changes nothing. */
-bool table_look(struct limit_table *t, const struct bucket_ask *a, uint64_t now_ns, struct bucket_answer *to);
+bool buckets_look(struct buckets *t, const struct bucket_ask *a, uint64_t now_ns, struct bucket_answer *to);
 
 /* Admits and charges, or refuses and charges nothing. */
-bool table_take(struct limit_table *t, const struct bucket_ask *a, uint64_t now_ns, struct bucket_answer *to);
+bool buckets_take(struct buckets *t, const struct bucket_ask *a, uint64_t now_ns, struct bucket_answer *to);
 
 /* The key's own bucket is full again. False: it was. */
-bool table_forgive(struct limit_table *t, uint64_t tag, uint64_t now_ns);
+bool buckets_forgive(struct buckets *t, uint64_t tag, uint64_t now_ns);
 
 /* Undoes a charge that nobody has built on yet; otherwise it stays spent. */
-void table_give_back(struct bucket_answer *a);
+void buckets_give_back(struct bucket_answer *a);

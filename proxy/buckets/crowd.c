@@ -25,14 +25,14 @@ struct in6_addr crowd_net(const struct in6_addr *from, bool coarse)
 	return net;
 }
 
-static uint32_t number_of(const struct limit_table *t, const struct in6_addr *from, bool coarse)
+static uint32_t number_of(const struct buckets *t, const struct in6_addr *from, bool coarse)
 {
 	struct in6_addr net = crowd_net(from, coarse);
 
 	return (uint32_t)siphash(t->key, (struct slice){ (const char *)&net, sizeof net }) % CROWDS;
 }
 
-uint32_t crowd_of(const struct limit_table *t, const struct in6_addr *from)
+uint32_t crowd_of(const struct buckets *t, const struct in6_addr *from)
 {
 	if (!from)
 		return 0;
@@ -41,12 +41,12 @@ uint32_t crowd_of(const struct limit_table *t, const struct in6_addr *from)
 	return KNOWN | COARSE | number_of(t, from, true) * CROWDS | number_of(t, from, false);
 }
 
-static uint64_t slots_of(const struct limit_table *t)
+static uint64_t slots_of(const struct buckets *t)
 {
 	return t->hoods * NEAR;
 }
 
-static struct crowds *crowds_of(struct limit_table *t)
+static struct crowds *crowds_of(struct buckets *t)
 {
 	return (struct crowds *)(void *)(t->slot + (t->hoods + t->common) * NEAR);
 }
@@ -66,7 +66,7 @@ size_t crowds_memory(uint64_t slots)
 	return sizeof(struct crowds) + slots * sizeof(uint32_t);
 }
 
-static bool reached(struct limit_table *t, uint32_t owner)
+static bool reached(struct buckets *t, uint32_t owner)
 {
 	struct crowds *c = crowds_of(t);
 	uint64_t most = slots_of(t) / SHARE;
@@ -74,13 +74,13 @@ static bool reached(struct limit_table *t, uint32_t owner)
 	return atomic_load_explicit(fine(c, owner), memory_order_relaxed) >= most || crowd_is_wide(t, owner);
 }
 
-bool crowd_is_wide(struct limit_table *t, uint32_t owner)
+bool crowd_is_wide(struct buckets *t, uint32_t owner)
 {
 	return owner & COARSE &&
 	       atomic_load_explicit(coarse(crowds_of(t), owner), memory_order_relaxed) >= slots_of(t) / SHARE;
 }
 
-static void look(struct limit_table *t, uint64_t now_ns)
+static void look(struct buckets *t, uint64_t now_ns)
 {
 	struct crowds *c = crowds_of(t), seen = { 0 };
 	uint64_t all = slots_of(t), looked = all < SAMPLE ? all : SAMPLE;
@@ -102,7 +102,7 @@ static void look(struct limit_table *t, uint64_t now_ns)
 		                      memory_order_relaxed);
 }
 
-bool crowd_is_full(struct limit_table *t, uint32_t owner, uint64_t now_ns)
+bool crowd_is_full(struct buckets *t, uint32_t owner, uint64_t now_ns)
 {
 	struct crowds *c = crowds_of(t);
 	uint64_t last_ns = atomic_load_explicit(&c->looked_ns, memory_order_relaxed);
@@ -115,7 +115,7 @@ bool crowd_is_full(struct limit_table *t, uint32_t owner, uint64_t now_ns)
 	return reached(t, owner);
 }
 
-void crowd_claim(struct limit_table *t, const struct slot *s, uint32_t owner)
+void crowd_claim(struct buckets *t, const struct slot *s, uint32_t owner)
 {
 	struct crowds *c = crowds_of(t);
 

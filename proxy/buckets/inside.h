@@ -16,7 +16,7 @@ struct slot {
 
 /* Two regions of neighbourhoods follow the header: the keys' and, an eighth of it, that of the common buckets
  * of newcomers in crowded neighbourhoods. */
-struct limit_table {
+struct buckets {
 	union {
 		struct {
 			_Atomic uint64_t layout;
@@ -24,7 +24,7 @@ struct limit_table {
 			uint64_t hoods, common; /* neighbourhoods of each region */
 			struct siphash_key key;
 		};
-		char head[LIMIT_TABLE_HEAD];
+		char head[BUCKETS_HEAD];
 	};
 	_Alignas(64) struct slot slot[];
 };
@@ -40,6 +40,6 @@ size_t crowds_memory(uint64_t slots);
 /* The /24 or /64; coarse: of an IPv6 address the /48. */
 struct in6_addr crowd_net(const struct in6_addr *from, bool coarse);
 /* Its network holds an eighth of the table. */
-bool crowd_is_full(struct limit_table *t, uint32_t owner, uint64_t now_ns);
-bool crowd_is_wide(struct limit_table *t, uint32_t owner); /* and that network is its /48 */
-void crowd_claim(struct limit_table *t, const struct slot *s, uint32_t owner);
+bool crowd_is_full(struct buckets *t, uint32_t owner, uint64_t now_ns);
+bool crowd_is_wide(struct buckets *t, uint32_t owner); /* and that network is its /48 */
+void crowd_claim(struct buckets *t, const struct slot *s, uint32_t owner);

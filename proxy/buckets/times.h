@@ -4,20 +4,20 @@
 #include "base/slice.h"
 #include <netinet/in.h>
 
-struct limit_table;
+struct buckets;
 
 /* The time of the key's own bucket; 0 where it has none. */
-uint64_t table_tat(struct limit_table *t, uint64_t tag);
+uint64_t buckets_tat(struct buckets *t, uint64_t tag);
 /* The key's time. False: it is not there. */
-bool table_find(struct limit_table *t, uint64_t tag, uint64_t *tat);
+bool buckets_find(struct buckets *t, uint64_t tag, uint64_t *tat);
 /* Moves the key's time, floor_ns at least, towards end_ns by most_ns at most. By how much; 0 where it is not
  * there. */
-uint64_t table_advance(struct limit_table *t, uint64_t tag, uint64_t floor_ns, uint64_t end_ns,
-                       uint64_t most_ns);
+uint64_t buckets_advance(struct buckets *t, uint64_t tag, uint64_t floor_ns, uint64_t end_ns,
+                         uint64_t most_ns);
 /* Takes that back. */
-void table_retreat(struct limit_table *t, uint64_t tag, uint64_t ns);
+void buckets_retreat(struct buckets *t, uint64_t tag, uint64_t ns);
 /* Lifts the key's time to tat, and never lowers it. False: there is no room for the key. */
-bool table_raise(struct limit_table *t, uint64_t tag, uint64_t tat, uint64_t now_ns, uint32_t owner);
+bool buckets_raise(struct buckets *t, uint64_t tag, uint64_t tat, uint64_t now_ns, uint32_t owner);
 
 /* Whose a slot will be; 0 for NULL. */
-uint32_t crowd_of(const struct limit_table *t, const struct in6_addr *from);
+uint32_t crowd_of(const struct buckets *t, const struct in6_addr *from);

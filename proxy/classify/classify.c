@@ -86,13 +86,13 @@ static void decide(struct classify *c, struct request *r)
 	r->rule = rule ? rule->name : (struct slice){ 0 };
 }
 
-enum pace classify_enter(struct classify *c, struct request *r)
+enum step_result classify_enter(struct classify *c, struct request *r)
 {
 	decide(c, r);
 	return GO_ON;
 }
 
-enum pace classify_identified(struct classify *c, struct request *r)
+enum step_result classify_identified(struct classify *c, struct request *r)
 {
 	if (c->by_identity)
 		decide(c, r);

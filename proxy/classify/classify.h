@@ -22,5 +22,5 @@ void classify_close(struct classify *c);
 
 /* Stations. Early: connection facts and the user agent. Late: with r->identity. GO_ON always; sets r->class,
  * r->rule, which lives as long as c. */
-enum pace classify_enter(struct classify *c, struct request *r);
-enum pace classify_identified(struct classify *c, struct request *r);
+enum step_result classify_enter(struct classify *c, struct request *r);
+enum step_result classify_identified(struct classify *c, struct request *r);

@@ -41,7 +41,7 @@ int command_config(int argc, char **argv);
 bool options_duration(const char *text, unsigned long long *seconds);
 
 /* Asks the running Sallyport. NULL: complained, *status says how. */
-json_t *talk_ask(const struct options *o, struct slice verb, unsigned patience_s, int *status);
+json_t *talk_ask(const struct options *o, struct slice verb, unsigned timeout_s, int *status);
 void talk_print_json(const json_t *told);
 const char *talk_word(const json_t *of, const char *name); /* "-" where it is missing */
 long long talk_number(const json_t *of, const char *name);

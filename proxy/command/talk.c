@@ -50,7 +50,7 @@ static int complain(enum admin_result result, const char *text)
 	}
 }
 
-json_t *talk_ask(const struct options *o, struct slice verb, unsigned patience_s, int *status)
+json_t *talk_ask(const struct options *o, struct slice verb, unsigned timeout_s, int *status)
 {
 	char path[PATH_MAX], *answer = NULL;
 	json_error_t error;
@@ -58,7 +58,7 @@ json_t *talk_ask(const struct options *o, struct slice verb, unsigned patience_s
 	*status = find_socket(o, path);
 	if (*status != EXIT_OK)
 		return NULL;
-	enum admin_result result = admin_call(path, verb, patience_s, &answer);
+	enum admin_result result = admin_call(path, verb, timeout_s, &answer);
 	json_t *told = NULL;
 	if (result != ADMIN_ANSWERED) {
 		*status = complain(result, answer);

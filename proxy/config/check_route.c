@@ -9,7 +9,7 @@ static const uint64_t deny_statuses[] = { 400, 401, 403, 405, 429, 503 };
 static void check_end(struct check *k, const struct config_route *r)
 {
 	int ends = (r->upstream.at != NULL) + (r->deny != CONFIG_ABSENT) + (r->redirect != NULL) +
-	           (r->check != ASKER_NONE) + r->decide;
+	           (r->check != EXT_AUTH_NONE) + r->decide;
 	bool known = r->deny == CONFIG_ABSENT;
 
 	if (ends != 1)
@@ -45,7 +45,7 @@ static void check_openness(struct check *k, const struct config_route *r)
 /* A door for other proxies: what it asks is asked by the routes that it decides by. */
 static void check_door(struct check *k, const struct config_route *r)
 {
-	if (r->check == ASKER_NONE)
+	if (r->check == EXT_AUTH_NONE)
 		return;
 	if (r->host.len)
 		COMPLAIN(k, &r->host, r,
@@ -64,7 +64,7 @@ static void check_door(struct check *k, const struct config_route *r)
 	if (k->root->trusted_proxies.len == 0)
 		COMPLAIN(k, &r->check, r,
 		         "a check route answers trusted proxies alone, and trusted_proxies is empty");
-	if (r->check == ASKER_ENVOY && !slice_ends(r->path, S("/*")))
+	if (r->check == EXT_AUTH_ENVOY && !slice_ends(r->path, S("/*")))
 		COMPLAIN(k, &r->check, r,
 		         "Envoy appends the described path to its path_prefix, so the path of this route must "
 		         "end in /*");
@@ -88,7 +88,8 @@ static bool is_asked_for(const struct check *k, struct slice host)
 
 static void check_route_certificate(struct check *k, const struct config_route *r)
 {
-	if (r->certificate == ROUTE_CERTIFICATE_REQUIRED && r->check == ASKER_NONE && !is_asked_for(k, r->host))
+	if (r->certificate == ROUTE_CERTIFICATE_REQUIRED && r->check == EXT_AUTH_NONE &&
+	    !is_asked_for(k, r->host))
 		COMPLAIN(k, &r->certificate, r,
 		         "certificate: required would refuse everybody: no listener asks for client certificates "
 		         "under this route's host (tls.client_certificate, tls.client_hosts)");
@@ -212,8 +213,8 @@ static bool is_within(struct slice path, struct slice other)
 /* The path says which kind of proxy asks, so no two of them may be meant by one. */
 static void check_doors_apart(struct check *k, const struct config_route *r)
 {
-	for (const struct config_route *o = k->root->routes; r->check != ASKER_NONE && o < r; o++) {
-		if (o->check == ASKER_NONE || load_is_broken(k->load, &o->place))
+	for (const struct config_route *o = k->root->routes; r->check != EXT_AUTH_NONE && o < r; o++) {
+		if (o->check == EXT_AUTH_NONE || load_is_broken(k->load, &o->place))
 			continue;
 		if (is_within(r->path, o->path) || is_within(o->path, r->path))
 			COMPLAIN(k, &r->path, r,

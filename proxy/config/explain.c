@@ -101,7 +101,7 @@ static void suggest(struct slice key)
 
 /* ---- telling ---- */
 
-static void tell_option(FILE *to, const struct option_found *f)
+static void print_option(FILE *to, const struct option_found *f)
 {
 	const struct row *r = f->row;
 	char room[KEY_MAX];
@@ -166,7 +166,7 @@ static void json_scope(struct out *o, const struct scope *s)
 	out_map_close(o);
 }
 
-static void tell_json(FILE *to, const struct option_found *f)
+static void print_json(FILE *to, const struct option_found *f)
 {
 	struct out o = out_to(to, true);
 
@@ -193,9 +193,9 @@ bool config_explain(FILE *to, const char *key, bool json)
 	if (!key[0])
 		text_add(&f.key, S("(the whole file)"));
 	if (json)
-		tell_json(to, &f);
+		print_json(to, &f);
 	else if (f.row)
-		tell_option(to, &f);
+		print_option(to, &f);
 	else
 		tell_scope(to, &f);
 	return true;

@@ -20,7 +20,7 @@ static void fill(void *with, uint64_t from, char *to, size_t len)
 	}
 }
 
-static void tell_bytes(struct miniserver_ask *ask)
+static void answer_bytes(struct miniserver_ask *ask)
 {
 	uint64_t n;
 
@@ -44,7 +44,7 @@ static const char log_in[] =
     "<p><button>Log in</button></p></form>\n"
     "<p>A page of the echo upstream, behind the limit login-per-address.</p></html>\n";
 
-static void tell_page(struct miniserver_ask *ask)
+static void answer_page(struct miniserver_ask *ask)
 {
 	bool posted = slice_same(ask->method, S("POST"));
 
@@ -87,7 +87,7 @@ static void add_fields(struct text *t, const struct headers *h)
 	text_char(t, ']');
 }
 
-static void tell_request(struct miniserver_ask *ask, unsigned status)
+static void answer_request(struct miniserver_ask *ask, unsigned status)
 {
 	static char store[6 * MINISERVER_HEAD + 4096]; /* every byte of a head may become six */
 	struct text t = TEXT(store);
@@ -119,11 +119,11 @@ static void on_ask(void *with, struct miniserver_ask *ask)
 {
 	(void)with;
 	if (slice_ends(ask->path, S("/bytes")))
-		tell_bytes(ask);
+		answer_bytes(ask);
 	else if (slice_same(ask->path, S("/login")) || slice_starts(ask->path, S("/login/")))
-		tell_page(ask);
+		answer_page(ask);
 	else
-		tell_request(ask, status_asked(ask->path));
+		answer_request(ask, status_asked(ask->path));
 }
 
 struct miniserver *echo_open(struct loop *loop, int listen_fd)

@@ -13,7 +13,7 @@ static void add_file(struct text *t, const struct dev_place *p, const char *name
 	text_char(t, '"');
 }
 
-static void add_world(const struct dev_place *p, struct text *t)
+static void add_env(const struct dev_place *p, struct text *t)
 {
 	text_add(t, S("# The example of `sallyport dev`; a real one has its own certificates and upstreams.\n"
 	              "environment: dev\n"
@@ -44,7 +44,7 @@ static void add_world(const struct dev_place *p, struct text *t)
 
 bool example_config(const struct dev_place *p, struct text *to)
 {
-	add_world(p, to);
+	add_env(p, to);
 	text_add(
 	    to,
 	    S("limits:\n"

@@ -56,7 +56,7 @@ static bool address(struct watched *e, struct sockaddr_storage *to, socklen_t *l
 
 void dial_endpoint(struct watched *e, uint64_t now_ns)
 {
-	struct forward_world *w = &e->keeper->world;
+	struct forward_env *w = &e->keeper->env;
 	struct sockaddr_storage to;
 	socklen_t len;
 

@@ -21,7 +21,7 @@ static struct upstream *upstream_of(struct forward *f, const struct request *r)
 	return NULL;
 }
 
-static void release(struct passage *p, bool keep)
+static void release(struct upstream_call *p, bool keep)
 {
 	struct link *l = p->link;
 
@@ -36,7 +36,7 @@ static void release(struct passage *p, bool keep)
 }
 
 /* May it be tried once more? Takes from the budget where it may. */
-static bool may_retry(struct request *r, struct passage *p)
+static bool may_retry(struct request *r, struct upstream_call *p)
 {
 	if (p->retries >= RETRIES || p->upstream->retry_tenths < 10)
 		return false;
@@ -48,7 +48,7 @@ static bool may_retry(struct request *r, struct passage *p)
 }
 
 /* The endpoint tried last is not tried again. False: no memory to remember it in. */
-static bool give_up(struct request *r, struct passage *p)
+static bool give_up(struct request *r, struct upstream_call *p)
 {
 	size_t i = (size_t)(p->endpoint - p->upstream->endpoints), words = (p->upstream->endpoints_len + 63) / 64;
 
@@ -62,7 +62,7 @@ static bool give_up(struct request *r, struct passage *p)
 /* No connection, and no byte of the request was written: another endpoint may have it. One that refuses costs
  * nothing; anything else may have cost the endpoint some work. Where it was sent before, by a connection that
  * ended, this endpoint may have died of it, or of its neighbours: no other one gets it. */
-static bool may_go_elsewhere(struct request *r, struct passage *p, enum link_result how)
+static bool may_go_elsewhere(struct request *r, struct upstream_call *p, enum link_result how)
 {
 	static const uint8_t outcomes[] = {
 		[LINK_REFUSED] = CONNECT_REFUSED, [LINK_FAILED] = CONNECT_REFUSED, [LINK_TLS] = CONNECT_TLS
@@ -75,11 +75,11 @@ static bool may_go_elsewhere(struct request *r, struct passage *p, enum link_res
 	return how == LINK_REFUSED || may_retry(r, p);
 }
 
-static enum pace ready(struct request *r, struct passage *p)
+static enum step_result ready(struct request *r, struct upstream_call *p)
 {
 	if (!head_write(r, p))
 		return request_fail(r, FAULT_HEAD_TOO_BIG);
-	p->state = PASSAGE_WAIT_HEAD;
+	p->state = CALL_WAIT_HEAD;
 	p->written = true;
 	p->sent_ns = r->loop->now_ns;
 	r->marks_ns[MARK_SENT] = r->loop->now_ns;
@@ -89,13 +89,13 @@ static enum pace ready(struct request *r, struct passage *p)
 	return GO_ON;
 }
 
-static enum pace fail(struct request *r, enum link_result how)
+static enum step_result fail(struct request *r, enum link_result how)
 {
 	return request_fail(r, how == LINK_TLS ? FAULT_UPSTREAM_TLS : FAULT_UPSTREAM_REFUSED);
 }
 
 /* A connection to the endpoint chosen; `fresh`: a new one. */
-static enum link_result reach(struct request *r, struct passage *p, bool fresh)
+static enum link_result reach(struct request *r, struct upstream_call *p, bool fresh)
 {
 	enum link_result how;
 
@@ -108,7 +108,7 @@ static enum link_result reach(struct request *r, struct passage *p, bool fresh)
 }
 
 /* An endpoint and a connection to it; `same`: on the endpoint tried before, by a new connection. */
-static enum pace choose(struct request *r, struct passage *p, bool same)
+static enum step_result choose(struct request *r, struct upstream_call *p, bool same)
 {
 	for (;;) {
 		if (!same)
@@ -118,7 +118,7 @@ static enum pace choose(struct request *r, struct passage *p, bool same)
 		case LINK_READY:
 			return ready(r, p);
 		case LINK_WAIT:
-			p->state = PASSAGE_CONNECT;
+			p->state = CALL_CONNECT;
 			return WAIT;
 		case LINK_FULL:
 			return request_fail(r, FAULT_UPSTREAM_FULL);
@@ -132,7 +132,7 @@ static enum pace choose(struct request *r, struct passage *p, bool same)
 	}
 }
 
-static enum pace connecting(struct request *r, struct passage *p)
+static enum step_result connecting(struct request *r, struct upstream_call *p)
 {
 	enum link_result how = link_progress(p->link);
 
@@ -145,7 +145,7 @@ static enum pace connecting(struct request *r, struct passage *p)
 }
 
 /* The connection ended before a response byte. A kept one that the upstream had closed is nobody's fault. */
-static enum pace ended_early(struct request *r, struct passage *p)
+static enum step_result ended_early(struct request *r, struct upstream_call *p)
 {
 	bool reused = p->link->reused, clean = !p->in || p->in->to == 0;
 
@@ -160,13 +160,13 @@ static enum pace ended_early(struct request *r, struct passage *p)
 }
 
 /* It is a tunnel now, or will never be one. */
-static void end_upgrade(struct passage *p)
+static void end_upgrade(struct upstream_call *p)
 {
 	p->upstream->forward->upgrades_len -= p->upgrades;
 	p->upgrades = false;
 }
 
-static enum pace got_head(struct request *r, struct passage *p)
+static enum step_result got_head(struct request *r, struct upstream_call *p)
 {
 	struct answer_head *h = &p->head;
 	bool tunnel = h->status == 101;
@@ -183,12 +183,12 @@ static enum pace got_head(struct request *r, struct passage *p)
 	          : h->has_length ? BODY_LENGTH
 	                          : BODY_UNTIL_CLOSE,
 	          h->length);
-	p->state = tunnel ? PASSAGE_TUNNEL : PASSAGE_BODIES;
+	p->state = tunnel ? CALL_TUNNEL : CALL_BODIES;
 	return tunnel ? GO_ON : pump_first(r, p);
 }
 
 /* 100 and 102 are between the upstream and us; 103 is passed on (RFC 8297). */
-static void interim(struct request *r, struct passage *p)
+static void interim(struct request *r, struct upstream_call *p)
 {
 	struct response early = { .status = p->head.status, .fields = &p->head.headers, .no_body = true };
 
@@ -200,7 +200,7 @@ static void interim(struct request *r, struct passage *p)
 }
 
 /* Too big a head is our bound, and no sign that the endpoint is ill. */
-static enum pace head_is_bad(struct request *r, struct passage *p)
+static enum step_result head_is_bad(struct request *r, struct upstream_call *p)
 {
 	if (p->head.too_big)
 		return request_fail(r, FAULT_UPSTREAM_HEAD_TOO_BIG);
@@ -209,7 +209,7 @@ static enum pace head_is_bad(struct request *r, struct passage *p)
 }
 
 /* Whole heads among the bytes held; WAIT where none is. */
-static enum pace parse_head(struct request *r, struct passage *p)
+static enum step_result parse_head(struct request *r, struct upstream_call *p)
 {
 	const struct config_http *o = &r->config->root.http;
 	struct head_bounds bounds = { .head_max = (size_t)o->answer_head_max,
@@ -242,7 +242,7 @@ static enum pace parse_head(struct request *r, struct passage *p)
 }
 
 /* Space behind the bytes held. None is longer than its bound, since parse_head has looked at it. */
-static void make_space(struct request *r, struct passage *p)
+static void make_space(struct request *r, struct upstream_call *p)
 {
 	struct block *b = p->in ? p->in : block_take(r->loop);
 
@@ -256,7 +256,7 @@ static void make_space(struct request *r, struct passage *p)
 	p->in = b->to == b->cap ? block_grow(r->loop, b) : b;
 }
 
-static enum pace read_head(struct request *r, struct passage *p)
+static enum step_result read_head(struct request *r, struct upstream_call *p)
 {
 	for (;;) {
 		make_space(r, p);
@@ -266,24 +266,24 @@ static enum pace read_head(struct request *r, struct passage *p)
 		if (got < 0)
 			return ended_early(r, p);
 		p->in->to += (uint32_t)got;
-		enum pace pace = parse_head(r, p);
-		if (pace != WAIT)
-			return pace;
+		enum step_result result = parse_head(r, p);
+		if (result != WAIT)
+			return result;
 	}
 }
 
-static enum pace start(struct forward *f, struct request *r)
+static enum step_result start(struct forward *f, struct request *r)
 {
-	struct passage *p = arena_room(&r->arena, sizeof *p);
+	struct upstream_call *p = arena_room(&r->arena, sizeof *p);
 	size_t fields = r->config->root.http.answer_headers_max;
 
 	if (p)
-		memset(p, 0, offsetof(struct passage, body.trailer));
+		memset(p, 0, offsetof(struct upstream_call, body.trailer));
 	if (!p || !(p->head.headers.at = arena_room(&r->arena, (fields + 16) * sizeof(struct header))))
 		return request_fail(r, FAULT_HEAD_TOO_BIG);
 	p->head.headers.cap = (uint16_t)(fields + 16); /* room for what respond/ adds */
 	list_init(&p->tunnel_link);
-	r->passage = p;
+	r->call = p;
 	p->upstream = upstream_of(f, r);
 	check(p->upstream); /* config/ refuses a route to nowhere */
 	r->upstream = p->upstream->config->id;
@@ -304,68 +304,68 @@ static bool gathers(const struct request *r)
 	return r->has_body && (is_idempotent(r->method) || (!r->chunked && !r->content_length));
 }
 
-enum pace forward_enter(struct forward *f, struct request *r)
+enum step_result forward_enter(struct forward *f, struct request *r)
 {
-	struct passage *p = r->passage;
-	enum pace pace = GO_ON;
+	struct upstream_call *p = r->call;
+	enum step_result result = GO_ON;
 
 	if (!p) {
-		pace = start(f, r);
-		p = r->passage;
+		result = start(f, r);
+		p = r->call;
 	}
-	if (pace == GO_ON && p->state == PASSAGE_START) {
-		pace = gathers(r) ? http_stash(r) : GO_ON;
+	if (result == GO_ON && p->state == CALL_START) {
+		result = gathers(r) ? http_stash(r) : GO_ON;
 		r->marks_ns[MARK_GATHERED] = r->loop->now_ns;
-		if (pace == GO_ON)
-			pace = choose(r, p, false);
-	} else if (pace == GO_ON && p->state == PASSAGE_CONNECT) {
-		pace = connecting(r, p);
+		if (result == GO_ON)
+			result = choose(r, p, false);
+	} else if (result == GO_ON && p->state == CALL_CONNECT) {
+		result = connecting(r, p);
 	}
-	if (pace != GO_ON)
-		return pace;
-	pace = r->upgrade_websocket ? GO_ON : pump_up(r, p); /* a tunnel's bytes wait for the 101 */
-	if (pace == ANSWER || pace == HANG_UP)
-		return pace;
+	if (result != GO_ON)
+		return result;
+	result = r->upgrade_websocket ? GO_ON : pump_up(r, p); /* a tunnel's bytes wait for the 101 */
+	if (result == ANSWER || result == HANG_UP)
+		return result;
 	return read_head(r, p);
 }
 
 void forward_leave(struct forward *f, struct request *r)
 {
 	(void)f;
-	if (r->passage)
-		release(r->passage, false);
+	if (r->call)
+		release(r->call, false);
 }
 
 struct answer_head *forward_head(struct request *r)
 {
-	return &r->passage->head;
+	return &r->call->head;
 }
 
-enum pace forward_pump(struct forward *f, struct request *r)
+enum step_result forward_pump(struct forward *f, struct request *r)
 {
-	struct passage *p = r->passage;
+	struct upstream_call *p = r->call;
 
-	if (p->state == PASSAGE_TUNNEL) {
+	if (p->state == CALL_TUNNEL) {
 		if (list_is_empty(&p->tunnel_link))
 			tunnel_begins(f, p);
 		return pump_tunnel(r, p);
 	}
-	enum pace up = p->up_done ? GO_ON : pump_up(r, p);
+	enum step_result up = p->up_done ? GO_ON : pump_up(r, p);
 	if (up == ANSWER || up == HANG_UP)
 		return HANG_UP; /* the answer has begun: it can only be cut */
-	enum pace down = p->down_done ? GO_ON : pump_down(r, p);
+	enum step_result down = p->down_done ? GO_ON : pump_down(r, p);
 	/* an answer that came before the body's end stands; http/ discards what is left of the body */
 	return down;
 }
 
 /* All that the upstream needs for its answer: of a tunnel that is the head. */
-static bool is_sent(const struct request *r, const struct passage *p)
+static bool is_sent(const struct request *r, const struct upstream_call *p)
 {
-	return p->up_done || (r->upgrade_websocket && p->state != PASSAGE_START);
+	return p->up_done || (r->upgrade_websocket && p->state != CALL_START);
 }
 
 /* Too slow a request body, where we are not what holds it up. */
-static uint64_t body_deadline(const struct request *r, const struct passage *p)
+static uint64_t body_deadline(const struct request *r, const struct upstream_call *p)
 {
 	bool ours = is_sent(r, p) || (p->link && wire_backlog(p->link->wire) >= WIRE_HIGH);
 
@@ -382,7 +382,7 @@ static uint64_t token_deadline(const struct request *r)
 	return r->loop->now_ns + (expires_s * NS_PER_S > wall ? expires_s * NS_PER_S - wall : 0);
 }
 
-static uint64_t tunnel_deadline(const struct request *r, const struct passage *p, enum fault *why)
+static uint64_t tunnel_deadline(const struct request *r, const struct upstream_call *p, enum fault *why)
 {
 	const struct wire *up = p->link->wire;
 	uint64_t moved = up->moved_ns > r->ops->taken_ns(r) ? up->moved_ns : r->ops->taken_ns(r);
@@ -404,7 +404,7 @@ static uint64_t tunnel_deadline(const struct request *r, const struct passage *p
 }
 
 /* Who holds the bodies up: the client that does not take, or the upstream that does not give. */
-static uint64_t bodies_deadline(const struct request *r, const struct passage *p, enum fault *why)
+static uint64_t bodies_deadline(const struct request *r, const struct upstream_call *p, enum fault *why)
 {
 	uint64_t given = p->link->wire->moved_ns + r->route->idle_timeout;
 
@@ -419,7 +419,7 @@ static uint64_t bodies_deadline(const struct request *r, const struct passage *p
 
 /* Who holds the answer up: the client that does not give its body, or the upstream, from the end of the
  * request on, or from when it last took any of it. The upstream is not to blame for a slow client. */
-static uint64_t head_deadline(const struct request *r, const struct passage *p, enum fault *why)
+static uint64_t head_deadline(const struct request *r, const struct upstream_call *p, enum fault *why)
 {
 	bool backlog = wire_backlog(p->link->wire) > 0;
 	uint64_t taken = backlog ? wire_taken_ns(p->link->wire) : 0;
@@ -432,19 +432,19 @@ static uint64_t head_deadline(const struct request *r, const struct passage *p, 
 
 uint64_t forward_deadline(struct forward *f, const struct request *r, enum fault *why)
 {
-	const struct passage *p = r->passage;
+	const struct upstream_call *p = r->call;
 	uint64_t due, body = body_deadline(r, p);
 	uint64_t total = r->route->total_timeout;
 
 	(void)f;
 	*why = FAULT_UPSTREAM_TIMEOUT;
-	if (p->state == PASSAGE_START)
+	if (p->state == CALL_START)
 		due = UINT64_MAX; /* the stash is being gathered: body_deadline alone counts */
-	else if (p->state == PASSAGE_CONNECT)
+	else if (p->state == CALL_CONNECT)
 		due = p->tried_ns + p->upstream->config->connect_timeout;
-	else if (p->state == PASSAGE_WAIT_HEAD)
+	else if (p->state == CALL_WAIT_HEAD)
 		due = head_deadline(r, p, why);
-	else if (p->state == PASSAGE_TUNNEL)
+	else if (p->state == CALL_TUNNEL)
 		due = tunnel_deadline(r, p, why);
 	else
 		due = bodies_deadline(r, p, why);
@@ -452,8 +452,8 @@ uint64_t forward_deadline(struct forward *f, const struct request *r, enum fault
 		*why = FAULT_BODY_TIMEOUT;
 		due = body;
 	}
-	if (total && p->state != PASSAGE_TUNNEL && r->marks_ns[MARK_BEGAN] + total < due) {
-		*why = p->state == PASSAGE_BODIES ? FAULT_UPSTREAM_CUT : FAULT_UPSTREAM_TIMEOUT;
+	if (total && p->state != CALL_TUNNEL && r->marks_ns[MARK_BEGAN] + total < due) {
+		*why = p->state == CALL_BODIES ? FAULT_UPSTREAM_CUT : FAULT_UPSTREAM_TIMEOUT;
 		due = r->marks_ns[MARK_BEGAN] + total;
 	}
 	return due == UINT64_MAX ? r->loop->now_ns + 3600 * NS_PER_S : due;
@@ -461,40 +461,40 @@ uint64_t forward_deadline(struct forward *f, const struct request *r, enum fault
 
 bool forward_try_another(struct forward *f, struct request *r)
 {
-	struct passage *p = r->passage;
+	struct upstream_call *p = r->call;
 
 	(void)f;
-	if (p->state == PASSAGE_START || r->ops->is_gone(r))
+	if (p->state == CALL_START || r->ops->is_gone(r))
 		return false;
 	balance_failed(p->endpoint, false);
-	if (p->state != PASSAGE_CONNECT)
+	if (p->state != CALL_CONNECT)
 		return false;
 	metrics_add(p->upstream->series_connect[CONNECT_TIMEOUT], 1);
 	if (p->written || !give_up(r, p) || !balance_choose(p->upstream, p->tried) || !may_retry(r, p))
 		return false;
 	release(p, false);
-	p->state = PASSAGE_START;
+	p->state = CALL_START;
 	return true;
 }
 
 void forward_settle(struct forward *f, struct request *r)
 {
-	struct passage *p = r->passage;
+	struct upstream_call *p = r->call;
 
 	if (!p)
 		return;
-	if (p->state == PASSAGE_WAIT_HEAD && p->up_done)
+	if (p->state == CALL_WAIT_HEAD && p->up_done)
 		balance_waited(p->endpoint, r->loop->now_ns - p->sent_ns);
 	end_upgrade(p);
 	if (!list_is_empty(&p->tunnel_link)) {
 		list_remove(&p->tunnel_link);
 		f->tunnels_len--;
 	}
-	bool whole = p->state == PASSAGE_BODIES && p->up_done && p->down_done && p->head.keep &&
-	             !p->unread_sent && p->in->from == p->in->to && p->body.kind != BODY_UNTIL_CLOSE;
+	bool whole = p->state == CALL_BODIES && p->up_done && p->down_done && p->head.keep && !p->unread_sent &&
+	             p->in->from == p->in->to && p->body.kind != BODY_UNTIL_CLOSE;
 	release(p, whole);
 	if (p->in)
 		block_give(r->loop, p->in);
 	p->in = NULL;
-	p->state = PASSAGE_OVER;
+	p->state = CALL_OVER;
 }

@@ -23,7 +23,7 @@ struct forward *forward_open(const struct config *c, struct bundle *b, struct lo
                              struct config_errors *errors);
 void forward_close(struct forward *f);
 /* FORWARD: WAIT until the response head is there; GO_ON then; ANSWER with an UPSTREAM_* fault. */
-enum pace forward_enter(struct forward *f, struct request *r);
+enum step_result forward_enter(struct forward *f, struct request *r);
 void forward_leave(struct forward *f, struct request *r);
 /* When the driver's patience with FORWARD or RESPOND ends (ns, monotonic), and with which fault. */
 uint64_t forward_deadline(struct forward *f, const struct request *r, enum fault *why);
@@ -31,7 +31,7 @@ uint64_t forward_deadline(struct forward *f, const struct request *r, enum fault
 struct answer_head *forward_head(struct request *r);
 /* RESPOND: moves both bodies; WAIT, GO_ON when both have ended, HANG_UP where the answer ended in the middle.
  */
-enum pace forward_pump(struct forward *f, struct request *r);
+enum step_result forward_pump(struct forward *f, struct request *r);
 /* Undo of everything: connection kept or closed, gauges lowered. Called once, at SETTLE. */
 void forward_settle(struct forward *f, struct request *r);
 /* The driver's patience with FORWARD is out: true where another endpoint is tried instead (walk it again). */

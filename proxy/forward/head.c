@@ -117,9 +117,9 @@ static void forwarded_host_and_port(struct text *t, const struct request *r)
 	optional(t, S("X-Forwarded-Host"), host.len ? host : r->authority);
 	if (port.len && port.len <= 5 && slice_u64(port, &number) && number > 0 && number <= UINT16_MAX) {
 		text_field(t, S("X-Forwarded-Port"), port);
-	} else if (r->visitor->local_port) {
+	} else if (r->client_facts->local_port) {
 		text_add(t, S("X-Forwarded-Port: "));
-		text_u64(t, r->visitor->local_port);
+		text_u64(t, r->client_facts->local_port);
 		text_add(t, S("\r\n"));
 	}
 }
@@ -130,8 +130,8 @@ static void forwarded(struct text *t, const struct request *r)
 	char client[46], peer[46];
 	struct slice from = address_text(&r->address, client), saw = from;
 
-	if (!IN6_ARE_ADDR_EQUAL(&r->address, &r->visitor->peer))
-		saw = address_text(&r->visitor->peer, peer);
+	if (!IN6_ARE_ADDR_EQUAL(&r->address, &r->client_facts->peer))
+		saw = address_text(&r->client_facts->peer, peer);
 	bool v6 = slice_find(from, ':') < from.len;
 
 	if (r->forwarded_for.len) {
@@ -182,7 +182,7 @@ static bool wants_length(struct slice method)
 	return slice_same(method, S("POST")) || slice_same(method, S("PUT")) || slice_same(method, S("PATCH"));
 }
 
-static void framing(struct text *t, const struct request *r, struct passage *p)
+static void framing(struct text *t, const struct request *r, struct upstream_call *p)
 {
 	p->up_chunked = r->has_body && (r->chunked || r->content_length == UINT64_MAX);
 	if (p->up_chunked) {
@@ -196,7 +196,7 @@ static void framing(struct text *t, const struct request *r, struct passage *p)
 		text_add(t, S("Connection: Upgrade\r\nUpgrade: websocket\r\n"));
 }
 
-static void host(struct text *t, const struct request *r, const struct passage *p)
+static void host(struct text *t, const struct request *r, const struct upstream_call *p)
 {
 	const struct endpoint *e = p->link->endpoint;
 	bool own = e->upstream->config->host_header == HOST_HEADER_ENDPOINT || !r->authority.len;
@@ -208,7 +208,7 @@ static void host(struct text *t, const struct request *r, const struct passage *
 	text_field(t, S("Host"), own ? slice_of(e->host) : r->authority);
 }
 
-bool head_write(struct request *r, struct passage *p)
+bool head_write(struct request *r, struct upstream_call *p)
 {
 	struct text t = { .at = r->loop->scratch_out, .cap = SCRATCH_SIZE };
 

@@ -24,7 +24,7 @@ struct forward_published {
 };
 
 struct forward_keeper;
-struct forward_world {
+struct forward_env {
 	void *with;
 	void (*probe)(void *with, const char *url, const char *unix_socket, const char *host,
 	              const struct config_upstream_tls *tls, uint64_t timeout_ns,
@@ -39,7 +39,7 @@ struct forward_world {
 	uint64_t (*now_ns)(void *with);
 };
 struct forward_keeper *forward_keeper_open(const struct config *c, struct forward_published *p,
-                                           struct forward_world w);
+                                           struct forward_env w);
 void forward_keeper_close(struct forward_keeper *k);
 uint64_t forward_keeper_tick(struct forward_keeper *k); /* when next, ns monotonic */
 /* A worker has ejected it since it refused. */
@@ -51,4 +51,4 @@ struct forward_health {
 };
 bool forward_keeper_upstream(const struct forward_keeper *k, size_t i, struct forward_health *to);
 bool forward_keeper_is_cut_off(const struct forward_keeper *k); /* no endpoint of any upstream is usable */
-void forward_keeper_tell(const struct forward_keeper *k, struct text *to); /* a JSON list of upstreams */
+void forward_keeper_print(const struct forward_keeper *k, struct text *to); /* a JSON list of upstreams */

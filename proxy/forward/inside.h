@@ -47,17 +47,10 @@ struct link { /* one connection to an endpoint */
 	bool secure, ready, reused;
 };
 
-enum passage_state {
-	PASSAGE_START,
-	PASSAGE_CONNECT,
-	PASSAGE_WAIT_HEAD,
-	PASSAGE_BODIES,
-	PASSAGE_TUNNEL,
-	PASSAGE_OVER
-};
+enum call_state { CALL_START, CALL_CONNECT, CALL_WAIT_HEAD, CALL_BODIES, CALL_TUNNEL, CALL_OVER };
 
-struct passage { /* one request's way on; in its arena */
-	enum passage_state state;
+struct upstream_call { /* one request's way on; in its arena */
+	enum call_state state;
 	struct upstream *upstream;
 	struct endpoint *endpoint; /* the one tried last */
 	uint64_t *tried;           /* a bit for each that failed us before a byte was written; NULL: none */
@@ -125,16 +118,17 @@ void link_close(struct link *l);
 void links_age(struct endpoint *e);
 
 /* open.c */
-void tunnel_begins(struct forward *f, struct passage *p);
+void tunnel_begins(struct forward *f, struct upstream_call *p);
 
 /* head.c */
-bool head_write(struct request *r, struct passage *p); /* false: it does not fit a scratch buffer */
+bool head_write(struct request *r, struct upstream_call *p); /* false: it does not fit a scratch buffer */
 /* Is the field, in any spelling, one that the route sets or removes? */
 bool head_is_changed(const struct request *r, struct slice name);
 /* pump.c */
-enum pace pump_up(struct request *r, struct passage *p); /* GO_ON: all sent; WAIT; ANSWER with r->fault */
+/* GO_ON: all sent; WAIT; ANSWER with r->fault */
+enum step_result pump_up(struct request *r, struct upstream_call *p);
 /* Before the head is passed on: is there a body behind it, as far as it has come? GO_ON; ANSWER with r->fault
  * where it ended or is malformed before any content, so that nothing was said yet that is not true. */
-enum pace pump_first(struct request *r, struct passage *p);
-enum pace pump_down(struct request *r, struct passage *p);
-enum pace pump_tunnel(struct request *r, struct passage *p);
+enum step_result pump_first(struct request *r, struct upstream_call *p);
+enum step_result pump_down(struct request *r, struct upstream_call *p);
+enum step_result pump_tunnel(struct request *r, struct upstream_call *p);

@@ -15,7 +15,7 @@
 
 uint64_t watched_now(const struct watched *e)
 {
-	return e->keeper->world.now_ns(e->keeper->world.with);
+	return e->keeper->env.now_ns(e->keeper->env.with);
 }
 
 struct watch_call *inquire(struct watched *e)
@@ -83,7 +83,7 @@ static void on_found(void *for_whom, const struct sockaddr_storage *found, size_
 
 static void look_up(struct watched *e, uint64_t now_ns)
 {
-	struct forward_world *w = &e->keeper->world;
+	struct forward_env *w = &e->keeper->env;
 	struct sockaddr_storage at;
 	socklen_t len;
 
@@ -157,7 +157,7 @@ static void on_probed(void *for_whom, int status, const char *failure)
 static void probe(struct watched *e, uint64_t now_ns)
 {
 	const struct config_upstream *u = e->upstream;
-	struct forward_world *w = &e->keeper->world;
+	struct forward_env *w = &e->keeper->env;
 
 	if (e->probe) {
 		e->probe->endpoint = NULL;
@@ -221,7 +221,7 @@ static void watch(struct watched *e, const struct config *c, uint64_t now_ns)
 }
 
 struct forward_keeper *forward_keeper_open(const struct config *c, struct forward_published *p,
-                                           struct forward_world w)
+                                           struct forward_env w)
 {
 	struct forward_keeper *k = calloc(1, sizeof *k);
 	size_t len = 0;
@@ -232,7 +232,7 @@ struct forward_keeper *forward_keeper_open(const struct config *c, struct forwar
 	k->published = p;
 	k->upstreams = c->root.upstreams;
 	k->upstreams_len = c->root.upstreams_len;
-	k->world = w;
+	k->env = w;
 	for (size_t u = 0; u < c->root.upstreams_len; u++)
 		for (size_t i = 0; i < c->root.upstreams[u].endpoints.len; i++) {
 			struct watched *e = &k->watched[k->len++];
@@ -268,7 +268,7 @@ static uint64_t sooner(uint64_t a, uint64_t b)
 
 uint64_t forward_keeper_tick(struct forward_keeper *k)
 {
-	uint64_t now_ns = k->world.now_ns(k->world.with), next = UINT64_MAX;
+	uint64_t now_ns = k->env.now_ns(k->env.with), next = UINT64_MAX;
 
 	for (size_t i = 0; i < k->len; i++) {
 		struct watched *e = &k->watched[i];

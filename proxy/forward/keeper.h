@@ -29,7 +29,7 @@ struct watched { /* one endpoint */
 
 struct forward_keeper {
 	struct forward_published *published;
-	struct forward_world world;
+	struct forward_env env;
 	struct watched *watched;
 	size_t len;
 	const struct config_upstream *upstreams;

@@ -140,14 +140,14 @@ void forward_tick(struct forward *f)
 }
 
 /* Not all clients come back at the same moment. */
-static void end_with_jitter(struct forward *f, struct passage *p)
+static void end_with_jitter(struct forward *f, struct upstream_call *p)
 {
 	uint64_t most = f->config->root.drain.timeout / 5 * 4;
 
 	p->tunnel_end_ns = f->loop->now_ns + random_u64() % (most + 1);
 }
 
-void tunnel_begins(struct forward *f, struct passage *p)
+void tunnel_begins(struct forward *f, struct upstream_call *p)
 {
 	list_push(&f->tunnels, &p->tunnel_link);
 	f->tunnels_len++;
@@ -159,7 +159,7 @@ void forward_drain(struct forward *f)
 {
 	f->draining = true;
 	for (struct list *n = f->tunnels.next; n != &f->tunnels; n = n->next) {
-		struct passage *p = list_entry(n, struct passage, tunnel_link);
+		struct upstream_call *p = list_entry(n, struct upstream_call, tunnel_link);
 		end_with_jitter(f, p);
 		request_wake(p->link->request);
 	}
@@ -168,7 +168,7 @@ void forward_drain(struct forward *f)
 void forward_revoke(struct forward *f, bool (*is_revoked)(void *with, const struct request *r), void *with)
 {
 	for (struct list *n = f->tunnels.next; n != &f->tunnels; n = n->next) {
-		struct passage *p = list_entry(n, struct passage, tunnel_link);
+		struct upstream_call *p = list_entry(n, struct upstream_call, tunnel_link);
 		if (p->tunnel_revoked || !is_revoked(with, p->link->request))
 			continue;
 		p->tunnel_revoked = true;

@@ -10,7 +10,7 @@
 /* ---- the request's body ---- */
 
 /* chunk head, content, chunk end in one write; content lies in scratch_in. */
-static bool send_piece(struct request *r, struct passage *p, struct slice content)
+static bool send_piece(struct request *r, struct upstream_call *p, struct slice content)
 {
 	struct text t = { .at = r->loop->scratch_out, .cap = SCRATCH_SIZE };
 	char size[18];
@@ -34,7 +34,7 @@ static bool may_follow(const struct request *r, const struct header *h)
 	       (any_name || header_is_plain(h->name));
 }
 
-static bool send_last(struct request *r, struct passage *p)
+static bool send_last(struct request *r, struct upstream_call *p)
 {
 	struct text t = { .at = r->loop->scratch_out, .cap = SCRATCH_SIZE };
 	struct header fields[32];
@@ -55,7 +55,7 @@ static bool send_last(struct request *r, struct passage *p)
 	return !t.cut && wire_write(p->link->wire, text_slice(&t));
 }
 
-enum pace pump_up(struct request *r, struct passage *p)
+enum step_result pump_up(struct request *r, struct upstream_call *p)
 {
 	uint64_t until = r->body_in + TURN_BYTES;
 
@@ -85,7 +85,7 @@ enum pace pump_up(struct request *r, struct passage *p)
 
 /* ---- the answer's body ---- */
 
-static bool finish_answer(struct request *r, struct passage *p)
+static bool finish_answer(struct request *r, struct upstream_call *p)
 {
 	struct header fields[32];
 	struct headers trailers = { fields, 0, 32 };
@@ -96,7 +96,7 @@ static bool finish_answer(struct request *r, struct passage *p)
 }
 
 /* Takes framing off and hands content on; false where the answer is broken. */
-static bool pass_on(struct request *r, struct passage *p, struct slice *bytes)
+static bool pass_on(struct request *r, struct upstream_call *p, struct slice *bytes)
 {
 	struct slice content;
 
@@ -113,7 +113,7 @@ static bool pass_on(struct request *r, struct passage *p, struct slice *bytes)
 }
 
 /* Takes framing off what came with the head, up to the first content. */
-static bool unframe_first(struct passage *p)
+static bool unframe_first(struct upstream_call *p)
 {
 	struct slice bytes = { p->in->bytes + p->in->from, p->in->to - p->in->from };
 	bool good = true;
@@ -128,7 +128,7 @@ static bool unframe_first(struct passage *p)
 	return good;
 }
 
-enum pace pump_first(struct request *r, struct passage *p)
+enum step_result pump_first(struct request *r, struct upstream_call *p)
 {
 	struct block *b = p->in;
 	ssize_t got = 1;
@@ -151,7 +151,7 @@ enum pace pump_first(struct request *r, struct passage *p)
 }
 
 /* Bytes of the answer that came with its head. */
-static bool pass_held(struct request *r, struct passage *p)
+static bool pass_held(struct request *r, struct upstream_call *p)
 {
 	struct block *b = p->in;
 	struct slice first = p->first;
@@ -168,14 +168,14 @@ static bool pass_held(struct request *r, struct passage *p)
 }
 
 /* Where the client takes no more, the upstream is not to blame. */
-static enum pace cut(struct request *r)
+static enum step_result cut(struct request *r)
 {
 	r->fault = r->ops->is_gone(r) ? FAULT_CLIENT_LEFT : FAULT_UPSTREAM_CUT;
 	return HANG_UP;
 }
 
 /* The upstream has closed; whole only where the close is what ends the body. */
-static enum pace closed(struct request *r, struct passage *p)
+static enum step_result closed(struct request *r, struct upstream_call *p)
 {
 	if (p->body.kind != BODY_UNTIL_CLOSE || tls_was_truncated(p->link->wire))
 		return cut(r);
@@ -183,7 +183,7 @@ static enum pace closed(struct request *r, struct passage *p)
 	return finish_answer(r, p) ? GO_ON : HANG_UP;
 }
 
-enum pace pump_down(struct request *r, struct passage *p)
+enum step_result pump_down(struct request *r, struct upstream_call *p)
 {
 	struct wire *w = p->link->wire;
 	uint64_t until = r->body_out + TURN_BYTES;
@@ -237,7 +237,7 @@ static bool stream(struct loop *l, struct wire *from, struct wire *to, uint64_t 
 	return true;
 }
 
-enum pace pump_tunnel(struct request *r, struct passage *p)
+enum step_result pump_tunnel(struct request *r, struct upstream_call *p)
 {
 	struct slice early;
 	struct wire *client = r->ops->tunnel(r, &early), *up = p->link->wire;

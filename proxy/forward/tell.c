@@ -64,9 +64,9 @@ static void tell_endpoint(const struct watched *e, uint64_t now_ns, struct text 
 	text_char(t, '}');
 }
 
-void forward_keeper_tell(const struct forward_keeper *k, struct text *t)
+void forward_keeper_print(const struct forward_keeper *k, struct text *t)
 {
-	uint64_t now_ns = k->world.now_ns(k->world.with);
+	uint64_t now_ns = k->env.now_ns(k->env.with);
 	struct forward_health h;
 
 	text_char(t, '[');

@@ -21,7 +21,7 @@ void h1_move(struct h1 *h, enum h1_state to)
 	h->state = (uint8_t)to;
 }
 
-static void patience(struct h1 *h, uint64_t ns)
+static void timeout(struct h1 *h, uint64_t ns)
 {
 	struct loop *l = h->c.server->loop;
 
@@ -40,7 +40,7 @@ void h1_close(struct h1 *h)
 	list_remove(&h->c.link);
 	s->connections_len--;
 	wire_close(h->c.wire);
-	s->on_closed(s->with, h->c.visitor);
+	s->on_closed(s->with, h->c.client_facts);
 	free(h);
 }
 
@@ -50,7 +50,7 @@ static void linger(struct h1 *h, uint64_t quiet_ns)
 	wire_shut(h->c.wire);
 	h->linger_ns = quiet_ns;
 	h->linger_until_ns = h->c.server->loop->now_ns + H1_LINGER_MOST_NS;
-	patience(h, quiet_ns);
+	timeout(h, quiet_ns);
 	wire_nudge(h->c.wire);
 }
 
@@ -64,7 +64,7 @@ static void leave_when_sent(struct h1 *h)
 
 	h->deaf = true;
 	if (unsent && now < w->moved_ns + h->c.server->config->root.timeouts.write_stall) {
-		patience(h, H1_LOOK_NS);
+		timeout(h, H1_LOOK_NS);
 		return;
 	}
 	if (unsent)
@@ -93,7 +93,7 @@ static void discard(struct h1 *h)
 	}
 	uint64_t left = h->linger_until_ns > l->now_ns ? h->linger_until_ns - l->now_ns : 0;
 	if (total)
-		patience(h, h->linger_ns < left ? h->linger_ns : left);
+		timeout(h, h->linger_ns < left ? h->linger_ns : left);
 	if (got > 0)
 		wire_nudge(h->c.wire);
 }
@@ -138,7 +138,7 @@ static void wait_for_more(struct h1 *h)
 	if (h->state != H1_IDLE)
 		return;
 	h1_move(h, H1_HEAD);
-	patience(h, h->c.server->config->root.timeouts.header);
+	timeout(h, h->c.server->config->root.timeouts.header);
 }
 
 /* The head lies in memory that will be used again: moves it, and all slices into it, to the request's arena.
@@ -216,7 +216,7 @@ static void parse(struct h1 *h, struct slice bytes)
 {
 	const struct config_http *o = &h->c.server->config->root.http;
 	struct head_bounds bounds = { (size_t)o->head_max, (size_t)o->target_max, (uint16_t)o->headers_max };
-	struct request *r = http_request_take(h->c.server, h->c.visitor);
+	struct request *r = http_request_take(h->c.server, h->c.client_facts);
 	enum fault why = FAULT_NONE;
 	size_t len = 0;
 
@@ -314,7 +314,7 @@ static void on_ready(struct wire *w)
 {
 	struct h1 *h = w->owner;
 
-	h->c.server->on_touch(h->c.server->with, h->c.visitor);
+	h->c.server->on_touch(h->c.server->with, h->c.client_facts);
 	switch ((enum h1_state)h->state) {
 	case H1_IDLE:
 	case H1_HEAD:
@@ -346,7 +346,7 @@ static void on_due(struct deadline *d)
 		linger(h, H1_LINGER_NS);
 	else if (h->state == H1_LINGER)
 		leave_when_sent(h);
-	else if (h->state == H1_HEAD && (r = http_request_take(h->c.server, h->c.visitor)))
+	else if (h->state == H1_HEAD && (r = http_request_take(h->c.server, h->c.client_facts)))
 		head_is_bad(h, r, FAULT_HEADER_TIMEOUT);
 	else
 		h1_close(h);
@@ -376,7 +376,7 @@ void h1_next(struct h1 *h)
 		return;
 	}
 	h1_move(h, H1_IDLE);
-	patience(h, s->draining ? H1_DRAIN_NS : s->config->root.timeouts.idle);
+	timeout(h, s->draining ? H1_DRAIN_NS : s->config->root.timeouts.idle);
 	if (h->in || wire_is_readable(h->c.wire))
 		wire_nudge(h->c.wire);
 }
@@ -386,7 +386,7 @@ static void drain(struct http_connection *c)
 	struct h1 *h = (struct h1 *)c;
 
 	if (h->state == H1_IDLE)
-		patience(h, H1_DRAIN_NS);
+		timeout(h, H1_DRAIN_NS);
 }
 
 static void kill(struct http_connection *c)
@@ -415,20 +415,20 @@ static bool give_way(struct http_connection *c)
 	return true;
 }
 
-struct http_connection *http_serve_h1(struct http_server *s, struct wire *w, struct visitor *v)
+struct http_connection *http_serve_h1(struct http_server *s, struct wire *w, struct client_facts *v)
 {
 	struct h1 *h = calloc(1, sizeof *h);
 
 	check(h);
 	h->c = (struct http_connection){
-		.server = s, .wire = w, .visitor = v, .drain = drain, .kill = kill, .give_way = give_way
+		.server = s, .wire = w, .client_facts = v, .drain = drain, .kill = kill, .give_way = give_way
 	};
 	deadline_init(&h->c.deadline, on_due);
 	list_push(&s->connections, &h->c.link);
 	s->connections_len++;
 	w->owner = h;
 	w->on_ready = on_ready;
-	patience(h, s->config->root.timeouts.idle);
+	timeout(h, s->config->root.timeouts.idle);
 	if (wire_is_readable(w))
 		wire_nudge(w);
 	return &h->c;

@@ -94,7 +94,7 @@ static void free_connection(struct h2 *h)
 	nghttp2_session_del(h->session);
 	h2_place_give(h->memory);
 	wire_close(h->c.wire);
-	s->on_closed(s->with, h->c.visitor);
+	s->on_closed(s->with, h->c.client_facts);
 	free(h);
 }
 
@@ -186,14 +186,14 @@ static void send_frames(struct h2 *h)
 	ssize_t len = 1;
 
 	h->spoken = true;
-	while (len > 0 && !h->calm && !is_dead(h) && !h2_is_full(h)) {
+	while (len > 0 && !h->goaway_code && !is_dead(h) && !h2_is_full(h)) {
 		len = nghttp2_session_mem_send(h->session, &frame);
 		if (len > 0)
 			h2_gather(h, frame, (size_t)len);
 	}
 	pour(h);
-	if (len < 0 && !h->calm)
-		h->calm = NGHTTP2_INTERNAL_ERROR;
+	if (len < 0 && !h->goaway_code)
+		h->goaway_code = NGHTTP2_INTERNAL_ERROR;
 }
 
 static void wake_starved(struct h2 *h)
@@ -214,12 +214,12 @@ static bool feed(struct h2 *h, size_t len)
 {
 	ssize_t used = h2_hand_over(h, (struct slice){ h->c.server->loop->scratch_in, len });
 
-	if (used < 0 && !h->calm)
-		h->calm = used == NGHTTP2_ERR_FLOODED            ? NGHTTP2_ENHANCE_YOUR_CALM
-		          : used == NGHTTP2_ERR_BAD_CLIENT_MAGIC ? NGHTTP2_PROTOCOL_ERROR
-		                                                 : NGHTTP2_INTERNAL_ERROR;
-	if (h->calm)
-		terminate(h, h->calm);
+	if (used < 0 && !h->goaway_code)
+		h->goaway_code = used == NGHTTP2_ERR_FLOODED            ? NGHTTP2_ENHANCE_YOUR_CALM
+		                 : used == NGHTTP2_ERR_BAD_CLIENT_MAGIC ? NGHTTP2_PROTOCOL_ERROR
+		                                                        : NGHTTP2_INTERNAL_ERROR;
+	if (h->goaway_code)
+		terminate(h, h->goaway_code);
 	return is_speaking(h) && nghttp2_session_want_read(h->session);
 }
 
@@ -283,7 +283,7 @@ static void on_ready(struct wire *w)
 {
 	struct h2 *h = w->owner;
 
-	h->c.server->on_touch(h->c.server->with, h->c.visitor);
+	h->c.server->on_touch(h->c.server->with, h->c.client_facts);
 	if (is_dead(h))
 		lose(h);
 	else if (is_speaking(h))
@@ -401,8 +401,8 @@ static void settle(struct h2 *h)
 	if (is_speaking(h)) {
 		if (nghttp2_session_want_write(h->session))
 			send_frames(h);
-		if (h->calm)
-			terminate(h, h->calm);
+		if (h->goaway_code)
+			terminate(h, h->goaway_code);
 		else if (!nghttp2_session_want_read(h->session) && !nghttp2_session_want_write(h->session))
 			linger(h);
 	}
@@ -461,13 +461,13 @@ static bool give_way(struct http_connection *c)
 	return true;
 }
 
-struct http_connection *http_serve_h2(struct http_server *s, struct wire *w, struct visitor *v)
+struct http_connection *http_serve_h2(struct http_server *s, struct wire *w, struct client_facts *v)
 {
 	struct h2 *h = calloc(1, sizeof *h);
 
 	check(h);
 	h->c = (struct http_connection){
-		.server = s, .wire = w, .visitor = v, .drain = drain, .kill = kill, .give_way = give_way
+		.server = s, .wire = w, .client_facts = v, .drain = drain, .kill = kill, .give_way = give_way
 	};
 	deadline_init(&h->c.deadline, on_due);
 	list_init(&h->dirty);

@@ -58,11 +58,11 @@ struct h2 {
 	size_t out_len;                  /* bytes of answers queued in all streams */
 	size_t gathered;                 /* bytes waiting in the loop's scratch_out, within a flush */
 	size_t lingered;
-	uint64_t look_ns; /* lingering and deaf: when to look whether all has left */
-	uint32_t credit;  /* control frames earned */
-	uint32_t opened;  /* streams with the wide window */
-	uint32_t answers; /* heads of answers that were submitted */
-	uint32_t calm;    /* not 0: end the session with this HTTP/2 error code */
+	uint64_t look_ns;     /* lingering and deaf: when to look whether all has left */
+	uint32_t credit;      /* control frames earned */
+	uint32_t opened;      /* streams with the wide window */
+	uint32_t answers;     /* heads of answers that were submitted */
+	uint32_t goaway_code; /* not 0: end the session with this HTTP/2 error code */
 	struct h2_past past;
 	struct h2_scan scan;
 	struct h2_rest rests[H2_RESTS_MOST]; /* oldest first */
@@ -134,7 +134,7 @@ int h2_trailer(struct h2_stream *s, struct slice name, struct slice value);
 
 /* ---- h2_stream.c: a stream's life, and its body in ---- */
 struct h2_stream *h2_stream_open(struct h2 *h, int32_t id); /* NULL: too many requests in flight */
-void h2_tell(struct h2_stream *s);
+void h2_report(struct h2_stream *s);
 void h2_take_in(struct h2_stream *s, struct slice bytes);
 void h2_in_ends(struct h2_stream *s);
 void h2_stream_closes(struct h2_stream *s, enum fault why); /* why: for one whose head is not whole */

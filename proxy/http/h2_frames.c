@@ -21,9 +21,9 @@ static bool allow(const struct h2 *h, const struct rate *rate, uint64_t *drawn_n
 	return gcra_take(allowance, drawn_ns, h->c.server->loop->now_ns, 1, &wait_ns);
 }
 
-static int calm_down(struct h2 *h)
+static int end_for_flood(struct h2 *h)
 {
-	h->calm = NGHTTP2_ENHANCE_YOUR_CALM;
+	h->goaway_code = NGHTTP2_ENHANCE_YOUR_CALM;
 	return NGHTTP2_ERR_CALLBACK_FAILURE;
 }
 
@@ -35,7 +35,7 @@ static int count_control(struct h2 *h)
 		h->credit--;
 		return 0;
 	}
-	return allow(h, &h->c.server->config->root.http.controls_max, &h->controls_ns) ? 0 : calm_down(h);
+	return allow(h, &h->c.server->config->root.http.controls_max, &h->controls_ns) ? 0 : end_for_flood(h);
 }
 
 static void earn(struct h2 *h)
@@ -45,7 +45,7 @@ static void earn(struct h2 *h)
 
 static int count_reset(struct h2 *h)
 {
-	return allow(h, &h->c.server->config->root.http.resets_max, &h->resets_ns) ? 0 : calm_down(h);
+	return allow(h, &h->c.server->config->root.http.resets_max, &h->resets_ns) ? 0 : end_for_flood(h);
 }
 
 static bool is_control(const struct h2 *h, const nghttp2_frame_hd *hd)
@@ -81,7 +81,7 @@ static uint32_t data_error(struct h2 *h, int32_t id)
 
 	if (!late && !ends && h2_scan_is_empty(&h->scan))
 		count_control(h);
-	return late ? late : h->calm;
+	return late ? late : h->goaway_code;
 }
 
 /* Streams above our last GOAWAY are not opened: discarding is right for them. */
@@ -101,7 +101,7 @@ static int on_begin_frame(nghttp2_session *session, const nghttp2_frame_hd *hd, 
 	(void)session;
 	if (hd->type == NGHTTP2_RST_STREAM)
 		return count_reset(h);
-	if (hd->type == NGHTTP2_HEADERS && (h->calm = late_head(h, hd->stream_id)) != 0)
+	if (hd->type == NGHTTP2_HEADERS && (h->goaway_code = late_head(h, hd->stream_id)) != 0)
 		return NGHTTP2_ERR_CALLBACK_FAILURE;
 	return is_control(h, hd) ? count_control(h) : 0;
 }
@@ -198,7 +198,7 @@ static void request_begins(struct h2 *h, struct h2_stream *s, const nghttp2_fram
 	earn(h);
 	s->in_ended = frame->hd.flags & NGHTTP2_FLAG_END_STREAM;
 	h2_head_ends(s, !s->in_ended);
-	h2_tell(s);
+	h2_report(s);
 }
 
 /* ---- frames that are whole ---- */
@@ -283,7 +283,7 @@ static int on_sent(nghttp2_session *session, const nghttp2_frame *frame, void *w
 		if (nghttp2_session_get_stream_remote_close(session, frame->hd.stream_id) != 1)
 			h2_past_reset(&h->past, frame->hd.stream_id);
 		if (frame->rst_stream.error_code != NGHTTP2_NO_ERROR && !(s && (s->aborted || s->cut)))
-			count_reset(h); /* provoked by the peer; h->calm is looked at after the call */
+			count_reset(h); /* provoked by the peer; h->goaway_code is looked at after the call */
 		return 0;
 	}
 	if (frame->hd.type == NGHTTP2_GOAWAY && frame->goaway.error_code != NGHTTP2_NO_ERROR)
@@ -327,7 +327,7 @@ static int on_send_data(nghttp2_session *session, nghttp2_frame *frame, const ui
 	(void)source;
 	if (!s)
 		return NGHTTP2_ERR_TEMPORAL_CALLBACK_FAILURE;
-	if (h->calm || h2_is_full(h))
+	if (h->goaway_code || h2_is_full(h))
 		return NGHTTP2_ERR_WOULDBLOCK;
 	h2_make_room(h, 9 + len);
 	h2_gather(h, head, 9);
@@ -358,8 +358,8 @@ ssize_t h2_hand_over(struct h2 *h, struct slice bytes)
 		if (used < 0 || !nghttp2_session_want_read(h->session))
 			return used;
 		from = begin;
-		h->calm = data_error(h, id);
-		if (h->calm)
+		h->goaway_code = data_error(h, id);
+		if (h->goaway_code)
 			return NGHTTP2_ERR_CALLBACK_FAILURE;
 	}
 	return hand_over(h, slice_from(bytes, from));

@@ -11,7 +11,7 @@ static struct loop *loop_of(const struct h2_stream *s)
 
 struct h2_stream *h2_stream_open(struct h2 *h, int32_t id)
 {
-	struct request *r = http_request_take(h->c.server, h->c.visitor);
+	struct request *r = http_request_take(h->c.server, h->c.client_facts);
 
 	if (!r)
 		return NULL;
@@ -30,7 +30,7 @@ struct h2_stream *h2_stream_open(struct h2 *h, int32_t id)
 	return s;
 }
 
-void h2_tell(struct h2_stream *s)
+void h2_report(struct h2_stream *s)
 {
 	struct http_server *server = s->h->c.server;
 
@@ -71,7 +71,7 @@ static void release(struct h2_stream *s)
 }
 
 /* A head that was cut off in its middle is told of too: a request like any other, for the log. */
-static void tell_stillborn(struct h2_stream *s, enum fault why)
+static void report_stillborn(struct h2_stream *s, enum fault why)
 {
 	if (!s->fault)
 		s->fault = (uint8_t)why;
@@ -81,7 +81,7 @@ static void tell_stillborn(struct h2_stream *s, enum fault why)
 		s->request->method = S("");
 	if (!s->request->target.at)
 		s->request->target = S("");
-	h2_tell(s);
+	h2_report(s);
 }
 
 void h2_stream_closes(struct h2_stream *s, enum fault why)
@@ -93,7 +93,7 @@ void h2_stream_closes(struct h2_stream *s, enum fault why)
 	if (s->finished)
 		release(s);
 	else if (!s->told)
-		tell_stillborn(s, why);
+		report_stillborn(s, why);
 	else
 		request_wake(s->request);
 }

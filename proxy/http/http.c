@@ -98,7 +98,7 @@ static void name(struct request *r)
 	check(text_end(&id) && text_end(&span));
 }
 
-struct request *http_request_take(struct http_server *s, struct visitor *v)
+struct request *http_request_take(struct http_server *s, struct client_facts *v)
 {
 	struct pooled *p = s->pool->used < s->pool->most ? take(s->pool) : NULL;
 
@@ -110,7 +110,7 @@ struct request *http_request_take(struct http_server *s, struct visitor *v)
 	arena_init(&r->arena, p->store, s->pool->store_len);
 	r->config = s->config;
 	r->loop = s->loop;
-	r->visitor = v;
+	r->client_facts = v;
 	r->headers.cap = (uint16_t)s->config->root.http.headers_max;
 	r->headers.at = arena_room(&r->arena, r->headers.cap * sizeof(struct header));
 	check(r->headers.at);
@@ -151,10 +151,10 @@ size_t http_requests_used(const struct http_server *s)
 unsigned http_unborn(const struct http_server *s, enum fault why, struct slice target)
 {
 	struct slice no = S(""), code = slice_of(fault_info[why].code);
-	uint8_t asker = s->on_unborn ? s->on_unborn(s->with, target) : ASKER_NONE;
+	uint8_t ext_auth = s->on_unborn ? s->on_unborn(s->with, target) : EXT_AUTH_NONE;
 
 	metrics_add(metrics_series(METRIC_faults_total, code, no, no, no), 1);
-	return asker_status((enum asker)asker, fault_info[why].status);
+	return ext_auth_status((enum ext_auth_kind)ext_auth, fault_info[why].status);
 }
 
 void http_request_tunnels(struct http_server *s, struct request *r)
@@ -167,7 +167,7 @@ void http_request_tunnels(struct http_server *s, struct request *r)
 		s->on_tunnel(s->with, r);
 }
 
-enum pace http_stash(struct request *r)
+enum step_result http_stash(struct request *r)
 {
 	struct block *b = r->stash_block;
 
@@ -213,7 +213,7 @@ ssize_t http_body_read(struct request *r, size_t *stash_used, void *to, size_t c
 	return r->stash_ended ? BODY_END : r->ops->body_read(r, to, cap);
 }
 
-struct http_connection *http_serve(struct http_server *s, struct wire *w, struct visitor *v)
+struct http_connection *http_serve(struct http_server *s, struct wire *w, struct client_facts *v)
 {
 	return v->http2 ? http_serve_h2(s, w, v) : http_serve_h1(s, w, v);
 }

@@ -54,15 +54,17 @@ struct http_server { /* one per worker: what all its connections share */
 	const struct config *config;
 	void (*on_request)(void *with,
 	                   struct request *r); /* a whole head; r->fault set where it is bad already */
-	void (*on_touch)(void *with, const struct visitor *v); /* before this client's bytes are read */
-	/* enum asker: which kind of proxy asks by that target, where no request can be taken; may be NULL */
+	void (*on_touch)(void *with, const struct client_facts *v); /* before this client's bytes are read */
+	/* enum ext_auth_kind: which kind of proxy asks by that target, where no request can be taken; may be NULL
+	 * */
 	uint8_t (*on_unborn)(void *with, struct slice target);
 	/* r takes a place, one of `used` of at most `most`: false where its client has its share of them. Then
 	 * what it took is given back, and what it holds has become a tunnel. All three or none. */
 	bool (*on_take)(void *with, struct request *r, size_t used, size_t most);
 	void (*on_give)(void *with, struct request *r);
 	void (*on_tunnel)(void *with, struct request *r);
-	void (*on_closed)(void *with, struct visitor *v); /* the connection is gone; no request refers to v */
+	/* the connection is gone; no request refers to v */
+	void (*on_closed)(void *with, struct client_facts *v);
 	void *with;
 	bool draining;           /* close each connection after the request in hand */
 	struct list connections; /* of struct http_connection.link, for drain */
@@ -76,7 +78,7 @@ struct http_server { /* one per worker: what all its connections share */
 /* The first bytes of the body, at most BLOCK_SIZE, into r->stash; read on with http_body_read. GO_ON: the
  * stash is full or the body has ended; WAIT: more is to come, the request is woken; ANSWER: r->fault says
  * why. Sends 100-continue to whoever expects it. */
-enum pace http_stash(struct request *r);
+enum step_result http_stash(struct request *r);
 /* When more of the body must have come, by timeouts.body_rate after a grace of 10 s; UINT64_MAX: never. */
 uint64_t http_body_due(const struct request *r);
 /* As ops->body_read, but the stash comes first: *stash_used (start 0) remembers how much of it was read. */
@@ -90,7 +92,7 @@ struct http_connection {
 	struct list link;
 	struct http_server *server;
 	struct wire *wire;
-	struct visitor *visitor;
+	struct client_facts *client_facts;
 	struct deadline deadline;
 	void (*drain)(struct http_connection *c); /* say GOAWAY, or close when idle */
 	void (*kill)(struct http_connection *c);  /* now; requests are cut */
@@ -98,10 +100,10 @@ struct http_connection {
 	bool (*give_way)(struct http_connection *c);
 };
 
-/* Takes wire and visitor over; on_closed gives the visitor back. */
-struct http_connection *http_serve(struct http_server *s, struct wire *w, struct visitor *v);
-struct http_connection *http_serve_h1(struct http_server *s, struct wire *w, struct visitor *v);
-struct http_connection *http_serve_h2(struct http_server *s, struct wire *w, struct visitor *v);
+/* Takes wire and client_facts over; on_closed gives the client_facts back. */
+struct http_connection *http_serve(struct http_server *s, struct wire *w, struct client_facts *v);
+struct http_connection *http_serve_h1(struct http_server *s, struct wire *w, struct client_facts *v);
+struct http_connection *http_serve_h2(struct http_server *s, struct wire *w, struct client_facts *v);
 /* For give_way: nothing of an answer is under way, or its client has long taken nothing (then what is left is
  * not worth keeping). */
 bool http_is_quiet(const struct http_server *s, struct wire *w);

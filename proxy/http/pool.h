@@ -6,7 +6,7 @@ struct http_server;
 
 /* A request with its arena, zeroed facts, id and span made; NULL where out of memory, over
  * http.requests_in_flight_max or where on_take says no: s->why_unborn. */
-struct request *http_request_take(struct http_server *s, struct visitor *v);
+struct request *http_request_take(struct http_server *s, struct client_facts *v);
 void http_request_give(struct http_server *s, struct request *r);
 size_t http_requests_used(const struct http_server *s); /* taken and not given back, without tunnels */
 /* None can be taken for this target: the status to say that with, in the words of whoever asks. Counts it. */

@@ -90,7 +90,7 @@ void egress_failed(struct outbound *o, struct egress_way *w, const char *why, ui
 	metrics_set(w->healthy, 0);
 }
 
-void outbound_tell(const struct outbound *o, struct text *t)
+void outbound_print(const struct outbound *o, struct text *t)
 {
 	text_add(t, S(",\"egress\":["));
 	for (size_t i = 0; i < o->ways; i++) {

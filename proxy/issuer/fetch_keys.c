@@ -40,14 +40,14 @@ void fetch_keys_failed(struct source *s, const char *why)
 	set_not_before(s, again_ns);
 	keycopy_soon(s);
 	if (!s->copy.awaited)
-		fetch_keys_tell_failed(s);
+		fetch_keys_publish_failed(s);
 }
 
-void fetch_keys_tell_failed(struct source *s)
+void fetch_keys_publish_failed(struct source *s)
 {
 	if (s->slot)
 		atomic_fetch_add(&s->slot->failed, 1);
-	keeper_tell_workers(s->keeper);
+	keeper_notify_workers(s->keeper);
 }
 
 /* How long these keys are fresh (RFC 9111 max-age within 5 min to 1 h, else as configured). */
@@ -122,7 +122,7 @@ static void publish(struct source *s, const char *text)
 	head = keeper_head(s);
 	atomic_store(&s->slot->from, s->from);
 	published_put(p, s->slot, &head, jwks);
-	keeper_tell_workers(s->keeper);
+	keeper_notify_workers(s->keeper);
 }
 
 static void plan_next(struct source *s)

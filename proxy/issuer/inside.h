@@ -91,7 +91,7 @@ static inline uint64_t keeper_now(const struct issuer_keeper *k)
 	return k->env.now_ns(k->env.with);
 }
 
-void keeper_tell_workers(struct issuer_keeper *k); /* something published has changed */
+void keeper_notify_workers(struct issuer_keeper *k); /* something published has changed */
 
 /* issuer.c: of the keys in force, as the slot has them but for their text */
 struct published_keys keeper_head(const struct source *s);
@@ -114,7 +114,7 @@ void fetch_keys_begin(struct source *s);
 void fetch_keys_soon(struct source *s); /* gives up what is under way; the next begins at once */
 void fetch_keys_failed(struct source *s, const char *why);
 void fetch_keys_succeeded(struct source *s, struct slice jwks, uint64_t max_age_s);
-void fetch_keys_tell_failed(struct source *s); /* to the workers: who waits need not wait longer */
+void fetch_keys_publish_failed(struct source *s); /* to the workers: who waits need not wait longer */
 /* What was fetched before, or elsewhere, as if it had been fetched now but for its age. False: it has no key
  * that may be used. */
 bool fetch_keys_adopt(struct source *s, const struct snapshot *what, enum keys_from from);

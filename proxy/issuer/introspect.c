@@ -131,7 +131,7 @@ static void failed_alone(struct introspection *q)
 {
 	works(q->by);
 	metrics_add(q->by->series[OUTCOME_FAILED], 1);
-	opaque_tell(inquiry_table(q), q->id, OPAQUE_FAILED, keeper_now(q->all->keeper) + OPAQUE_REFUSED_NS);
+	opaque_publish(inquiry_table(q), q->id, OPAQUE_FAILED, keeper_now(q->all->keeper) + OPAQUE_REFUSED_NS);
 }
 
 static void failed(struct introspection *q, const char *why)
@@ -145,7 +145,7 @@ static void failed(struct introspection *q, const char *why)
 	if (++i->failures >= FAILURES_MAX)
 		i->not_before_ns = until_ns;
 	metrics_add(i->series[OUTCOME_FAILED], 1);
-	opaque_tell(inquiry_table(q), q->id, OPAQUE_FAILED, until_ns);
+	opaque_publish(inquiry_table(q), q->id, OPAQUE_FAILED, until_ns);
 }
 
 static void refused(struct introspection *q)
@@ -153,7 +153,7 @@ static void refused(struct introspection *q)
 	works(q->by);
 	metrics_add(q->by->series[OUTCOME_REFUSED], 1);
 	opaque_take_back(inquiry_table(q), q->id);
-	opaque_tell(inquiry_table(q), q->id, OPAQUE_REFUSED, keeper_now(q->all->keeper) + OPAQUE_REFUSED_NS);
+	opaque_publish(inquiry_table(q), q->id, OPAQUE_REFUSED, keeper_now(q->all->keeper) + OPAQUE_REFUSED_NS);
 	fleet_forget(q);
 }
 
@@ -171,7 +171,7 @@ static void unusable(struct introspection *q, const char *why)
 	snprintf(i->unusable, sizeof i->unusable, "%s", why);
 	metrics_add(i->series[OUTCOME_UNUSABLE], 1);
 	opaque_take_back(inquiry_table(q), q->id);
-	opaque_tell_why(inquiry_table(q), q->id, why, until_ns);
+	opaque_publish_why(inquiry_table(q), q->id, why, until_ns);
 	fleet_forget(q);
 }
 
@@ -183,7 +183,7 @@ static void good(struct introspection *q, struct slice text)
 	metrics_add(q->by->series[OUTCOME_GOOD], 1);
 	head.generation = atomic_fetch_add(&q->all->keeper->published->generations, 1) + 1;
 	memcpy(head.id, q->id, sizeof head.id);
-	opaque_tell(inquiry_table(q), q->id, OPAQUE_NOTHING, 0); /* what was said before holds no more */
+	opaque_publish(inquiry_table(q), q->id, OPAQUE_NOTHING, 0); /* what was said before holds no more */
 	opaque_put(inquiry_table(q), &head, text);
 	fleet_learn(q, text);
 }
@@ -253,7 +253,7 @@ void inquiry_end(struct introspection *q)
 	struct issuer_keeper *k = q->all->keeper;
 
 	end(q);
-	keeper_tell_workers(k);
+	keeper_notify_workers(k);
 }
 
 /* ---- asking ---- */
@@ -324,8 +324,8 @@ static void begin(struct inquiries *all, struct inquirer *i, const unsigned char
 	if (!q) {
 		uint64_t until_ns = i->not_before_ns > now ? i->not_before_ns : now + NS_PER_S;
 		metrics_add(i->series[OUTCOME_FAILED], 1);
-		opaque_tell(&all->keeper->published->opaque, id, OPAQUE_FAILED, until_ns);
-		keeper_tell_workers(all->keeper);
+		opaque_publish(&all->keeper->published->opaque, id, OPAQUE_FAILED, until_ns);
+		keeper_notify_workers(all->keeper);
 		return;
 	}
 	memcpy(q->id, id, sizeof q->id);

@@ -8,7 +8,7 @@
 
 #define LOOK_NS (5 * NS_PER_S) /* ages and states are told at least this often */
 
-void keeper_tell_workers(struct issuer_keeper *k)
+void keeper_notify_workers(struct issuer_keeper *k)
 {
 	atomic_fetch_add(&k->published->moved, 1);
 	if (k->env.moved)
@@ -112,7 +112,7 @@ static void open_source(struct issuer_keeper *k, struct source *s, const unsigne
 
 static void on_news(void *with)
 {
-	keeper_tell_workers(with);
+	keeper_notify_workers(with);
 }
 
 struct issuer_keeper *issuer_keeper_open(const struct config *c, struct bundle *b,
@@ -153,7 +153,7 @@ struct issuer_keeper *issuer_keeper_open(const struct config *c, struct bundle *
 		open_source(k, &k->source[i], (const unsigned char(*)[SHA256_LEN])kept);
 	free(kept);
 	k->inquiries = inquiries_open(k);
-	keeper_tell_workers(k);
+	keeper_notify_workers(k);
 	return k;
 }
 
@@ -181,7 +181,7 @@ void issuer_keeper_close(struct issuer_keeper *k)
 
 /* A wall clock that was set right may make keys look past their end at once: they are fetched as soon as the
  * discipline allows, not as planned. */
-static void hasten(struct source *s, uint64_t now)
+static void bring_forward(struct source *s, uint64_t now)
 {
 	uint64_t soonest = s->not_before_ns > now ? s->not_before_ns : now;
 
@@ -197,7 +197,7 @@ uint64_t issuer_keeper_tick(struct issuer_keeper *k)
 
 	for (size_t i = 0; i < k->len; i++) {
 		struct source *s = &k->source[i];
-		hasten(s, now);
+		bring_forward(s, now);
 		if (!issuer_fetch_is_under_way(&s->fetch) && now >= s->due_ns)
 			fetch_keys_begin(s);
 		uint64_t wants = outbound_tick(&s->outbound);
@@ -228,7 +228,7 @@ static void decline(struct source *s)
 {
 	if (s->slot)
 		atomic_fetch_add(&s->slot->declined, 1);
-	keeper_tell_workers(s->keeper);
+	keeper_notify_workers(s->keeper);
 }
 
 static void remember(struct source *s, struct slice kid)

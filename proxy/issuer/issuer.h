@@ -11,7 +11,7 @@ struct issuer_request {          /* a GET; a POST where there is a form */
 	struct slice url, ca;        /* ca: PEM file or empty */
 	struct slice proxy, address; /* HTTP proxy to go through, local address to go from; or empty */
 	bool alone;                  /* on a connection that is not shared with other ways out */
-	uint64_t patience_ns;
+	uint64_t timeout_ns;
 	struct slice form;           /* urlencoded; or empty */
 	struct slice user, password; /* HTTP Basic, as they are sent; or empty */
 	struct slice bearer;         /* a token; or empty */
@@ -47,7 +47,7 @@ struct issuer_env { /* given by process/: time, fetching, disk */
 	struct slice machine; /* "id name": what this machine is called in the fleet's heartbeats */
 };
 struct issuer_keeper *issuer_keeper_open(const struct config *c, struct bundle *b,
-                                         struct published_issuers *p, struct issuer_env world,
+                                         struct published_issuers *p, struct issuer_env env,
                                          struct slice machine_secret);
 void issuer_keeper_close(struct issuer_keeper *k);
 /* Does what is due; returns when it wants to be called next (ns, monotonic). */
@@ -63,5 +63,5 @@ const char *issuer_keeper_drill(struct issuer_keeper *k, struct slice issuer, st
 /* The revocations of its issuers. */
 struct revoker *issuer_keeper_revoker(struct issuer_keeper *k);
 /* One line per issuer for `status`: name, state, age, last failure; JSON objects separated by commas. */
-void issuer_keeper_tell(const struct issuer_keeper *k, void (*write)(void *with, struct slice piece),
-                        void *with);
+void issuer_keeper_print(const struct issuer_keeper *k, void (*write)(void *with, struct slice piece),
+                         void *with);

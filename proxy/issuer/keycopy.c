@@ -32,7 +32,7 @@ static void wait_no_longer(struct source *s)
 
 	s->copy.awaited = false;
 	if (awaited && s->failures)
-		fetch_keys_tell_failed(s);
+		fetch_keys_publish_failed(s);
 }
 
 static void plan(struct source *s)

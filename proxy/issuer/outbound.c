@@ -61,7 +61,7 @@ static uint64_t now_of(const struct outbound *o)
 	return o->env->now_ns(o->env->with);
 }
 
-static uint64_t patience_ns(const struct outbound *o)
+static uint64_t timeout_ns(const struct outbound *o)
 {
 	return o->ways > 1 ? TRY_ONE_OF_NS : TRY_NS;
 }
@@ -153,7 +153,7 @@ static void start_one(struct outbound *o, struct issuer_fetch *e)
 	*t = (struct try){ e, w };
 	e->try = t;
 	e->tried |= 1u << (w - o->way);
-	e->until_ns = now + patience_ns(o);
+	e->until_ns = now + timeout_ns(o);
 	list_remove(&e->link);
 	o->waiting_len--;
 	list_push(&o->flying, &e->link);
@@ -167,7 +167,7 @@ static void start_one(struct outbound *o, struct issuer_fetch *e)
 		                                .proxy = c ? c->proxy : S(""),
 		                                .address = c ? c->address : S(""),
 		                                .alone = o->ways > 1,
-		                                .patience_ns = patience_ns(o),
+		                                .timeout_ns = timeout_ns(o),
 		                                .form = e->form,
 		                                .user = e->user,
 		                                .password = e->password,
@@ -243,7 +243,7 @@ static void give_up_flying(struct outbound *o, uint64_t now)
 		char why[64];
 		if (now < e->until_ns)
 			return;
-		snprintf(why, sizeof why, "no answer within %d s", (int)(patience_ns(o) / NS_PER_S));
+		snprintf(why, sizeof why, "no answer within %d s", (int)(timeout_ns(o) / NS_PER_S));
 		egress_failed(o, e->try->way, why, now);
 		go_on(o, e, why);
 	}

@@ -78,7 +78,7 @@ static inline bool issuer_fetch_is_under_way(const struct issuer_fetch *e)
 uint64_t outbound_tick(struct outbound *o);
 /* ,"egress":[...] for status. */
 struct text;
-void outbound_tell(const struct outbound *o, struct text *t);
+void outbound_print(const struct outbound *o, struct text *t);
 
 /* egress.c: the ways out */
 void egress_open(struct outbound *o);

@@ -89,7 +89,7 @@ static void look_at_drill(struct source *s)
 	if (drill == DRILL_UNREACHABLE || s->drill == DRILL_UNREACHABLE)
 		fetch_keys_soon(s);
 	s->drill = drill;
-	keeper_tell_workers(s->keeper);
+	keeper_notify_workers(s->keeper);
 }
 
 void state_look(struct source *s)
@@ -156,7 +156,7 @@ uint64_t state_drill_ends_ns(const struct source *s)
 
 /* ---- status ---- */
 
-static void tell_times(const struct source *s, struct text *t)
+static void print_times(const struct source *s, struct text *t)
 {
 	uint64_t now_ns = keeper_now(s->keeper), next_ns = s->due_ns > now_ns ? s->due_ns - now_ns : 0;
 
@@ -178,7 +178,7 @@ static bool tell_one(const struct source *s, struct text *t)
 	text_json(t, s->config->id);
 	text_printf(t, "\",\"state\":\"%s\",\"keys\":%zu,\"keys_from\":\"%s\"",
 	            issuer_state_names[state_shown(s)], json_array_size(s->keys), keys_from_names[s->from]);
-	tell_times(s, t);
+	print_times(s, t);
 	text_add(t, S(",\"failures\":"));
 	text_u64(t, s->failures);
 	text_add(t, S(",\"last_failure\":\""));
@@ -196,13 +196,13 @@ static bool tell_one(const struct source *s, struct text *t)
 	} else {
 		text_add(t, S("null"));
 	}
-	outbound_tell(&s->outbound, t);
+	outbound_print(&s->outbound, t);
 	text_char(t, '}');
 	return !t->cut;
 }
 
-void issuer_keeper_tell(const struct issuer_keeper *k, void (*write)(void *with, struct slice piece),
-                        void *with)
+void issuer_keeper_print(const struct issuer_keeper *k, void (*write)(void *with, struct slice piece),
+                         void *with)
 {
 	for (size_t i = 0; i < k->len; i++) {
 		char line[8192];

@@ -14,17 +14,17 @@ enum { PROXY, HELLO, HANDSHAKE, SERVE, LEAVE, GONE };
 #define LEAVE_NS NS_PER_S
 #define LEAVE_BYTES (64 * 1024)
 
-static void count_shaking(struct guest *g, bool begins)
+static void count_shaking(struct client_connection *g, bool begins)
 {
 	struct journey *j = g->journey;
-	struct sharer *h = g->visitor.sharer;
+	struct sharer *h = g->client_facts.sharer;
 
 	begins ? j->shaking++ : j->shaking--;
 	if (h)
 		(begins ? shares_take : shares_drop)(&j->shares, h, PLACE_HANDSHAKE);
 }
 
-static void move(struct guest *g, unsigned to)
+static void move(struct client_connection *g, unsigned to)
 {
 	static const uint8_t legal[] = {
 		[PROXY] = 1 << HELLO | 1 << SERVE | 1 << GONE,
@@ -41,12 +41,12 @@ static void move(struct guest *g, unsigned to)
 	g->state = (uint8_t)to;
 }
 
-static const struct config_listener *listener_of(const struct guest *g)
+static const struct config_listener *listener_of(const struct client_connection *g)
 {
-	return &g->journey->world.config->root.listeners[g->listener];
+	return &g->journey->env.config->root.listeners[g->listener];
 }
 
-static void gone(struct guest *g)
+static void gone(struct client_connection *g)
 {
 	struct journey *j = g->journey;
 
@@ -54,12 +54,12 @@ static void gone(struct guest *g)
 	list_remove(&g->link);
 	list_remove(&g->handshake_link);
 	list_remove(&g->waiting_link);
-	deadline_clear(&j->world.loop->wheel, &g->deadline);
+	deadline_clear(&j->env.loop->wheel, &g->deadline);
 	if (g->wire)
 		wire_close(g->wire);
 	j->connections--;
-	if (g->visitor.sharer)
-		shares_drop(&j->shares, g->visitor.sharer, PLACE_CONNECTION);
+	if (g->client_facts.sharer)
+		shares_drop(&j->shares, g->client_facts.sharer, PLACE_CONNECTION);
 	free(g->server_name);
 	free(g->certificate);
 	free(g->thumbprint);
@@ -73,9 +73,9 @@ void arrival_refused(const char *why)
 
 /* Our last word is on its way; what the client still sends is discarded, so that it is not lost to a reset.
  */
-static void leave(struct guest *g)
+static void leave(struct client_connection *g)
 {
-	struct loop *l = g->journey->world.loop;
+	struct loop *l = g->journey->env.loop;
 
 	move(g, LEAVE);
 	list_remove(&g->handshake_link);
@@ -85,9 +85,9 @@ static void leave(struct guest *g)
 	wire_nudge(g->wire);
 }
 
-static void discard(struct guest *g)
+static void discard(struct client_connection *g)
 {
-	char *to = g->journey->world.loop->scratch_in;
+	char *to = g->journey->env.loop->scratch_in;
 	ssize_t got = WIRE_END;
 
 	while (g->discarded <= LEAVE_BYTES && (got = wire_raw_read(g->wire, to, SCRATCH_SIZE)) > 0)
@@ -96,7 +96,7 @@ static void discard(struct guest *g)
 		gone(g);
 }
 
-static void serve(struct guest *g)
+static void serve(struct client_connection *g)
 {
 	struct journey *j = g->journey;
 	struct wire *w = g->wire;
@@ -104,10 +104,10 @@ static void serve(struct guest *g)
 	move(g, SERVE);
 	list_remove(&g->link);
 	list_remove(&g->handshake_link);
-	deadline_clear(&j->world.loop->wheel, &g->deadline);
+	deadline_clear(&j->env.loop->wheel, &g->deadline);
 	g->wire = NULL;
 	share_waits(g, WAITS_UNPROVEN);
-	g->served = http_serve(&j->http, w, &g->visitor);
+	g->served = http_serve(&j->http, w, &g->client_facts);
 }
 
 /* A copy of its own length, since there are many idle connections. False: out of memory. */
@@ -130,7 +130,7 @@ static void count_handshake(const struct tls_facts *f)
 	    1);
 }
 
-static void handshake(struct guest *g)
+static void handshake(struct client_connection *g)
 {
 	struct tls_facts facts;
 	struct slice why;
@@ -150,12 +150,12 @@ static void handshake(struct guest *g)
 	}
 	tls_facts(g->wire, &facts);
 	count_handshake(&facts);
-	g->visitor.tls_version = facts.version;
-	g->visitor.resumed = facts.resumed;
-	g->visitor.http2 = facts.h2;
-	g->visitor.policy = facts.policy;
-	if (!keep(facts.certificate, &g->certificate, &g->visitor.certificate) ||
-	    !keep(facts.thumbprint, &g->thumbprint, &g->visitor.thumbprint)) {
+	g->client_facts.tls_version = facts.version;
+	g->client_facts.resumed = facts.resumed;
+	g->client_facts.http2 = facts.h2;
+	g->client_facts.policy = facts.policy;
+	if (!keep(facts.certificate, &g->certificate, &g->client_facts.certificate) ||
+	    !keep(facts.thumbprint, &g->thumbprint, &g->client_facts.thumbprint)) {
 		arrival_refused("memory");
 		gone(g);
 		return;
@@ -163,25 +163,25 @@ static void handshake(struct guest *g)
 	serve(g);
 }
 
-static void refuse_hello(struct guest *g, const char *why, enum tls_alert alert)
+static void refuse_hello(struct client_connection *g, const char *why, enum tls_alert alert)
 {
 	arrival_refused(why);
 	tls_refuse(g->wire, alert);
 	leave(g);
 }
 
-static void admit(struct guest *g, const struct hello *hello)
+static void admit(struct client_connection *g, const struct hello *hello)
 {
 	struct journey *j = g->journey;
 	struct slice name = slice_of(hello->server_name_lower);
 
-	if (!share_admits(j, g->visitor.sharer, PLACE_HANDSHAKE, j->shaking)) {
+	if (!share_admits(j, g->client_facts.sharer, PLACE_HANDSHAKE, j->shaking)) {
 		refuse_hello(g, "client-share", TLS_ALERT_INTERNAL_ERROR);
 		return;
 	}
-	memcpy(g->visitor.ja4, hello->ja4, sizeof g->visitor.ja4);
-	memcpy(g->visitor.ja4_key, hello->ja4_key, sizeof g->visitor.ja4_key);
-	if (!keep(name, &g->server_name, &g->visitor.server_name) ||
+	memcpy(g->client_facts.ja4, hello->ja4, sizeof g->client_facts.ja4);
+	memcpy(g->client_facts.ja4_key, hello->ja4_key, sizeof g->client_facts.ja4_key);
+	if (!keep(name, &g->server_name, &g->client_facts.server_name) ||
 	    !tls_accept(g->wire, j->tls[g->listener], hello)) {
 		arrival_refused("memory");
 		gone(g);
@@ -202,19 +202,19 @@ static bool looks_like_http(struct slice bytes)
 }
 
 /* Whoever forgot the s of https is told so, in plain HTTP. */
-static void not_tls(struct guest *g, struct slice bytes)
+static void not_tls(struct client_connection *g, struct slice bytes)
 {
 	if (!looks_like_http(bytes)) {
 		refuse_hello(g, "not-tls", TLS_ALERT_DECODE_ERROR);
 		return;
 	}
 	arrival_refused("plain-http");
-	g->visitor.tls = false;
-	g->visitor.expected_tls = true;
+	g->client_facts.tls = false;
+	g->client_facts.expected_tls = true;
 	serve(g);
 }
 
-static void hello(struct guest *g)
+static void hello(struct client_connection *g)
 {
 	struct hello hello;
 	int state;
@@ -242,7 +242,7 @@ static void hello(struct guest *g)
 	}
 }
 
-static void greet(struct guest *g)
+static void greet(struct client_connection *g)
 {
 	if (!g->journey->tls[g->listener]) {
 		serve(g);
@@ -254,24 +254,24 @@ static void greet(struct guest *g)
 
 static bool is_barred(const struct journey *j, const struct in6_addr *address)
 {
-	return j->world.is_barred && j->world.is_barred(j->world.barred_with, address);
+	return j->env.is_barred && j->env.is_barred(j->env.barred_with, address);
 }
 
 /* Whose connection it is, is known now. */
-static bool takes_place(struct guest *g)
+static bool takes_place(struct client_connection *g)
 {
 	struct journey *j = g->journey;
-	struct sharer *h = share_of(j, &g->visitor.peer);
+	struct sharer *h = share_of(j, &g->client_facts.peer);
 
 	if (!share_admits(j, h, PLACE_CONNECTION, j->connections - 1))
 		return false;
-	g->visitor.sharer = h;
+	g->client_facts.sharer = h;
 	if (h)
 		shares_take(&j->shares, h, PLACE_CONNECTION);
 	return true;
 }
 
-static void proxy_header(struct guest *g)
+static void proxy_header(struct client_connection *g)
 {
 	static const int accepted[] = {
 		[PROXY_ACCEPT_V1] = PROXY_V1, [PROXY_ACCEPT_V2] = PROXY_V2, [PROXY_ACCEPT_ANY] = PROXY_V1 | PROXY_V2
@@ -290,11 +290,11 @@ static void proxy_header(struct guest *g)
 	}
 	wire_skip(g->wire, h.len);
 	if (!h.local) {
-		g->visitor.peer = h.source;
-		g->visitor.peer_port = h.source_port;
-		g->visitor.local_port = h.destination_port;
+		g->client_facts.peer = h.source;
+		g->client_facts.peer_port = h.source_port;
+		g->client_facts.local_port = h.destination_port;
 	}
-	bool barred = is_barred(g->journey, &g->visitor.peer);
+	bool barred = is_barred(g->journey, &g->client_facts.peer);
 	if (barred || !takes_place(g)) {
 		arrival_refused(barred ? "barred" : "client-share");
 		gone(g);
@@ -306,9 +306,9 @@ static void proxy_header(struct guest *g)
 
 static void on_ready(struct wire *w)
 {
-	struct guest *g = w->owner;
+	struct client_connection *g = w->owner;
 
-	arrival_on_touch(g->journey, &g->visitor);
+	arrival_on_touch(g->journey, &g->client_facts);
 	switch (g->state) {
 	case PROXY:
 		proxy_header(g);
@@ -330,7 +330,7 @@ static void on_ready(struct wire *w)
 
 static void on_due(struct deadline *d)
 {
-	struct guest *g = list_entry(d, struct guest, deadline);
+	struct client_connection *g = list_entry(d, struct client_connection, deadline);
 
 	if (g->state != LEAVE)
 		arrival_refused("handshake-timeout");
@@ -342,44 +342,44 @@ void arrival_turn(struct journey *j)
 	struct list *node;
 
 	for (int step = 0; step < HANDSHAKE_STEPS && (node = list_shift(&j->handshakes)); step++) {
-		struct guest *g = list_entry(node, struct guest, handshake_link);
-		arrival_on_touch(j, &g->visitor);
+		struct client_connection *g = list_entry(node, struct client_connection, handshake_link);
+		arrival_on_touch(j, &g->client_facts);
 		handshake(g);
 	}
 }
 
 void arrival_kill(struct journey *j)
 {
-	while (!list_is_empty(&j->guests))
-		gone(list_entry(j->guests.next, struct guest, link));
+	while (!list_is_empty(&j->arriving))
+		gone(list_entry(j->arriving.next, struct client_connection, link));
 }
 
-void arrival_ends(struct guest *g)
+void arrival_ends(struct client_connection *g)
 {
 	gone(g);
 }
 
-void arrival_on_closed(void *with, struct visitor *v)
+void arrival_on_closed(void *with, struct client_facts *v)
 {
 	(void)with;
-	gone((struct guest *)(void *)v);
+	gone((struct client_connection *)(void *)v);
 }
 
-void arrival_on_touch(void *with, const struct visitor *v)
+void arrival_on_touch(void *with, const struct client_facts *v)
 {
 	struct journey *j = with;
 
-	if (!j->world.suspect || (j->is_touched && IN6_ARE_ADDR_EQUAL(&j->touched, &v->peer)))
+	if (!j->env.suspect || (j->is_touched && IN6_ARE_ADDR_EQUAL(&j->touched, &v->peer)))
 		return;
 	j->touched = v->peer;
 	j->is_touched = true;
-	j->world.suspect(j->world.barred_with, &j->touched);
+	j->env.suspect(j->env.barred_with, &j->touched);
 }
 
 void arrival_let_go(struct journey *j)
 {
 	if (j->is_touched)
-		j->world.suspect(j->world.barred_with, NULL);
+		j->env.suspect(j->env.barred_with, NULL);
 	j->is_touched = false;
 }
 
@@ -393,19 +393,20 @@ static uint16_t port_of(struct slice address)
 	return slice_u64(slice_from(address, address.len - digits), &port) ? (uint16_t)port : 0;
 }
 
-static struct guest *new_guest(struct journey *j, size_t listener, const struct sockaddr_storage *peer)
+static struct client_connection *new_connection(struct journey *j, size_t listener,
+                                                const struct sockaddr_storage *peer)
 {
-	struct guest *g = calloc(1, sizeof *g);
+	struct client_connection *g = calloc(1, sizeof *g);
 
 	if (!g)
 		return NULL;
 	g->journey = j;
 	g->listener = listener;
-	g->visitor.peer = address_of(peer, &g->visitor.peer_port);
-	g->visitor.listener = listener_of(g)->address;
-	g->visitor.local_port = port_of(g->visitor.listener);
-	g->visitor.tls = j->tls[listener] != NULL;
-	g->visitor.accepted_ns = j->world.loop->now_ns;
+	g->client_facts.peer = address_of(peer, &g->client_facts.peer_port);
+	g->client_facts.listener = listener_of(g)->address;
+	g->client_facts.local_port = port_of(g->client_facts.listener);
+	g->client_facts.tls = j->tls[listener] != NULL;
+	g->client_facts.accepted_ns = j->env.loop->now_ns;
 	list_init(&g->link);
 	list_init(&g->handshake_link);
 	list_init(&g->waiting_link);
@@ -427,20 +428,20 @@ static const char *why_not(const struct journey *j, const struct config_listener
 }
 
 /* It is counted already. Where the PROXY protocol is to say whose it is, everybody may make room. */
-static const char *find_room(struct guest *g)
+static const char *find_room(struct client_connection *g)
 {
 	struct journey *j = g->journey;
 
 	if (!listener_of(g)->proxy_protocol && !takes_place(g))
 		return "client-share";
-	if (j->connections > j->connections_max && !share_makes_room(j, g->visitor.sharer))
+	if (j->connections > j->connections_max && !share_makes_room(j, g->client_facts.sharer))
 		return "too-many";
 	return NULL;
 }
 
-static void open_wire(struct guest *g, int fd)
+static void open_wire(struct client_connection *g, int fd)
 {
-	struct loop *l = g->journey->world.loop;
+	struct loop *l = g->journey->env.loop;
 
 	g->wire = wire_open(l, fd, false);
 	if (!g->wire) {
@@ -450,11 +451,11 @@ static void open_wire(struct guest *g, int fd)
 	}
 	g->wire->owner = g;
 	g->wire->on_ready = on_ready;
-	deadline_set(&l->wheel, &g->deadline, l->now_ns + g->journey->world.config->root.timeouts.handshake);
+	deadline_set(&l->wheel, &g->deadline, l->now_ns + g->journey->env.config->root.timeouts.handshake);
 	if (listener_of(g)->proxy_protocol)
 		return;
 	share_waits(g, WAITS_HANDSHAKE);
-	if (g->visitor.tls)
+	if (g->client_facts.tls)
 		move(g, HELLO);
 	else
 		serve(g);
@@ -462,8 +463,8 @@ static void open_wire(struct guest *g, int fd)
 
 void journey_accept(struct journey *j, size_t listener, int fd, const struct sockaddr_storage *peer)
 {
-	const char *why = why_not(j, &j->world.config->root.listeners[listener], peer);
-	struct guest *g = why ? NULL : new_guest(j, listener, peer);
+	const char *why = why_not(j, &j->env.config->root.listeners[listener], peer);
+	struct client_connection *g = why ? NULL : new_connection(j, listener, peer);
 
 	metrics_add(j->accepted[listener], 1);
 	if (!g) {
@@ -472,7 +473,7 @@ void journey_accept(struct journey *j, size_t listener, int fd, const struct soc
 		return;
 	}
 	j->connections++;
-	list_push(&j->guests, &g->link);
+	list_push(&j->arriving, &g->link);
 	why = find_room(g);
 	if (why) {
 		arrival_refused(why);

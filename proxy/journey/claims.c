@@ -42,17 +42,17 @@ struct shared_claims *claims_open(struct journey *j)
 {
 	struct shared_claims *all;
 
-	if (!j->world.redis || !j->world.config->root.secrets.fleet.len)
+	if (!j->env.redis || !j->env.config->root.secrets.fleet.len)
 		return NULL;
 	all = calloc(1, sizeof *all);
 	check(all);
-	if (!fleet_key(j->world.config, FLEET_KEY_EXCHANGES, &all->key, sizeof all->key)) {
+	if (!fleet_key(j->env.config, FLEET_KEY_EXCHANGES, &all->key, sizeof all->key)) {
 		free(all);
 		return NULL;
 	}
 	all->journey = j;
 	all->mine[0] = 'f';
-	exchange_machine(j->world.exchanges, all->mine + 1);
+	exchange_machine(j->env.exchanges, all->mine + 1);
 	list_init(&all->free);
 	list_init(&all->ended);
 	for (size_t i = 0; i < CLAIMS; i++) {
@@ -79,7 +79,7 @@ static struct slice key_of(const struct shared_claim *c, char room[static KEY_MA
 {
 	struct text t = { .at = room, .cap = KEY_MAX };
 
-	text_add(&t, redis_keyspace(c->all->journey->world.redis));
+	text_add(&t, redis_keyspace(c->all->journey->env.redis));
 	text_add(&t, S("ex:{"));
 	text_add(&t, (struct slice){ c->name, sizeof c->name });
 	text_char(&t, '}');
@@ -103,14 +103,14 @@ static void tell(const struct shared_claim *c, const struct slice *words, size_t
 {
 	const struct redis_command command = { words, len };
 
-	redis_ask(c->all->journey->world.redis, &(struct redis_ask){ .slot = slot_of(c),
-	                                                             .lenient = true,
-	                                                             .commands = &command,
-	                                                             .commands_len = 1,
-	                                                             .on_done = on_heard });
+	redis_ask(c->all->journey->env.redis, &(struct redis_ask){ .slot = slot_of(c),
+	                                                           .lenient = true,
+	                                                           .commands = &command,
+	                                                           .commands_len = 1,
+	                                                           .on_done = on_heard });
 }
 
-static void tell_used(const struct shared_claim *c)
+static void print_used(const struct shared_claim *c)
 {
 	char room[KEY_MAX];
 
@@ -131,7 +131,7 @@ void claims_settle(struct request *r)
 	r->claim = NULL;
 	c->request = NULL;
 	if (r->status >= 200 && r->status < 300) {
-		tell_used(c);
+		print_used(c);
 		c->is_held = false;
 	} else if (c->is_asking) {
 		c->is_held = true; /* as soon as it is known */
@@ -208,15 +208,15 @@ static bool ask(struct shared_claim *c)
 	struct slice get[] = { S("GET"), key };
 	const struct redis_command commands[] = { { set, 6 }, { get, 2 } };
 
-	return redis_ask(c->all->journey->world.redis, &(struct redis_ask){ .slot = slot_of(c),
-	                                                                    .lenient = true,
-	                                                                    .commands = commands,
-	                                                                    .commands_len = 2,
-	                                                                    .on_done = on_answer,
-	                                                                    .with = c }) != 0;
+	return redis_ask(c->all->journey->env.redis, &(struct redis_ask){ .slot = slot_of(c),
+	                                                                  .lenient = true,
+	                                                                  .commands = commands,
+	                                                                  .commands_len = 2,
+	                                                                  .on_done = on_answer,
+	                                                                  .with = c }) != 0;
 }
 
-static enum pace begin(struct shared_claims *all, struct request *r)
+static enum step_result begin(struct shared_claims *all, struct request *r)
 {
 	struct list *node = list_shift(&all->free);
 	struct shared_claim *c = node ? list_entry(node, struct shared_claim, link) : NULL;
@@ -231,11 +231,11 @@ static enum pace begin(struct shared_claims *all, struct request *r)
 	}
 	r->claim = c;
 	if (r->redis_waited_ns < r->config->root.redis->budget)
-		c->is_asking = redis_is_usable(all->journey->world.redis, slot_of(c)) && ask(c);
+		c->is_asking = redis_is_usable(all->journey->env.redis, slot_of(c)) && ask(c);
 	return c->is_asking ? WAIT : GO_ON;
 }
 
-enum pace claims_enter(struct shared_claims *all, struct request *r)
+enum step_result claims_enter(struct shared_claims *all, struct request *r)
 {
 	struct shared_claim *c = r->claim;
 
@@ -247,7 +247,7 @@ enum pace claims_enter(struct shared_claims *all, struct request *r)
 	return c->fault && !c->is_hurried ? request_fail(r, c->fault) : GO_ON;
 }
 
-uint64_t claims_patience(const struct request *r)
+uint64_t claims_wait_ns(const struct request *r)
 {
 	const struct shared_claim *c = r->claim;
 	uint64_t due_ns;
@@ -258,7 +258,7 @@ uint64_t claims_patience(const struct request *r)
 	return due_ns > r->loop->now_ns ? due_ns - r->loop->now_ns : 1;
 }
 
-void claims_hurry(struct request *r)
+void claims_stop_waiting(struct request *r)
 {
 	r->claim->is_hurried = true;
 }

@@ -6,20 +6,20 @@
 
 static bool may_ask(const struct request *r)
 {
-	return cidrs_have(&r->config->root.trusted_proxies, &r->visitor->peer);
+	return cidrs_have(&r->config->root.trusted_proxies, &r->client_facts->peer);
 }
 
-enum asker decision_asker(const struct journey *j, struct slice target)
+enum ext_auth_kind decision_ext_auth(const struct journey *j, struct slice target)
 {
 	struct slice rest;
-	const struct route_facts *door = routes_door(j->routes, target, j->world.loop->scratch_head, &rest);
+	const struct route_facts *door = routes_door(j->routes, target, j->env.loop->scratch_head, &rest);
 
-	return door ? (enum asker)door->route->check : ASKER_NONE;
+	return door ? (enum ext_auth_kind)door->route->check : EXT_AUTH_NONE;
 }
 
 uint8_t decision_on_unborn(void *with, struct slice target)
 {
-	return (uint8_t)decision_asker(with, target);
+	return (uint8_t)decision_ext_auth(with, target);
 }
 
 struct route_facts *decision_door(struct request *r, struct slice *rest)
@@ -27,7 +27,7 @@ struct route_facts *decision_door(struct request *r, struct slice *rest)
 	struct route_facts *door = routes_door(r->journey->routes, r->target, r->loop->scratch_head, rest);
 
 	if (door)
-		request_asked(r, (enum asker)door->route->check);
+		request_asked(r, (enum ext_auth_kind)door->route->check);
 	return door;
 }
 
@@ -51,7 +51,7 @@ struct route_facts *decision_route(struct request *r, enum fault *why, struct ro
 
 /* Every field is said, empty or not, so that the other proxy overwrites what its client sent under the same
  * name. */
-enum pace decision_allow(struct request *r)
+enum step_result decision_allow(struct request *r)
 {
 	struct header told[TOLD_MAX];
 	size_t len = request_told(r, told);

@@ -10,7 +10,7 @@
 /* NULL: the address stands for several clients, whom each request names. */
 struct sharer *share_of(struct journey *j, const struct in6_addr *address)
 {
-	if (cidrs_have(&j->world.config->root.trusted_proxies, address))
+	if (cidrs_have(&j->env.config->root.trusted_proxies, address))
 		return NULL;
 	return shares_find(&j->shares, address);
 }
@@ -19,31 +19,31 @@ bool share_admits(struct journey *j, const struct sharer *h, enum held_kind what
 {
 	if (!h || !shares_reached(&j->shares, h, what, used))
 		return true;
-	shares_say(&j->shares, h, what, j->world.loop->now_ns);
+	shares_say(&j->shares, h, what, j->env.loop->now_ns);
 	return false;
 }
 
-void share_waits(struct guest *g, enum waits_as as)
+void share_waits(struct client_connection *g, enum waits_as as)
 {
 	list_remove(&g->waiting_link);
-	if (g->visitor.sharer)
-		list_push(&g->visitor.sharer->waiting[as], &g->waiting_link);
+	if (g->client_facts.sharer)
+		list_push(&g->client_facts.sharer->waiting[as], &g->waiting_link);
 }
 
-void share_works(struct guest *g)
+void share_works(struct client_connection *g)
 {
 	if (g->busy++ == 0)
 		list_remove(&g->waiting_link);
 }
 
-void share_rests(struct guest *g)
+void share_rests(struct client_connection *g)
 {
 	if (--g->busy == 0)
 		share_waits(g, g->proven ? WAITS_PROVEN : WAITS_UNPROVEN);
 }
 
 /* g is gone where it is true. */
-static bool ends(struct guest *g)
+static bool ends(struct client_connection *g)
 {
 	if (!g->served) {
 		arrival_ends(g);
@@ -56,7 +56,7 @@ static bool one_of(struct list *waiting)
 {
 	for (int i = 0; i < TRIES && !list_is_empty(waiting); i++) {
 		struct list *node = waiting->next;
-		if (ends(list_entry(node, struct guest, waiting_link)))
+		if (ends(list_entry(node, struct client_connection, waiting_link)))
 			return true;
 		list_remove(node);
 		list_push(waiting, node);

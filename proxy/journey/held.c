@@ -18,7 +18,7 @@ static bool may_be_told(const struct shares *s, size_t used)
 bool held_on_take(void *with, struct request *r, size_t used, size_t most)
 {
 	struct journey *j = with;
-	struct sharer *h = r->visitor->sharer;
+	struct sharer *h = r->client_facts->sharer;
 
 	if (!h)
 		return true;
@@ -70,7 +70,7 @@ bool held_admits(struct request *r)
 {
 	struct journey *j = r->journey;
 
-	return !r->over_share && (r->visitor->sharer || takes_late(j, r));
+	return !r->over_share && (r->client_facts->sharer || takes_late(j, r));
 }
 
 bool held_may_tunnel(const struct request *r)
@@ -87,7 +87,7 @@ static void tell(const struct request *r, uint64_t now_ns)
 	char address[46];
 	struct slice path = r->path.len ? r->path : S("-"), method = slice_head(r->method, 16);
 	bool named = !IN6_IS_ADDR_UNSPECIFIED(&r->address); /* ROUTE has found it */
-	struct slice client = address_text(named ? &r->address : &r->visitor->peer, address);
+	struct slice client = address_text(named ? &r->address : &r->client_facts->peer, address);
 
 	path = slice_head(path, 128);
 	unsigned for_s = (unsigned)((now_ns - r->marks_ns[MARK_BEGAN]) / NS_PER_S);
@@ -98,7 +98,7 @@ static void tell(const struct request *r, uint64_t now_ns)
 
 void held_tick(struct journey *j)
 {
-	uint64_t now_ns = j->world.loop->now_ns;
+	uint64_t now_ns = j->env.loop->now_ns;
 	struct list *node, *first = &j->since;
 	size_t told = 0, more = 0;
 

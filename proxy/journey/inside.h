@@ -25,8 +25,8 @@ struct route_facts *routes_door(const struct routes *t, struct slice target, cha
                                 struct slice *rest);
 bool routes_know_host(const struct routes *t, struct slice host);
 
-struct guest {              /* a connection from accept to close */
-	struct visitor visitor; /* first */
+struct client_connection {            /* a connection from accept to close */
+	struct client_facts client_facts; /* first */
 	struct journey *journey;
 	size_t listener;
 	struct wire *wire; /* NULL once http/ has it */
@@ -36,13 +36,14 @@ struct guest {              /* a connection from accept to close */
 	struct http_connection *served; /* NULL before http/ has it */
 	uint32_t busy;                  /* requests in hand */
 	uint8_t state;
-	bool proven;                                  /* a request of it was verified */
-	size_t discarded;                             /* bytes that came after our last word */
-	char *server_name, *certificate, *thumbprint; /* what visitor's slices show; NULL where there is none */
+	bool proven;      /* a request of it was verified */
+	size_t discarded; /* bytes that came after our last word */
+	/* what client_facts's slices show; NULL where there is none */
+	char *server_name, *certificate, *thumbprint;
 };
 
 struct journey {
-	struct journey_world world;
+	struct journey_env env;
 	struct http_server http;
 	struct classify *classify;
 	struct limit_remote remote;   /* Redis for limit/ */
@@ -57,8 +58,8 @@ struct journey {
 	struct list since;      /* requests in hand that the operator was not told of, oldest first */
 	struct list woken;      /* requests to be walked in this turn */
 	struct deadline owing;  /* limit/ wants a turn */
-	struct list guests;     /* connections before their first request */
-	struct list handshakes; /* guests whose next handshake step is due */
+	struct list arriving;   /* connections before their first request */
+	struct list handshakes; /* connections whose next handshake step is due */
 	size_t connections, in_flight, crowd; /* crowd: most pieces held since memory was last given back */
 	size_t shaking;                       /* handshakes that have begun and not ended */
 	size_t connections_max;               /* of http.connections_max and what descriptors there are */
@@ -76,12 +77,12 @@ bool journey_cut_if_gone(struct request *r); /* has the client left before SETTL
 /* arrival.c */
 void arrival_turn(struct journey *j); /* some steps of waiting handshakes */
 void arrival_kill(struct journey *j);
-void arrival_refused(const char *why); /* counts it */
-void arrival_ends(struct guest *g);    /* one that http/ does not have */
-void arrival_on_closed(void *with, struct visitor *v);
+void arrival_refused(const char *why);          /* counts it */
+void arrival_ends(struct client_connection *g); /* one that http/ does not have */
+void arrival_on_closed(void *with, struct client_facts *v);
 /* Whose bytes are being worked on, so that a crash can name its suspect: one address at a time, never those
  * in waiting. */
-void arrival_on_touch(void *with, const struct visitor *v);
+void arrival_on_touch(void *with, const struct client_facts *v);
 void arrival_let_go(struct journey *j);
 /* giving_way.c: connections by client */
 /* The address's client; NULL: it is a trusted proxy's, whose requests name theirs. */
@@ -91,9 +92,9 @@ bool share_admits(struct journey *j, const struct sharer *h, enum held_kind what
 /* All places are taken: whoever holds most gives a connection way, and no less than the newcomer would hold,
  * who is counted already (NULL: unknown yet). False: nobody can. */
 bool share_makes_room(struct journey *j, const struct sharer *newcomer);
-void share_waits(struct guest *g, enum waits_as as); /* it may give way from now on */
-void share_works(struct guest *g);                   /* one more request is in its hands, */
-void share_rests(struct guest *g);                   /* one less */
+void share_waits(struct client_connection *g, enum waits_as as); /* it may give way from now on */
+void share_works(struct client_connection *g);                   /* one more request is in its hands, */
+void share_rests(struct client_connection *g);                   /* one less */
 /* held.c: requests in flight by client; the first three are for http/ */
 bool held_on_take(void *with, struct request *r, size_t used, size_t most);
 void held_on_give(void *with, struct request *r);
@@ -102,16 +103,17 @@ bool held_admits(struct request *r); /* at ROUTE, where its client is known at l
 bool held_may_tunnel(const struct request *r);
 void held_tick(struct journey *j); /* tells the operator of requests that last */
 /* decision.c: requests that another proxy holds and asks about */
-enum asker decision_asker(const struct journey *j, struct slice target);
+enum ext_auth_kind decision_ext_auth(const struct journey *j, struct slice target);
 uint8_t decision_on_unborn(void *with, struct slice target); /* the same, for http/ */
-/* The check route that the request asks by, whatever its Host; r->asker is set. NULL: it is no question. */
+/* The check route that the request asks by, whatever its Host; r->ext_auth is set. NULL: it is no question.
+ * */
 struct route_facts *decision_door(struct request *r, struct slice *rest);
 /* The route of the request that is described; NULL with *why where nobody may be told, or nobody judges. */
 struct route_facts *decision_judge(struct request *r, struct slice rest, enum fault *why,
                                    struct route_facts **denied);
 /* The route of a request that is no question. */
 struct route_facts *decision_route(struct request *r, enum fault *why, struct route_facts **denied);
-enum pace decision_allow(struct request *r);
+enum step_result decision_allow(struct request *r);
 /* Adds a field to r->answer; false where the arena is full. */
 bool answer_add(struct request *r, struct slice name, struct slice value);
 /* remote.c: Redis as limit/ wants to have it; NULL where there is none. */
@@ -121,20 +123,21 @@ const struct limit_remote *remote_open(struct journey *j);
 struct shared_claims *claims_open(struct journey *j);
 void claims_close(struct shared_claims *all);
 /* Once the machine's own claim is r's: GO_ON, WAIT for Redis, or ANSWER with EXCHANGE_BUSY or _USED. */
-enum pace claims_enter(struct shared_claims *all, struct request *r);
-uint64_t claims_patience(const struct request *r); /* ns; 0: it does not wait for Redis */
-void claims_hurry(struct request *r);              /* entered again it goes on without Redis */
+enum step_result claims_enter(struct shared_claims *all, struct request *r);
+uint64_t claims_wait_ns(const struct request *r); /* ns; 0: it does not wait for Redis */
+void claims_stop_waiting(struct request *r);      /* entered again it goes on without Redis */
 void claims_leave(struct request *r);
 void claims_settle(struct request *r); /* the end of a request with a claim, by r->status */
 void claims_turn(struct shared_claims *all);
 /* stations.c: those that are the journey's own */
 bool is_preflight(const struct request *r, const struct config_cors *cors); /* cors may be NULL */
-enum pace at_route(struct request *r);
-enum pace at_settle(struct request *r);
+enum step_result at_route(struct request *r);
+enum step_result at_settle(struct request *r);
 /* rooms.c: the others', by the columns of journey.c's table */
-enum pace at_classify(struct request *r), at_limit(struct request *r), at_verify(struct request *r);
-enum pace at_identify(struct request *r), at_login(struct request *r), at_screen(struct request *r);
-enum pace at_limit_late(struct request *r), at_forward(struct request *r), at_respond(struct request *r);
+enum step_result at_classify(struct request *r), at_limit(struct request *r), at_verify(struct request *r);
+enum step_result at_identify(struct request *r), at_login(struct request *r), at_screen(struct request *r);
+enum step_result at_limit_late(struct request *r), at_forward(struct request *r),
+    at_respond(struct request *r);
 void leave_limit(struct request *r), leave_verify(struct request *r), leave_screen(struct request *r);
 void leave_forward(struct request *r), leave_respond(struct request *r);
 uint64_t wait_limit(const struct request *r), wait_verify(const struct request *r);

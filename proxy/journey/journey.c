@@ -19,8 +19,8 @@ enum station {
 };
 
 static const struct {
-	enum pace (*at)(struct request *); /* again after each wake */
-	void (*leave)(struct request *);   /* undoes a WAIT */
+	enum step_result (*at)(struct request *); /* again after each wake */
+	void (*leave)(struct request *);          /* undoes a WAIT */
 	/* ns that it may WAIT in all, for Redis or the keeper; 0: it waits for a peer */
 	uint64_t (*wait)(const struct request *);
 	/* of a peer: until when, and what it is called then; asked again as that comes */
@@ -52,12 +52,12 @@ static void stamp(struct request *r)
 
 /* ---- how long it may wait ---- */
 
-static void calm(struct request *r)
+static void clear_timeout(struct request *r)
 {
-	if (list_is_empty(&r->patience.link))
+	if (list_is_empty(&r->timeout.link))
 		return;
-	deadline_clear(r->in_haste ? &r->loop->brief : &r->loop->wheel, &r->patience);
-	r->in_haste = false;
+	deadline_clear(r->on_short_timeout ? &r->loop->brief : &r->loop->wheel, &r->timeout);
+	r->on_short_timeout = false;
 }
 
 #define COARSE_NS (DEADLINE_BRIEF_NS + NS_PER_MS)
@@ -65,13 +65,13 @@ static void calm(struct request *r)
 /* From the first WAIT on. */
 static void wait_briefly(struct request *r, uint64_t for_ns)
 {
-	if (r->in_haste)
+	if (r->on_short_timeout)
 		return;
-	calm(r);
-	r->in_haste = true;
+	clear_timeout(r);
+	r->on_short_timeout = true;
 	/* a slot of the wheel and a millisecond of the system's timer may be added to it */
 	for_ns -= for_ns / 4 < COARSE_NS ? for_ns / 4 : COARSE_NS;
-	deadline_set(&r->loop->brief, &r->patience, r->loop->now_ns + for_ns);
+	deadline_set(&r->loop->brief, &r->timeout, r->loop->now_ns + for_ns);
 }
 
 static void park(struct request *r)
@@ -83,22 +83,22 @@ static void park(struct request *r)
 	if (wait_ns)
 		wait_briefly(r, wait_ns);
 	else
-		deadline_set(&r->loop->wheel, &r->patience, stations[r->at].due(r, &why));
+		deadline_set(&r->loop->wheel, &r->timeout, stations[r->at].due(r, &why));
 }
 
 static void on_due(struct deadline *d)
 {
-	struct request *r = list_entry(d, struct request, patience);
+	struct request *r = list_entry(d, struct request, timeout);
 	enum fault why = FAULT_NONE;
 
-	if (!r->in_haste) {
+	if (!r->on_short_timeout) {
 		uint64_t due_ns = stations[r->at].due(r, &why);
 		if (due_ns > r->loop->now_ns) { /* it has moved meanwhile */
 			deadline_set(&r->loop->wheel, d, due_ns);
 			return;
 		}
 	}
-	r->in_haste = false;
+	r->on_short_timeout = false;
 	if (stations[r->at].late && stations[r->at].late(r, why))
 		journey_walk(r);
 	else
@@ -112,7 +112,7 @@ static void go(struct request *r, enum station to)
 	check(to > r->at); /* a request only ever goes forward */
 	if (to >= RESPOND && r->at < RESPOND)
 		r->was = r->at;
-	calm(r); /* each station has a time of its own */
+	clear_timeout(r); /* each station has a time of its own */
 	r->at = (uint8_t)to;
 }
 
@@ -121,9 +121,9 @@ static void end(struct request *r)
 {
 	r->over = true;
 	list_remove(&r->since_link);
-	share_rests((struct guest *)(void *)r->visitor);
+	share_rests((struct client_connection *)(void *)r->client_facts);
 	list_remove(&r->wake_link);
-	calm(r);
+	clear_timeout(r);
 	r->journey->in_flight--;
 	r->ops->finish(r);
 }
@@ -183,13 +183,13 @@ void journey_on_request(void *with, struct request *r)
 	r->journey = j;
 	j->in_flight++;
 	list_push(&j->since, &r->since_link);
-	share_works((struct guest *)(void *)r->visitor);
+	share_works((struct client_connection *)(void *)r->client_facts);
 	request_adopt_trace(r);
-	deadline_init(&r->patience, on_due);
-	if (r->visitor->expected_tls)
+	deadline_init(&r->timeout, on_due);
+	if (r->client_facts->expected_tls)
 		r->fault = FAULT_HTTPS_EXPECTED;
 	if (r->fault) /* of a question too: ROUTE is not entered */
-		request_asked(r, decision_asker(j, r->target));
+		request_asked(r, decision_ext_auth(j, r->target));
 	r->at = r->fault ? RESPOND : ROUTE;
 	journey_on_wake(r);
 }

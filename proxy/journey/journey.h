@@ -8,11 +8,11 @@
 #include "redis/redis.h"
 #include "verify/verify.h"
 
-struct journey_world {
+struct journey_env {
 	const struct config *config;
 	struct bundle *bundle;
 	struct loop *loop;
-	struct limit_table *limits;
+	struct buckets *limits;
 	const struct limit_resets *resets; /* keys that begin again; may be NULL */
 	struct limit_hot *hot;             /* this worker's busiest keys; may be NULL */
 	struct exchanges *exchanges;
@@ -41,7 +41,7 @@ struct journey_world {
 
 struct journey;
 /* NULL: *errors says why (certificates, rules, CA files). */
-struct journey *journey_open(const struct journey_world *w, struct config_errors *errors);
+struct journey *journey_open(const struct journey_env *w, struct config_errors *errors);
 void journey_close(struct journey *j);
 
 /* A connection on the i-th listener of the configuration; takes fd over. */

@@ -7,7 +7,7 @@
 
 static bool open_listeners(struct journey *j, struct config_errors *errors)
 {
-	const struct config *c = j->world.config;
+	const struct config *c = j->env.config;
 	size_t len = c->root.listeners_len;
 
 	j->tls = calloc(len + 1, sizeof *j->tls);
@@ -18,7 +18,7 @@ static bool open_listeners(struct journey *j, struct config_errors *errors)
 		j->accepted[i] = metrics_series(METRIC_connections_total, l->address, S(""), S(""), S(""));
 		if (!l->tls)
 			continue;
-		j->tls[i] = tls_server_open(l, c, j->world.bundle, j->world.tickets, errors);
+		j->tls[i] = tls_server_open(l, c, j->env.bundle, j->env.tickets, errors);
 		if (!j->tls[i])
 			return false;
 	}
@@ -28,7 +28,7 @@ static bool open_listeners(struct journey *j, struct config_errors *errors)
 #define DESCRIPTORS_ASIDE 64  /* listeners, the loop, shared memory */
 #define CONNECTIONS_MAX 20000 /* where the configuration does not say */
 
-static size_t connections_max(const struct journey_world *w)
+static size_t connections_max(const struct journey_env *w)
 {
 	bool written = w->config->root.http.connections_max != CONFIG_ABSENT;
 	uint64_t most = written ? w->config->root.http.connections_max : CONNECTIONS_MAX;
@@ -46,10 +46,10 @@ static size_t connections_max(const struct journey_world *w)
 static bool open_limits(struct journey *j)
 {
 	limits_read_bodies(j->limits, http_stash);
-	if (j->world.resets)
-		limits_heed(j->limits, j->world.resets);
-	if (j->world.hot)
-		limits_watch(j->limits, j->world.hot);
+	if (j->env.resets)
+		limits_heed(j->limits, j->env.resets);
+	if (j->env.hot)
+		limits_watch(j->limits, j->env.hot);
 	return true;
 }
 
@@ -64,15 +64,15 @@ static void on_owing(struct deadline *d)
 	(void)d; /* the turn that follows does it */
 }
 
-struct journey *journey_open(const struct journey_world *w, struct config_errors *errors)
+struct journey *journey_open(const struct journey_env *w, struct config_errors *errors)
 {
 	struct journey *j = calloc(1, sizeof *j);
 
 	check(j);
-	j->world = *w;
+	j->env = *w;
 	j->connections_max = connections_max(w);
 	list_init(&j->woken);
-	list_init(&j->guests);
+	list_init(&j->arriving);
 	list_init(&j->since);
 	shares_open(&j->shares, w->config, j->connections_max);
 	list_init(&j->handshakes);
@@ -102,14 +102,14 @@ void journey_close(struct journey *j)
 	if (!j)
 		return;
 	check(j->connections == 0 && j->in_flight == 0);
-	deadline_clear(&j->world.loop->brief, &j->owing);
+	deadline_clear(&j->env.loop->brief, &j->owing);
 	forward_close(j->forward);
 	verify_close(j->verify);
 	claims_close(j->claims);
 	limits_close(j->limits);
 	classify_close(j->classify);
 	routes_close(j->routes);
-	for (size_t i = 0; j->tls && i < j->world.config->root.listeners_len; i++)
+	for (size_t i = 0; j->tls && i < j->env.config->root.listeners_len; i++)
 		tls_server_close(j->tls[i]);
 	free(j->tls);
 	free(j->accepted);

@@ -6,7 +6,7 @@ static unsigned size(void *with)
 {
 	const struct journey *j = with;
 
-	return redis_fleet_size(j->world.fleet, j->world.config);
+	return redis_fleet_size(j->env.fleet, j->env.config);
 }
 
 static enum limit_remote_state state(void *with, uint16_t slot)
@@ -18,14 +18,14 @@ static enum limit_remote_state state(void *with, uint16_t slot)
 	};
 	const struct journey *j = with;
 
-	return its[redis_state(j->world.redis, slot)];
+	return its[redis_state(j->env.redis, slot)];
 }
 
 static uint64_t server_stamp(void *with, uint16_t slot, uint64_t now_ns, uint64_t *error_ns)
 {
 	const struct journey *j = with;
 
-	return redis_stamp(j->world.redis, slot, now_ns, error_ns);
+	return redis_stamp(j->env.redis, slot, now_ns, error_ns);
 }
 
 static void on_done(void *with, const struct redis_answer *a)
@@ -42,7 +42,7 @@ static void on_done(void *with, const struct redis_answer *a)
 		reply.value[i] = reply.nil[i] ? 0 : said->array[i].integer;
 		reply.len++;
 	}
-	asked->on_reply(asked, &reply, j->world.loop->now_ns);
+	asked->on_reply(asked, &reply, j->env.loop->now_ns);
 }
 
 static bool ask(void *with, const struct limit_question *q)
@@ -62,7 +62,7 @@ static bool ask(void *with, const struct limit_question *q)
 	};
 
 	q->asked->remote = j;
-	return redis_ask(j->world.redis, &a) != 0;
+	return redis_ask(j->env.redis, &a) != 0;
 }
 
 static unsigned workers(const struct config *c)
@@ -74,12 +74,12 @@ static unsigned workers(const struct config *c)
 
 const struct limit_remote *remote_open(struct journey *j)
 {
-	if (!j->world.redis)
+	if (!j->env.redis)
 		return NULL;
 	j->remote = (struct limit_remote){
 		.with = j,
-		.keyspace = redis_keyspace(j->world.redis),
-		.workers = workers(j->world.config),
+		.keyspace = redis_keyspace(j->env.redis),
+		.workers = workers(j->env.config),
 		.slot = redis_slot,
 		.size = size,
 		.state = state,

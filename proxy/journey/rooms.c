@@ -3,24 +3,24 @@
 #include "journey/inside.h"
 #include "base/check.h"
 
-enum pace at_classify(struct request *r)
+enum step_result at_classify(struct request *r)
 {
 	return classify_enter(r->journey->classify, r);
 }
 
-enum pace at_identify(struct request *r)
+enum step_result at_identify(struct request *r)
 {
 	return classify_identified(r->journey->classify, r);
 }
 
 /* ---- LIMIT, LIMIT_LATE: wait for Redis, and for the first bytes of the body ---- */
 
-enum pace at_limit(struct request *r)
+enum step_result at_limit(struct request *r)
 {
 	return limit_early(r->journey->limits, r, r->loop->now_ns);
 }
 
-enum pace at_limit_late(struct request *r)
+enum step_result at_limit_late(struct request *r)
 {
 	return limit_late(r->journey->limits, r, r->loop->now_ns);
 }
@@ -33,13 +33,13 @@ void leave_limit(struct request *r)
 
 uint64_t wait_limit(const struct request *r)
 {
-	return limit_patience(r->journey->limits, r, r->loop->now_ns);
+	return limit_wait_ns(r->journey->limits, r, r->loop->now_ns);
 }
 
 bool late_limit(struct request *r, enum fault why)
 {
 	if (why == FAULT_NONE)
-		limit_hurry(r);
+		limit_stop_waiting(r);
 	return why == FAULT_NONE;
 }
 
@@ -53,7 +53,7 @@ uint64_t due_body(const struct request *r, enum fault *why)
 
 /* ---- VERIFY: waits for the keeper ---- */
 
-enum pace at_verify(struct request *r)
+enum step_result at_verify(struct request *r)
 {
 	return verify_enter(r->journey->verify, r, r->loop->now_ns, r->loop->wall_ns / NS_PER_S);
 }
@@ -74,30 +74,30 @@ uint64_t wait_verify(const struct request *r)
 bool late_verify(struct request *r, enum fault why)
 {
 	check(why == FAULT_NONE);
-	verify_hurry(r);
+	verify_stop_waiting(r);
 	return true;
 }
 
 /* ---- LOGIN ---- */
 
-enum pace at_login(struct request *r)
+enum step_result at_login(struct request *r)
 {
 	struct journey *j = r->journey;
 
-	return r->route->needs_issuer.len ? login_enter(j->verify, j->world.logins, r, r->loop->now_ns) : GO_ON;
+	return r->route->needs_issuer.len ? login_enter(j->verify, j->env.logins, r, r->loop->now_ns) : GO_ON;
 }
 
 /* ---- SCREEN: waits for the body, which has the credential, and for Redis ---- */
 
-enum pace at_screen(struct request *r)
+enum step_result at_screen(struct request *r)
 {
-	if (!r->route->exchange || r->asker)
+	if (!r->route->exchange || r->ext_auth)
 		return GO_ON;
 	struct journey *j = r->journey;
-	enum pace pace = http_stash(r);
-	if (pace == GO_ON)
-		pace = exchange_enter(j->world.exchanges, r, r->loop->now_ns);
-	return pace == GO_ON && r->exchange && j->claims ? claims_enter(j->claims, r) : pace;
+	enum step_result result = http_stash(r);
+	if (result == GO_ON)
+		result = exchange_enter(j->env.exchanges, r, r->loop->now_ns);
+	return result == GO_ON && r->exchange && j->claims ? claims_enter(j->claims, r) : result;
 }
 
 /* What was read of the body stays with the request. */
@@ -108,21 +108,21 @@ void leave_screen(struct request *r)
 
 uint64_t wait_screen(const struct request *r)
 {
-	return claims_patience(r);
+	return claims_wait_ns(r);
 }
 
 bool late_screen(struct request *r, enum fault why)
 {
 	if (why == FAULT_NONE)
-		claims_hurry(r);
+		claims_stop_waiting(r);
 	return why == FAULT_NONE;
 }
 
 /* ---- FORWARD, RESPOND: wait for the upstream, and for the client to take or give ---- */
 
-enum pace at_forward(struct request *r)
+enum step_result at_forward(struct request *r)
 {
-	if (r->asker)
+	if (r->ext_auth)
 		return decision_allow(r);
 	return forward_enter(r->journey->forward, r);
 }
@@ -157,7 +157,7 @@ static bool say_head(struct request *r)
 	return r->ops->head(r, &a);
 }
 
-enum pace at_respond(struct request *r)
+enum step_result at_respond(struct request *r)
 {
 	if (r->fault || r->answer.status) {
 		r->status = r->answer.status ? r->answer.status : fault_info[r->fault].status;
@@ -165,10 +165,10 @@ enum pace at_respond(struct request *r)
 	}
 	if (!r->said && !say_head(r))
 		return HANG_UP;
-	enum pace pace = forward_pump(r->journey->forward, r);
-	if (pace == WAIT)
+	enum step_result result = forward_pump(r->journey->forward, r);
+	if (result == WAIT)
 		r->ops->flush(r);
-	return pace;
+	return result;
 }
 
 void leave_respond(struct request *r)

@@ -74,7 +74,7 @@ struct routes *routes_open(const struct config *c)
 		f->route = &c->root.routes[i];
 		f->seconds = metrics_series(METRIC_request_seconds, f->route->name, S(""), S(""), S(""));
 		memset(f->counts, 0xff, sizeof f->counts);
-		if (f->route->check == ASKER_NONE)
+		if (f->route->check == EXT_AUTH_NONE)
 			t->rows[t->len++] = row_of(f->route, f);
 		else
 			*--t->doors = row_of(f->route, f);

@@ -6,12 +6,12 @@
 /* May this connection speak for that host? (RFC 9110 section 7.4, RFC 9113 section 9.1.2) */
 static bool is_misdirected(const struct journey *j, const struct request *r)
 {
-	const struct guest *g = (const struct guest *)(const void *)r->visitor;
+	const struct client_connection *g = (const struct client_connection *)(const void *)r->client_facts;
 	const struct tls_server *tls = j->tls[g->listener];
 
-	if (!tls || !r->host.len || slice_same(r->host, r->visitor->server_name))
+	if (!tls || !r->host.len || slice_same(r->host, r->client_facts->server_name))
 		return false;
-	return tls_policy(tls, r->host) != r->visitor->policy ||
+	return tls_policy(tls, r->host) != r->client_facts->policy ||
 	       (r->version == 20 && !routes_know_host(j->routes, r->host));
 }
 
@@ -44,7 +44,7 @@ bool is_preflight(const struct request *r, const struct config_cors *cors)
 	       headers_find(&r->headers, HEADER_ACCESS_CONTROL_REQUEST_METHOD);
 }
 
-static enum pace preflight(struct request *r, const struct config_cors *cors)
+static enum step_result preflight(struct request *r, const struct config_cors *cors)
 {
 	struct cors_grant grant = cors_grant(r);
 	char number[24];
@@ -65,12 +65,12 @@ static enum pace preflight(struct request *r, const struct config_cors *cors)
 }
 
 /* Another proxy's upstream answers it, and it carries no credential: it may pass where its origin may ask. */
-static enum pace decide_preflight(struct request *r)
+static enum step_result decide_preflight(struct request *r)
 {
 	return cors_grant(r).origin.len ? decision_allow(r) : request_fail(r, FAULT_DENIED);
 }
 
-static enum pace redirect(struct request *r, const struct config_redirect *to)
+static enum step_result redirect(struct request *r, const struct config_redirect *to)
 {
 	struct text t = { .at = r->loop->scratch_head, .cap = SCRATCH_SIZE };
 	struct slice rest = to->to;
@@ -98,7 +98,7 @@ static enum pace redirect(struct request *r, const struct config_redirect *to)
 }
 
 /* It asks this proxy itself (RFC 9110 sections 9.3.7 and 7.6.2): we are there, and say no more. */
-static enum pace answer_for_ourselves(struct request *r)
+static enum step_result answer_for_ourselves(struct request *r)
 {
 	if (slice_same(r->method, S("TRACE")))
 		return request_fail(r, FAULT_METHOD_DENIED);
@@ -112,7 +112,7 @@ static bool ends_here(const struct request *r)
 	const struct header *left;
 	uint64_t hops;
 
-	if (r->asker || (!slice_same(r->method, S("OPTIONS")) && !slice_same(r->method, S("TRACE"))))
+	if (r->ext_auth || (!slice_same(r->method, S("OPTIONS")) && !slice_same(r->method, S("TRACE"))))
 		return false;
 	left = headers_find(&r->headers, HEADER_MAX_FORWARDS);
 	return left && slice_u64(left->value, &hops) && hops == 0;
@@ -122,13 +122,13 @@ static bool ends_here(const struct request *r)
  * over another proxy's connection. */
 static bool is_certified(const struct request *r, bool asks_first)
 {
-	return !r->asker && (asks_first || r->visitor->thumbprint.len);
+	return !r->ext_auth && (asks_first || r->client_facts->thumbprint.len);
 }
 
-static enum pace found(struct request *r, struct route_facts *facts)
+static enum step_result found(struct request *r, struct route_facts *facts)
 {
 	const struct config_route *route = facts->route;
-	bool upgrade = r->upgrade_websocket && !r->asker;
+	bool upgrade = r->upgrade_websocket && !r->ext_auth;
 
 	r->route = route;
 	r->route_facts = facts;
@@ -143,7 +143,7 @@ static enum pace found(struct request *r, struct route_facts *facts)
 	if (route->redirect)
 		return redirect(r, route->redirect);
 	if (asks_first)
-		return r->asker ? decide_preflight(r) : preflight(r, route->cors);
+		return r->ext_auth ? decide_preflight(r) : preflight(r, route->cors);
 	if (ends_here(r))
 		return answer_for_ourselves(r);
 	if (r->upgrade_websocket && !forward_has_room(r->journey->forward))
@@ -157,7 +157,7 @@ static enum pace found(struct request *r, struct route_facts *facts)
 	return GO_ON;
 }
 
-static enum pace lost(struct request *r, struct route_facts *last, enum fault why)
+static enum step_result lost(struct request *r, struct route_facts *last, enum fault why)
 {
 	if (last) {
 		r->route = last->route;
@@ -167,7 +167,7 @@ static enum pace lost(struct request *r, struct route_facts *last, enum fault wh
 }
 
 /* A question. Its Host is that of the client of the proxy that asks, and is held against no connection. */
-static enum pace asked(struct request *r, struct route_facts *door, struct slice rest)
+static enum step_result asked(struct request *r, struct route_facts *door, struct slice rest)
 {
 	struct route_facts *facts = NULL, *denied = NULL;
 	enum fault why = request_address(r);
@@ -177,7 +177,7 @@ static enum pace asked(struct request *r, struct route_facts *door, struct slice
 	return facts ? found(r, facts) : lost(r, denied ? denied : door, why);
 }
 
-enum pace at_route(struct request *r)
+enum step_result at_route(struct request *r)
 {
 	struct slice rest;
 	struct route_facts *door = decision_door(r, &rest), *facts, *denied;
@@ -229,7 +229,7 @@ static void count_fault(const struct request *r)
 		    metrics_series(METRIC_faults_total, slice_of(fault_info[r->fault].code), S(""), S(""), S("")), 1);
 }
 
-enum pace at_settle(struct request *r)
+enum step_result at_settle(struct request *r)
 {
 	struct journey *j = r->journey;
 	struct text line = { .at = r->loop->scratch_head, .cap = 8 * 1024 };
@@ -237,19 +237,19 @@ enum pace at_settle(struct request *r)
 	r->marks_ns[MARK_ENDED] = r->loop->now_ns;
 	forward_settle(j->forward, r);
 	if (r->identity.verdict == VERDICT_VALID)
-		((struct guest *)(void *)r->visitor)->proven = true;
+		((struct client_connection *)(void *)r->client_facts)->proven = true;
 	if (r->claim)
 		claims_settle(r);
-	exchange_settle(j->world.exchanges, r, r->loop->now_ns);
+	exchange_settle(j->env.exchanges, r, r->loop->now_ns);
 	limit_settle(j->limits, r, r->loop->now_ns);
 	count(r);
 	count_fault(r);
-	if (j->world.log) {
+	if (j->env.log) {
 		respond_log(r, r->loop->wall_ns, r->loop->now_ns, &line);
 		text_char(&line, '\n');
 		if (!line.cut)
-			j->world.log(j->world.log_with, text_slice(&line),
-			             r->upstream.len || r->identity.verdict == VERDICT_VALID);
+			j->env.log(j->env.log_with, text_slice(&line),
+			           r->upstream.len || r->identity.verdict == VERDICT_VALID);
 	}
 	return GO_ON;
 }

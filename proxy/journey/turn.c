@@ -14,7 +14,7 @@ static void walk_woken(struct journey *j)
 		list_push(&batch, node);
 	while ((node = list_shift(&batch))) {
 		struct request *r = list_entry(node, struct request, wake_link);
-		arrival_on_touch(j, r->visitor);
+		arrival_on_touch(j, r->client_facts);
 		if (!journey_cut_if_gone(r))
 			journey_walk(r);
 	}
@@ -35,16 +35,16 @@ static void ask_redis(struct journey *j)
 {
 	if (j->claims)
 		claims_turn(j->claims);
-	limits_turn(j->limits, j->world.loop->now_ns);
+	limits_turn(j->limits, j->env.loop->now_ns);
 	uint64_t due_ns = limits_due_ns(j->limits);
 	if (due_ns != UINT64_MAX)
-		deadline_set(&j->world.loop->brief, &j->owing, due_ns);
+		deadline_set(&j->env.loop->brief, &j->owing, due_ns);
 }
 
 /* Pieces of about 16 KiB: a connection is one, a request another, and what waits lies in blocks. */
 static size_t pieces_held(const struct journey *j)
 {
-	return j->connections + j->in_flight + j->world.loop->blocks_used;
+	return j->connections + j->in_flight + j->env.loop->blocks_used;
 }
 
 /* The C library keeps what a crowd took long after it has left. Giving it back takes milliseconds, so it is
@@ -67,7 +67,7 @@ static bool is_revoked(void *with, const struct request *r)
 {
 	const struct journey *j = with;
 
-	return verify_is_revoked(j->verify, r, j->world.loop->wall_ns / NS_PER_S);
+	return verify_is_revoked(j->verify, r, j->env.loop->wall_ns / NS_PER_S);
 }
 
 /* A tunnel's token was judged before its upstream answered; it is judged again where something has been
@@ -89,7 +89,7 @@ bool journey_is_idle(const struct journey *j)
 
 void journey_turn(struct journey *j)
 {
-	struct loop *l = j->world.loop;
+	struct loop *l = j->env.loop;
 
 	verify_turn(j->verify);
 	judge_tunnels(j, false);

@@ -77,12 +77,12 @@ static void tell_file(void *with, struct slice file, struct config_place place)
 		metrics_set(metrics_series(METRIC_certificate_not_after_seconds, file, S(""), S(""), S("")), until_s);
 }
 
-void chains_tell(const struct config *c, const struct bundle *b)
+void chains_report(const struct config *c, const struct bundle *b)
 {
 	chains_walk(c, tell_file, (void *)(uintptr_t)b); /* only read from here on */
 }
 
-void chains_tell_groups(const struct config *c)
+void chains_log_groups(const struct config *c)
 {
 	char list[TLS_GROUPS_MAX], told[TLS_GROUPS_MAX] = "";
 	struct slice lacking;

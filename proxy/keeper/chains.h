@@ -12,7 +12,7 @@ void chains_try(const struct config *c, const struct bundle *b, const struct bun
                 uint64_t wall_s, struct config_errors *errors);
 
 /* Logs which groups of key exchange are in force, once for each way that listeners say it. */
-void chains_tell_groups(const struct config *c);
+void chains_log_groups(const struct config *c);
 
 /* Publishes the end of each chain as a metric of this process. */
-void chains_tell(const struct config *c, const struct bundle *b);
+void chains_report(const struct config *c, const struct bundle *b);

@@ -124,7 +124,7 @@ static void fetch_for_verify(void *with, const struct issuer_request *what,
 	char *user = text_of(what->user), *password = text_of(what->password);
 	const struct fetch_ask ask = { .url = url,
 		                           .ca = keeper_file(k, ca),
-		                           .timeout_ns = what->patience_ns,
+		                           .timeout_ns = what->timeout_ns,
 		                           .body_max = BODY_MAX,
 		                           .follow = true,
 		                           .proxy = proxy,
@@ -177,7 +177,7 @@ static bool floor_write(void *with, const void *from, size_t len, uint64_t at)
 	       fdatasync(k->post->floor_fd) == 0;
 }
 
-struct issuer_env keeper_verify_world(struct keeper *k)
+struct issuer_env keeper_verify_env(struct keeper *k)
 {
 	bool floor = k->post->floor_fd >= 0;
 
@@ -248,9 +248,9 @@ static void dial_endpoint(void *with, const struct sockaddr_storage *to, socklen
 	dial(k->dialler, to, len, timeout_ns, done, for_whom);
 }
 
-struct forward_world keeper_forward_world(struct keeper *k)
+struct forward_env keeper_forward_env(struct keeper *k)
 {
-	return (struct forward_world){
+	return (struct forward_env){
 		.with = k, .probe = probe, .resolve = resolve_name, .dial = dial_endpoint, .now_ns = now_ns
 	};
 }
@@ -278,15 +278,15 @@ void keeper_name_member(struct keeper *k)
 bool keeper_open_redis(struct keeper *k)
 {
 	struct config_errors errors = { 0 };
-	const struct redis_keeper_world world = { .config = k->config,
-		                                      .bundle = k->post->generation->bundle,
-		                                      .loop = k->loop,
-		                                      .published = &k->shared->published->redis,
-		                                      .member = slice_of(k->member),
-		                                      .resolve = resolve_name,
-		                                      .with = k };
+	const struct redis_keeper_env env = { .config = k->config,
+		                                  .bundle = k->post->generation->bundle,
+		                                  .loop = k->loop,
+		                                  .published = &k->shared->published->redis,
+		                                  .member = slice_of(k->member),
+		                                  .resolve = resolve_name,
+		                                  .with = k };
 
-	k->redis = redis_keeper_open(&world, &errors);
+	k->redis = redis_keeper_open(&env, &errors);
 	bool ok = errors.count == 0;
 	if (!ok)
 		log_error("Redis cannot be used: %s", errors.text ? errors.text : "out of memory");

@@ -21,7 +21,7 @@ struct waiting {
 };
 
 struct keeper {
-	struct post *post;
+	struct child_context *post;
 	struct generation own; /* with the secrets that other processes do not get */
 	unsigned char machine_secret[MACHINE_SECRET];
 	const struct config *config;
@@ -39,7 +39,7 @@ struct keeper {
 	struct limits *limits;      /* to read and reset keys with */
 	struct admin *admin;
 	struct probes *probes;
-	struct event *poked, *rung;
+	struct event *notified, *rung;
 	struct keeper_file *files; /* CA files of the bundle, as descriptors */
 	struct waiting waiting[RELOADS_MAX];
 	unsigned waiting_len, confirming_len;
@@ -55,8 +55,8 @@ struct keeper {
 };
 
 /* What verify/, forward/ and redis/ are given. */
-struct issuer_env keeper_verify_world(struct keeper *k);
-struct forward_world keeper_forward_world(struct keeper *k);
+struct issuer_env keeper_verify_env(struct keeper *k);
+struct forward_env keeper_forward_env(struct keeper *k);
 bool keeper_open_redis(struct keeper *k);
 void keeper_name_member(struct keeper *k); /* first */
 /* Values shared by the fleet, as struct issuer_env wants them. close: what was asked ends in nothing. */
@@ -93,9 +93,9 @@ void keeper_confirm(struct keeper *k, bool ending);
 void keeper_unconfirm(struct keeper *k, const struct admin_ask *ask); /* it is gone */
 void keeper_answer_status(struct keeper *k, struct admin_ask *ask);
 /* Parts of answers: "name":"value"; the outcome of the last reload, false where there was none. */
-void keeper_tell_text(struct text *t, const char *name, struct slice value);
+void keeper_print_text(struct text *t, const char *name, struct slice value);
 bool keeper_read_outcome(const struct shared *s, struct outcome *to);
-void keeper_tell_outcome(struct text *t, const struct outcome *o);
+void keeper_print_outcome(struct text *t, const struct outcome *o);
 void keeper_on_gone(void *with, struct admin_ask *ask);
 /* Answers those whose reload is over; all of them where this keeper ends. */
 void keeper_answer_waiting(struct keeper *k, bool ending);

@@ -30,11 +30,11 @@ static void renew_tickets(struct keeper *k, bool at_open)
 	atomic_store(&p->tickets_made_s, wall_s);
 }
 
-static void poke_workers(struct keeper *k)
+static void notify_workers(struct keeper *k)
 {
 	for (unsigned i = SEAT_WORKERS; i < k->shared->seats_len; i++)
 		if (atomic_load(&k->shared->seats[i].pid))
-			shared_ring(k->shared->pokes[i]);
+			shared_notify(k->shared->notify_fds[i]);
 }
 
 /* Sleeping workers are woken only for what they may be waiting for. */
@@ -43,7 +43,7 @@ static void tell_workers(struct keeper *k)
 	uint64_t endpoints = atomic_load(&k->shared->published->endpoints.generation);
 
 	if (k->keys_moved || endpoints != k->endpoints_moved)
-		poke_workers(k);
+		notify_workers(k);
 	k->keys_moved = false;
 	k->endpoints_moved = endpoints;
 }
@@ -65,12 +65,12 @@ static void hear_workers(struct keeper *k)
 
 	for (unsigned i = SEAT_WORKERS; i < k->shared->seats_len; i++) {
 		unsigned heard = 0;
-		while (heard < ASKS_A_TURN && ask_take(shared_asks(k->shared, i), room, &ask)) {
+		while (heard < ASKS_A_TURN && keeper_queue_take(shared_asks(k->shared, i), room, &ask)) {
 			answer(k, &ask);
 			heard++;
 		}
 		if (heard == ASKS_A_TURN) /* the rest in the next turn */
-			shared_ring(k->shared->keeper_bell);
+			shared_notify(k->shared->keeper_notify_fd);
 	}
 }
 
@@ -81,7 +81,7 @@ static void count_buckets(struct keeper *k)
 		return;
 	k->count_ns = k->loop->now_ns + COUNT_NS;
 	metrics_set(metrics_lone(METRIC_limit_table_used),
-	            (int64_t)limit_table_used(k->shared->limits, k->loop->now_ns));
+	            (int64_t)buckets_used(k->shared->limits, k->loop->now_ns));
 }
 
 /* ---- its turn ---- */
@@ -111,7 +111,7 @@ static void retire(struct keeper *k)
 	k->verify = NULL;
 	k->forward = NULL;
 	k->redis = NULL;
-	shared_say(k->shared, k->post->seat, SEAT_DRAINING);
+	shared_report(k->shared, k->post->seat, SEAT_DRAINING);
 }
 
 static void keep(struct keeper *k)
@@ -128,7 +128,7 @@ static void keep(struct keeper *k)
 	/* what is published for the first time is whole once every name has been looked up */
 	if (resolver_pending(k->resolver) == 0 || k->loop->now_ns - k->opened_ns > SETTLED_NS) {
 		k->serving = true;
-		shared_say(k->shared, k->post->seat, SEAT_SERVING);
+		shared_report(k->shared, k->post->seat, SEAT_SERVING);
 	}
 }
 
@@ -150,7 +150,7 @@ static void on_rung(evutil_socket_t fd, short what, void *with)
 {
 	(void)what;
 	(void)with;
-	shared_hush((int)fd); /* the turn that follows looks at everything */
+	shared_drain((int)fd); /* the turn that follows looks at everything */
 }
 
 static const char *unready(void *with)
@@ -180,10 +180,10 @@ static bool confine(struct keeper *k)
 
 	if (!shared_narrow(s, ROLE_KEEPER, k->post->seat))
 		return false;
-	keep_fds[len++] = s->bell;
-	keep_fds[len++] = s->keeper_bell;
+	keep_fds[len++] = s->notify_fd;
+	keep_fds[len++] = s->keeper_notify_fd;
 	for (unsigned i = 0; i < s->seats_len; i++)
-		keep_fds[len++] = s->pokes[i];
+		keep_fds[len++] = s->notify_fds[i];
 	keep_fds[len++] = k->post->admin_fd;
 	keep_fds[len++] = k->post->status_fd;
 	keep_fds[len++] = k->post->floor_fd;
@@ -201,15 +201,15 @@ static bool listen_to(struct keeper *k, struct event **event, int fd)
 
 static bool open_doors(struct keeper *k)
 {
-	const struct probes_world probes = { unready, is_started, k };
-	const struct admin_world admin = { k->post->started_by, keeper_on_ask, keeper_on_gone, k };
+	const struct probes_env probes = { unready, is_started, k };
+	const struct admin_env admin = { k->post->started_by, keeper_on_ask, keeper_on_gone, k };
 
 	if (k->post->status_fd >= 0 && !(k->probes = probes_open(k->loop, k->post->status_fd, &probes)))
 		return false;
 	if (k->post->admin_fd >= 0 && !(k->admin = admin_open(k->loop, k->post->admin_fd, &admin)))
 		return false;
-	return listen_to(k, &k->poked, k->shared->pokes[k->post->seat]) &&
-	       listen_to(k, &k->rung, k->shared->keeper_bell);
+	return listen_to(k, &k->notified, k->shared->notify_fds[k->post->seat]) &&
+	       listen_to(k, &k->rung, k->shared->keeper_notify_fd);
 }
 
 static bool open_keepers(struct keeper *k)
@@ -221,9 +221,9 @@ static bool open_keepers(struct keeper *k)
 	if (!k->fetcher)
 		return false;
 	k->verify = issuer_keeper_open(
-	    k->config, k->post->generation->bundle, published_attach(p->keys), keeper_verify_world(k),
+	    k->config, k->post->generation->bundle, published_attach(p->keys), keeper_verify_env(k),
 	    (struct slice){ (const char *)k->machine_secret, sizeof k->machine_secret });
-	k->forward = forward_keeper_open(k->config, &p->endpoints, keeper_forward_world(k));
+	k->forward = forward_keeper_open(k->config, &p->endpoints, keeper_forward_env(k));
 	k->limits = limits_open(k->config, k->shared->limits, NULL);
 	return k->verify && k->forward && k->limits && keeper_open_redis(k);
 }
@@ -232,7 +232,7 @@ static bool open_keepers(struct keeper *k)
  * alone. False: said to the log. */
 static bool learn_secrets(struct keeper *k)
 {
-	struct post *p = k->post;
+	struct child_context *p = k->post;
 	struct config_errors errors = { 0 };
 
 	k->own = *p->generation;
@@ -269,7 +269,7 @@ static bool open_keeper(struct keeper *k)
 	if (!open_keepers(k) || !open_doors(k))
 		return false;
 	renew_tickets(k, true);
-	chains_tell(k->config, k->post->generation->bundle);
+	chains_report(k->config, k->post->generation->bundle);
 	return true;
 }
 
@@ -281,8 +281,8 @@ static void close_keeper(struct keeper *k)
 	probes_close(k->probes);
 	keeper_files_close(k);
 	limits_close(k->limits);
-	if (k->poked)
-		event_free(k->poked);
+	if (k->notified)
+		event_free(k->notified);
 	if (k->rung)
 		event_free(k->rung);
 	loop_close(k->loop);
@@ -297,7 +297,7 @@ static void close_keeper(struct keeper *k)
 static bool goes_on(struct keeper *k)
 {
 	uint64_t now_ns = k->loop->now_ns;
-	enum order order = post_order(k->post, now_ns, &k->asked_ns);
+	enum order order = child_order(k->post, now_ns, &k->asked_ns);
 
 	if (order >= ORDER_DRAIN && !k->retired)
 		retire(k);
@@ -333,12 +333,12 @@ static uint64_t rest_ns(const struct keeper *k)
 	return due_ns <= now_ns ? 0 : due_ns - now_ns < BEAT_NS ? due_ns - now_ns : BEAT_NS;
 }
 
-int keeper_main(struct post *p)
+int keeper_main(struct child_context *p)
 {
 	struct keeper k = { .post = p, .config = p->generation->config, .shared = p->shared };
 	int status = 1;
 
-	post_speak(p);
+	child_speak(p);
 	if (!confine(&k)) {
 		log_error("the keeper cannot be set up: %s", strerror(errno));
 	} else if (!open_keeper(&k)) {
@@ -348,7 +348,7 @@ int keeper_main(struct post *p)
 	} else {
 		do {
 			loop_turn(k.loop, rest_ns(&k));
-			post_beat(p);
+			child_beat(p);
 		} while (goes_on(&k));
 		status = 0;
 	}

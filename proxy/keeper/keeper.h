@@ -6,4 +6,4 @@
 #include "shared/shared.h"
 
 /* Returns an exit status. */
-int keeper_main(struct post *p);
+int keeper_main(struct child_context *p);

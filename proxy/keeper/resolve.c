@@ -91,7 +91,7 @@ _Noreturn static void help(int fd, struct shared *shared)
 struct lookup {
 	struct list link;
 	struct lookup_query question;
-	struct deadline patience;
+	struct deadline timeout;
 	struct resolver *resolver;
 	resolved_f *done;
 	void *for_whom;
@@ -118,7 +118,7 @@ static void ask_next(struct resolver *r)
 		r->waiting_len--;
 		list_push(&r->asked, &l->link);
 		r->asked_len++;
-		deadline_set(&r->loop->wheel, &l->patience, r->loop->now_ns + PATIENCE_NS);
+		deadline_set(&r->loop->wheel, &l->timeout, r->loop->now_ns + PATIENCE_NS);
 		if (r->fd >= 0 && send(r->fd, &l->question, sizeof l->question, MSG_NOSIGNAL | MSG_DONTWAIT) < 0)
 			log_warn("the resolver does not take a question: %s", strerror(errno));
 	}
@@ -128,7 +128,7 @@ static void finish(struct lookup *l, const struct sockaddr_storage *found, size_
 {
 	struct resolver *r = l->resolver;
 
-	deadline_clear(&r->loop->wheel, &l->patience);
+	deadline_clear(&r->loop->wheel, &l->timeout);
 	list_remove(&l->link);
 	r->asked_len--;
 	l->done(l->for_whom, found, len);
@@ -138,7 +138,7 @@ static void finish(struct lookup *l, const struct sockaddr_storage *found, size_
 
 static void on_late(struct deadline *d)
 {
-	finish(list_entry(d, struct lookup, patience), NULL, 0);
+	finish(list_entry(d, struct lookup, timeout), NULL, 0);
 }
 
 static void take(struct resolver *r, const struct lookup_reply *reply)
@@ -165,7 +165,7 @@ static void stop(struct resolver *r)
 	r->pid = 0;
 }
 
-/* What was asked of it ends by its patience. */
+/* What was asked of it ends by its timeout. */
 static void on_readable(evutil_socket_t fd, short what, void *with)
 {
 	struct resolver *r = with;
@@ -230,7 +230,7 @@ static void forget(struct resolver *r, struct list *all)
 
 	while ((node = list_shift(all))) {
 		struct lookup *l = list_entry(node, struct lookup, link);
-		deadline_clear(&r->loop->wheel, &l->patience);
+		deadline_clear(&r->loop->wheel, &l->timeout);
 		free(l);
 	}
 }
@@ -266,7 +266,7 @@ void resolve(struct resolver *r, const char *host, uint16_t port, resolved_f *do
 	l->resolver = r;
 	l->done = done;
 	l->for_whom = for_whom;
-	deadline_init(&l->patience, on_late);
+	deadline_init(&l->timeout, on_late);
 	list_init(&l->link);
 	list_push(&r->waiting, &l->link);
 	r->waiting_len++;

@@ -10,7 +10,7 @@
 static const char *const states[] = { "free", "starting", "loaded", "serving", "draining", "drained" };
 static const char *const phases[] = { "starting", "serving", "leaving", "draining" };
 
-static void tell_seat(struct text *t, const struct shared *s, unsigned seat, uint64_t now_ns)
+static void print_seat(struct text *t, const struct shared *s, unsigned seat, uint64_t now_ns)
 {
 	const struct seat *at = &s->seats[seat];
 	uint32_t state = shared_state(s, seat);
@@ -21,7 +21,7 @@ static void tell_seat(struct text *t, const struct shared *s, unsigned seat, uin
 	            (unsigned long long)(now_ns > since_ns ? (now_ns - since_ns) / NS_PER_S : 0));
 	if (seat >= SEAT_WORKERS)
 		text_printf(t, ",\"slot\":%u,\"turns\":%llu", atomic_load(&at->slot),
-		            (unsigned long long)(atomic_load(&shared_said(s, seat)->beats) & INT64_MAX));
+		            (unsigned long long)(atomic_load(&shared_reported(s, seat)->beats) & INT64_MAX));
 	text_char(t, '}');
 }
 
@@ -36,12 +36,12 @@ static void tell_workers(struct text *t, const struct shared *s, uint64_t now_ns
 		if (!first)
 			text_char(t, ',');
 		first = false;
-		tell_seat(t, s, i, now_ns);
+		print_seat(t, s, i, now_ns);
 	}
 	text_char(t, ']');
 }
 
-static void tell_barred(struct text *t, const struct shared *s, uint64_t now_ns)
+static void print_blocked(struct text *t, const struct shared *s, uint64_t now_ns)
 {
 	const struct blocked *b = &s->head->barred;
 	bool first = true;
@@ -70,7 +70,7 @@ static void write_piece(void *with, struct slice piece)
 
 /* ---- what is in force, and what it stands on ---- */
 
-static void tell_in_force(struct text *t, const struct shared_head *h)
+static void print_in_force(struct text *t, const struct shared_head *h)
 {
 	static const char *const causes[] = { "start", "command", "signal" };
 	uint64_t by = atomic_load(&h->in_force_by), cause = by >> 32;
@@ -86,18 +86,18 @@ struct certificate_list {
 	bool any;
 };
 
-static void tell_certificate(void *with, const struct certificate *c)
+static void print_certificate(void *with, const struct certificate *c)
 {
 	struct certificate_list *told = with;
 	struct text *t = told->to;
 
 	text_add(t, told->any ? S(",{") : S("{"));
 	told->any = true;
-	keeper_tell_text(t, "of", slice_of(c->of));
+	keeper_print_text(t, "of", slice_of(c->of));
 	text_char(t, ',');
-	keeper_tell_text(t, "name", c->whose);
+	keeper_print_text(t, "name", c->whose);
 	text_char(t, ',');
-	keeper_tell_text(t, "file", c->file);
+	keeper_print_text(t, "file", c->file);
 	text_printf(t, ",\"not_after\":%lld,\"days\":%lld}", (long long)c->end_s,
 	            ((long long)c->end_s - (long long)(clock_wall_ns() / NS_PER_S)) / (24 * 3600));
 }
@@ -111,22 +111,22 @@ static void tell_limits(struct keeper *k, struct text *t, uint64_t now_ns)
 		if (atomic_load(&k->shared->seats[i].pid))
 			hot[len++] = shared_hot(k->shared, i);
 	text_add(t, S(",\"limits\":"));
-	if (!limits_tell_refusing(k->limits, hot, len, now_ns, t))
+	if (!limits_print_refusing(k->limits, hot, len, now_ns, t))
 		text_add(t, S("[]"));
 }
 
-static void tell_world(struct keeper *k, struct text *t, uint64_t now_ns)
+static void tell_env(struct keeper *k, struct text *t, uint64_t now_ns)
 {
 	struct certificate_list told = { .to = t };
 
-	tell_in_force(t, k->shared->head);
+	print_in_force(t, k->shared->head);
 	text_add(t, S(",\"upstreams\":"));
 	if (k->forward)
-		forward_keeper_tell(k->forward, t);
+		forward_keeper_print(k->forward, t);
 	else
 		text_add(t, S("[]"));
 	text_add(t, S(",\"certificates\":["));
-	certificates_each(k->config, k->post->generation->bundle, tell_certificate, &told);
+	certificates_each(k->config, k->post->generation->bundle, print_certificate, &told);
 	text_char(t, ']');
 	tell_limits(k, t, now_ns);
 }
@@ -140,11 +140,11 @@ static void tell_status(struct keeper *k, struct text *t)
 	static struct outcome outcome; /* too large for the stack of a turn */
 
 	text_char(t, '{');
-	keeper_tell_text(t, "version", S(SALLYPORT_VERSION));
+	keeper_print_text(t, "version", S(SALLYPORT_VERSION));
 	text_char(t, ',');
-	keeper_tell_text(t, "environment", k->config->root.environment);
+	keeper_print_text(t, "environment", k->config->root.environment);
 	text_char(t, ',');
-	keeper_tell_text(t, "config", slice_of(k->post->config_path));
+	keeper_print_text(t, "config", slice_of(k->post->config_path));
 	text_printf(t, ",\"pid\":%d,\"state\":\"%s\",\"generation\":%u,", (int)k->post->supervisor,
 	            phases[phase <= PHASE_DRAINING ? phase : PHASE_STARTING], atomic_load(&h->generation));
 	text_printf(t, "\"up_s\":%llu,\"restarts\":%llu,\"reloading\":%s,",
@@ -153,24 +153,24 @@ static void tell_status(struct keeper *k, struct text *t)
 	            atomic_load(&h->reload_running) ? "true" : "false");
 	tell_workers(t, k->shared, now_ns);
 	text_add(t, S(",\"keeper\":"));
-	tell_seat(t, k->shared, k->post->seat, now_ns);
+	print_seat(t, k->shared, k->post->seat, now_ns);
 	text_add(t, S(",\"writer\":"));
-	tell_seat(t, k->shared, SEAT_WRITER, now_ns);
+	print_seat(t, k->shared, SEAT_WRITER, now_ns);
 	text_char(t, ',');
-	tell_barred(t, k->shared, now_ns);
+	print_blocked(t, k->shared, now_ns);
 	text_add(t, S(",\"issuers\":["));
 	if (k->verify)
-		issuer_keeper_tell(k->verify, write_piece, t);
+		issuer_keeper_print(k->verify, write_piece, t);
 	text_add(t, S("],\"redis\":"));
 	if (k->redis)
 		redis_keeper_describe(k->redis, t);
 	else
 		text_add(t, S("null"));
 	text_char(t, ',');
-	tell_world(k, t, now_ns);
+	tell_env(k, t, now_ns);
 	text_add(t, S(",\"last_reload\":"));
 	if (keeper_read_outcome(k->shared, &outcome))
-		keeper_tell_outcome(t, &outcome);
+		keeper_print_outcome(t, &outcome);
 	else
 		text_add(t, S("null"));
 	text_char(t, '}');

@@ -3,7 +3,7 @@
 #include "keeper/inside.h"
 #include <stdlib.h>
 
-void keeper_tell_text(struct text *t, const char *name, struct slice value)
+void keeper_print_text(struct text *t, const char *name, struct slice value)
 {
 	text_printf(t, "\"%s\":\"", name);
 	text_json(t, value);
@@ -22,11 +22,11 @@ bool keeper_read_outcome(const struct shared *s, struct outcome *to)
 	return to->number == done;
 }
 
-void keeper_tell_outcome(struct text *t, const struct outcome *o)
+void keeper_print_outcome(struct text *t, const struct outcome *o)
 {
 	text_printf(t, "{\"applied\":%s,\"exit\":%u,\"generation\":%u,\"at\":%llu,", o->status ? "false" : "true",
 	            o->status, o->generation, (unsigned long long)(o->wall_ns / NS_PER_S));
-	keeper_tell_text(t, "text", (struct slice){ o->text, o->len });
+	keeper_print_text(t, "text", (struct slice){ o->text, o->len });
 	text_char(t, '}');
 }
 
@@ -39,7 +39,7 @@ static void answer_outcome(struct admin_ask *ask, const struct outcome *o)
 	struct text t = { .at = store, .cap = cap };
 
 	if (store)
-		keeper_tell_outcome(&t, o);
+		keeper_print_outcome(&t, o);
 	admin_answer(ask, store && !t.cut ? text_slice(&t) : S("{\"error\":\"out of memory\"}"));
 	free(store);
 }
@@ -89,7 +89,7 @@ static void begin_reload(struct keeper *k, struct admin_ask *ask)
 	atomic_store(&k->shared->wishes->asked_by, by);
 	uint64_t number = atomic_fetch_add(&k->shared->wishes->reloads_asked, 1) + 1;
 	k->waiting[k->waiting_len++] = (struct waiting){ ask, number };
-	shared_ring(k->shared->bell);
+	shared_notify(k->shared->notify_fd);
 }
 
 void keeper_on_ask(void *with, struct admin_ask *ask, struct slice verb)

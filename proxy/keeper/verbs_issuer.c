@@ -16,7 +16,7 @@ static void answer_issuers(struct keeper *k, struct admin_ask *ask)
 
 	if (store) {
 		text_add(&t, S("{\"issuers\":["));
-		issuer_keeper_tell(k->verify, write_piece, &t);
+		issuer_keeper_print(k->verify, write_piece, &t);
 		text_add(&t, S("]}"));
 	}
 	admin_answer(ask, store && !t.cut ? text_slice(&t) : S("{\"error\":\"out of memory\"}"));

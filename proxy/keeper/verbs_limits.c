@@ -21,7 +21,7 @@ static void answer_limits(struct keeper *k, struct admin_ask *ask, bool show)
 	char *store = malloc(LIMITS_MAX);
 	struct text t = { .at = store, .cap = LIMITS_MAX };
 	size_t len = find_hot(k, hot);
-	bool told = store && limits_tell(k->limits, hot, len, show, clock_ns(), &t);
+	bool told = store && limits_print(k->limits, hot, len, show, clock_ns(), &t);
 
 	admin_answer(ask, told ? text_slice(&t) : S("{\"error\":\"out of memory\"}"));
 	free(store);

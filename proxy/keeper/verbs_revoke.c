@@ -35,7 +35,7 @@ static void refuse(struct admin_ask *ask, const char *why)
 
 static bool has_seen(const struct shared *s, const struct confirming *c, unsigned seat)
 {
-	return atomic_load(&shared_said(s, seat)->beats) >= c->beats[seat] + TURNS;
+	return atomic_load(&shared_reported(s, seat)->beats) >= c->beats[seat] + TURNS;
 }
 
 /* Its process has ended: another one there reads the table as it begins. */
@@ -61,14 +61,14 @@ static void begin(struct keeper *k, struct admin_ask *ask, bool kept)
 	for (unsigned i = SEAT_WORKERS; i < s->seats_len; i++) {
 		bool serves = shared_state(s, i) >= SEAT_SERVING;
 		c->pid[i] = serves ? atomic_load(&s->seats[i].pid) : 0;
-		c->beats[i] = atomic_load(&shared_said(s, i)->beats);
+		c->beats[i] = atomic_load(&shared_reported(s, i)->beats);
 	}
 	c->next = k->confirming;
 	k->confirming = c;
 	k->confirming_len++;
 }
 
-static void tell_seat(struct text *t, const struct shared *s, unsigned seat, bool *first)
+static void print_seat(struct text *t, const struct shared *s, unsigned seat, bool *first)
 {
 	text_printf(t, "%s{\"slot\":%u,\"generation\":%u,\"pid\":%d}", *first ? "" : ",",
 	            atomic_load(&s->seats[seat].slot), atomic_load(&s->seats[seat].generation),
@@ -82,7 +82,7 @@ static void tell_those(struct text *t, const struct shared *s, const struct conf
 
 	for (unsigned i = SEAT_WORKERS; i < s->seats_len; i++)
 		if (c->pid[i] && !is_gone(s, c, i) && has_seen(s, c, i) == confirmed)
-			tell_seat(t, s, i, &first);
+			print_seat(t, s, i, &first);
 }
 
 static void answer(struct keeper *k, const struct confirming *c)
@@ -118,7 +118,7 @@ static bool is_over(struct keeper *k, const struct confirming *c)
 
 	for (unsigned i = SEAT_WORKERS; i < s->seats_len; i++)
 		if (c->pid[i] && !is_gone(s, c, i) && !has_seen(s, c, i)) {
-			shared_ring(s->pokes[i]);
+			shared_notify(s->notify_fds[i]);
 			all = false;
 		}
 	return (all && known) || k->loop->now_ns >= (fleet == REVOKER_FLEET_TOLD ? c->machines_ns : c->until_ns);

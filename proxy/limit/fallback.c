@@ -20,8 +20,8 @@ static uint64_t floor_of(struct limits *l, const struct bucket_ask *a, struct gc
 {
 	uint64_t known, left, tolerance = a->gcra.tolerance_ns;
 
-	if (!table_find(l->table, a->tag, &known)) {
-		table_raise(l->table, a->tag, now_ns, now_ns, crowd_of(l->table, a->from));
+	if (!buckets_find(l->table, a->tag, &known)) {
+		buckets_raise(l->table, a->tag, now_ns, now_ns, crowd_of(l->table, a->from));
 		return now_ns + share.tolerance_ns - product(share.period_ns, a->cost);
 	}
 	if (known <= now_ns)
@@ -34,14 +34,14 @@ uint64_t share_tag(const struct limits *l, uint64_t tag)
 {
 	uint64_t key[2] = { tag, UINT64_C(0x7368617265) }; /* "share" */
 
-	return table_tag(l->table, (struct slice){ (const char *)key, sizeof key });
+	return buckets_tag(l->table, (struct slice){ (const char *)key, sizeof key });
 }
 
 uint64_t told_tag(const struct limits *l, uint64_t tag)
 {
 	uint64_t key[2] = { tag, UINT64_C(0x746f6c64) }; /* "told" */
 
-	return table_tag(l->table, (struct slice){ (const char *)key, sizeof key });
+	return buckets_tag(l->table, (struct slice){ (const char *)key, sizeof key });
 }
 
 bool share_take(struct limits *l, const struct plan *plan, const struct bucket_ask *a, uint64_t now_ns,
@@ -56,7 +56,7 @@ bool share_take(struct limits *l, const struct plan *plan, const struct bucket_a
 	mine.gcra.tolerance_ns = least > a->gcra.tolerance_ns ? least : a->gcra.tolerance_ns;
 	mine.tag = share_tag(l, a->tag);
 	mine.floor_ns = floor_of(l, a, mine.gcra, now_ns);
-	bool admitted = table_take(l->table, &mine, now_ns, to);
+	bool admitted = buckets_take(l->table, &mine, now_ns, to);
 	*full = to->tat == now_ns + least;
 	left = gcra_remaining(mine.gcra, to->tat, now_ns);
 	left = left < plan->limit->burst ? left : plan->limit->burst;

@@ -59,7 +59,7 @@ static bool is_told(const struct request *r, const struct round *round, size_t i
 	       (plan->limit->headers == HEADERS_ALWAYS || r->route->verify);
 }
 
-void fields_tell(struct request *r, const struct round *round, uint64_t now_ns)
+void fields_add(struct request *r, const struct round *round, uint64_t now_ns)
 {
 	struct text policy = { 0 }, state = { 0 };
 	size_t room = r->rate_limit.len + r->rate_limit_policy.len, before = room;

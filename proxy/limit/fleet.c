@@ -14,7 +14,7 @@ static uint64_t known_ns(const struct limits *l, uint64_t tag)
 {
 	uint64_t tat, slack = 2 * l->fleet->error_ns;
 
-	return table_find(l->table, tag, &tat) && tat > slack ? tat - slack : 0;
+	return buckets_find(l->table, tag, &tat) && tat > slack ? tat - slack : 0;
 }
 
 /* The deny cache. */
@@ -31,7 +31,7 @@ static void show(const struct limits *l, const struct bucket_ask *a, const struc
 {
 	uint64_t tat, left = e ? lease_left(e, now_ns) : 0;
 
-	table_find(l->table, a->tag, &tat);
+	buckets_find(l->table, a->tag, &tat);
 	to->shown_tat = tat > left ? tat - left : 0;
 }
 
@@ -136,7 +136,7 @@ void fleet_undo(struct limits *l, struct round *round, size_t i)
 	struct lease *e = lease_find(l->fleet->leases, a->tag);
 
 	if (s->source == SOURCE_LOCAL)
-		table_give_back(&round->answered[i]);
+		buckets_give_back(&round->answered[i]);
 	else if (!e || !lease_return(e, s->spent))
 		metrics_count_n(METRIC_limit_forfeited_tokens_total, a->cost);
 }

@@ -50,8 +50,8 @@ struct stations {
 
 struct limits {
 	const struct config *config;
-	struct limit_table *table;
-	enum pace (*read_body)(struct request *);
+	struct buckets *table;
+	enum step_result (*read_body)(struct request *);
 	struct limit_hot *hot;                /* NULL: nobody watches */
 	struct fleet *fleet;                  /* NULL: alone */
 	struct siphash_key pieces;            /* for long parts of keys: the same on all machines of a fleet */
@@ -137,4 +137,4 @@ bool reset_is_on(const struct limits *l, uint64_t tag, uint64_t asked_ns);
 /* Writes the constant RateLimit-Policy member of the limit. */
 void fields_prepare(struct plan *plan, bool wanted);
 /* Adds the station's limits to r->rate_limit and r->rate_limit_policy. */
-void fields_tell(struct request *r, const struct round *round, uint64_t now_ns);
+void fields_add(struct request *r, const struct round *round, uint64_t now_ns);

@@ -49,7 +49,7 @@ uint64_t key_tag(const struct limits *l, const struct plan *plan, const struct l
 	}
 	text_add(&key, (struct slice){ (const char *)&plan->name_hash, sizeof plan->name_hash });
 	key_write(k, &key);
-	return table_tag(l->table, text_slice(&key));
+	return buckets_tag(l->table, text_slice(&key));
 }
 
 /* ---- the words of limits.NAME.key ---- */

@@ -15,7 +15,7 @@ static void join(const struct limits *l, const struct plan *plan, const struct r
 		                                  .limit = plan->name_hash,
 		                                  .cost = plan->limit->cost,
 		                                  .from = &r->address };
-	table_fetch(l->table, round->asks[i].tag);
+	buckets_fetch(l->table, round->asks[i].tag);
 	watch_fetch(l, round->asks[i].tag);
 	round->shadow[i] = plan_is_shadow(plan, round->asks[i].tag);
 	round->unreadable |= key.unreadable && plan->refuses_unreadable && !round->shadow[i];
@@ -54,7 +54,7 @@ static bool look(struct limits *l, struct round *round, uint64_t now_ns)
 	for (size_t i = 0; i < round->len; i++) {
 		round->admitted[i] = round->plans[i]->fleet
 		                         ? fleet_look(l, round, i, now_ns)
-		                         : table_look(l->table, &round->asks[i], now_ns, &round->answered[i]);
+		                         : buckets_look(l->table, &round->asks[i], now_ns, &round->answered[i]);
 		good &= !enforced_refusal(round, i);
 	}
 	return good;
@@ -66,7 +66,7 @@ static void undo(struct limits *l, struct round *round)
 		if (round->taken[i] && round->plans[i]->fleet)
 			fleet_undo(l, round, i);
 		else if (round->taken[i])
-			table_give_back(&round->answered[i]);
+			buckets_give_back(&round->answered[i]);
 		round->taken[i] = false;
 	}
 }
@@ -87,7 +87,7 @@ static bool take_here(struct limits *l, struct round *round, uint64_t now_ns)
 	for (size_t i = 0; i < round->len; i++) {
 		if (!round->admitted[i] || round->plans[i]->fleet)
 			continue; /* a shadow's refusal, or for later */
-		if (!took(l, round, i, table_take(l->table, &round->asks[i], now_ns, &round->answered[i])))
+		if (!took(l, round, i, buckets_take(l->table, &round->asks[i], now_ns, &round->answered[i])))
 			return false;
 	}
 	return true;
@@ -194,12 +194,12 @@ static void arrive(struct request *r, uint64_t now_ns)
 	r->waits = NULL;
 }
 
-static enum pace end(const struct limits *l, struct request *r, const struct round *round, bool good,
-                     uint64_t now_ns)
+static enum step_result end(const struct limits *l, struct request *r, const struct round *round, bool good,
+                            uint64_t now_ns)
 {
 	tell(r, round, good);
 	watch(l, r, round, now_ns);
-	fields_tell(r, round, now_ns);
+	fields_add(r, round, now_ns);
 	if (!good)
 		return request_fail(r, FAULT_LIMITED);
 	outcome_expect(l, r, round);
@@ -207,15 +207,15 @@ static enum pace end(const struct limits *l, struct request *r, const struct rou
 }
 
 /* The limits that apply, and what this machine says of them. */
-static enum pace begin(struct limits *l, const struct station_plans *s, struct request *r,
-                       struct round *round, uint64_t now_ns, bool *good)
+static enum step_result begin(struct limits *l, const struct station_plans *s, struct request *r,
+                              struct round *round, uint64_t now_ns, bool *good)
 {
 	while (!gather(l, s, r, round)) {
 		if (!look(l, round, now_ns))
 			return end(l, r, round, false, now_ns); /* whom the others refuse is not waited for */
-		enum pace pace = l->read_body(r);
-		if (pace != GO_ON)
-			return pace;
+		enum step_result result = l->read_body(r);
+		if (result != GO_ON)
+			return result;
 	}
 	if (round->unreadable)
 		return request_fail(r, FAULT_FIELD);
@@ -223,7 +223,8 @@ static enum pace begin(struct limits *l, const struct station_plans *s, struct r
 	return GO_ON;
 }
 
-static enum pace visit(struct limits *l, const struct station_plans *s, struct request *r, uint64_t now_ns)
+static enum step_result visit(struct limits *l, const struct station_plans *s, struct request *r,
+                              uint64_t now_ns)
 {
 	struct limit_waiter *waiter = r->waits;
 	struct round fresh, *round = waiter ? &waiter->round : &fresh;
@@ -232,9 +233,9 @@ static enum pace visit(struct limits *l, const struct station_plans *s, struct r
 	if (waiter && !list_is_empty(&waiter->link))
 		return WAIT; /* woken by something else */
 	if (!waiter) {
-		enum pace pace = begin(l, s, r, round, now_ns, &good);
-		if (pace != GO_ON || round->len == 0)
-			return pace;
+		enum step_result result = begin(l, s, r, round, now_ns, &good);
+		if (result != GO_ON || round->len == 0)
+			return result;
 	}
 	if (good && l->fleet) {
 		enum taking taking = ask_fleet(l, r, round, now_ns);
@@ -257,17 +258,17 @@ static const struct stations *stations_of(const struct limits *l, const struct r
 	return &l->routes[r->route - root->routes];
 }
 
-enum pace limit_early(struct limits *l, struct request *r, uint64_t now_ns)
+enum step_result limit_early(struct limits *l, struct request *r, uint64_t now_ns)
 {
 	return visit(l, &stations_of(l, r)->early, r, now_ns);
 }
 
-enum pace limit_late(struct limits *l, struct request *r, uint64_t now_ns)
+enum step_result limit_late(struct limits *l, struct request *r, uint64_t now_ns)
 {
 	return visit(l, &stations_of(l, r)->late, r, now_ns);
 }
 
-uint64_t limit_patience(const struct limits *l, const struct request *r, uint64_t now_ns)
+uint64_t limit_wait_ns(const struct limits *l, const struct request *r, uint64_t now_ns)
 {
 	const struct limit_waiter *waiter = r->waits;
 	uint64_t due_ns;
@@ -278,7 +279,7 @@ uint64_t limit_patience(const struct limits *l, const struct request *r, uint64_
 	return due_ns > now_ns ? due_ns - now_ns : 1;
 }
 
-void limit_hurry(struct request *r)
+void limit_stop_waiting(struct request *r)
 {
 	struct limit_waiter *waiter = r->waits;
 

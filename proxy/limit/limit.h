@@ -66,26 +66,25 @@ struct limit_remote {
 /* ---- the room ---- */
 struct limits;
 /* Keeps c and table. remote is copied; NULL: every limit is this machine's own. */
-struct limits *limits_open(const struct config *c, struct limit_table *table,
-                           const struct limit_remote *remote);
+struct limits *limits_open(const struct config *c, struct buckets *table, const struct limit_remote *remote);
 /* No request waits any more, and remote calls no more. */
 void limits_close(struct limits *l);
 /* How the first 16 KiB of a body come into r->stash (http_stash): GO_ON when they are there, WAIT, or ANSWER.
  * Without it no body is read. */
-void limits_read_bodies(struct limits *l, enum pace (*read)(struct request *));
+void limits_read_bodies(struct limits *l, enum step_result (*read)(struct request *));
 
 /* ---- the stations ---- */
 /* GO_ON, ANSWER with FAULT_LIMITED and r->refusal, or WAIT for Redis, or for a body that a key needs (then
- * limit_patience is 0 and there is nothing to undo). Early takes the route's limits whose key needs no token;
+ * limit_wait_ns is 0 and there is nothing to undo). Early takes the route's limits whose key needs no token;
  * late those keyed by subject, client or tenant. now_ns: monotonic. A request without a route goes on. */
-enum pace limit_early(struct limits *l, struct request *r, uint64_t now_ns);
-enum pace limit_late(struct limits *l, struct request *r, uint64_t now_ns);
+enum step_result limit_early(struct limits *l, struct request *r, uint64_t now_ns);
+enum step_result limit_late(struct limits *l, struct request *r, uint64_t now_ns);
 /* At the end of every request: what its outcome costs beyond what was taken, by r->status. */
 void limit_settle(struct limits *l, struct request *r, uint64_t now_ns);
 /* How much longer the request may wait for Redis, over both stations; 0: it does not wait. */
-uint64_t limit_patience(const struct limits *l, const struct request *r, uint64_t now_ns);
+uint64_t limit_wait_ns(const struct limits *l, const struct request *r, uint64_t now_ns);
 /* It has waited long enough: entered again it is decided without Redis. */
-void limit_hurry(struct request *r);
+void limit_stop_waiting(struct request *r);
 /* Undoes a WAIT; the question goes on, and what it brings is the next one's. */
 void limit_leave(struct limits *l, struct request *r);
 

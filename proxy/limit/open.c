@@ -21,7 +21,7 @@ static void plan_read(struct limits *l, struct plan *plan, const struct config_l
 	for (unsigned o = 0; o < SOURCES && plan->fleet; o++)
 		plan->sources[o] =
 		    metrics_series(METRIC_limit_sources_total, id, slice_of(limit_bys[BY_SOURCE + o]), none, none);
-	plan->name_hash = siphash(table_key(l->table), limit->id);
+	plan->name_hash = siphash(buckets_key(l->table), limit->id);
 	for (unsigned o = 0; o < OUTCOMES; o++)
 		plan->series[o] = metrics_series(METRIC_limit_decisions_total, id, slice_of(outcomes[o]), none, none);
 	fields_prepare(plan, l->config->root.limiting.headers);
@@ -85,7 +85,7 @@ static void fleet_open(struct limits *l, const struct limit_remote *remote)
 	struct siphash_key keys[NAME_KEYS];
 	struct fleet *f;
 
-	l->pieces = table_key(l->table);
+	l->pieces = buckets_key(l->table);
 	if (!wants_fleet(&l->config->root))
 		return;
 	check(fleet_key(l->config, FLEET_KEY_LIMITS, keys, sizeof keys)); /* each machine names a key alike */
@@ -104,8 +104,7 @@ static void fleet_open(struct limits *l, const struct limit_remote *remote)
 	f->owed = zeroed(OWED, sizeof *f->owed);
 }
 
-struct limits *limits_open(const struct config *c, struct limit_table *table,
-                           const struct limit_remote *remote)
+struct limits *limits_open(const struct config *c, struct buckets *table, const struct limit_remote *remote)
 {
 	struct limits *l = zeroed(1, sizeof *l);
 	const struct config_root *root = &c->root;
@@ -124,7 +123,7 @@ struct limits *limits_open(const struct config *c, struct limit_table *table,
 	return l;
 }
 
-void limits_read_bodies(struct limits *l, enum pace (*read)(struct request *))
+void limits_read_bodies(struct limits *l, enum step_result (*read)(struct request *))
 {
 	l->read_body = read;
 }

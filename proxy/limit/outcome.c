@@ -75,8 +75,8 @@ static bool charge(struct limits *l, const struct request *r, size_t i, uint64_t
 	uint64_t tat;
 
 	if (!plan->fleet)
-		return table_take(l->table, &ask, now_ns, &done);
-	if (!name || (table_find(l->table, tag, &tat) && tat >= now_ns + 2 * plan->gcra.tolerance_ns))
+		return buckets_take(l->table, &ask, now_ns, &done);
+	if (!name || (buckets_find(l->table, tag, &tat) && tat >= now_ns + 2 * plan->gcra.tolerance_ns))
 		return false;
 	settle_charge(l, plan, tag, name, extra, now_ns);
 	return true;

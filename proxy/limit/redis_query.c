@@ -166,7 +166,7 @@ static void on_reply(struct limit_asked *asked, const struct limit_reply *reply,
 		return;
 	}
 	if (!reset_is_on(e->home, e->tag, e->asked_ns))
-		table_raise(e->home->table, e->tag, ruling.tat_ns - e->base_ns, now_ns, e->name.owner);
+		buckets_raise(e->home->table, e->tag, ruling.tat_ns - e->base_ns, now_ns, e->name.owner);
 	if (ruling.admitted)
 		granted(e, &ruling, now_ns);
 	else if (try_less(e, &ruling))
@@ -205,7 +205,7 @@ static bool ask(struct fleet *f, struct lease *e, uint64_t now_ns)
 	slack = 2 * f->error_ns;
 	e->asked_ns = now_ns;
 	e->base_ns = stamp - now_ns;
-	known = table_find(e->home->table, e->tag, &known) && known > slack ? known - slack + e->base_ns : 0;
+	known = buckets_find(e->home->table, e->tag, &known) && known > slack ? known - slack + e->base_ns : 0;
 	if (reset_is_on(e->home, e->tag, now_ns))
 		known = 0;
 	e->question = (struct redis_query){ stamp, known, e->plan->gcra, 0 };

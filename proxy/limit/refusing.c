@@ -33,8 +33,8 @@ static void write_out(const struct limits *l, const struct sum *sums, struct tex
 	text_char(to, ']');
 }
 
-bool limits_tell_refusing(const struct limits *l, const struct limit_hot *const *hot, size_t hot_len,
-                          uint64_t now_ns, struct text *to)
+bool limits_print_refusing(const struct limits *l, const struct limit_hot *const *hot, size_t hot_len,
+                           uint64_t now_ns, struct text *to)
 {
 	struct hot_key *keys = calloc(HOT_SETS * HOT_WAYS, sizeof *keys);
 	struct sum *sums = calloc(l->plans_len + 1, sizeof *sums);

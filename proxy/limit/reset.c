@@ -26,9 +26,9 @@ static void forget(struct limits *l, uint64_t tag, uint64_t now_ns)
 	if (e)
 		lease_forget(e);
 	settle_forget(l, tag);
-	table_forgive(l->table, tag, now_ns);
-	table_forgive(l->table, share_tag(l, tag), now_ns);
-	table_forgive(l->table, told_tag(l, tag), now_ns);
+	buckets_forgive(l->table, tag, now_ns);
+	buckets_forgive(l->table, share_tag(l, tag), now_ns);
+	buckets_forgive(l->table, told_tag(l, tag), now_ns);
 	*f = (struct forgotten){ tag, now_ns + 2 * LIMIT_RESET_NS };
 	l->forgotten_until_ns = f->until_ns;
 }

@@ -69,7 +69,7 @@ static uint64_t base_of(const struct limits *l, uint64_t tag, uint64_t now_ns)
 {
 	uint64_t known;
 
-	return table_find(l->table, tag, &known) ? later(known, now_ns) : now_ns;
+	return buckets_find(l->table, tag, &known) ? later(known, now_ns) : now_ns;
 }
 
 /* Of the fleet's rate each worker pays for one part. */
@@ -172,7 +172,7 @@ static void on_told(struct owed *o, uint64_t tat, uint64_t now_ns)
 	if (is_astray(o, tat, now_ns))
 		metrics_count(METRIC_limit_astray_total);
 	else
-		table_raise(o->home->table, o->tag, tat - o->base_ns, now_ns, o->name.owner);
+		buckets_raise(o->home->table, o->tag, tat - o->base_ns, now_ns, o->name.owner);
 	if (!is_astray(o, tat, now_ns))
 		note_apart(o, tat);
 }
@@ -188,7 +188,7 @@ static void on_lost(struct owed *o, uint64_t now_ns)
 		o->extra_since_ns = base_of(o->home, o->tag, o->told.at_ns);
 	o->extra_ns = least(o->extra_ns + o->told.extra_ns, o->gcra.tolerance_ns);
 	o->extra_tokens += o->told.extra_tokens;
-	table_retreat(o->home->table, told_tag(o->home, o->tag), o->told.share_ns);
+	buckets_retreat(o->home->table, told_tag(o->home, o->tag), o->told.share_ns);
 }
 
 static void on_reply(struct limit_asked *asked, const struct limit_reply *reply, uint64_t now_ns)
@@ -209,7 +209,7 @@ static void on_reply(struct limit_asked *asked, const struct limit_reply *reply,
 static uint64_t take_owed(struct owed *o, uint64_t now_ns)
 {
 	const struct fleet *f = o->home->fleet;
-	struct limit_table *t = o->home->table;
+	struct buckets *t = o->home->table;
 	uint64_t machines = f->remote.size(f->remote.with), from_ns = later(now_ns, o->since_ns), own, level_ns;
 	uint64_t told = told_tag(o->home, o->tag), told_ns, period_ns = o->gcra.period_ns;
 
@@ -217,13 +217,13 @@ static uint64_t take_owed(struct owed *o, uint64_t now_ns)
 	own = o->paid_ns > from_ns ? (o->paid_ns - from_ns) / parts(o) : 0;
 	own = least(own, o->gcra.tolerance_ns);
 	o->told.share_ns = 0;
-	if (!table_find(t, share_tag(o->home, o->tag), &level_ns) || own == 0)
+	if (!buckets_find(t, share_tag(o->home, o->tag), &level_ns) || own == 0)
 		return own;
 	/* the share began with what was owed before, which is not ours to tell */
-	if ((!table_find(t, told, &told_ns) || told_ns <= now_ns) &&
-	    !table_raise(t, told, from_ns, now_ns, o->name.owner))
+	if ((!buckets_find(t, told, &told_ns) || told_ns <= now_ns) &&
+	    !buckets_raise(t, told, from_ns, now_ns, o->name.owner))
 		return own;
-	o->told.share_ns = table_advance(t, told, now_ns, level_ns, product(own, machines));
+	o->told.share_ns = buckets_advance(t, told, now_ns, level_ns, product(own, machines));
 	own = least(o->told.share_ns / machines, own);
 	/* among several machines in whole tokens: what each is short of one, all of them would gain */
 	return machines > 1 ? own + (period_ns - own % period_ns) % period_ns : own;

@@ -54,10 +54,10 @@ static const struct plan *plan_of(const struct limits *l, uint64_t name_hash)
 	return NULL;
 }
 
-static void tell_bucket(const struct limits *l, const struct plan *plan, uint64_t tag, uint64_t now_ns,
-                        struct text *to)
+static void print_bucket(const struct limits *l, const struct plan *plan, uint64_t tag, uint64_t now_ns,
+                         struct text *to)
 {
-	uint64_t tat = table_tat(l->table, tag), wait_ns = 0, left = gcra_remaining(plan->gcra, tat, now_ns);
+	uint64_t tat = buckets_tat(l->table, tag), wait_ns = 0, left = gcra_remaining(plan->gcra, tat, now_ns);
 
 	if (left < plan->limit->cost)
 		gcra_take(plan->gcra, &tat, now_ns, plan->limit->cost, &wait_ns);
@@ -76,7 +76,7 @@ static bool tell_one(const struct limits *l, const struct hot_key *k, bool show,
 	if (!plan) /* of a limit that is no more */
 		return false;
 	text_char(to, '{');
-	tell_bucket(l, plan, k->tag, now_ns, to);
+	print_bucket(l, plan, k->tag, now_ns, to);
 	text_printf(to, ",\"decisions\":%llu,\"refused\":%llu,\"shadow\":%s,\"by\":\"%s\"",
 	            (unsigned long long)k->seen,
 	            (unsigned long long)(k->refused < k->seen ? k->refused : k->seen),
@@ -90,8 +90,8 @@ static bool tell_one(const struct limits *l, const struct hot_key *k, bool show,
 	return true;
 }
 
-bool limits_tell(const struct limits *l, const struct limit_hot *const *hot, size_t hot_len, bool show,
-                 uint64_t now_ns, struct text *to)
+bool limits_print(const struct limits *l, const struct limit_hot *const *hot, size_t hot_len, bool show,
+                  uint64_t now_ns, struct text *to)
 {
 	struct hot_key *keys = calloc(hot_len * HOT_SETS * HOT_WAYS + 1, sizeof *keys);
 	size_t len = 0, told = 0;
@@ -204,9 +204,9 @@ bool limits_reset(struct limits *l, const struct limit_hot *const *hot, size_t h
 	if (!find_key(l, hot, hot_len, plan, words, what, to))
 		return false;
 	text_char(to, '{');
-	tell_bucket(l, plan, what->tag, now_ns, to);
+	print_bucket(l, plan, what->tag, now_ns, to);
 	if (!what->fleet)
-		reset = table_forgive(l->table, what->tag, now_ns);
+		reset = buckets_forgive(l->table, what->tag, now_ns);
 	text_printf(to, ",\"fleet\":%s,\"reset\":%s}", what->fleet ? "true" : "false", reset ? "true" : "false");
 	return true;
 }

@@ -105,7 +105,7 @@ static struct slice body_value(const struct limits *l, const struct request *r, 
 static struct slice part_value(const struct limits *l, const struct request *r, const struct key_part *part,
                                struct key_piece *to)
 {
-	const struct visitor *v = r->visitor;
+	const struct client_facts *v = r->client_facts;
 	bool known = r->identity.verdict == VERDICT_VALID;
 
 	switch (part->kind) {
@@ -116,7 +116,7 @@ static struct slice part_value(const struct limits *l, const struct request *r, 
 	case PART_TENANT:
 		return known ? r->identity.tenant : (struct slice){ 0 };
 	case PART_JA4:
-		return r->asker ? (struct slice){ 0 } : slice_of(v->ja4_key);
+		return r->ext_auth ? (struct slice){ 0 } : slice_of(v->ja4_key);
 	case PART_ROUTE:
 		return r->route->name;
 	case PART_CLASS:

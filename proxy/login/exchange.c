@@ -179,7 +179,7 @@ static struct slice credential(const struct request *r, char store[static CREDEN
 	return body.len && body.at[0] == '{' ? of_json(body, store) : of_form(r->stash, store);
 }
 
-enum pace exchange_enter(struct exchanges *t, struct request *r, uint64_t now_ns)
+enum step_result exchange_enter(struct exchanges *t, struct request *r, uint64_t now_ns)
 {
 	char store[CREDENTIAL_MAX];
 	struct slice c = credential(r, store);

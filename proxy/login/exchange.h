@@ -24,7 +24,7 @@ struct exchanges *exchanges_attach(void *memory);
 
 /* On a route with exchange: true, once the stash holds what there is of the body: GO_ON, with a claim where
  * there is a credential; ANSWER EXCHANGE_BUSY where another request has it, EXCHANGE_USED where one had. */
-enum pace exchange_enter(struct exchanges *t, struct request *r, uint64_t now_ns);
+enum step_result exchange_enter(struct exchanges *t, struct request *r, uint64_t now_ns);
 /* Every end of a request that may hold a claim. r->status: of 2xx, the credential was used. */
 void exchange_settle(struct exchanges *t, struct request *r, uint64_t now_ns);
 

@@ -146,7 +146,7 @@ static bool is_within_budget(struct login_issuer *p, const struct verify_issuer 
 	       take_at(&p->own_ns, published_interval_ns(b, b->logins), now_ns);
 }
 
-enum pace login_enter(struct verify *v, struct logins *l, struct request *r, uint64_t now_ns)
+enum step_result login_enter(struct verify *v, struct logins *l, struct request *r, uint64_t now_ns)
 {
 	struct verify_issuer i;
 

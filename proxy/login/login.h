@@ -24,7 +24,7 @@ struct logins *logins_attach(void *memory);
 
 /* GO_ON; ANSWER with ISSUER_AWAY, or ISSUER_RETURNING for those whom the ramp does not let in yet, or
  * ISSUER_BUSY for those whom the budget does not. */
-enum pace login_enter(struct verify *v, struct logins *l, struct request *r, uint64_t now_ns);
+enum step_result login_enter(struct verify *v, struct logins *l, struct request *r, uint64_t now_ns);
 
 /* What of the normal rate is let in, in percent, so long after the return; 100: the ramp is over. */
 unsigned login_ramp(uint64_t since_ns);

@@ -213,14 +213,14 @@ static void tell(struct opaque_table *t, const unsigned char id[SHA256_LEN], enu
 	atomic_fetch_add(&t->moved, 1);
 }
 
-void opaque_tell(struct opaque_table *t, const unsigned char id[SHA256_LEN], enum opaque_word word,
-                 uint64_t until_ns)
+void opaque_publish(struct opaque_table *t, const unsigned char id[SHA256_LEN], enum opaque_word word,
+                    uint64_t until_ns)
 {
 	tell(t, id, word, "", until_ns);
 }
 
-void opaque_tell_why(struct opaque_table *t, const unsigned char id[SHA256_LEN], const char *why,
-                     uint64_t until_ns)
+void opaque_publish_why(struct opaque_table *t, const unsigned char id[SHA256_LEN], const char *why,
+                        uint64_t until_ns)
 {
 	tell(t, id, OPAQUE_UNUSABLE, why, until_ns);
 }

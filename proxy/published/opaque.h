@@ -87,8 +87,8 @@ static inline enum opaque_word opaque_heard(const struct opaque_table *t, const 
 /* The keeper's. An unchanged answer keeps its generation. NOTHING takes back a word. */
 void opaque_put(struct opaque_table *t, const struct opaque_head *head, struct slice text);
 void opaque_take_back(struct opaque_table *t, const unsigned char id[SHA256_LEN]);
-void opaque_tell(struct opaque_table *t, const unsigned char id[SHA256_LEN], enum opaque_word word,
-                 uint64_t until_ns);
+void opaque_publish(struct opaque_table *t, const unsigned char id[SHA256_LEN], enum opaque_word word,
+                    uint64_t until_ns);
 /* OPAQUE_UNUSABLE, and what is wrong: a sentence part, cut where it is too long. */
-void opaque_tell_why(struct opaque_table *t, const unsigned char id[SHA256_LEN], const char *why,
-                     uint64_t until_ns);
+void opaque_publish_why(struct opaque_table *t, const unsigned char id[SHA256_LEN], const char *why,
+                        uint64_t until_ns);

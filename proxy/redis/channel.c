@@ -112,15 +112,15 @@ static void want_name(struct channel *l)
 	struct redis *r = l->redis;
 
 	l->retry_ns = r->loop->now_ns + PROBE_NS;
-	if (r->world.want_name)
-		r->world.want_name(r->world.with, l->node.host);
+	if (r->env.want_name)
+		r->env.want_name(r->env.with, l->node.host);
 }
 
 /* False: the address takes no connection. */
 static bool dial(struct channel *l, const struct sockaddr_storage *to, socklen_t len)
 {
 	struct redis *r = l->redis;
-	int fd = r->world.dial ? r->world.dial(r->world.with, to, len) : address_dial(to, len);
+	int fd = r->env.dial ? r->env.dial(r->env.with, to, len) : address_dial(to, len);
 
 	l->wire = fd < 0 ? NULL : wire_open(r->loop, fd, to->ss_family != AF_UNIX);
 	l->reader = l->wire ? codec_reader(l) : NULL;
@@ -143,7 +143,7 @@ static bool dial_next(struct channel *l)
 	while (l->untried) {
 		l->untried--;
 		hang_up(l);
-		if (node_address(&l->node, l->redis->world.names, &to, &len) && dial(l, &to, len))
+		if (node_address(&l->node, l->redis->env.names, &to, &len) && dial(l, &to, len))
 			return true;
 	}
 	return false;
@@ -153,9 +153,9 @@ static void begin(struct channel *l)
 {
 	struct redis *r = l->redis;
 
-	if (r->world.want_name && node_has_name(&l->node))
-		r->world.want_name(r->world.with, l->node.host);
-	l->untried = node_addresses(&l->node, r->world.names);
+	if (r->env.want_name && node_has_name(&l->node))
+		r->env.want_name(r->env.with, l->node.host);
+	l->untried = node_addresses(&l->node, r->env.names);
 	if (!l->untried)
 		want_name(l);
 	else if (!dial_next(l))

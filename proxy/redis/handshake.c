@@ -79,7 +79,7 @@ static struct slice user_of(const struct channel *l, const struct secret **passw
 		*password = &c->sentinel_password;
 		return c->sentinel_user;
 	}
-	bool keeper = l->redis->world.is_keeper && c->keeper.user.len;
+	bool keeper = l->redis->env.is_keeper && c->keeper.user.len;
 	*password = keeper ? &c->keeper.password : &c->password;
 	return keeper ? c->keeper.user : c->user;
 }

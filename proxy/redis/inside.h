@@ -87,7 +87,7 @@ struct redirect {
 bool redirect_parse(const struct channel *from, struct slice error, struct redirect *to);
 
 struct redis {
-	struct redis_world world;
+	struct redis_env env;
 	const struct config_redis *config;
 	uint64_t budget_ns;
 	struct loop *loop;
@@ -119,4 +119,4 @@ static inline unsigned shard_number(const struct shard *s)
 }
 
 /* Tells the owner. */
-void redis_tell(struct shard *s, enum redis_event what);
+void redis_report(struct shard *s, enum redis_event what);

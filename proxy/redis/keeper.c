@@ -13,7 +13,7 @@
 #define SEEN 60        /* the most of so many counts holds */
 
 struct redis_keeper {
-	struct redis_keeper_world world;
+	struct redis_keeper_env env;
 	struct redis *redis;
 	struct lookups *lookups;
 	uint64_t beat_ns; /* the next */
@@ -31,24 +31,24 @@ static void want_name(void *with, const char *host)
 	lookups_want(k->lookups, host);
 }
 
-struct redis_keeper *redis_keeper_open(const struct redis_keeper_world *w, struct config_errors *errors)
+struct redis_keeper *redis_keeper_open(const struct redis_keeper_env *w, struct config_errors *errors)
 {
 	struct redis_keeper *k = w->config->root.redis ? calloc(1, sizeof *k) : NULL;
-	struct redis_world world = { .config = w->config,
-		                         .bundle = w->bundle,
-		                         .loop = w->loop,
-		                         .names = &w->published->names,
-		                         .want_name = want_name,
-		                         .with = k,
-		                         .name = S("keeper"),
-		                         .is_keeper = true,
-		                         .budget_ns = REDIS_KEEPER_BUDGET_NS };
+	struct redis_env env = { .config = w->config,
+		                     .bundle = w->bundle,
+		                     .loop = w->loop,
+		                     .names = &w->published->names,
+		                     .want_name = want_name,
+		                     .with = k,
+		                     .name = S("keeper"),
+		                     .is_keeper = true,
+		                     .budget_ns = REDIS_KEEPER_BUDGET_NS };
 
 	if (!k)
 		return NULL;
-	k->world = *w;
+	k->env = *w;
 	k->lookups = lookups_open(w);
-	k->redis = redis_open(&world, errors);
+	k->redis = redis_open(&env, errors);
 	k->series = metrics_lone(METRIC_fleet_size);
 	k->seen[0] = atomic_load(&w->published->fleet.size); /* of the keeper before us */
 	k->next = 1;
@@ -83,7 +83,7 @@ void redis_keeper_close(struct redis_keeper *k)
 void redis_keeper_leave(struct redis_keeper *k)
 {
 	struct slice key = { k->key, k->key_len };
-	const struct slice remove[] = { S("ZREM"), key, k->world.member };
+	const struct slice remove[] = { S("ZREM"), key, k->env.member };
 	const struct redis_command command = { remove, 3 };
 
 	(void)redis_ask(k->redis, &(struct redis_ask){ .slot = redis_slot(key),
@@ -100,8 +100,8 @@ static void publish(struct redis_keeper *k)
 
 	for (size_t i = 0; i < SEEN; i++)
 		most = k->seen[i] > most ? k->seen[i] : most;
-	atomic_store_explicit(&k->world.published->fleet.size, most, memory_order_relaxed);
-	metrics_set(k->series, redis_fleet_size(&k->world.published->fleet, k->world.config));
+	atomic_store_explicit(&k->env.published->fleet.size, most, memory_order_relaxed);
+	metrics_set(k->series, redis_fleet_size(&k->env.published->fleet, k->env.config));
 }
 
 /* ZADD, ZREMRANGEBYSCORE, ZCOUNT, PEXPIRE: the third is the count. */
@@ -129,7 +129,7 @@ static void beat(struct redis_keeper *k, uint16_t slot, uint64_t now_ms)
 {
 	struct slice key = { k->key, k->key_len };
 	char now[24], alive[24], gone[24];
-	const struct slice add[] = { S("ZADD"), key, number(now, now_ms), k->world.member };
+	const struct slice add[] = { S("ZADD"), key, number(now, now_ms), k->env.member };
 	const struct slice remove[] = { S("ZREMRANGEBYSCORE"), key, S("-inf"), number(gone, now_ms - GONE_MS) };
 	const struct slice count[] = { S("ZCOUNT"), key, number(alive, now_ms - ALIVE_MS), S("+inf") };
 	const struct slice expire[] = { S("PEXPIRE"), key, S("1200000") };
@@ -144,7 +144,7 @@ static void beat(struct redis_keeper *k, uint16_t slot, uint64_t now_ms)
 
 void redis_keeper_sweep(struct redis_keeper *k)
 {
-	uint64_t now_ns = k->world.loop->now_ns, error_ns;
+	uint64_t now_ns = k->env.loop->now_ns, error_ns;
 	uint16_t slot = redis_slot((struct slice){ k->key, k->key_len });
 
 	lookups_sweep(k->lookups);
@@ -174,7 +174,7 @@ uint64_t redis_keeper_due_ns(const struct redis_keeper *k)
 
 void redis_keeper_describe(const struct redis_keeper *k, struct text *t)
 {
-	text_printf(t, "{\"fleet\":%u,", redis_fleet_size(&k->world.published->fleet, k->world.config));
+	text_printf(t, "{\"fleet\":%u,", redis_fleet_size(&k->env.published->fleet, k->env.config));
 	redis_describe(k->redis, t);
 	text_char(t, '}');
 }

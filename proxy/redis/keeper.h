@@ -43,7 +43,7 @@ struct redis_published { /* one writer: the keeper */
 #define REDIS_KEEPER_BUDGET_NS (1 * NS_PER_S)
 struct redis;
 struct redis_keeper;
-struct redis_keeper_world {
+struct redis_keeper_env {
 	const struct config *config;
 	struct bundle *bundle;
 	struct loop *loop;
@@ -56,7 +56,7 @@ struct redis_keeper_world {
 	void *with;
 };
 /* NULL where the configuration has no redis:, and errors->count is 0; or with complaints. */
-struct redis_keeper *redis_keeper_open(const struct redis_keeper_world *w, struct config_errors *errors);
+struct redis_keeper *redis_keeper_open(const struct redis_keeper_env *w, struct config_errors *errors);
 /* After the resolver: what it still looks up must not be answered any more. */
 void redis_keeper_close(struct redis_keeper *k);
 /* Before that, where the whole Sallyport ends: the fleet is told, and nobody waits for this machine. */

@@ -10,7 +10,7 @@ void addresses_set(struct redis_names *n, size_t i, const struct sockaddr_storag
 
 /* ---- lookup.c: names that are wanted are looked up now, and again every 30 s ---- */
 struct lookups;
-struct lookups *lookups_open(const struct redis_keeper_world *w);
+struct lookups *lookups_open(const struct redis_keeper_env *w);
 void lookups_close(struct lookups *l);
 void lookups_want(struct lookups *l, const char *host);
 void lookups_sweep(struct lookups *l);

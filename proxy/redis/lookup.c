@@ -15,17 +15,17 @@ struct name_lookup {
 };
 
 struct lookups {
-	struct redis_keeper_world world;
+	struct redis_keeper_env env;
 	struct name_lookup at[REDIS_NAMES]; /* beside the records of the same number */
 	bool full_told;
 };
 
-struct lookups *lookups_open(const struct redis_keeper_world *w)
+struct lookups *lookups_open(const struct redis_keeper_env *w)
 {
 	struct lookups *l = calloc(1, sizeof *l);
 
 	check(l);
-	l->world = *w;
+	l->env = *w;
 	for (size_t i = 0; i < REDIS_NAMES; i++)
 		l->at[i] = (struct name_lookup){ .lookups = l, .refresh.due_ns = UINT64_MAX };
 	return l;
@@ -38,7 +38,7 @@ void lookups_close(struct lookups *l)
 
 static struct redis_names *names_of(struct lookups *l)
 {
-	return &l->world.published->names;
+	return &l->env.published->names;
 }
 
 static size_t free_record(struct lookups *l, uint64_t now_ns)
@@ -55,7 +55,7 @@ static size_t free_record(struct lookups *l, uint64_t now_ns)
 
 void lookups_want(struct lookups *l, const char *host)
 {
-	uint64_t now_ns = l->world.loop->now_ns;
+	uint64_t now_ns = l->env.loop->now_ns;
 	size_t i = addresses_find(names_of(l), host);
 
 	if (i == REDIS_NAMES) {
@@ -80,7 +80,7 @@ static void on_found(void *for_whom, const struct sockaddr_storage *found, size_
 	struct lookups *l = one->lookups;
 	size_t i = (size_t)(one - l->at);
 	const char *host = names_of(l)->name[i].host;
-	uint64_t now_ns = l->world.loop->now_ns;
+	uint64_t now_ns = l->env.loop->now_ns;
 
 	one->asked = false;
 	if (len) {
@@ -94,7 +94,7 @@ static void on_found(void *for_whom, const struct sockaddr_storage *found, size_
 
 void lookups_sweep(struct lookups *l)
 {
-	uint64_t now_ns = l->world.loop->now_ns;
+	uint64_t now_ns = l->env.loop->now_ns;
 
 	for (size_t i = 0; i < REDIS_NAMES; i++) {
 		struct name_lookup *one = &l->at[i];
@@ -105,7 +105,7 @@ void lookups_sweep(struct lookups *l)
 			continue;
 		}
 		one->asked = true;
-		l->world.resolve(l->world.with, names_of(l)->name[i].host, 0, on_found, one);
+		l->env.resolve(l->env.with, names_of(l)->name[i].host, 0, on_found, one);
 	}
 }
 

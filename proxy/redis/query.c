@@ -251,7 +251,7 @@ static uint64_t blame_ns(const struct redis *r, const struct query *a)
 	return (a->sent_ns ? a->sent_ns : a->asked_ns) + r->budget_ns / 2;
 }
 
-static void tell_overdue(struct query *a)
+static void report_overdue(struct query *a)
 {
 	if (a->overdue)
 		return;
@@ -270,7 +270,7 @@ void asks_sweep(struct redis *r)
 		if (now_ns - a->asked_ns < r->budget_ns)
 			return;
 		node = node->next;
-		tell_overdue(a);
+		report_overdue(a);
 		if (now_ns < blame_ns(r, a))
 			continue; /* it was ourselves who sent it late */
 		list_remove(&a->age);

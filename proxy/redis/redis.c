@@ -16,7 +16,7 @@ static bool open_tls(struct redis *r, struct config_errors *errors)
 
 	if (!r->servers[0].secure)
 		return true;
-	r->tls = tls_client_open_for(&peer, r->world.bundle, errors);
+	r->tls = tls_client_open_for(&peer, r->env.bundle, errors);
 	return r->tls != NULL;
 }
 
@@ -40,13 +40,13 @@ static void name_things(struct redis *r)
 	struct text name = TEXT(r->name);
 
 	text_add(&name, S("sallyport-"));
-	text_add(&name, r->world.name);
+	text_add(&name, r->env.name);
 	if (!text_end(&name))
 		r->name[0] = '\0';
 	r->keyspace = TEXT(r->keyspace_bytes);
 	text_add(&r->keyspace, r->config->keyspace);
 	text_char(&r->keyspace, ':');
-	text_add(&r->keyspace, r->world.config->root.environment);
+	text_add(&r->keyspace, r->env.config->root.environment);
 	text_char(&r->keyspace, ':');
 	r->series_seconds = metrics_lone(METRIC_redis_seconds);
 	r->series_refused_down = metrics_series(METRIC_redis_refused_total, S("down"), S(""), S(""), S(""));
@@ -54,13 +54,13 @@ static void name_things(struct redis *r)
 	r->series_clock = metrics_lone(METRIC_redis_clock_error_seconds);
 }
 
-struct redis *redis_open(const struct redis_world *w, struct config_errors *errors)
+struct redis *redis_open(const struct redis_env *w, struct config_errors *errors)
 {
 	struct redis *r = w->config->root.redis ? calloc(1, sizeof *r) : NULL;
 
 	if (!r)
 		return NULL;
-	r->world = *w;
+	r->env = *w;
 	r->config = w->config->root.redis;
 	r->budget_ns = w->budget_ns ? w->budget_ns : r->config->budget;
 	r->loop = w->loop;
@@ -82,7 +82,7 @@ void redis_close(struct redis *r)
 {
 	if (!r)
 		return;
-	r->world.on_event = NULL;
+	r->env.on_event = NULL;
 	for (uint32_t i = 0; i < r->asks_len; i++)
 		r->asks[i]->on_done = NULL;
 	for (unsigned i = 0; i < r->shards_len; i++)
@@ -94,9 +94,9 @@ void redis_close(struct redis *r)
 	free(r);
 }
 
-void redis_tell(struct shard *s, enum redis_event what)
+void redis_report(struct shard *s, enum redis_event what)
 {
-	const struct redis_world *w = &s->redis->world;
+	const struct redis_env *w = &s->redis->env;
 
 	if (w->on_event)
 		w->on_event(w->with, shard_number(s), what);

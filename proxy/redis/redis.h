@@ -36,7 +36,7 @@ enum redis_event {
 	REDIS_REPLACED, /* another server, or another run of it, speaks for this shard: state may be lost */
 };
 
-struct redis_world {
+struct redis_env {
 	const struct config *config;
 	struct bundle *bundle;
 	struct loop *loop;
@@ -54,7 +54,7 @@ struct redis_world {
 
 /* NULL where the configuration has no redis:, and errors->count is 0; NULL with complaints where its TLS
  * files do not fit. Connects from the first turn on. Everything in w but `name` must outlive it. */
-struct redis *redis_open(const struct redis_world *w, struct config_errors *errors);
+struct redis *redis_open(const struct redis_env *w, struct config_errors *errors);
 /* What is still asked ends without a call. */
 void redis_close(struct redis *r);
 

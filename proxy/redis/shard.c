@@ -68,7 +68,7 @@ void shard_move(struct shard *s, const struct redis_node *n)
 	name(s, n);
 	s->run[0] = '\0';
 	s->channel.retry_ns = now_of(s);
-	redis_tell(s, REDIS_REPLACED);
+	redis_report(s, REDIS_REPLACED);
 }
 
 /* ---- the breaker ---- */
@@ -100,7 +100,7 @@ void shard_fail(struct shard *s, const char *why, struct slice detail)
 		return;
 	metrics_add(metrics_series(METRIC_redis_opened_total, slice_of(why), S(""), S(""), S("")), 1);
 	topology_doubt(s->redis);
-	redis_tell(s, REDIS_OPENED);
+	redis_report(s, REDIS_OPENED);
 }
 
 void shard_resume(struct shard *s)
@@ -138,14 +138,14 @@ static void use(struct shard *s)
 	s->fresh = s->refuses_writes = false;
 	s->told_len = 0;
 	log_info("redis %s is used", s->name);
-	redis_tell(s, REDIS_CLOSED);
+	redis_report(s, REDIS_CLOSED);
 }
 
 static void settle(struct shard *s)
 {
 	become(s, REDIS_SETTLING);
 	s->settle_ns = now_of(s) + SETTLE_NS;
-	redis_tell(s, REDIS_SETTLE);
+	redis_report(s, REDIS_SETTLE);
 }
 
 void shard_greeted(struct shard *s)
@@ -155,7 +155,7 @@ void shard_greeted(struct shard *s)
 		log_info("redis %s was started anew: what it held may be lost", s->name);
 		if (s->state == REDIS_UP) /* it has to be told what is known here before it is asked */
 			shard_fail(s, "reset", S("another run of it answers"));
-		redis_tell(s, REDIS_REPLACED);
+		redis_report(s, REDIS_REPLACED);
 	}
 	memcpy(s->run, s->channel.run, sizeof s->run);
 	s->resume_ns = 0;
@@ -189,7 +189,7 @@ static void note_distance(struct shard *s, uint64_t took_ns)
 	const struct redis *r = s->redis;
 
 	s->far = took_ns > r->budget_ns ? s->far + 1 : 0;
-	if (s->far == FAR && !r->world.budget_ns)
+	if (s->far == FAR && !r->env.budget_ns)
 		log_warn("redis %s answers after %.3g ms, later than redis.budget (%.3g ms): each machine holds its "
 		         "share of the fleet's limits until Redis is nearer or the budget is longer",
 		         s->name, (double)took_ns / NS_PER_MS, (double)r->budget_ns / NS_PER_MS);
@@ -283,7 +283,7 @@ void shard_sweep(struct shard *s)
 	if (s->channel.state != CHANNEL_READY)
 		return;
 	if (s->state == REDIS_SETTLING && now_ns >= s->settle_ns) {
-		redis_tell(s, REDIS_SETTLE);
+		redis_report(s, REDIS_SETTLE);
 		use(s);
 	}
 	if (s->state != REDIS_UP && !s->probing && now_ns >= s->probe_ns)

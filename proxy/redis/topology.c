@@ -4,8 +4,8 @@
 #include "base/random.h"
 #include "redis/inside.h"
 
-#define CALM_NS (1 * NS_PER_S)              /* between two looks at the sentinels */
-#define CLUSTER_CALM_NS (10 * NS_PER_S)     /* and at the cluster, which tells of moves by itself ... */
+#define STABLE_NS (1 * NS_PER_S)            /* between two looks at the sentinels */
+#define CLUSTER_STABLE_NS (10 * NS_PER_S)   /* and at the cluster, which tells of moves by itself ... */
 #define CLUSTER_MOVING_NS (500 * NS_PER_MS) /* ... but not of a master that is replaced */
 
 void topology_open(struct redis *r)
@@ -35,7 +35,7 @@ void topology_lost(struct redis *r)
 	char name[HOST_MAX + 8];
 
 	node_say(&r->guide.node, name);
-	if (!r->name_told_ns || r->loop->now_ns - r->name_told_ns > CLUSTER_CALM_NS) {
+	if (!r->name_told_ns || r->loop->now_ns - r->name_told_ns > CLUSTER_STABLE_NS) {
 		r->name_told_ns = r->loop->now_ns;
 		log_warn("redis: %s does not tell where the master is%s%s", name, r->guide.error[0] ? ": " : "",
 		         r->guide.error);
@@ -87,7 +87,7 @@ static void ask_sentinel(struct redis *r)
 
 /* ---- both ---- */
 
-static bool is_calm(const struct redis *r)
+static bool is_stable(const struct redis *r)
 {
 	for (unsigned i = 0; i < r->shards_len; i++)
 		if (r->shards[i].used && r->shards[i].state == REDIS_DOWN)
@@ -130,8 +130,9 @@ void topology_sweep(struct redis *r)
 		cluster_ask(r, guide);
 	else
 		ask_sentinel(r);
-	uint64_t calm = cluster ? CLUSTER_CALM_NS : CALM_NS, moving = cluster ? CLUSTER_MOVING_NS : PROBE_NS;
-	r->guide_ns = now_ns + random_jitter(is_calm(r) ? calm : moving, 20);
+	uint64_t stable = cluster ? CLUSTER_STABLE_NS : STABLE_NS,
+	         moving = cluster ? CLUSTER_MOVING_NS : PROBE_NS;
+	r->guide_ns = now_ns + random_jitter(is_stable(r) ? stable : moving, 20);
 }
 
 uint64_t topology_due_ns(const struct redis *r)

@@ -269,7 +269,7 @@ static ssize_t receive_text(struct reload *r)
 }
 
 /* Why there is no verdict. */
-static char *tell_death(const struct reload *r)
+static char *log_death(const struct reload *r)
 {
 	char line[200];
 
@@ -289,7 +289,7 @@ static void conclude(struct reload *r, struct bundle_sealed *sealed, char **text
 	*text = r->len ? strdup(r->text) : NULL;
 	if (!r->said || (r->ok && sealed->all < 0)) {
 		free(*text);
-		*text = tell_death(r);
+		*text = log_death(r);
 		r->hindered = true;
 	}
 }

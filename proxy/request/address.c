@@ -214,9 +214,9 @@ static void take_scheme(struct request *r)
 
 enum fault request_address(struct request *r)
 {
-	r->address = r->visitor->peer;
+	r->address = r->client_facts->peer;
 	r->forwarded_for = S("");
-	if (!cidrs_have(&r->config->root.trusted_proxies, &r->visitor->peer))
+	if (!cidrs_have(&r->config->root.trusted_proxies, &r->client_facts->peer))
 		return FAULT_NONE;
 	bool plain = headers_find(&r->headers, HEADER_X_FORWARDED_FOR);
 	enum fault why = walk(r, plain ? HEADER_X_FORWARDED_FOR : HEADER_FORWARDED);

@@ -70,23 +70,23 @@ static enum fault by_prefix(struct request *r, struct slice rest)
 	return request_retarget(r, r->method, rest, r->authority);
 }
 
-void request_asked(struct request *r, enum asker asker)
+void request_asked(struct request *r, enum ext_auth_kind ext_auth)
 {
 	r->asked_by_head = slice_same(r->method, S("HEAD"));
-	r->asker = (uint8_t)asker;
+	r->ext_auth = (uint8_t)ext_auth;
 }
 
 enum fault request_described(struct request *r, struct slice rest)
 {
-	switch ((enum asker)r->asker) {
-	case ASKER_NGINX:
+	switch ((enum ext_auth_kind)r->ext_auth) {
+	case EXT_AUTH_NGINX:
 		return by_nginx(r);
-	case ASKER_ENVOY:
+	case EXT_AUTH_ENVOY:
 		return by_prefix(r, rest);
-	case ASKER_TRAEFIK:
+	case EXT_AUTH_TRAEFIK:
 	case ASKER_CADDY:
 		return by_forwarded(r);
-	case ASKER_NONE:
+	case EXT_AUTH_NONE:
 		break;
 	}
 	return FAULT_DESCRIPTION;
@@ -104,16 +104,16 @@ struct slice target_path(struct slice target)
 	return path;
 }
 
-unsigned asker_status(enum asker asker, unsigned meant)
+unsigned ext_auth_status(enum ext_auth_kind ext_auth, unsigned meant)
 {
-	if (asker == ASKER_NGINX && meant != 200 && meant != 401)
+	if (ext_auth == EXT_AUTH_NGINX && meant != 200 && meant != 401)
 		return 403;
-	if (asker == ASKER_ENVOY && meant >= 500)
+	if (ext_auth == EXT_AUTH_ENVOY && meant >= 500)
 		return meant == 501 || meant == 505 ? 400 : 429; /* 501, 505: it would not help to come again */
 	return meant;
 }
 
 bool request_is_head(const struct request *r)
 {
-	return r->asker ? r->asked_by_head : slice_same(r->method, S("HEAD"));
+	return r->ext_auth ? r->asked_by_head : slice_same(r->method, S("HEAD"));
 }

@@ -9,7 +9,7 @@ struct request;
 
 /* It is a question of this kind of proxy, whatever becomes of it: its answer is in that one's words. Before
  * request_described. */
-void request_asked(struct request *r, enum asker asker);
+void request_asked(struct request *r, enum ext_auth_kind ext_auth);
 /* The request that another proxy describes takes the place of the one that brought the description: method,
  * target and host are exchanged, checked and normalised as if they had come themselves. The description is
  * in the fields that this kind of proxy sends (nginx: X-Original-Method, and X-Original-URI with Host or
@@ -30,7 +30,7 @@ struct slice target_path(struct slice target);
 /* The status that says it to this kind of proxy. nginx's auth_request knows 2xx, 401 and 403, and takes all
  * else for a failure of its own: 500. Envoy's ext_authz takes every 5xx for a failure of ours, which its
  * failure_mode_allow may let pass. Sallyport-Status says what was meant. */
-unsigned asker_status(enum asker asker, unsigned meant);
+unsigned ext_auth_status(enum ext_auth_kind ext_auth, unsigned meant);
 
 /* Is its answer to be sent without a body? */
 bool request_is_head(const struct request *r);

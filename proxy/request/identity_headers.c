@@ -5,7 +5,7 @@ static const struct slice verdicts[] = { { "none", 4 }, { "valid", 5 }, { "inval
 
 struct slice request_certificate(const struct request *r)
 {
-	return r->asker ? S("") : r->visitor->certificate;
+	return r->ext_auth ? S("") : r->client_facts->certificate;
 }
 
 size_t request_told(const struct request *r, struct header to[static TOLD_MAX])

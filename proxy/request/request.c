@@ -23,7 +23,7 @@ void request_wake(struct request *r)
 		request_on_wake(r);
 }
 
-enum pace request_fail(struct request *r, enum fault why)
+enum step_result request_fail(struct request *r, enum fault why)
 {
 	r->fault = (uint8_t)why;
 	return fault_info[why].status ? ANSWER : HANG_UP;

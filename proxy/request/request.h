@@ -6,15 +6,15 @@
 #include "base/deadline.h"
 #include "config/config.h"
 #include "request/body_field.h"
+#include "request/client_facts.h"
 #include "request/ext_auth.h"
 #include "request/fault.h"
 #include "request/mark.h"
 #include "request/outcome.h"
 #include "request/strip.h"
-#include "request/visitor.h"
 
 /* What a station tells the driver. */
-enum pace {
+enum step_result {
 	GO_ON,   /* done: enter the next station */
 	WAIT,    /* parked: request_wake() will re-enter this station */
 	ANSWER,  /* r->fault, or r->answer, is set: go straight to RESPOND */
@@ -34,17 +34,18 @@ struct identity { /* set by VERIFY; slices in the request's arena */
 
 struct client; /* http/: the way back, see http/http.h */
 struct client_ops;
-struct loop;    /* connection/ */
-struct passage; /* forward/: the way on */
+struct loop;          /* connection/ */
+struct upstream_call; /* forward/: the way on */
 
 struct request {
 	/* the walk */
-	uint8_t at, was;     /* station; the one it went to RESPOND or SETTLE from */
-	uint8_t fault;       /* enum fault */
-	bool over, in_haste; /* in_haste: its deadline is fixed, and lies in the loop's brief wheel */
-	bool over_share;     /* its client has more than its share, and is to be told so */
+	uint8_t at, was; /* station; the one it went to RESPOND or SETTLE from */
+	uint8_t fault;   /* enum fault */
+	/* on_short_timeout: its deadline is fixed, and lies in the loop's brief wheel */
+	bool over, on_short_timeout;
+	bool over_share; /* its client has more than its share, and is to be told so */
 	struct list wake_link;
-	struct deadline patience; /* journey/ alone sets it */
+	struct deadline timeout; /* journey/ alone sets it */
 	struct journey *journey;
 	struct sharer *sharer;  /* journey/: whose place it takes; NULL: nobody's */
 	struct list since_link; /* journey/: among the requests in flight, oldest first */
@@ -52,7 +53,7 @@ struct request {
 
 	struct arena arena;
 	const struct config *config;
-	struct visitor *visitor;
+	struct client_facts *client_facts;
 	const struct client_ops *ops; /* how to read its body and to answer it */
 	struct client *client;
 
@@ -70,8 +71,9 @@ struct request {
 	struct slice path, query;   /* path normalised once; query without '?', as received */
 	struct slice way, open_way; /* base/way.h: of a path that is not the same; of one with %2F */
 	struct in6_addr address;    /* of the client, behind trusted proxies */
-	uint8_t asker;              /* enum asker: whose description method, target and host are; else NONE */
-	bool asked_by_head;         /* with asker: the method that brought the description was HEAD */
+	/* enum ext_auth_kind: whose description method, target and host are; else NONE */
+	uint8_t ext_auth;
+	bool asked_by_head;         /* with ext_auth: the method that brought the description was HEAD */
 	struct slice forwarded_for; /* the trusted part of X-Forwarded-For to continue; may be empty */
 	char id[33], span[17];      /* trace id, 32 hex digits; our span id; a NUL behind each */
 
@@ -92,7 +94,7 @@ struct request {
 	void *waits, *stash_block;  /* private to the station that said WAIT; to http/ */
 	struct shared_claim *claim; /* private to journey/: on a code or refresh token, at the fleet's Redis */
 	uint64_t exchange, redis_waited_ns; /* private to verify/: the machine's claim, or 0; waited so far */
-	struct passage *passage;            /* private to forward/ */
+	struct upstream_call *call;         /* private to forward/ */
 
 	/* for the log line */
 	uint64_t marks_ns[MARKS];
@@ -108,7 +110,7 @@ void request_wake(struct request *r);
 extern void (*request_on_wake)(struct request *r); /* set once by journey/: where it reports to */
 
 /* Ends in a fault: returns ANSWER, or HANG_UP where nothing can be answered. */
-enum pace request_fail(struct request *r, enum fault why);
+enum step_result request_fail(struct request *r, enum fault why);
 
 /* The head is whole: checks fields and target, and splits the target into scheme, authority, host, path and
  * query. Both protocols call it, HTTP/2 (version 20) with scheme and authority set from the pseudo-headers.

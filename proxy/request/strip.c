@@ -209,7 +209,7 @@ static bool ends_here(const struct request *r, const struct header *f, bool trus
 
 static bool is_of_trusted(const struct request *r)
 {
-	return cidrs_have(&r->config->root.trusted_proxies, &r->visitor->peer);
+	return cidrs_have(&r->config->root.trusted_proxies, &r->client_facts->peer);
 }
 
 static bool has_trailers(const struct request *r)

@@ -319,7 +319,7 @@ enum fault request_retarget(struct request *r, struct slice method, struct slice
 
 enum fault request_check(struct request *r)
 {
-	struct slice scheme = r->visitor->tls ? S("https") : S("http"), host;
+	struct slice scheme = r->client_facts->tls ? S("https") : S("http"), host;
 	enum fault why = FAULT_NONE;
 
 	if (slice_same(r->method, S("CONNECT")))

@@ -32,7 +32,7 @@ static unsigned status_of(const struct request *r)
 }
 
 /* Where no limit says when to come back: how soon things of this kind have changed, in seconds. */
-static uint64_t patience_s(enum fault why)
+static uint64_t timeout_s(enum fault why)
 {
 	switch (why) {
 	case FAULT_SHUT_DOWN:
@@ -59,7 +59,7 @@ unsigned respond_retry_after(const struct request *r)
 	uint64_t ns = r->refusal.retry_after_ns, most_s = r->refusal.limit ? UINT32_MAX : 30;
 
 	if (ns == 0)
-		ns = patience_s(r->fault) * NS_PER_S;
+		ns = timeout_s(r->fault) * NS_PER_S;
 	ns = ns < most_s * NS_PER_S ? ns : most_s * NS_PER_S;
 	ns += random_u64() % (ns / 5 + 1);
 
@@ -196,7 +196,7 @@ static void add_fields(struct own *o, uint64_t wall_ns)
 	add_date(o, wall_ns);
 	own_add(o, S("Sallyport-Reason"), respond_reason(o->r));
 	own_add(o, S("Sallyport-Request-Id"), slice_of(o->r->id));
-	if (o->r->asker)
+	if (o->r->ext_auth)
 		add_meant(o);
 	if (o->r->fault)
 		add_fault_fields(o);
@@ -240,7 +240,7 @@ bool respond_own(struct request *r, uint64_t wall_ns)
 	o.r = r;
 	o.retry_s = 0;
 	o.meant = status_of(r);
-	o.status = asker_status((enum asker)r->asker, o.meant);
+	o.status = ext_auth_status((enum ext_auth_kind)r->ext_auth, o.meant);
 	check(o.status != 404 && o.status != 410);
 	if (o.status == 0)
 		return false;

@@ -142,7 +142,7 @@ static void put_http(struct text *t, const struct request *r)
 
 static void put_visitor(struct text *t, const struct request *r)
 {
-	const struct visitor *v = r->visitor;
+	const struct client_facts *v = r->client_facts;
 
 	put_address(t, S(",\"client.address\":\""), &r->address);
 	put_address(t, S(",\"network.peer.address\":\""), &v->peer);
@@ -201,8 +201,8 @@ static void put_decisions(struct text *t, const struct request *r)
 	put(t, S(",\"sallyport.rule\":\""), r->rule, 64);
 	if (r->refusal.limit)
 		put(t, S(",\"sallyport.limit\":\""), r->refusal.limit->id, 64);
-	if (r->asker != ASKER_NONE)
-		put_word(t, S(",\"sallyport.asker\":\""), asker_words[r->asker]);
+	if (r->ext_auth != EXT_AUTH_NONE)
+		put_word(t, S(",\"sallyport.asker\":\""), ext_auth_kind_words[r->ext_auth]);
 	put(t, S(",\"sallyport.upstream\":\""), r->upstream, 64);
 	put(t, S(",\"sallyport.endpoint\":\""), r->endpoint, 128);
 	if (r->retried)

@@ -91,7 +91,7 @@ const char *revoker_add(struct revoker *r, const struct revocation_order *what, 
 		why = "--before must not lie in the future: tokens that are yet to be issued cannot be revoked";
 	if (!why)
 		why = revocations_add(&r->all, &one, kept);
-	revoke_sync_tell(&r->sync);
+	revoke_sync_send(&r->sync);
 	r->on_news(r->with);
 	return why;
 }
@@ -104,7 +104,7 @@ const char *revoker_undo(struct revoker *r, const struct revocation_order *what,
 
 	if (!why)
 		why = revocations_undo(&r->all, one.mark, one.at_ms, kept);
-	revoke_sync_tell(&r->sync);
+	revoke_sync_send(&r->sync);
 	r->on_news(r->with);
 	return why;
 }

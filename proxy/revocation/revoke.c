@@ -63,7 +63,7 @@ static void drop(struct revocations *all, struct revocation *r)
 	*r = all->at[--all->len];
 }
 
-static void tell_metrics(const struct revocations *all)
+static void publish_metrics(const struct revocations *all)
 {
 	metrics_set(all->in_force, (int64_t)atomic_load(&all->table->used));
 	metrics_set(all->lost_series, all->lost != LOST_NONE);
@@ -170,7 +170,7 @@ void revocations_open(struct revocations *all, struct revoked_table *table, stru
 		          revocations_lost_names[all->lost]);
 	if (atomic_load(&table->used))
 		log_info("%llu revocations are in force", (unsigned long long)atomic_load(&table->used));
-	tell_metrics(all);
+	publish_metrics(all);
 }
 
 void revocations_close(struct revocations *all)
@@ -210,7 +210,7 @@ const char *revocations_add(struct revocations *all, const struct revocation *wh
 		log_error("a revocation has no place in the list and holds only until Sallyport ends");
 	}
 	*kept = save(all);
-	tell_metrics(all);
+	publish_metrics(all);
 	return NULL;
 }
 
@@ -242,7 +242,7 @@ const char *revocations_undo(struct revocations *all, uint64_t mark, uint64_t at
 	r->shared = r->found = false;
 	r->at_ms = at_ms > r->at_ms ? at_ms : r->at_ms + 1;
 	take_out(all, mark);
-	tell_metrics(all);
+	publish_metrics(all);
 	*kept = save(all);
 	return NULL;
 }
@@ -278,7 +278,7 @@ bool revocations_merge(struct revocations *all, const struct revocation *what, b
 void revocations_keep(struct revocations *all)
 {
 	if (save(all))
-		tell_metrics(all);
+		publish_metrics(all);
 }
 
 void revocations_are_shared(struct revocations *all, uint64_t mark, uint64_t at_ms)
@@ -312,5 +312,5 @@ void revocations_age(struct revocations *all, uint64_t wall_s)
 		return;
 	revoked_sift(all->table, stays, &over);
 	save(all);
-	tell_metrics(all);
+	publish_metrics(all);
 }

@@ -186,7 +186,7 @@ uint64_t revoke_sync_tick(struct revoke_sync *s, uint64_t now_ns)
 	return s->doing ? UINT64_MAX : s->due_ns;
 }
 
-void revoke_sync_tell(struct revoke_sync *s)
+void revoke_sync_send(struct revoke_sync *s)
 {
 	s->due_ns = 0;
 	metrics_set(s->unshared, s->keys ? (int64_t)revocations_unshared(s->all) : 0);

@@ -52,7 +52,7 @@ void revoke_sync_open(struct revoke_sync *s, const struct config *c, const struc
                       struct revocations *all, void (*on_news)(void *with), void *with);
 void revoke_sync_close(struct revoke_sync *s);
 /* At once, where it can be. */
-void revoke_sync_tell(struct revoke_sync *s);
+void revoke_sync_send(struct revoke_sync *s);
 uint64_t revoke_sync_tick(struct revoke_sync *s, uint64_t now_ns); /* when next */
 
 /* revoke_record.c */

@@ -16,14 +16,14 @@ _Static_assert((int)LEVEL_DEBUG == (int)LOG_LEVEL_DEBUG && (int)LEVEL_INFO == (i
                    (int)LEVEL_WARNING == (int)LOG_LEVEL_WARN && (int)LEVEL_ERROR == (int)LOG_LEVEL_ERROR,
                "log.level by the numbers of base/log.h");
 
-void post_speak(struct post *p)
+void child_speak(struct child_context *p)
 {
 	log_threshold((enum log_level)p->generation->config->root.log.level);
 	messages = shared_messages(p->shared, p->seat);
 	log_sink(put_message, NULL);
 }
 
-enum order post_order(struct post *p, uint64_t now_ns, uint64_t *asked_ns)
+enum order child_order(struct child_context *p, uint64_t now_ns, uint64_t *asked_ns)
 {
 	enum order order = (enum order)shared_order(p->shared, p->seat);
 

@@ -27,7 +27,7 @@ struct generation { /* one configuration and its workers */
 };
 
 /* What a process is given as it starts. All of it was made before the fork. */
-struct post {
+struct child_context {
 	struct shared *shared;
 	const struct sockets *sockets;
 	const struct generation *generation;
@@ -46,12 +46,12 @@ struct post {
 };
 
 /* Messages go through the seat's ring to the writer, so that a stuck stderr holds nobody up. */
-void post_speak(struct post *p);
+void child_speak(struct child_context *p);
 /* A turn is done. */
-static inline void post_beat(struct post *p)
+static inline void child_beat(struct child_context *p)
 {
-	atomic_fetch_add_explicit(&shared_said(p->shared, p->seat)->beats, 1, memory_order_relaxed);
+	atomic_fetch_add_explicit(&shared_reported(p->shared, p->seat)->beats, 1, memory_order_relaxed);
 }
 /* What the supervisor wants; ORDER_DRAIN where the supervisor itself is gone. Asks the kernel once a
  * second. */
-enum order post_order(struct post *p, uint64_t now_ns, uint64_t *asked_ns);
+enum order child_order(struct child_context *p, uint64_t now_ns, uint64_t *asked_ns);

@@ -20,7 +20,7 @@ static void forget_generation(const struct generation *g, bool keeps)
 		close(g->sealed.keeper);
 }
 
-void forget_inherited(struct post *p)
+void forget_inherited(struct child_context *p)
 {
 	bool is_keeper = p->role == ROLE_KEEPER;
 	size_t len = p->generations ? GENERATIONS_MAX + 1 : 1;

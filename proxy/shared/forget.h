@@ -8,4 +8,4 @@
 #include "shared/child.h"
 
 /* The keeper keeps its own generation's memory file and the machine's. */
-void forget_inherited(struct post *p);
+void forget_inherited(struct child_context *p);

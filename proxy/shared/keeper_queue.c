@@ -8,7 +8,7 @@ struct ask_head {
 	uint32_t issuer_len, kind;
 };
 
-bool ask_put(struct ring r, const struct keeper_question *ask)
+bool keeper_queue_put(struct ring r, const struct keeper_question *ask)
 {
 	struct ask_head head = { ask->token_iat_s, (uint32_t)ask->issuer.len, ask->kind };
 	struct slice issuer = ask->issuer, what = ask->what;
@@ -27,7 +27,7 @@ bool ask_put(struct ring r, const struct keeper_question *ask)
 	return put;
 }
 
-bool ask_take(struct ring r, char room[static ASK_MAX], struct keeper_question *to)
+bool keeper_queue_take(struct ring r, char room[static ASK_MAX], struct keeper_question *to)
 {
 	struct ask_head head;
 	size_t len;
@@ -39,7 +39,8 @@ bool ask_take(struct ring r, char room[static ASK_MAX], struct keeper_question *
 		struct slice names = { room + sizeof head, len - sizeof head };
 		if (head.issuer_len > names.len || head.kind > ASK_REFUSED)
 			continue;
-		*to = (struct keeper_question){ (enum ask_kind)head.kind, slice_head(names, head.issuer_len),
+		*to = (struct keeper_question){ (enum keeper_question_kind)head.kind,
+			                            slice_head(names, head.issuer_len),
 			                            slice_from(names, head.issuer_len), head.token_iat_s };
 		return true;
 	}

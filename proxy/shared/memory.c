@@ -24,9 +24,9 @@ static char *seat_part(const struct shared *s, unsigned seat, enum seat_part par
 	return s->first_seat + seat * s->seat_stride + s->seat_at[part];
 }
 
-struct said *shared_said(const struct shared *s, unsigned seat)
+struct reported *shared_reported(const struct shared *s, unsigned seat)
 {
-	return (struct said *)(void *)seat_part(s, seat, SEAT_PART_said);
+	return (struct reported *)(void *)seat_part(s, seat, SEAT_PART_said);
 }
 
 struct ring shared_access(const struct shared *s, unsigned seat)
@@ -44,7 +44,7 @@ bool shared_log(const struct shared *s, unsigned seat, struct slice line, bool v
 		return false;
 	}
 	if (held < quarter && held + line.len >= quarter)
-		shared_ring(s->pokes[SEAT_WRITER]);
+		shared_notify(s->notify_fds[SEAT_WRITER]);
 	return true;
 }
 
@@ -120,18 +120,18 @@ static bool lay_out(struct shared *s, const struct shared_sizes *sizes)
 	check(published_attach(s->published->keys) != NULL);
 	s->exchanges = exchanges_attach(place[TABLE_exchanges]);
 	s->logins = logins_attach(place[TABLE_logins]);
-	s->limits = limit_table_attach(place[TABLE_limits], sizes->table_size);
+	s->limits = buckets_attach(place[TABLE_limits], sizes->table_size);
 	return s->limits != NULL;
 }
 
 static bool open_bells(struct shared *s)
 {
-	s->bell = eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC);
-	s->keeper_bell = eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC);
-	bool ok = s->bell >= 0 && s->keeper_bell >= 0;
+	s->notify_fd = eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC);
+	s->keeper_notify_fd = eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC);
+	bool ok = s->notify_fd >= 0 && s->keeper_notify_fd >= 0;
 	for (unsigned i = 0; i < s->seats_len && ok; i++) {
-		s->pokes[i] = eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC);
-		ok = s->pokes[i] >= 0;
+		s->notify_fds[i] = eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC);
+		ok = s->notify_fds[i] >= 0;
 	}
 	return ok;
 }
@@ -139,9 +139,9 @@ static bool open_bells(struct shared *s)
 bool shared_open(struct shared *s, const struct shared_sizes *sizes)
 {
 	memset(s, 0, sizeof *s);
-	s->bell = s->keeper_bell = -1;
+	s->notify_fd = s->keeper_notify_fd = -1;
 	for (unsigned i = 0; i < SEATS_MAX; i++)
-		s->pokes[i] = -1;
+		s->notify_fds[i] = -1;
 	check(sizes->slots > 0 && sizes->slots <= SLOTS_MAX);
 	s->slots = sizes->slots;
 	s->seats_len = SEAT_WORKERS + GENERATIONS_MAX * sizes->slots;
@@ -166,10 +166,10 @@ static void close_one(int *fd)
 void shared_close(struct shared *s)
 {
 	map_end(s);
-	close_one(&s->bell);
-	close_one(&s->keeper_bell);
+	close_one(&s->notify_fd);
+	close_one(&s->keeper_notify_fd);
 	for (unsigned i = 0; i < SEATS_MAX; i++)
-		close_one(&s->pokes[i]);
+		close_one(&s->notify_fds[i]);
 }
 
 bool shared_narrow(struct shared *s, enum role role, unsigned seat)
@@ -200,13 +200,13 @@ int shared_seat(const struct shared *s, enum role role)
 	return -1;
 }
 
-void shared_say(struct shared *s, unsigned seat, enum seat_state state)
+void shared_report(struct shared *s, unsigned seat, enum seat_state state)
 {
-	atomic_store_explicit(&shared_said(s, seat)->state, state, memory_order_release);
-	shared_ring(s->bell);
+	atomic_store_explicit(&shared_reported(s, seat)->state, state, memory_order_release);
+	shared_notify(s->notify_fd);
 }
 
-void shared_ring(int fd)
+void shared_notify(int fd)
 {
 	uint64_t one = 1;
 
@@ -214,7 +214,7 @@ void shared_ring(int fd)
 		return; /* its counter is full: it is ringing already */
 }
 
-void shared_hush(int fd)
+void shared_drain(int fd)
 {
 	uint64_t rings;
 

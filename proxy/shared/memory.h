@@ -38,7 +38,7 @@ struct seat { /* what the supervisor says of it */
 	_Atomic uint64_t since_ns; /* monotonic, when its process was started */
 };
 
-struct said {               /* what its process says */
+struct reported {           /* what its process says */
 	_Atomic uint32_t state; /* enum seat_state; the supervisor sets FREE and STARTING */
 	_Atomic uint64_t beats; /* turns of its loop */
 };
@@ -88,13 +88,13 @@ struct shared { /* one process's view, private; inherited by fork */
 	struct part part[PARTS_MAX];
 	unsigned parts_len;
 	struct wishes *wishes;
-	struct limit_table *limits;
+	struct buckets *limits;
 	struct exchanges *exchanges;
 	struct logins *logins;
 	struct published *published;
-	int bell;             /* eventfd: the supervisor is wanted */
-	int keeper_bell;      /* eventfd: the keeper is wanted */
-	int pokes[SEATS_MAX]; /* eventfd of each seat: its process is wanted */
+	int notify_fd;             /* eventfd: the supervisor is wanted */
+	int keeper_notify_fd;      /* eventfd: the keeper is wanted */
+	int notify_fds[SEATS_MAX]; /* eventfd of each seat: its process is wanted */
 };
 
 /* What of the configuration decides the layout; it cannot change while running. */
@@ -112,5 +112,5 @@ void shared_close(struct shared *s);
 bool shared_narrow(struct shared *s, enum role role, unsigned seat) __attribute__((warn_unused_result));
 const struct published_issuers *shared_keys(const struct shared *s);
 
-void shared_ring(int eventfd);
-void shared_hush(int eventfd); /* takes all rings so far */
+void shared_notify(int eventfd);
+void shared_drain(int eventfd); /* takes all rings so far */

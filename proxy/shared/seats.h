@@ -13,15 +13,15 @@ struct ring shared_messages(const struct shared *s, unsigned seat);
 struct ring shared_asks(const struct shared *s, unsigned seat);
 struct suspect *shared_suspect(const struct shared *s, unsigned seat);
 struct limit_hot *shared_hot(const struct shared *s, unsigned seat);
-struct said *shared_said(const struct shared *s, unsigned seat);
+struct reported *shared_reported(const struct shared *s, unsigned seat);
 static inline uint32_t shared_state(const struct shared *s, unsigned seat)
 {
-	return atomic_load_explicit(&shared_said(s, seat)->state, memory_order_acquire);
+	return atomic_load_explicit(&shared_reported(s, seat)->state, memory_order_acquire);
 }
 /* A free seat of that role; -1 where there is none. */
 int shared_seat(const struct shared *s, enum role role);
-/* A process says what it has become, and rings the supervisor's bell. */
-void shared_say(struct shared *s, unsigned seat, enum seat_state state);
+/* A process says what it has become, and notifies the supervisor. */
+void shared_report(struct shared *s, unsigned seat, enum seat_state state);
 static inline uint32_t shared_order(const struct shared *s, unsigned seat)
 {
 	return atomic_load_explicit(&s->seats[seat].order, memory_order_acquire);

@@ -19,11 +19,11 @@ static struct retry *retry_of(struct children *c, const struct child *child)
 
 /* ---- starting ---- */
 
-_Noreturn static void be_child(struct children *c, struct post post)
+_Noreturn static void be_child(struct children *c, struct child_context post)
 {
-	int (*body)(struct post *) = post.role == ROLE_WORKER   ? c->bodies.worker
-	                             : post.role == ROLE_KEEPER ? c->bodies.keeper
-	                                                        : c->bodies.writer;
+	int (*body)(struct child_context *) = post.role == ROLE_WORKER   ? c->bodies.worker
+	                                      : post.role == ROLE_KEEPER ? c->bodies.keeper
+	                                                                 : c->bodies.writer;
 	char name[32];
 	sigset_t none;
 
@@ -62,8 +62,8 @@ static void take_seat(struct children *c, unsigned seat, enum role role, const s
 	atomic_store(&s->order, ORDER_WAIT);
 	atomic_store(&s->since_ns, clock_ns());
 	atomic_store(&s->taken, 1);
-	atomic_store(&shared_said(c->shared, seat)->state, SEAT_STARTING);
-	shared_hush(c->shared->pokes[seat]);
+	atomic_store(&shared_reported(c->shared, seat)->state, SEAT_STARTING);
+	shared_drain(c->shared->notify_fds[seat]);
 }
 
 static void leave_seat(struct children *c, unsigned seat)
@@ -72,7 +72,7 @@ static void leave_seat(struct children *c, unsigned seat)
 
 	atomic_store(&s->pid, 0);
 	atomic_store(&s->taken, 0);
-	atomic_store(&shared_said(c->shared, seat)->state, SEAT_FREE);
+	atomic_store(&shared_reported(c->shared, seat)->state, SEAT_FREE);
 	metrics_clear(seat);
 }
 
@@ -82,7 +82,7 @@ bool children_start(struct children *c, enum role role, struct generation *g, un
 
 	if (seat < 0)
 		return false;
-	struct post post = c->post;
+	struct child_context post = c->post;
 	post.shared = c->shared;
 	post.generation = g;
 	post.role = role;

@@ -14,7 +14,8 @@
 #define LOAD_NS (60 * NS_PER_S)           /* a process may take this long to load */
 
 struct bodies {
-	int (*worker)(struct post *), (*keeper)(struct post *), (*writer)(struct post *);
+	int (*worker)(struct child_context *), (*keeper)(struct child_context *),
+	    (*writer)(struct child_context *);
 };
 
 struct child {
@@ -30,8 +31,8 @@ struct child {
 struct children {
 	struct shared *shared;
 	struct bodies bodies;
-	struct post post;       /* what all posts have in common */
-	struct generation *now; /* whose keeper and writer are kept alive; NULL: none yet */
+	struct child_context post; /* what all posts have in common */
+	struct generation *now;    /* whose keeper and writer are kept alive; NULL: none yet */
 	struct retry keeper, writer;
 	bool keepers_kept, writer_kept;
 	uint64_t beat_ns, checked_ns; /* beat_ns: BEAT_NS; tests have less patience */

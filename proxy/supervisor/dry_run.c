@@ -35,15 +35,15 @@ static void no_log(void *with, struct slice line, bool valued)
 static void open_redis(const struct config *c, struct bundle *b, struct loop *loop,
                        struct config_errors *errors)
 {
-	const struct redis_world world = { .config = c, .bundle = b, .loop = loop, .name = S("check") };
+	const struct redis_env env = { .config = c, .bundle = b, .loop = loop, .name = S("check") };
 
-	redis_close(redis_open(&world, errors));
+	redis_close(redis_open(&env, errors));
 }
 
 /* Opens and closes a whole data plane on memory of its own: certificates, rules, CAs, limits, routes. */
 static bool open_data_plane(const struct config *c, struct bundle *b, struct config_errors *errors)
 {
-	size_t limits_len = limit_table_memory(c->root.limiting.table_size), keys_len = published_memory();
+	size_t limits_len = buckets_memory(c->root.limiting.table_size), keys_len = published_memory();
 	size_t endpoints_len = sizeof(struct forward_published);
 	void *limits = scratch(limits_len), *keys = scratch(keys_len), *endpoints = scratch(endpoints_len);
 	static const struct ticket_keys tickets;
@@ -51,18 +51,17 @@ static bool open_data_plane(const struct config *c, struct bundle *b, struct con
 	struct journey *j = NULL;
 
 	if (limits && keys && endpoints && loop) {
-		const struct journey_world world = { .config = c,
-			                                 .bundle = b,
-			                                 .loop = loop,
-			                                 .limits =
-			                                     limit_table_attach(limits, c->root.limiting.table_size),
-			                                 .keys = published_attach(keys),
-			                                 .endpoints = endpoints,
-			                                 .tickets = &tickets,
-			                                 .ask = { .key_unknown = no_ask },
-			                                 .log = no_log };
+		const struct journey_env env = { .config = c,
+			                             .bundle = b,
+			                             .loop = loop,
+			                             .limits = buckets_attach(limits, c->root.limiting.table_size),
+			                             .keys = published_attach(keys),
+			                             .endpoints = endpoints,
+			                             .tickets = &tickets,
+			                             .ask = { .key_unknown = no_ask },
+			                             .log = no_log };
 		open_redis(c, b, loop, errors); /* what is wrong here hides nothing of the rest */
-		j = journey_open(&world, errors);
+		j = journey_open(&env, errors);
 		if (j)
 			journey_close(j);
 	} else {
@@ -196,7 +195,7 @@ bool dry_run(void *with, const struct config *c, struct bundle *b, struct config
 	ok &= try_addresses(c, p->alone, errors);
 	ok &= try_log(c, &account, errors);
 	if (ok)
-		chains_tell_groups(c);
+		chains_log_groups(c);
 	p->hindered = !ok && errors->count == passing;
 	return ok;
 }

@@ -1,7 +1,8 @@
 /* inside.h -- the process that holds the listeners and keeps the others alive. Private to supervisor/.
  *
- * * One loop of poll() over its signals, its bell and the child that reads a configuration; three small
- * machines are stepped in it: the children (restarts), the rollout (a reload), the shutdown (the end). */
+ * * One loop of poll() over its signals, its event descriptor and the child that reads a configuration; three
+ * small machines are stepped in it: the children (restarts), the rollout (a reload), the shutdown (the end).
+ * */
 #pragma once
 #include "supervisor/children.h"
 #include "supervisor/material.h"

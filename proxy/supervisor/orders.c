@@ -10,7 +10,7 @@ void children_order(struct children *c, unsigned seat, enum order order)
 	if (order >= ORDER_DRAIN)
 		c->child[seat].leaving = true;
 	atomic_store_explicit(&s->order, order, memory_order_release);
-	shared_ring(c->shared->pokes[seat]);
+	shared_notify(c->shared->notify_fds[seat]);
 }
 
 void children_order_workers(struct children *c, const struct generation *g, enum order order)
@@ -79,5 +79,5 @@ void children_adopt(struct children *c, const struct generation *g)
 	atomic_fetch_add(&c->shared->head->slots_version, 1);
 	for (unsigned i = SEAT_WORKERS; i < SEATS_MAX; i++)
 		if (c->child[i].pid)
-			shared_ring(c->shared->pokes[i]);
+			shared_notify(c->shared->notify_fds[i]);
 }

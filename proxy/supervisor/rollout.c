@@ -32,9 +32,9 @@ static void publish(struct supervisor *s, int status, const char *text)
 	flip_show(&h->reloads_done, s->asked);
 	struct slice how = status == 0 ? S("applied") : S("refused");
 	metrics_add(metrics_series(METRIC_reloads_total, how, none, none, none), 1);
-	shared_ring(s->shared.keeper_bell);
+	shared_notify(s->shared.keeper_notify_fd);
 	for (unsigned i = SEAT_KEEPERS; i < SEAT_WORKERS; i++)
-		shared_ring(s->shared.pokes[i]);
+		shared_notify(s->shared.notify_fds[i]);
 }
 
 static void say(const char *what, const char *why)
@@ -360,7 +360,7 @@ static void end_old(struct supervisor *s, uint64_t now_ns)
 }
 
 /* One message for people, one line for whoever collects what was changed by whom. */
-static void tell_renewed(struct supervisor *s)
+static void log_renewed(struct supervisor *s)
 {
 	const char *names = s->renewed ? s->renewed : "files";
 
@@ -383,7 +383,7 @@ static void step_handing(struct supervisor *s, uint64_t now_ns)
 	s->next = s->old = NULL;
 	s->stage = STAGE_IDLE;
 	if (renewal)
-		tell_renewed(s);
+		log_renewed(s);
 	else if (reload)
 		publish(s, 0, text);
 	if (reload)

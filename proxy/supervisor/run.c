@@ -162,16 +162,16 @@ static int run(struct supervisor *s, struct generation *g)
 		log_info("processes that meet the network run as %s", s->account.name);
 	metrics_sit(SEAT_SUPERVISOR);
 	s->children.bodies = (struct bodies){ worker_main, keeper_main, writer_main };
-	s->children.post = (struct post){ .sockets = &s->sockets,
-		                              .generations = s->generations,
-		                              .account = &s->account,
-		                              .status_fd = s->status_fd,
-		                              .admin_fd = s->admin_fd,
-		                              .floor_fd = s->floor_fd,
-		                              .machine_fd = s->machine_fd,
-		                              .log_key = log_key,
-		                              .config_path = s->options->config,
-		                              .started_by = getuid() };
+	s->children.post = (struct child_context){ .sockets = &s->sockets,
+		                                       .generations = s->generations,
+		                                       .account = &s->account,
+		                                       .status_fd = s->status_fd,
+		                                       .admin_fd = s->admin_fd,
+		                                       .floor_fd = s->floor_fd,
+		                                       .machine_fd = s->machine_fd,
+		                                       .log_key = log_key,
+		                                       .config_path = s->options->config,
+		                                       .started_by = getuid() };
 	if (!confine_supervisor())
 		log_warn("the supervisor keeps rights that it does not need: %s", strerror(errno));
 	int status = supervisor_run(s, g);

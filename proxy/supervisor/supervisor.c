@@ -116,14 +116,14 @@ static void turn(struct supervisor *s)
 {
 	struct pollfd wait[4] = {
 		{ s->signals, POLLIN, 0 },
-		{ s->shared.bell, POLLIN, 0 },
+		{ s->shared.notify_fd, POLLIN, 0 },
 		{ s->reading ? reload_fd(s->reading) : -1, POLLIN, 0 },
 		{ s->material.fd, POLLIN, 0 },
 	};
 
 	if (poll(wait, 4, patience_ms(s, clock_ns())) < 0 && errno != EINTR)
 		log_error("poll: %s", strerror(errno));
-	shared_hush(s->shared.bell);
+	shared_drain(s->shared.notify_fd);
 	take_signals(s);
 	children_reap(&s->children, reap_stranger, s);
 	uint64_t now_ns = clock_ns();

@@ -34,7 +34,7 @@ static void restart_due(struct children *c, uint64_t now_ns)
 static void check_beat(struct children *c, unsigned seat, uint64_t now_ns)
 {
 	struct child *child = &c->child[seat];
-	uint64_t beats = atomic_load(&shared_said(c->shared, seat)->beats);
+	uint64_t beats = atomic_load(&shared_reported(c->shared, seat)->beats);
 	bool loading = shared_state(c->shared, seat) == SEAT_STARTING;
 
 	if (child->role == ROLE_WRITER)

@@ -18,7 +18,7 @@ enum hello_result { HELLO_MORE, HELLO_DONE, HELLO_BAD, HELLO_NOT_TLS };
 struct hello {
 	struct slice server_name;    /* lies in server_name_lower of this very struct; empty where none */
 	char server_name_lower[256]; /* NUL-terminated */
-	char ja4[37], ja4_key[37];   /* see struct visitor */
+	char ja4[37], ja4_key[37];   /* see struct client_facts */
 	bool offers_h2, offers_h1, offers_tls13, has_ticket;
 };
 /* From the first byte of the first record; HELLO_MORE until all of it is there. HELLO_BAD: it is malformed,
@@ -39,7 +39,7 @@ void tls_server_close(struct tls_server *s);
 /* Hash of listener, SNI policy and client CA under which this host name is served: equal for hosts that may
  * share a connection. It is also part of the session id context. */
 /* The listener's groups of key exchange that this library has, best first, as OpenSSL writes them; empty and
- * false where there is none. *lacking: the others, the same, for a message; it lies in `list`. */
+ * false where there is none. *lacking: the others, for a message; it lies in `list`. */
 #define TLS_GROUPS_MAX 1024
 bool tls_groups(const struct config_listener_tls *t, char list[static TLS_GROUPS_MAX], struct slice *lacking);
 

@@ -63,11 +63,11 @@ static bool is_proven(const struct request *r, const struct claims *c)
 {
 	char room[64];
 	struct text t = TEXT(room);
-	struct slice binding = claims_get(c, CLAIM_BINDING), thumbprint = r->visitor->thumbprint;
+	struct slice binding = claims_get(c, CLAIM_BINDING), thumbprint = r->client_facts->thumbprint;
 
 	if (!binding.len)
 		return true;
-	if (r->asker || !thumbprint.len)
+	if (r->ext_auth || !thumbprint.len)
 		return false;
 	text_base64url(&t, thumbprint.at, thumbprint.len);
 	return slice_same(text_slice(&t), binding); /* neither is a secret */

@@ -281,7 +281,7 @@ static void show_state(const struct auth *t)
 	struct request *r = t->request;
 	uint64_t worst = ISSUER_NORMAL;
 
-	if (!cidrs_have(&t->verify->config->root.trusted_proxies, &r->visitor->peer))
+	if (!cidrs_have(&t->verify->config->root.trusted_proxies, &r->client_facts->peer))
 		return;
 	for (size_t i = 0; i < t->policy->len; i++)
 		if ((!t->issuer || t->issuer == t->policy->issuer[i]) && state_of(t->policy->issuer[i]) > worst)
@@ -290,7 +290,7 @@ static void show_state(const struct auth *t)
 }
 
 /* On with it: of the credentials, what the route lets through. */
-static enum pace go_on(struct auth *t)
+static enum step_result go_on(struct auth *t)
 {
 	const struct route_policy *g = t->policy;
 
@@ -306,7 +306,7 @@ static bool is_revoked(const struct auth *t)
 	return t->claims && check_token_revoked(t->verify, t->issuer, t->claims, kid, t->request, t->wall_s);
 }
 
-static enum pace conclude(struct auth *t, enum fault fault)
+static enum step_result conclude(struct auth *t, enum fault fault)
 {
 	struct request *r = t->request;
 	const struct issuer *whose = t->issuer ? t->issuer : t->policy->issuer[0];
@@ -347,7 +347,7 @@ static struct waiter *stop_waiting(struct request *r)
 	return waiter;
 }
 
-enum pace verify_enter(struct verify *v, struct request *r, uint64_t now_ns, uint64_t wall_s)
+enum step_result verify_enter(struct verify *v, struct request *r, uint64_t now_ns, uint64_t wall_s)
 {
 	size_t route = (size_t)(r->route - v->config->root.routes);
 
@@ -379,7 +379,7 @@ void verify_leave(struct verify *v, struct request *r)
 		metrics_add(waiter->issuer->series[TOLD_UNKNOWN], 1);
 }
 
-void verify_hurry(struct request *r)
+void verify_stop_waiting(struct request *r)
 {
 	struct waiter *waiter = r->waits;
 

@@ -21,10 +21,10 @@ struct verify *verify_open(const struct config *c, const struct published_issuer
 void verify_close(struct verify *v);
 /* GO_ON with r->identity; ANSWER with a TOKEN_* fault or ISSUER_UNKNOWN; WAIT while the keeper is asked.
  * wall_s: seconds since 1970. */
-enum pace verify_enter(struct verify *v, struct request *r, uint64_t now_ns, uint64_t wall_s);
+enum step_result verify_enter(struct verify *v, struct request *r, uint64_t now_ns, uint64_t wall_s);
 void verify_leave(struct verify *v, struct request *r);
 /* It has waited long enough: entered again, it does not say WAIT. */
-void verify_hurry(struct request *r);
+void verify_stop_waiting(struct request *r);
 /* The published generation moved, or the keeper answered: wakes those who wait. Called once per turn; cheap.
  */
 void verify_turn(struct verify *v);

@@ -19,13 +19,13 @@ struct worker_listener {
 };
 
 struct worker {
-	struct post *post;
+	struct child_context *post;
 	const struct config *config;
 	struct shared *shared;
 	struct loop *loop;
 	struct redis *redis; /* NULL: none is configured */
 	struct journey *journey;
-	struct event *poked;
+	struct event *notified;
 	struct worker_listener *listeners;
 	size_t listeners_len;
 	uint64_t slots_seen, asked_ns, cut_ns;
@@ -87,9 +87,9 @@ static void suspect(void *with, const struct in6_addr *address)
 
 static bool put_question(struct worker *w, const struct keeper_question *ask)
 {
-	if (!ask_put(shared_asks(w->shared, w->post->seat), ask))
+	if (!keeper_queue_put(shared_asks(w->shared, w->post->seat), ask))
 		return false;
-	shared_ring(w->shared->keeper_bell);
+	shared_notify(w->shared->keeper_notify_fd);
 	return true;
 }
 
@@ -193,11 +193,11 @@ static bool find_listeners(struct worker *w)
 
 /* ---- its life ---- */
 
-static void on_poked(evutil_socket_t fd, short what, void *with)
+static void on_notified(evutil_socket_t fd, short what, void *with)
 {
 	(void)what;
 	(void)with;
-	shared_hush((int)fd); /* the turn that follows looks at everything */
+	shared_drain((int)fd); /* the turn that follows looks at everything */
 }
 
 static void on_turn(void *with)
@@ -228,10 +228,10 @@ static bool confine(struct worker *w)
 		free(keep);
 		return false;
 	}
-	keep[len++] = s->bell;
-	keep[len++] = s->keeper_bell;
-	keep[len++] = s->pokes[w->post->seat];
-	keep[len++] = s->pokes[SEAT_WRITER];
+	keep[len++] = s->notify_fd;
+	keep[len++] = s->keeper_notify_fd;
+	keep[len++] = s->notify_fds[w->post->seat];
+	keep[len++] = s->notify_fds[SEAT_WRITER];
 	for (size_t i = 0; i < w->listeners_len; i++)
 		keep[len++] = w->listeners[i].fd;
 	confine_descriptors(keep, len);
@@ -243,14 +243,14 @@ static bool open_redis(struct worker *w)
 {
 	struct config_errors errors = { 0 };
 	char name[32];
-	const struct redis_world world = { .config = w->config,
-		                               .bundle = w->post->generation->bundle,
-		                               .loop = w->loop,
-		                               .names = &w->shared->published->redis.names,
-		                               .name = { name, (size_t)snprintf(name, sizeof name, "worker-%u",
-		                                                                w->post->slot) } };
+	const struct redis_env env = { .config = w->config,
+		                           .bundle = w->post->generation->bundle,
+		                           .loop = w->loop,
+		                           .names = &w->shared->published->redis.names,
+		                           .name = { name, (size_t)snprintf(name, sizeof name, "worker-%u",
+		                                                            w->post->slot) } };
 
-	w->redis = redis_open(&world, &errors);
+	w->redis = redis_open(&env, &errors);
 	bool ok = errors.count == 0;
 	if (!ok)
 		log_error("Redis cannot be used: %s", errors.text ? errors.text : "out of memory");
@@ -261,7 +261,7 @@ static bool open_redis(struct worker *w)
 static bool open_journey(struct worker *w)
 {
 	struct config_errors errors = { 0 };
-	const struct journey_world world = {
+	const struct journey_env env = {
 		.config = w->config,
 		.bundle = w->post->generation->bundle,
 		.loop = w->loop,
@@ -285,7 +285,7 @@ static bool open_journey(struct worker *w)
 		.descriptors = confine_descriptors_max(),
 	};
 
-	w->journey = journey_open(&world, &errors);
+	w->journey = journey_open(&env, &errors);
 	if (!w->journey)
 		log_error("the configuration cannot be loaded: %s", errors.text ? errors.text : "out of memory");
 	config_errors_free(&errors);
@@ -310,8 +310,9 @@ static bool open_worker(struct worker *w)
 	w->loop->on_turn = on_turn;
 	w->loop->is_idle = is_idle;
 	w->loop->with = w;
-	w->poked = event_new(w->loop->base, w->shared->pokes[w->post->seat], EV_READ | EV_PERSIST, on_poked, w);
-	if (!w->poked || event_add(w->poked, NULL) != 0)
+	w->notified =
+	    event_new(w->loop->base, w->shared->notify_fds[w->post->seat], EV_READ | EV_PERSIST, on_notified, w);
+	if (!w->notified || event_add(w->notified, NULL) != 0)
 		return false;
 	suspect_name(shared_suspect(w->shared, w->post->seat), NULL); /* its predecessor's */
 	key_log(w);
@@ -323,16 +324,16 @@ static void begin_drain(struct worker *w)
 	stop_listening(w);
 	w->cut_ns = w->loop->now_ns + w->config->root.drain.timeout;
 	journey_drain(w->journey);
-	shared_say(w->shared, w->post->seat, SEAT_DRAINING);
+	shared_report(w->shared, w->post->seat, SEAT_DRAINING);
 }
 
 static void obey(struct worker *w)
 {
-	enum order order = post_order(w->post, w->loop->now_ns, &w->asked_ns);
+	enum order order = child_order(w->post, w->loop->now_ns, &w->asked_ns);
 
 	if (order >= ORDER_SERVE && w->order < ORDER_SERVE && order < ORDER_DRAIN) {
 		listen_where_due(w);
-		shared_say(w->shared, w->post->seat, SEAT_SERVING);
+		shared_report(w->shared, w->post->seat, SEAT_SERVING);
 	}
 	if (order >= ORDER_DRAIN && w->order < ORDER_DRAIN)
 		begin_drain(w);
@@ -355,10 +356,10 @@ static void run(struct worker *w)
 {
 	bool cut = false;
 
-	shared_say(w->shared, w->post->seat, SEAT_LOADED);
+	shared_report(w->shared, w->post->seat, SEAT_LOADED);
 	while (w->order < ORDER_DRAIN || !journey_is_drained(w->journey)) {
 		loop_turn(w->loop, rest_ns(w));
-		post_beat(w->post);
+		child_beat(w->post);
 		obey(w);
 		if (w->order < ORDER_DRAIN || w->loop->now_ns < w->cut_ns)
 			continue;
@@ -372,8 +373,8 @@ static void run(struct worker *w)
 static void close_worker(struct worker *w)
 {
 	stop_listening(w);
-	if (w->poked)
-		event_free(w->poked);
+	if (w->notified)
+		event_free(w->notified);
 	if (w->journey)
 		journey_close(w->journey);
 	redis_close(w->redis);
@@ -381,12 +382,12 @@ static void close_worker(struct worker *w)
 	free(w->listeners);
 }
 
-int worker_main(struct post *p)
+int worker_main(struct child_context *p)
 {
 	struct worker w = { .post = p, .config = p->generation->config, .shared = p->shared };
 	int status = 1;
 
-	post_speak(p);
+	child_speak(p);
 	if (!find_listeners(&w) || !confine(&w))
 		log_error("the worker cannot be set up: %s", strerror(errno));
 	else if (!open_worker(&w))

@@ -4,5 +4,5 @@
 #include "shared/shared.h"
 
 /* They return an exit status. */
-int worker_main(struct post *p);
-int writer_main(struct post *p);
+int worker_main(struct child_context *p);
+int writer_main(struct child_context *p);

@@ -18,7 +18,7 @@
 #define COMPLAIN_NS (10 * NS_PER_S)
 
 struct writer {
-	struct post *post;
+	struct child_context *post;
 	int access; /* -1: none */
 	const char *path;
 	bool torn; /* the file ends within a line */
@@ -141,8 +141,8 @@ static bool open_all(struct writer *w)
 		log_error("the shared memory cannot be mapped: %s", strerror(errno));
 		return false;
 	}
-	keep[len++] = s->bell;
-	keep[len++] = s->pokes[w->post->seat];
+	keep[len++] = s->notify_fd;
+	keep[len++] = s->notify_fds[w->post->seat];
 	if (w->access >= 0)
 		keep[len++] = w->access;
 	confine_descriptors(keep, (size_t)len);
@@ -171,29 +171,29 @@ static bool has_authors(const struct writer *w)
 
 static bool goes_on(struct writer *w, uint64_t *asked_ns)
 {
-	enum order order = post_order(w->post, clock_ns(), asked_ns);
+	enum order order = child_order(w->post, clock_ns(), asked_ns);
 
 	return order < ORDER_DRAIN || (order == ORDER_DRAIN && has_authors(w));
 }
 
 static void run(struct writer *w)
 {
-	struct post *p = w->post;
-	struct pollfd poke = { p->shared->pokes[p->seat], POLLIN, 0 };
+	struct child_context *p = w->post;
+	struct pollfd notify = { p->shared->notify_fds[p->seat], POLLIN, 0 };
 	uint64_t asked_ns = 0;
 	int sleep_ms = SLEEP_LEAST_MS;
 
 	while (goes_on(w, &asked_ns)) {
 		bool any = take_all(w);
 		sleep_ms = any ? SLEEP_LEAST_MS : sleep_ms * 2 < SLEEP_MOST_MS ? sleep_ms * 2 : SLEEP_MOST_MS;
-		post_beat(p);
-		if (poll(&poke, 1, sleep_ms) > 0)
-			shared_hush(poke.fd);
+		child_beat(p);
+		if (poll(&notify, 1, sleep_ms) > 0)
+			shared_drain(notify.fd);
 	}
 	take_all(w);
 }
 
-int writer_main(struct post *p)
+int writer_main(struct child_context *p)
 {
 	struct writer *w = calloc(1, sizeof *w);
 	int status = 1;
@@ -209,7 +209,7 @@ int writer_main(struct post *p)
 		open = false;
 	}
 	if (open) {
-		shared_say(p->shared, p->seat, SEAT_SERVING);
+		shared_report(p->shared, p->seat, SEAT_SERVING);
 		run(w);
 		status = 0;
 	}

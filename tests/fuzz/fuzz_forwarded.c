@@ -19,7 +19,7 @@ static void again(const struct request *r, const struct config_cidrs *nets)
 	struct request *q = sample_init(&s);
 
 	s.config.root.trusted_proxies = *nets;
-	s.visitor.peer = peer;
+	s.client_facts.peer = peer;
 	check(headers_add(&q->headers, S("X-Forwarded-For"), r->forwarded_for));
 	check(request_address(q) == FAULT_NONE);
 	check(same(&q->address, &r->address) && slice_same(q->forwarded_for, r->forwarded_for));
@@ -33,7 +33,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	struct request *r = sample_init(&s);
 
 	s.config.root.trusted_proxies = (struct config_cidrs){ &ten, 1 };
-	s.visitor.peer = peer;
+	s.client_facts.peer = peer;
 	while (text.len) {
 		struct slice line = slice_cut(&text, '\n');
 		bool standard = slice_starts(line, S("f"));

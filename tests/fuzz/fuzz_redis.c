@@ -128,11 +128,11 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	l->clock = clock_of;
 	l->now_ns = now_ns;
 	deadline_wheel_init(&l->wheel, now_ns);
-	const struct redis_world w = { .config = config_of(bundle, size ? data[0] % 3 : 0),
-		                           .bundle = bundle,
-		                           .loop = l,
-		                           .dial = dial,
-		                           .name = S("fuzz") };
+	const struct redis_env w = { .config = config_of(bundle, size ? data[0] % 3 : 0),
+		                         .bundle = bundle,
+		                         .loop = l,
+		                         .dial = dial,
+		                         .name = S("fuzz") };
 	struct redis *r = redis_open(&w, &errors);
 	check(r);
 	turn(r, l);

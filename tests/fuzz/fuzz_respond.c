@@ -54,7 +54,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
 	static _Alignas(max_align_t) char memory[65536];
 	static struct config config;
-	static struct visitor visitor;
+	static struct client_facts client_facts;
 	static const struct client_ops ops = { .head = on_head, .body = on_body, .end = on_end };
 	static struct slice origins[1];
 	struct slice rest = { (const char *)data, size };
@@ -66,7 +66,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	if (size < 2 || size > 60000)
 		return 0;
 	origins[0] = S("https://a.example");
-	r = (struct request){ .config = &config, .visitor = &visitor, .ops = &ops };
+	r = (struct request){ .config = &config, .client_facts = &client_facts, .ops = &ops };
 	memset(r.id, 'a', sizeof r.id - 1); /* every request has been given its names */
 	memset(r.span, 'b', sizeof r.span - 1);
 	r.version = data[1] & 1 ? 20 : 11;

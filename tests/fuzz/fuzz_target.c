@@ -14,7 +14,7 @@ static enum fault check_h2(struct sample *s, struct slice text)
 	r->scheme = slice_cut(&text, '\n');
 	r->authority = slice_cut(&text, '\n');
 	r->target = slice_cut(&text, '\n');
-	s->visitor.tls = true;
+	s->client_facts.tls = true;
 	while (text.len) {
 		struct slice value = slice_cut(&text, '\n'), name = slice_cut(&value, '=');
 		if (!headers_add(&r->headers, name, value))
@@ -29,7 +29,7 @@ static void sound(const struct request *r)
 	size_t len;
 
 	check(!slice_same(r->method, S("CONNECT")));
-	check(slice_same(r->scheme, r->visitor->tls ? S("https") : S("http")));
+	check(slice_same(r->scheme, r->client_facts->tls ? S("https") : S("http")));
 	check(r->host.len || r->version == 10);
 	for (size_t i = 0; i < r->host.len; i++)
 		check(char_is(r->host.at[i], CHAR_HOST) || strchr("[]:", r->host.at[i]));

@@ -67,7 +67,7 @@ void machine_open(struct scene *s, struct machine *m, unsigned number)
 	check(mkdir(m->state, 0700) == 0);
 	m->logins = logins_attach(zeroed(logins_memory()));
 	m->exchanges = exchanges_attach(zeroed(exchanges_memory()));
-	m->table = limit_table_attach(zeroed(limit_table_memory(TABLE_SLOTS)), TABLE_SLOTS);
+	m->table = buckets_attach(zeroed(buckets_memory(TABLE_SLOTS)), TABLE_SLOTS);
 	m->keys = published_attach(zeroed(published_memory()));
 	m->endpoints = zeroed(sizeof *m->endpoints);
 	m->tickets = zeroed(sizeof *m->tickets);
@@ -87,30 +87,30 @@ static void open_keeper(struct scene *s, struct machine *m, struct generation *g
 static bool open_journey(struct scene *s, struct machine *m, struct generation *g,
                          struct config_errors *errors)
 {
-	const struct redis_world redis = {
+	const struct redis_env redis = {
 		.config = g->config, .bundle = g->bundle, .loop = s->loop, .names = s->names, .name = S("scene")
 	};
 
 	g->redis = redis_open(&redis, errors);
 	if (errors->count)
 		return false;
-	struct journey_world world = { .config = g->config,
-		                           .bundle = g->bundle,
-		                           .loop = s->loop,
-		                           .limits = m->table,
-		                           .exchanges = m->exchanges,
-		                           .logins = m->logins,
-		                           .keys = m->keys,
-		                           .endpoints = m->endpoints,
-		                           .tickets = m->tickets,
-		                           .redis = g->redis,
-		                           .fleet = &s->fleet,
-		                           .ask = { key_unknown, m, token_unknown },
-		                           .is_barred = is_barred,
-		                           .suspect = suspect,
-		                           .barred_with = s,
-		                           .log = log_line_of,
-		                           .log_with = s };
+	struct journey_env world = { .config = g->config,
+		                         .bundle = g->bundle,
+		                         .loop = s->loop,
+		                         .limits = m->table,
+		                         .exchanges = m->exchanges,
+		                         .logins = m->logins,
+		                         .keys = m->keys,
+		                         .endpoints = m->endpoints,
+		                         .tickets = m->tickets,
+		                         .redis = g->redis,
+		                         .fleet = &s->fleet,
+		                         .ask = { key_unknown, m, token_unknown },
+		                         .is_barred = is_barred,
+		                         .suspect = suspect,
+		                         .barred_with = s,
+		                         .log = log_line_of,
+		                         .log_with = s };
 	g->journey = journey_open(&world, errors);
 	return g->journey;
 }

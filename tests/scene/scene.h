@@ -91,7 +91,7 @@ struct generation { /* a configuration in force, or draining */
 };
 
 struct machine {
-	struct limit_table *table;
+	struct buckets *table;
 	struct exchanges *exchanges;
 	struct logins *logins;
 	struct published_issuers *keys;

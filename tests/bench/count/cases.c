@@ -135,7 +135,7 @@ static void log_line(struct world *w, unsigned i)
 static void born_and_gone(struct world *w, unsigned i)
 {
 	(void)i;
-	http_request_give(&w->http, http_request_take(&w->http, &w->visitor));
+	http_request_give(&w->http, http_request_take(&w->http, &w->client_facts));
 }
 
 const struct count_case count_cases[] = {

@@ -17,7 +17,7 @@
 struct world {
 	const struct config *config;
 	struct http_server http;
-	struct visitor visitor;
+	struct client_facts client_facts;
 	struct loop *loop;
 	struct classify *classify;
 	struct limits *limits;

@@ -110,7 +110,7 @@ static void on_wake(struct request *r)
 struct request *world_request(struct world *w, struct slice bytes)
 {
 	const struct head_bounds bounds = { 32768, 8192, 100 };
-	struct request *r = http_request_take(&w->http, &w->visitor);
+	struct request *r = http_request_take(&w->http, &w->client_facts);
 	size_t seen = 0, len = 0;
 	enum fault why = FAULT_NONE;
 
@@ -147,16 +147,16 @@ static void open_request(struct world *w, struct signer *signer)
 	check(w->request->identity.verdict == VERDICT_VALID);
 }
 
-static void open_visitor(struct visitor *v)
+static void open_visitor(struct client_facts *v)
 {
-	*v = (struct visitor){ .peer_port = 50000,
-		                   .local_port = 443,
-		                   .tls = true,
-		                   .listener = S("127.0.0.1:8080"),
-		                   .server_name = S("cloud.example.com"),
-		                   .tls_version = S("1.3"),
-		                   .ja4 = "t13d1516h2_8daaf6152771_e5627efa2ab1",
-		                   .ja4_key = "t13d1516h2_8daaf6152771_e5627efa2ab1" };
+	*v = (struct client_facts){ .peer_port = 50000,
+		                        .local_port = 443,
+		                        .tls = true,
+		                        .listener = S("127.0.0.1:8080"),
+		                        .server_name = S("cloud.example.com"),
+		                        .tls_version = S("1.3"),
+		                        .ja4 = "t13d1516h2_8daaf6152771_e5627efa2ab1",
+		                        .ja4_key = "t13d1516h2_8daaf6152771_e5627efa2ab1" };
 	check(inet_pton(AF_INET6, "::ffff:203.0.113.57", &v->peer) == 1);
 }
 
@@ -173,7 +173,7 @@ static void open_rooms(struct world *w, struct signer *signer)
 	check(w->config);
 	http_server_init(&w->http, w->loop, w->config);
 	w->classify = classify_open(w->config, b, &errors);
-	struct limit_table *table = limit_table_attach(zeroed(limit_table_memory(SLOTS)), SLOTS);
+	struct buckets *table = buckets_attach(zeroed(buckets_memory(SLOTS)), SLOTS);
 	table->key = (struct siphash_key){ 1, 2 }; /* so that every run finds the same places */
 	w->limits = limits_open(w->config, table, NULL);
 	w->verify = verify_open(w->config, keys, (struct verify_ask){ .key_unknown = nobody });
@@ -194,7 +194,7 @@ void world_open(struct world *w)
 	check(w->loop);
 	w->loop->now_ns = COUNT_NOW_NS;
 	w->loop->wall_ns = COUNT_WALL_NS;
-	open_visitor(&w->visitor);
+	open_visitor(&w->client_facts);
 	open_rooms(w, signer);
 	open_request(w, signer);
 	signer_free(signer);

@@ -27,7 +27,7 @@ static const char text[] = "environment: dev\n"
 
 static struct limits *limits;
 static struct request request;
-static struct visitor visitor;
+static struct client_facts client_facts;
 static char store[16384];
 static uint64_t now_ns = 1000 * NS_PER_S, seed = 88172645463325252;
 static struct {
@@ -108,11 +108,11 @@ static void begin(void)
 	check(c);
 	check(metrics_attach(zeroed(metrics_memory(1)), 1));
 	metrics_sit(0);
-	limits = limits_open(c, limit_table_attach(zeroed(limit_table_memory(SLOTS)), SLOTS), NULL);
+	limits = limits_open(c, buckets_attach(zeroed(buckets_memory(SLOTS)), SLOTS), NULL);
 	check(limits);
 	limits_watch(limits, zeroed(limit_hot_memory()));
 	arena_init(&request.arena, store, sizeof store);
-	request.visitor = &visitor;
+	request.client_facts = &client_facts;
 	request.config = c;
 	request.route = &c->root.routes[0];
 	request.method = S("GET");

@@ -31,11 +31,11 @@ static int reach(void)
 	struct sockaddr_in to = { .sin_family = AF_INET,
 		                      .sin_port = htons(port),
 		                      .sin_addr.s_addr = htonl(INADDR_LOOPBACK) };
-	struct timeval patience = { 10, 0 };
+	struct timeval timeout = { 10, 0 };
 	int on = 1, fd = socket(AF_INET, SOCK_STREAM, 0);
 
 	setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof on);
-	setsockopt(fd, SOL_SOCKET, SO_RCVTIMEO, &patience, sizeof patience);
+	setsockopt(fd, SOL_SOCKET, SO_RCVTIMEO, &timeout, sizeof timeout);
 	if (fd >= 0 && connect(fd, (struct sockaddr *)&to, sizeof to) == 0)
 		return fd;
 	if (fd >= 0)
@@ -150,7 +150,7 @@ static bool visit_once(SSL_CTX *c, SSL_SESSION **known)
 	return ok;
 }
 
-static void *visitor(void *unused)
+static void *client_facts(void *unused)
 {
 	SSL_CTX *c = new_context();
 	SSL_SESSION *known = NULL;
@@ -173,7 +173,7 @@ static int connect_for(long seconds)
 
 	until = time(NULL) + seconds;
 	for (int i = 0; i < THREADS; i++)
-		pthread_create(&threads[i], NULL, visitor, NULL);
+		pthread_create(&threads[i], NULL, client_facts, NULL);
 	for (int i = 0; i < THREADS; i++)
 		pthread_join(threads[i], NULL);
 	printf("done %lu resumed %lu failed %lu\n", done, resumed, failed);

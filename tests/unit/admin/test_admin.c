@@ -63,8 +63,8 @@ static bool is_started(void *with)
 
 _Noreturn static void serve(int admin_fd, int status_fd)
 {
-	const struct admin_world world = { getuid(), on_ask, on_gone, NULL };
-	const struct probes_world probes = { unready, is_started, NULL };
+	const struct admin_env world = { getuid(), on_ask, on_gone, NULL };
+	const struct probes_env probes = { unready, is_started, NULL };
 	struct loop *l = loop_open();
 	struct admin *a = admin_open(l, admin_fd, &world);
 	struct probes *p = probes_open(l, status_fd, &probes);

@@ -20,33 +20,33 @@ static void *shared(size_t size)
 	return memory;
 }
 
-static struct limit_table *table_of(uint64_t slots)
+static struct buckets *table_of(uint64_t slots)
 {
-	struct limit_table *t = limit_table_attach(shared(limit_table_memory(slots)), slots);
+	struct buckets *t = buckets_attach(shared(buckets_memory(slots)), slots);
 
 	assert_non_null(t);
 	return t;
 }
 
-static void drop(struct limit_table *t)
+static void drop(struct buckets *t)
 {
-	munmap(t, limit_table_memory(t->slots));
+	munmap(t, buckets_memory(t->slots));
 }
 
-static struct bucket_ask ask_of(const struct limit_table *t, uint64_t key, struct gcra g)
+static struct bucket_ask ask_of(const struct buckets *t, uint64_t key, struct gcra g)
 {
 	return (struct bucket_ask){ .gcra = g,
-		                        .tag = table_tag(t, (struct slice){ (const char *)&key, sizeof key }),
+		                        .tag = buckets_tag(t, (struct slice){ (const char *)&key, sizeof key }),
 		                        .limit = 1,
 		                        .cost = 1 };
 }
 
-static bool take(struct limit_table *t, uint64_t key, struct gcra g, uint64_t now_ns)
+static bool take(struct buckets *t, uint64_t key, struct gcra g, uint64_t now_ns)
 {
 	struct bucket_ask a = ask_of(t, key, g);
 	struct bucket_answer to;
 
-	return table_take(t, &a, now_ns, &to);
+	return buckets_take(t, &a, now_ns, &to);
 }
 
 static void run_workers(void (*work)(unsigned worker, void *with), void *with)
@@ -69,20 +69,20 @@ static void run_workers(void (*work)(unsigned worker, void *with), void *with)
 
 static void a_table_is_attached_only_as_it_was_laid_out(void **state)
 {
-	struct limit_table *t = table_of(1024);
+	struct buckets *t = table_of(1024);
 
 	(void)state;
-	assert_ptr_equal(limit_table_attach(t, 1024), t);
-	assert_null(limit_table_attach(t, 2048));
+	assert_ptr_equal(buckets_attach(t, 1024), t);
+	assert_null(buckets_attach(t, 2048));
 	t->layout++;
-	assert_null(limit_table_attach(t, 1024));
+	assert_null(buckets_attach(t, 1024));
 	drop(t);
 }
 
 static void keys_have_their_own_buckets(void **state)
 {
 	struct gcra g = gcra_of((struct rate){ 1, NS_PER_S }, 2);
-	struct limit_table *t = table_of(1024);
+	struct buckets *t = table_of(1024);
 
 	(void)state;
 	assert_true(take(t, 1, g, START) && take(t, 1, g, START));
@@ -90,48 +90,48 @@ static void keys_have_their_own_buckets(void **state)
 	assert_true(take(t, 2, g, START) && take(t, 2, g, START));
 	assert_false(take(t, 2, g, START));
 	assert_true(take(t, 1, g, START + NS_PER_S));
-	assert_int_equal(limit_table_used(t, START), 2);
-	assert_int_equal(limit_table_used(t, START + 10 * NS_PER_S), 0);
+	assert_int_equal(buckets_used(t, START), 2);
+	assert_int_equal(buckets_used(t, START + 10 * NS_PER_S), 0);
 	drop(t);
 }
 
 static void a_look_changes_nothing_and_a_charge_can_be_given_back(void **state)
 {
 	struct gcra g = gcra_of((struct rate){ 1, NS_PER_S }, 1);
-	struct limit_table *t = table_of(1024);
+	struct buckets *t = table_of(1024);
 	struct bucket_ask a = ask_of(t, 7, g);
 	struct bucket_answer to;
 
 	(void)state;
-	assert_true(table_look(t, &a, START, &to) && table_look(t, &a, START, &to));
-	assert_true(table_take(t, &a, START, &to));
+	assert_true(buckets_look(t, &a, START, &to) && buckets_look(t, &a, START, &to));
+	assert_true(buckets_take(t, &a, START, &to));
 	struct bucket_answer look;
-	assert_false(table_look(t, &a, START, &look));
+	assert_false(buckets_look(t, &a, START, &look));
 	assert_int_equal(look.retry_after_ns, NS_PER_S);
-	table_give_back(&to);
-	assert_true(table_take(t, &a, START, &to));
+	buckets_give_back(&to);
+	assert_true(buckets_take(t, &a, START, &to));
 	drop(t);
 }
 
 static void a_charge_that_others_built_on_stays_spent(void **state)
 {
 	struct gcra g = gcra_of((struct rate){ 1, NS_PER_S }, 2);
-	struct limit_table *t = table_of(1024);
+	struct buckets *t = table_of(1024);
 	struct bucket_ask a = ask_of(t, 7, g);
 	struct bucket_answer first, second;
 
 	(void)state;
-	assert_true(table_take(t, &a, START, &first));
-	assert_true(table_take(t, &a, START, &second));
-	table_give_back(&first);
-	assert_false(table_take(t, &a, START, &first));
+	assert_true(buckets_take(t, &a, START, &first));
+	assert_true(buckets_take(t, &a, START, &second));
+	buckets_give_back(&first);
+	assert_false(buckets_take(t, &a, START, &first));
 	drop(t);
 }
 
 static void newcomers_of_a_crowd_share_one_bucket_for_each_limit(void **state)
 {
 	struct gcra g = gcra_of((struct rate){ 1, NS_PER_S }, 2);
-	struct limit_table *t = table_of(NEAR);
+	struct buckets *t = table_of(NEAR);
 	struct bucket_answer to;
 
 	(void)state;
@@ -139,19 +139,19 @@ static void newcomers_of_a_crowd_share_one_bucket_for_each_limit(void **state)
 		assert_true(take(t, key, g, START) && take(t, key, g, START));
 	for (uint64_t key = 100; key < 102; key++) {
 		struct bucket_ask a = ask_of(t, key, g);
-		assert_true(table_look(t, &a, START, &to) && to.crowded);
-		assert_true(table_take(t, &a, START, &to) && to.crowded);
+		assert_true(buckets_look(t, &a, START, &to) && to.crowded);
+		assert_true(buckets_take(t, &a, START, &to) && to.crowded);
 	}
 	struct bucket_ask third = ask_of(t, 102, g);
-	assert_false(table_look(t, &third, START, &to));
-	assert_false(table_take(t, &third, START, &to));
+	assert_false(buckets_look(t, &third, START, &to));
+	assert_false(buckets_take(t, &third, START, &to));
 	assert_int_equal(to.retry_after_ns, NS_PER_S);
 	third.limit = 2; /* newcomers of another limit are not among them */
-	assert_true(table_take(t, &third, START, &to) && to.crowded);
+	assert_true(buckets_take(t, &third, START, &to) && to.crowded);
 	for (uint64_t key = 1; key <= NEAR; key++) /* nobody was forgiven */
 		assert_false(take(t, key, g, START));
 	third.limit = 1; /* nor is the newcomer refused for ever */
-	assert_true(table_take(t, &third, START + NS_PER_S, &to));
+	assert_true(buckets_take(t, &third, START + NS_PER_S, &to));
 	drop(t);
 }
 
@@ -159,7 +159,7 @@ static void a_crowd_of_limits_never_fails_a_newcomer_for_long(void **state)
 {
 	struct gcra slow = gcra_of((struct rate){ 1, 3600 * NS_PER_S }, 1);
 	struct gcra fast = gcra_of((struct rate){ 10, NS_PER_S }, 1);
-	struct limit_table *t = table_of(NEAR);
+	struct buckets *t = table_of(NEAR);
 	struct bucket_answer to;
 
 	(void)state;
@@ -168,7 +168,7 @@ static void a_crowd_of_limits_never_fails_a_newcomer_for_long(void **state)
 	for (uint64_t limit = 1; limit <= 100; limit++) {
 		struct bucket_ask a = ask_of(t, 1000, limit == 100 ? fast : slow);
 		a.limit = limit;
-		assert_true(table_take(t, &a, START, &to));
+		assert_true(buckets_take(t, &a, START, &to));
 		assert_true(to.crowded);
 	}
 	drop(t);
@@ -177,9 +177,9 @@ static void a_crowd_of_limits_never_fails_a_newcomer_for_long(void **state)
 static void a_flood_of_keys_neither_grows_the_table_nor_frees_a_debtor(void **state)
 {
 	struct gcra g = gcra_of((struct rate){ 1, 60 * NS_PER_S }, 3);
-	size_t size = limit_table_memory(1024);
+	size_t size = buckets_memory(1024);
 	char *memory = shared(size + 4096);
-	struct limit_table *t = limit_table_attach(memory, 1024);
+	struct buckets *t = buckets_attach(memory, 1024);
 	uint64_t now = START, admitted = 0;
 
 	(void)state;
@@ -203,7 +203,7 @@ static void a_flood_of_keys_neither_grows_the_table_nor_frees_a_debtor(void **st
 static void full_buckets_make_room(void **state)
 {
 	struct gcra g = gcra_of((struct rate){ 1, NS_PER_S }, 1);
-	struct limit_table *t = table_of(1024);
+	struct buckets *t = table_of(1024);
 	uint64_t now = START, crowded = 0;
 
 	(void)state;
@@ -211,7 +211,7 @@ static void full_buckets_make_room(void **state)
 		struct bucket_ask a = ask_of(t, key, g);
 		struct bucket_answer to;
 		now += 2 * NS_PER_MS; /* 500 debtors at any time */
-		assert_true(table_take(t, &a, now, &to));
+		assert_true(buckets_take(t, &a, now, &to));
 		crowded += to.crowded;
 	}
 	assert_true(crowded <= 3);
@@ -241,18 +241,18 @@ static struct in6_addr v6(uint32_t site, uint16_t net, uint64_t host)
 	return a;
 }
 
-static bool bring(struct limit_table *t, uint64_t key, const struct in6_addr *from, uint64_t now_ns)
+static bool bring(struct buckets *t, uint64_t key, const struct in6_addr *from, uint64_t now_ns)
 {
 	struct bucket_ask a = ask_of(t, key, gcra_of((struct rate){ 1, 3600 * NS_PER_S }, 1));
 	struct bucket_answer to, seen;
 
 	a.from = from;
-	bool will = table_look(t, &a, now_ns, &seen), done = table_take(t, &a, now_ns, &to);
+	bool will = buckets_look(t, &a, now_ns, &seen), done = buckets_take(t, &a, now_ns, &to);
 	assert_int_equal(will, done);
 	return done;
 }
 
-static unsigned honest_refused(struct limit_table *t, uint64_t now_ns)
+static unsigned honest_refused(struct buckets *t, uint64_t now_ns)
 {
 	unsigned refused = 0;
 
@@ -271,7 +271,7 @@ static void no_network_holds_more_than_an_eighth_of_the_table(void **state)
 {
 	(void)state;
 	for (int kind = 0; kind < 3; kind++) {
-		struct limit_table *t = table_of(CROWD_SLOTS);
+		struct buckets *t = table_of(CROWD_SLOTS);
 		for (uint64_t i = 0; i < ATTACK; i++) {
 			struct in6_addr from = kind == 0 ? v4(0xcb007100 + i % 256) : /* one /24 */
 			                           kind == 1 ? v6(0x11110000, 1, i)
@@ -280,7 +280,7 @@ static void no_network_holds_more_than_an_eighth_of_the_table(void **state)
 			bring(t, i, &from, START + i * 1000);
 		}
 		uint64_t now_ns = START + ATTACK * 1000;
-		assert_in_range(limit_table_used(t, now_ns), CROWD_SLOTS / 16, CROWD_SLOTS / 8);
+		assert_in_range(buckets_used(t, now_ns), CROWD_SLOTS / 16, CROWD_SLOTS / 8);
 		assert_int_equal(honest_refused(t, now_ns), 0);
 		drop(t);
 	}
@@ -288,7 +288,7 @@ static void no_network_holds_more_than_an_eighth_of_the_table(void **state)
 
 static void a_full_table_refuses_no_newcomer_whose_own_network_is_quiet(void **state)
 {
-	struct limit_table *t = table_of(CROWD_SLOTS);
+	struct buckets *t = table_of(CROWD_SLOTS);
 
 	(void)state;
 	for (uint64_t i = 0; i < 4 * ATTACK; i++) { /* a thousand networks together fill it */
@@ -296,7 +296,7 @@ static void a_full_table_refuses_no_newcomer_whose_own_network_is_quiet(void **s
 		bring(t, i, &from, START + i * 1000);
 	}
 	uint64_t now_ns = START + 4 * ATTACK * UINT64_C(1000);
-	assert_true(limit_table_used(t, now_ns) > CROWD_SLOTS / 10 * 9);
+	assert_true(buckets_used(t, now_ns) > CROWD_SLOTS / 10 * 9);
 	assert_int_equal(honest_refused(t, now_ns), 0);
 	drop(t);
 }
@@ -304,7 +304,7 @@ static void a_full_table_refuses_no_newcomer_whose_own_network_is_quiet(void **s
 static void a_crowd_that_has_paid_may_come_again(void **state)
 {
 	struct gcra g = gcra_of((struct rate){ 1, NS_PER_S }, 1);
-	struct limit_table *t = table_of(1024);
+	struct buckets *t = table_of(1024);
 	struct in6_addr from = v4(0xcb007107);
 	unsigned own = 0;
 
@@ -313,7 +313,7 @@ static void a_crowd_that_has_paid_may_come_again(void **state)
 		struct bucket_ask a = ask_of(t, i, g);
 		struct bucket_answer to;
 		a.from = &from;
-		table_take(t, &a, START + (i < 1000 ? 0 : 2 * NS_PER_S), &to);
+		buckets_take(t, &a, START + (i < 1000 ? 0 : 2 * NS_PER_S), &to);
 		own += i >= 1000 && !to.crowded;
 	}
 	assert_in_range(own, 120, 128); /* an eighth, less what a neighbourhood had no room for */
@@ -326,7 +326,7 @@ static void a_crowd_that_has_paid_may_come_again(void **state)
 #define TICK 1000       /* virtual ns between attempts */
 
 struct scene {
-	struct limit_table *t;
+	struct buckets *t;
 	struct gcra g;
 	_Atomic uint64_t clock, noise;
 	_Atomic uint32_t len[WORKERS];

@@ -146,7 +146,7 @@ static void open_with(const char *one, const char *two, bool checked)
 	endpoints[1] = slice_of(two);
 	upstream.endpoints.len = two ? 2 : 1;
 	upstream.health = checked ? &health : NULL;
-	struct forward_world world = { NULL, on_probe, on_resolve, on_dial, on_now };
+	struct forward_env world = { NULL, on_probe, on_resolve, on_dial, on_now };
 	keeper = forward_keeper_open(&config, published, world);
 }
 
@@ -346,7 +346,7 @@ static void a_record_is_given_away_only_when_long_forgotten(void **state)
 		endpoints[i] = slice_of(urls[i]);
 	}
 	upstream.endpoints.len = RECORDS;
-	struct forward_world world = { NULL, on_probe, on_resolve, on_dial, on_now };
+	struct forward_env world = { NULL, on_probe, on_resolve, on_dial, on_now };
 	keeper = forward_keeper_open(&config, published, world);
 	assert_int_equal(published->len, RECORDS);
 	open_with("unix:/run/5", "unix:/run/new", false); /* workers may still hold the others */

@@ -131,7 +131,7 @@ bool client_raw(struct client_side *c, const void *bytes, size_t len)
 	const char *at = bytes;
 
 	client_record(c, bytes, len);
-	for (int patience = 0; len && patience < 10000; patience++) {
+	for (int timeout = 0; len && timeout < 10000; timeout++) {
 		ssize_t n = send(c->w->peer, at, len, MSG_NOSIGNAL);
 		if (n < 0 && errno != EAGAIN)
 			return false;

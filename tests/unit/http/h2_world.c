@@ -32,7 +32,7 @@ void world_request(void *with, struct request *r)
 	world_wake(r);
 }
 
-static void world_closed(void *with, struct visitor *v)
+static void world_closed(void *with, struct client_facts *v)
 {
 	(void)v;
 	((struct world *)with)->closed = true;
@@ -172,7 +172,7 @@ void world_turn(void *with)
 	world_weigh(w);
 }
 
-static void world_touched(void *with, const struct visitor *v)
+static void world_touched(void *with, const struct client_facts *v)
 {
 	(void)with;
 	(void)v;
@@ -219,7 +219,7 @@ void world_open_for(struct world *w, uint64_t in_flight)
 	w->server.on_closed = world_closed;
 	w->server.on_touch = world_touched;
 	w->server.with = w;
-	w->visitor.http2 = true;
+	w->client_facts.http2 = true;
 	request_on_wake = world_wake;
 }
 
@@ -236,7 +236,7 @@ void world_connect(struct world *w)
 	w->peer = fds[1];
 	struct wire *wire = wire_open(w->loop, fds[0], false);
 	check(wire);
-	http_serve(&w->server, wire, &w->visitor);
+	http_serve(&w->server, wire, &w->client_facts);
 }
 
 void world_close(struct world *w)

@@ -9,7 +9,7 @@ struct world {
 	struct loop *loop;
 	struct config config;
 	struct http_server server;
-	struct visitor visitor;
+	struct client_facts client_facts;
 	struct list woken;
 	int peer;    /* the client's end of the socket pair */
 	bool closed; /* the connection is gone */

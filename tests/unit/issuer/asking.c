@@ -176,9 +176,9 @@ void asking_pass(uint64_t ns)
 
 int asking_enter(struct request *r)
 {
-	enum pace pace = verify_enter(asking.verify, r, asking.now_ns, asking.wall_s);
+	enum step_result result = verify_enter(asking.verify, r, asking.now_ns, asking.wall_s);
 
-	return pace == GO_ON ? FAULT_NONE : pace == WAIT ? FAULTS : r->fault;
+	return result == GO_ON ? FAULT_NONE : result == WAIT ? FAULTS : r->fault;
 }
 
 struct request *asking_guest(int which, int route, const char *token)
@@ -188,7 +188,7 @@ struct request *asking_guest(int which, int route, const char *token)
 	memset(&a->r, 0, sizeof a->r);
 	arena_init(&a->r.arena, a->store, sizeof a->store);
 	a->r.route = &asking.route[route];
-	a->r.visitor = &a->visitor;
+	a->r.client_facts = &a->client_facts;
 	a->r.config = &asking.config;
 	a->r.headers = (struct headers){ .at = a->field, .cap = 1 };
 	snprintf(a->value, sizeof a->value, "Bearer %s", token);

@@ -49,7 +49,7 @@ struct asking_guest {
 	_Alignas(max_align_t) char store[1024];
 	char value[200];
 	struct header field[1];
-	struct visitor visitor;
+	struct client_facts client_facts;
 	struct request r;
 };
 extern struct asking_guest askers[GUESTS];

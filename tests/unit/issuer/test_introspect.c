@@ -214,7 +214,7 @@ static void nobody_waits_longer_than_the_patience(void **state)
 	asking_pass(NS_PER_MS);
 	assert_int_equal(again(0), FAULT_TOKEN_UNASKED);
 	assert_int_equal(asking_try(0, "opaque-1"), FAULTS);
-	verify_hurry(&askers[0].r); /* the driver's clock, not ours */
+	verify_stop_waiting(&askers[0].r); /* the driver's clock, not ours */
 	assert_int_equal(again(0), FAULT_TOKEN_UNASKED);
 	assert_int_equal(asking.calls, 1); /* all this time it is one question */
 }
@@ -402,7 +402,7 @@ static void garbage_cannot_drive_out_the_good(void **state)
 	opaque_put(&table, &head, S("{}"));
 	for (unsigned char i = 1; i < 200; i++) { /* all in its set */
 		id[SHA256_LEN - 1] = i;
-		opaque_tell(&table, id, OPAQUE_REFUSED, 100);
+		opaque_publish(&table, id, OPAQUE_REFUSED, 100);
 	}
 	assert_true(opaque_find(&table, head.id, &seen));
 	assert_true(seen.head.generation == 7);

@@ -36,9 +36,9 @@ static void what_the_issuer_says_of_a_binding_counts(void **state)
 	asking_answer(200, "{\"active\":true,\"sub\":\"alice\",\"cnf\":"
 	                   "{\"x5t#S256\":\"AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA\"}}");
 	assert_int_equal(again(0), FAULT_TOKEN_BOUND);
-	askers[0].r.visitor->thumbprint = (struct slice){ thumbprint, sizeof thumbprint };
+	askers[0].r.client_facts->thumbprint = (struct slice){ thumbprint, sizeof thumbprint };
 	assert_int_equal(again(0), FAULT_NONE);
-	askers[0].r.visitor->thumbprint = S("");
+	askers[0].r.client_facts->thumbprint = S("");
 }
 
 static void a_token_without_audience_passes_only_where_that_is_said(void **state)

@@ -91,7 +91,7 @@ static void what_is_said_of_one_token_is_not_said_of_its_neighbour(void **state)
 	memset(t, 0, sizeof *t);
 	other[SHA256_LEN - 1] = 1;
 	opaque_put(t, &head, S("{}"));
-	opaque_tell(t, head.id, OPAQUE_REFUSED, NOW_NS + 10);
+	opaque_publish(t, head.id, OPAQUE_REFUSED, NOW_NS + 10);
 	assert_true(opaque_find(t, head.id, &seen));
 	assert_false(opaque_find(t, other, &seen));
 	assert_int_equal(opaque_heard(t, head.id, NOW_NS), OPAQUE_REFUSED);

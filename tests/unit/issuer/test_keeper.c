@@ -403,7 +403,7 @@ static void what_is_told_is_json(void **state)
 	keeping_pass(3);
 	assert_null(issuer_keeper_drill(keeping.keeper, S("auth0"), S("stale"), 60));
 	text_char(&t, '[');
-	issuer_keeper_tell(keeping.keeper, add_piece, &t);
+	issuer_keeper_print(keeping.keeper, add_piece, &t);
 	text_char(&t, ']');
 	json_t *told = json_loadb(t.at, t.len, 0, NULL), *one_issuer = json_array_get(told, 0);
 	assert_string_equal(json_string_value(json_object_get(one_issuer, "issuer")), "auth0");

@@ -49,7 +49,7 @@ static bool told(const char *words)
 	char room[8192];
 	struct text t = TEXT(room);
 
-	issuer_keeper_tell(keeping.keeper, write_piece, &t);
+	issuer_keeper_print(keeping.keeper, write_piece, &t);
 	return text_end(&t) && strstr(room, words);
 }
 

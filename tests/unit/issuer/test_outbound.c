@@ -16,7 +16,7 @@ static uint64_t now_ns;
 
 static struct sent { /* what the world was asked, in order */
 	char url[16], proxy[32], address[32];
-	uint64_t at_ns, patience_ns;
+	uint64_t at_ns, timeout_ns;
 	bool alone, answered;
 	void (*done)(void *, int, struct slice, uint64_t, const char *);
 	void *for_whom;
@@ -35,7 +35,7 @@ static void fetch(void *with, const struct issuer_request *ask,
 
 	(void)with;
 	*s = (struct sent){ .at_ns = now_ns,
-		                .patience_ns = ask->patience_ns,
+		                .timeout_ns = ask->timeout_ns,
 		                .alone = ask->alone,
 		                .done = done,
 		                .for_whom = for_whom };
@@ -264,7 +264,7 @@ static void a_way_that_fails_is_left_for_the_next_within_the_errand(void **state
 	open_ways();
 	send_it(0, RANK_KEYS, "k");
 	assert_string_equal(sent[0].proxy, "http://p:1");
-	assert_true(sent[0].alone && sent[0].patience_ns == TRY_ONE_OF_NS);
+	assert_true(sent[0].alone && sent[0].timeout_ns == TRY_ONE_OF_NS);
 	answer(0, 0);
 	assert_int_equal(sent_len, 2);
 	assert_string_equal(sent[1].address, "10.0.0.5");
@@ -402,7 +402,7 @@ static void the_ways_are_told_of_as_json(void **state)
 	open_ways();
 	send_it(0, RANK_KEYS, "k");
 	answer(0, 0);
-	outbound_tell(&outbound, &t);
+	outbound_print(&outbound, &t);
 	assert_true(
 	    slice_starts(text_slice(&t), S(",\"egress\":[{\"way\":\"proxy http://p:1\",\"failures\":1,"
 	                                   "\"last_failure\":\"refused\"},{\"way\":\"address 10.0.0.5\"")));

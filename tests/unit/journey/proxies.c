@@ -40,8 +40,8 @@ static void enter(struct visit *g)
 	unsigned source = 0;
 
 	sources(before);
-	enum pace pace = limit_early(a.limits, &g->r, a.loop->now_ns);
-	g->waits = pace == WAIT;
+	enum step_result result = limit_early(a.limits, &g->r, a.loop->now_ns);
+	g->waits = result == WAIT;
 	if (g->waits || a.log->len == LOG_MAX)
 		return;
 	sources(after);
@@ -49,7 +49,7 @@ static void enter(struct visit *g)
 		source++;
 	struct entry *e = &a.log->at[a.log->len++];
 	*e = (struct entry){ .at_ns = g->at_ns, .done_ns = a.loop->now_ns, .source = (uint8_t)source };
-	e->admitted = pace == GO_ON;
+	e->admitted = result == GO_ON;
 	e->hot = g->hot;
 	e->stamp_ns = stamp_of(g, source == SOURCE_LOCAL);
 }
@@ -86,7 +86,7 @@ void request(bool hot)
 	*g = (struct visit){ .at_ns = a.loop->now_ns, .hot = hot, .store = store };
 	arena_init(&g->r.arena, store, STORE);
 	g->r.config = w->config;
-	g->r.visitor = &a.visitor;
+	g->r.client_facts = &a.client_facts;
 	g->r.route = &w->config->root.routes[0];
 	g->r.headers = (struct headers){ &g->h, 0, 1 };
 	if (!hot)
@@ -123,7 +123,7 @@ void walk(struct visit *g)
 	if (!g->waits)
 		return;
 	if (!g->woken && a.loop->now_ns >= g->at_ns + w->config->root.redis->budget) {
-		limit_hurry(&g->r);
+		limit_stop_waiting(&g->r);
 		g->woken = true;
 	}
 	if (!g->woken)
@@ -164,13 +164,13 @@ static void open_asker(unsigned id)
 	metrics_sit(0);
 	request_on_wake = on_wake;
 	a.loop = loop_open();
-	const struct redis_world redis = {
+	const struct redis_env redis = {
 		.config = w->config, .bundle = w->bundle, .loop = a.loop, .name = S("t")
 	};
 	a.redis = redis_open(&redis, &errors);
 	check(a.redis);
-	a.journey.world = (struct journey_world){ .config = w->config, .loop = a.loop, .redis = a.redis };
-	a.journey.world.fleet = &w->stage->fleet;
+	a.journey.env = (struct journey_env){ .config = w->config, .loop = a.loop, .redis = a.redis };
+	a.journey.env.fleet = &w->stage->fleet;
 	a.limits = limits_open(w->config, w->tables[id % w->trial.machines], remote_open(&a.journey));
 	check(a.limits);
 }
@@ -246,7 +246,7 @@ void trial_open(struct trial t, bool relay)
 	load(relay ? w->relay : w->server.socket);
 	atomic_store(&w->stage->fleet.size, t.machines);
 	for (unsigned i = 0; i < t.machines; i++)
-		w->tables[i] = limit_table_attach(shared(limit_table_memory(TABLE_SLOTS)), TABLE_SLOTS);
+		w->tables[i] = buckets_attach(shared(buckets_memory(TABLE_SLOTS)), TABLE_SLOTS);
 	if (relay && (w->relaying = fork()) == 0)
 		run_relay();
 	for (unsigned i = 0; i < t.askers; i++)
@@ -294,7 +294,7 @@ void trial_end(void)
 		unlink(w->relay);
 	}
 	for (unsigned i = 0; i < w->trial.machines; i++)
-		munmap(w->tables[i], limit_table_memory(TABLE_SLOTS));
+		munmap(w->tables[i], buckets_memory(TABLE_SLOTS));
 	config_free(w->config);
 	bundle_close(w->bundle);
 	for (unsigned i = 0; i < 2; i++) {

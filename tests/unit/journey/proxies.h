@@ -19,7 +19,7 @@ struct one {
 	struct redis *redis;
 	struct journey journey;
 	struct limits *limits;
-	struct visitor visitor;
+	struct client_facts client_facts;
 	struct visit guests[WAITING_MAX];
 	struct log *log;
 	uint64_t next_ns[2];

@@ -117,7 +117,7 @@ static void a_method_that_the_route_denies_is_not_let_in_by_a_wider_one(void **s
 	assert_int_equal(why, FAULT_METHOD_DENIED);
 }
 
-static struct config_route *door(const char *name, const char *path, enum asker asker)
+static struct config_route *door(const char *name, const char *path, enum ext_auth_kind asker)
 {
 	struct config_route *r = route(name, "", path);
 
@@ -143,8 +143,8 @@ static void leads(const char *target, const char *wanted, const char *followed)
 static void a_check_route_speaks_for_no_request_and_is_found_by_its_path_alone(void **state)
 {
 	(void)state;
-	door("nginx", "/check/nginx", ASKER_NGINX);
-	door("envoy", "/check/envoy/*", ASKER_ENVOY);
+	door("nginx", "/check/nginx", EXT_AUTH_NGINX);
+	door("envoy", "/check/envoy/*", EXT_AUTH_ENVOY);
 	assert_string_equal(get("app.example.com", "/check/nginx"), "none");
 	leads("/check/nginx", "nginx", "");
 	leads("/check/nginx?x=/check/envoy/", "nginx", "");
@@ -163,7 +163,7 @@ static void a_check_route_speaks_for_no_request_and_is_found_by_its_path_alone(v
 static void what_follows_a_prefix_is_taken_as_it_came_wherever_it_leads(void **state)
 {
 	(void)state;
-	door("envoy", "/check/envoy/*", ASKER_ENVOY);
+	door("envoy", "/check/envoy/*", EXT_AUTH_ENVOY);
 	leads("/check/envoy/a%2fb//c?d=/e", "envoy", "/a%2fb//c?d=/e");
 	leads("/check/envoy/../api/secret", "envoy", "/../api/secret");
 	leads("/check/envoy/%2e%2e/%2E./api", "envoy", "/%2e%2e/%2E./api");
@@ -179,8 +179,8 @@ static void what_follows_a_prefix_is_taken_as_it_came_wherever_it_leads(void **s
 static void a_check_route_is_found_under_every_spelling(void **state)
 {
 	(void)state;
-	door("nginx", "/check:nginx", ASKER_NGINX);
-	door("envoy", "/check/envoy/*", ASKER_ENVOY);
+	door("nginx", "/check:nginx", EXT_AUTH_NGINX);
+	door("envoy", "/check/envoy/*", EXT_AUTH_ENVOY);
 	leads("/check%3anginx", "nginx", "");
 	leads("/check%3Anginx;x=1", "nginx", "");
 	leads("/;x/check:nginx", "nginx", "");

@@ -57,7 +57,7 @@ struct trial_world {
 	struct server server;
 	char relay[96];
 	pid_t askers[ASKERS_MAX], relaying;
-	struct limit_table *tables[ASKERS_MAX];
+	struct buckets *tables[ASKERS_MAX];
 	struct bundle *bundle;
 	struct config *config;
 };

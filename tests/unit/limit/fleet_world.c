@@ -153,12 +153,12 @@ struct proxy *world_proxy(size_t i, struct proxy *beside)
 	struct proxy *p = &w.proxies[i];
 
 	if (!beside) {
-		size_t len = (limit_table_memory(TABLE_SLOTS) + 63) / 64 * 64;
+		size_t len = (buckets_memory(TABLE_SLOTS) + 63) / 64 * 64;
 		p->memory = aligned_alloc(64, len);
 		check(p->memory);
 		memset(p->memory, 0, len);
 	}
-	p->table = beside ? beside->table : limit_table_attach(p->memory, TABLE_SLOTS);
+	p->table = beside ? beside->table : buckets_attach(p->memory, TABLE_SLOTS);
 	p->l = limits_open(&w.config, p->table, &remote);
 	check(p->l);
 	return p;
@@ -174,30 +174,30 @@ void world_close(void)
 		free(w.guests[i].store);
 }
 
-enum pace world_enter(struct guest *g)
+enum step_result world_enter(struct guest *g)
 {
 	struct lease *e;
 
-	g->pace = limit_early(g->proxy->l, &g->r, w.now_ns);
+	g->result = limit_early(g->proxy->l, &g->r, w.now_ns);
 	g->stamp_ns = g->arrived_ns;
-	for (size_t i = 0; i < LEASES && g->pace == GO_ON && g->proxy->l->fleet; i++) {
+	for (size_t i = 0; i < LEASES && g->result == GO_ON && g->proxy->l->fleet; i++) {
 		e = &g->proxy->l->fleet->leases[i];
 		if (e->tag && e->since_ns > g->stamp_ns && w.config.root.limits_len == 1)
 			g->stamp_ns = e->since_ns;
 	}
-	return g->pace;
+	return g->result;
 }
 
 struct guest *world_request(struct proxy *p, uint8_t address)
 {
 	struct guest *g = &w.guests[w.guests_len++ % GUESTS];
 
-	check(g->pace != WAIT);
+	check(g->result != WAIT);
 	char *store = g->store ? g->store : malloc(STORE);
 	check(store);
 	*g = (struct guest){ .proxy = p, .arrived_ns = w.now_ns, .store = store };
 	arena_init(&g->r.arena, store, STORE);
-	g->r.visitor = &w.visitor;
+	g->r.client_facts = &w.client_facts;
 	g->r.config = &w.config;
 	g->r.route = &w.route;
 	g->r.address.s6_addr[10] = g->r.address.s6_addr[11] = 0xff;
@@ -230,7 +230,7 @@ void world_answer(void)
 
 void world_hurry(struct guest *g)
 {
-	limit_hurry(&g->r);
+	limit_stop_waiting(&g->r);
 	world_enter(g);
 }
 

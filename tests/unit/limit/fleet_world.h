@@ -25,14 +25,14 @@ struct guest {        /* a request */
 	struct request r; /* first */
 	struct proxy *proxy;
 	uint64_t arrived_ns, stamp_ns;
-	enum pace pace;
+	enum step_result result;
 	bool woken;
 	char *store;
 };
 
 struct proxy {
 	struct limits *l;
-	struct limit_table *table;
+	struct buckets *table;
 	void *memory;
 	struct config config;
 };
@@ -45,7 +45,7 @@ struct world {
 	struct config_route route;
 	struct config_redis redis;
 	struct secret secret;
-	struct visitor visitor;
+	struct client_facts client_facts;
 	struct proxy proxies[PROXIES];
 	struct guest guests[GUESTS];
 	size_t guests_len;
@@ -82,7 +82,7 @@ struct proxy *world_proxy(size_t i, struct proxy *beside);
 void world_close(void);
 
 /* Who was admitted is stamped as its lease has it. */
-enum pace world_enter(struct guest *g);
+enum step_result world_enter(struct guest *g);
 
 struct guest *world_request(struct proxy *p, uint8_t address);
 

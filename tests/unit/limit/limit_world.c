@@ -7,10 +7,10 @@ int setup(void **state)
 {
 	(void)state;
 	memset(&s, 0, sizeof s);
-	s.memory = aligned_alloc(64, (limit_table_memory(SLOTS) + 63) / 64 * 64);
-	memset(s.memory, 0, limit_table_memory(SLOTS));
+	s.memory = aligned_alloc(64, (buckets_memory(SLOTS) + 63) / 64 * 64);
+	memset(s.memory, 0, buckets_memory(SLOTS));
 	s.store = malloc(STORE);
-	s.table = limit_table_attach(s.memory, SLOTS);
+	s.table = buckets_attach(s.memory, SLOTS);
 	s.route.name = S("api");
 	s.config.root.routes = &s.route;
 	s.config.root.routes_len = 1;
@@ -50,7 +50,7 @@ struct request *request_from(uint8_t last_byte)
 
 	memset(r, 0, sizeof *r);
 	arena_init(&r->arena, s.store, STORE);
-	r->visitor = &s.visitor;
+	r->client_facts = &s.client_facts;
 	r->config = &s.config;
 	r->route = &s.route;
 	r->headers = (struct headers){ s.headers, 0, 8 };
@@ -65,7 +65,7 @@ void open_limits(void)
 	s.l = limits_open(&s.config, s.table, NULL);
 }
 
-enum pace early_from(uint8_t address, uint64_t now_ns)
+enum step_result early_from(uint8_t address, uint64_t now_ns)
 {
 	return limit_early(s.l, request_from(address), now_ns);
 }

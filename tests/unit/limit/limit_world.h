@@ -16,9 +16,9 @@ struct scene {
 	struct config_route route;
 	struct slice names[MAX], keys[MAX][KEY_PARTS_MAX], classes[MAX];
 	void *memory;
-	struct limit_table *table;
+	struct buckets *table;
 	struct limits *l;
-	struct visitor visitor;
+	struct client_facts client_facts;
 	struct request r;
 	struct header headers[8];
 	char *store; /* of the request's arena */
@@ -38,7 +38,7 @@ struct request *request_from(uint8_t last_byte);
 
 void open_limits(void);
 
-enum pace early_from(uint8_t address, uint64_t now_ns);
+enum step_result early_from(uint8_t address, uint64_t now_ns);
 
 #define assert_slice(have, text) \
 	do { \

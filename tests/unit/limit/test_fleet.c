@@ -27,19 +27,19 @@ static void a_cold_key_waits_for_redis_which_admits_its_burst_over_all_machines(
 	world_limit("login", "address", 1, 3);
 	struct proxy *a = world_proxy(0, NULL), *b = world_proxy(1, NULL);
 	struct guest *first = world_request(a, 1);
-	assert_int_equal(first->pace, WAIT);
-	assert_int_equal(limit_patience(a->l, &first->r, w.now_ns), 10 * MS);
+	assert_int_equal(first->result, WAIT);
+	assert_int_equal(limit_wait_ns(a->l, &first->r, w.now_ns), 10 * MS);
 	world_answer();
-	assert_int_equal(first->pace, GO_ON);
+	assert_int_equal(first->result, GO_ON);
 	for (int i = 0; i < 4; i++) {
 		w.now_ns += MS;
 		struct guest *g = world_request(i % 2 ? a : b, 1);
 		world_answer();
-		assert_int_equal(g->pace, i < 2 ? GO_ON : ANSWER);
+		assert_int_equal(g->result, i < 2 ? GO_ON : ANSWER);
 	}
 	struct guest *other = world_request(b, 2);
 	world_answer();
-	assert_int_equal(other->pace, GO_ON);
+	assert_int_equal(other->result, GO_ON);
 }
 
 static void requests_of_a_cold_key_share_one_question(void **state)
@@ -56,7 +56,7 @@ static void requests_of_a_cold_key_share_one_question(void **state)
 	world_deliver();
 	world_turn();
 	for (int i = 0; i < 5; i++)
-		assert_int_equal(g[i]->pace, GO_ON);
+		assert_int_equal(g[i]->result, GO_ON);
 	assert_int_equal(w.asked, 1);
 	assert_int_equal(world_debt_ns(), 5 * NS_PER_S);
 }
@@ -77,9 +77,9 @@ static void a_refused_question_is_asked_once_more_for_what_is_left(void **state)
 		g[i] = world_request(a, 1);
 	world_answer();
 	for (int i = 0; i < 5; i++) {
-		assert_int_not_equal(g[i]->pace, WAIT);
-		admitted += g[i]->pace == GO_ON;
-		if (g[i]->pace == ANSWER)
+		assert_int_not_equal(g[i]->result, WAIT);
+		admitted += g[i]->result == GO_ON;
+		if (g[i]->result == ANSWER)
 			assert_int_equal(g[i]->r.refusal.retry_after_ns, NS_PER_S);
 	}
 	assert_int_equal(admitted, 2);
@@ -98,19 +98,19 @@ static void whom_a_worker_knows_to_be_over_its_limit_no_worker_of_the_machine_as
 	for (int i = 0; i < 20; i++) {
 		w.now_ns += 10 * MS;
 		struct guest *g = world_request(i % 2 ? a : beside, 1);
-		assert_int_equal(g->pace, ANSWER);
+		assert_int_equal(g->result, ANSWER);
 		assert_int_equal(g->r.refusal.retry_after_ns, NS_PER_S - (uint64_t)(i + 1) * 10 * MS);
 		world_turn();
 	}
 	assert_int_equal(w.asked, asked);
 	struct guest *g = world_request(other, 1); /* another machine has to ask */
 	world_answer();
-	assert_int_equal(g->pace, ANSWER);
+	assert_int_equal(g->result, ANSWER);
 	assert_int_equal(w.asked, asked + 1);
 	w.now_ns = WORLD_NOW + NS_PER_S;
 	g = world_request(beside, 1);
 	world_answer();
-	assert_int_equal(g->pace, GO_ON);
+	assert_int_equal(g->result, GO_ON);
 }
 
 /* A thousand requests a second against a limit of two thousand. */
@@ -124,11 +124,11 @@ static void a_warm_key_does_not_wait_and_seldom_asks(void **state)
 	for (int i = 0; i < 2000; i++) {
 		w.now_ns += MS;
 		struct guest *g = world_request(a, 1);
-		waited += g->pace == WAIT && i > 100;
+		waited += g->result == WAIT && i > 100;
 		if (i == 100)
 			w.asked = 0;
 		world_answer();
-		assert_int_equal(g->pace, GO_ON);
+		assert_int_equal(g->result, GO_ON);
 	}
 	assert_int_equal(waited, 0);
 	assert_true(w.asked < 2000 / 8);
@@ -142,15 +142,15 @@ static void past_its_budget_the_machine_decides_and_the_late_answer_pays(void **
 	struct guest *g = world_request(a, 1);
 	world_turn();
 	w.now_ns += 10 * MS;
-	assert_int_equal(limit_patience(a->l, &g->r, w.now_ns), 1);
+	assert_int_equal(limit_wait_ns(a->l, &g->r, w.now_ns), 1);
 	world_hurry(g);
-	assert_int_equal(g->pace, GO_ON);
+	assert_int_equal(g->result, GO_ON);
 	assert_int_equal(g->r.redis_waited_ns, 10 * MS);
 	struct guest *next = world_request(a, 1); /* nobody else waits for an answer that is overdue */
-	assert_int_not_equal(next->pace, WAIT);
+	assert_int_not_equal(next->result, WAIT);
 	w.now_ns += 50 * MS;
 	world_answer();
-	int admitted = 1 + (next->pace == GO_ON);
+	int admitted = 1 + (next->result == GO_ON);
 	w.now_ns += 30 * MS; /* what is still owed is told */
 	world_answer();
 	assert_true(world_debt_ns() > admitted * (int64_t)NS_PER_S - 200 * (int64_t)MS);
@@ -170,7 +170,7 @@ static void a_refusal_that_comes_late_leaves_the_token_owed(void **state)
 		limits_turn(w.proxies[i].l, w.now_ns);
 	w.now_ns += 10 * MS;
 	world_hurry(g);
-	assert_int_equal(g->pace, GO_ON);
+	assert_int_equal(g->result, GO_ON);
 	world_deliver();
 	world_answer();
 	w.now_ns += 20 * MS;
@@ -186,12 +186,12 @@ static void who_leaves_leaves_its_token_to_the_next(void **state)
 	struct guest *g = world_request(a, 1);
 	world_turn();
 	limit_leave(a->l, &g->r);
-	g->pace = HANG_UP;
+	g->result = HANG_UP;
 	assert_null(g->r.waits);
 	world_deliver();
 	assert_false(g->woken);
 	struct guest *next = world_request(a, 1);
-	assert_int_equal(next->pace, GO_ON);
+	assert_int_equal(next->result, GO_ON);
 	assert_int_equal(w.asked, 1);
 }
 
@@ -203,11 +203,11 @@ static void a_request_that_two_limits_count_waits_for_the_stricter_first(void **
 	struct proxy *a = world_proxy(0, NULL), *b = world_proxy(1, NULL);
 	struct guest *g = world_request(b, 1);
 	world_answer();
-	assert_int_equal(g->pace, GO_ON);
+	assert_int_equal(g->result, GO_ON);
 	assert_int_equal(w.asked, 2);
 	g = world_request(a, 1);
 	world_answer();
-	assert_int_equal(g->pace, ANSWER);
+	assert_int_equal(g->result, ANSWER);
 	assert_slice(g->r.refusal.limit->id, "narrow");
 	assert_int_equal(w.asked, 3); /* the wide one was not asked */
 }
@@ -223,13 +223,13 @@ static void what_this_machine_charged_is_given_back_where_redis_refuses(void **s
 	for (int i = 0; i < 10; i++) {
 		struct guest *g = world_request(a, 1);
 		world_answer();
-		assert_int_equal(g->pace, ANSWER);
+		assert_int_equal(g->result, ANSWER);
 		assert_slice(g->r.refusal.limit->id, "fleet");
 	}
 	for (uint8_t i = 2; i < 8; i++) {
 		struct guest *g = world_request(a, i);
 		world_answer();
-		assert_int_equal(g->pace, i < 7 ? GO_ON : ANSWER);
+		assert_int_equal(g->result, i < 7 ? GO_ON : ANSWER);
 	}
 }
 
@@ -244,13 +244,13 @@ static void a_slot_taken_for_a_request_that_another_limit_refuses_is_put_back(vo
 	world_answer();
 	struct guest *g = world_request(a, 3);
 	world_answer();
-	assert_int_equal(g->pace, ANSWER);
+	assert_int_equal(g->result, ANSWER);
 	assert_slice(g->r.refusal.limit->id, "wide");
 	w.now_ns += 200 * MS;
 	size_t asked = w.asked;
 	g = world_request(a, 3);
 	world_answer();
-	assert_int_equal(g->pace, GO_ON);
+	assert_int_equal(g->result, GO_ON);
 	assert_true(w.asked > asked);
 }
 
@@ -264,7 +264,7 @@ static void what_an_outcome_costs_beyond_is_told_to_redis(void **state)
 	for (int i = 0; i < 2; i++) {
 		struct guest *g = world_request(a, 1);
 		world_answer();
-		assert_int_equal(g->pace, GO_ON);
+		assert_int_equal(g->result, GO_ON);
 		g->r.status = 401;
 		limit_settle(a->l, &g->r, w.now_ns);
 	}
@@ -273,7 +273,7 @@ static void what_an_outcome_costs_beyond_is_told_to_redis(void **state)
 	assert_int_equal(world_debt_ns(), 10 * NS_PER_S - 20 * MS);
 	struct guest *g = world_request(b, 1);
 	world_answer();
-	assert_int_equal(g->pace, ANSWER);
+	assert_int_equal(g->result, ANSWER);
 }
 
 static void a_limit_of_the_machine_asks_nobody(void **state)
@@ -282,7 +282,7 @@ static void a_limit_of_the_machine_asks_nobody(void **state)
 	world_limit("here", "address", 1, 2)->scope = SCOPE_MACHINE;
 	struct proxy *a = world_proxy(0, NULL);
 	for (int i = 0; i < 3; i++)
-		assert_int_equal(world_request(a, 1)->pace, i < 2 ? GO_ON : ANSWER);
+		assert_int_equal(world_request(a, 1)->result, i < 2 ? GO_ON : ANSWER);
 	world_answer();
 	assert_int_equal(w.asked, 0);
 }
@@ -295,7 +295,7 @@ static void a_shadow_refuses_nobody_however_redis_answers(void **state)
 	for (int i = 0; i < 5; i++) {
 		struct guest *g = world_request(a, 1);
 		world_answer();
-		assert_int_equal(g->pace, GO_ON);
+		assert_int_equal(g->result, GO_ON);
 	}
 	assert_true(world_debt_ns() <= (int64_t)NS_PER_S);
 }

@@ -117,7 +117,7 @@ static json_t *ask(bool show, uint64_t now_ns)
 	const struct limit_hot *one[] = { hot };
 	struct text t = TEXT(line);
 
-	assert_true(limits_tell(s.l, one, 1, show, now_ns, &t));
+	assert_true(limits_print(s.l, one, 1, show, now_ns, &t));
 	json_t *told = json_loadb(t.at, t.len, 0, NULL);
 	assert_non_null(told);
 	return told;

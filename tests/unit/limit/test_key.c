@@ -8,7 +8,7 @@ static unsigned bodies_asked_for;
 static struct slice body_to_come;
 
 /* Stands for the protocol: the whole body is there at the second asking. */
-static enum pace read_body(struct request *r)
+static enum step_result read_body(struct request *r)
 {
 	if (bodies_asked_for++ == 0)
 		return WAIT;
@@ -32,9 +32,9 @@ static bool share(const char *key, const char *first, const char *second)
 	limit("net", key, 1);
 	open_limits();
 	assert_int_equal(limit_early(s.l, from_v6(first), NOW), GO_ON);
-	enum pace pace = limit_early(s.l, from_v6(second), NOW);
+	enum step_result result = limit_early(s.l, from_v6(second), NOW);
 	teardown(NULL);
-	return pace == ANSWER;
+	return result == ANSWER;
 }
 
 static void a_prefix_may_have_any_length(void **state)
@@ -61,7 +61,7 @@ static void cookie(struct request *r, const char *value)
 	headers_add(&r->headers, S("Cookie"), slice_of(value));
 }
 
-static enum pace with_cookies(uint8_t address, const char *one, const char *two)
+static enum step_result with_cookies(uint8_t address, const char *one, const char *two)
 {
 	struct request *r = request_from(address);
 
@@ -113,9 +113,9 @@ static bool counts_by_field(const char *name, struct config_cidrs trusted, const
 	with_field(1, name, "one", connection);
 	assert_int_equal(limit_early(s.l, &s.r, NOW), GO_ON);
 	with_field(1, name, "two", connection);
-	enum pace pace = limit_early(s.l, &s.r, NOW);
+	enum step_result result = limit_early(s.l, &s.r, NOW);
 	teardown(NULL);
-	return pace == GO_ON;
+	return result == GO_ON;
 }
 
 static void a_field_that_no_upstream_will_see_is_none(void **state)
@@ -160,7 +160,7 @@ static struct request *post(uint8_t address, const char *body)
 	return r;
 }
 
-static enum pace posted(struct request *r)
+static enum step_result posted(struct request *r)
 {
 	assert_int_equal(limit_early(s.l, r, NOW), WAIT);
 	return limit_early(s.l, r, NOW);

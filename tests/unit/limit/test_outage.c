@@ -26,8 +26,8 @@ static bool admits(struct proxy *p, uint8_t address)
 	struct guest *g = world_request(p, address);
 
 	world_answer();
-	assert_int_not_equal(g->pace, WAIT);
-	return g->pace == GO_ON;
+	assert_int_not_equal(g->result, WAIT);
+	return g->result == GO_ON;
 }
 
 /* One request each ms, over all proxies in turn; how many were admitted. */
@@ -213,7 +213,7 @@ static bool has_used_its_share(struct proxy *p)
 
 	for (size_t i = 0; i < LEASES; i++)
 		if (p->l->fleet->leases[i].tag)
-			return table_find(p->table, share_tag(p->l, p->l->fleet->leases[i].tag), &tat);
+			return buckets_find(p->table, share_tag(p->l, p->l->fleet->leases[i].tag), &tat);
 	return false;
 }
 
@@ -228,7 +228,7 @@ static void a_question_that_is_lost_is_decided_here_and_its_key_gets_a_time_to_l
 	world_turn(); /* it is asked once more */
 	world_lose(false);
 	world_turn();
-	assert_int_equal(g->pace, GO_ON);
+	assert_int_equal(g->result, GO_ON);
 	assert_true(has_used_its_share(a));
 	assert_true(w.fields[0].exists);
 	assert_int_equal(w.fields[0].expires_ms, NO_TIME);
@@ -249,7 +249,7 @@ static void a_question_whose_answer_is_lost_is_asked_once_more_while_somebody_wa
 	world_lose(true);
 	w.now_ns += 2 * MS;
 	world_answer();
-	assert_int_equal(g->pace, GO_ON);
+	assert_int_equal(g->result, GO_ON);
 	assert_false(has_used_its_share(a));
 	w.now_ns += 20 * MS;
 	world_answer();
@@ -281,11 +281,11 @@ static void where_no_question_is_taken_the_machine_decides(void **state)
 	struct proxy *a = world_proxy(0, NULL);
 	w.full = true;
 	struct guest *g = world_request(a, 1);
-	assert_int_equal(g->pace, WAIT);
+	assert_int_equal(g->result, WAIT);
 	world_turn();
 	assert_true(g->woken);
 	world_turn();
-	assert_int_equal(g->pace, GO_ON);
+	assert_int_equal(g->result, GO_ON);
 	w.full = false;
 	w.now_ns += 20 * MS;
 	world_answer();

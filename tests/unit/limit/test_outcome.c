@@ -11,17 +11,17 @@ static struct config_limit *login(uint64_t burst)
 	return l;
 }
 
-static enum pace ends(uint8_t address, unsigned status, enum fault fault, uint64_t now_ns)
+static enum step_result ends(uint8_t address, unsigned status, enum fault fault, uint64_t now_ns)
 {
-	enum pace pace = early_from(address, now_ns);
+	enum step_result result = early_from(address, now_ns);
 
-	if (pace == GO_ON) {
+	if (result == GO_ON) {
 		s.r.status = (uint16_t)status;
 		s.r.fault = (uint8_t)fault;
 	}
 	limit_settle(s.l, &s.r, now_ns);
 	limit_settle(s.l, &s.r, now_ns); /* once is enough */
-	return pace;
+	return result;
 }
 
 static void a_failed_login_costs_more_than_a_good_one(void **state)

@@ -48,13 +48,13 @@ static void step(uint64_t now_ns)
 	uint8_t address = (uint8_t)draw(ADDRESSES);
 	uint64_t longest = 0;
 	size_t len = s.config.root.limits_len;
-	enum pace pace = early_from(address, now_ns);
+	enum step_result result = early_from(address, now_ns);
 
 	for (size_t i = 0; i < len; i++) {
 		uint64_t wait = wait_of(i, address, now_ns);
 		longest = wait > longest ? wait : longest;
 	}
-	assert_int_equal(pace, longest ? ANSWER : GO_ON);
+	assert_int_equal(result, longest ? ANSWER : GO_ON);
 	for (size_t i = 0; i < len && !longest; i++)
 		model_of(i, address, now_ns)->level += s.limits[i].cost * period(i);
 	if (!longest)

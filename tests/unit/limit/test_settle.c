@@ -25,8 +25,8 @@ static bool admits(struct proxy *p, uint8_t address)
 	struct guest *g = world_request(p, address);
 
 	world_answer();
-	assert_int_not_equal(g->pace, WAIT);
-	return g->pace == GO_ON;
+	assert_int_not_equal(g->result, WAIT);
+	return g->result == GO_ON;
 }
 
 #define STEP MS

@@ -18,7 +18,7 @@ static struct exchanges *open_table(void)
 	return exchanges_attach(memory);
 }
 
-static enum pace come(struct exchanges *t, struct request *r, struct slice body, uint64_t now_ns)
+static enum step_result come(struct exchanges *t, struct request *r, struct slice body, uint64_t now_ns)
 {
 	*r = (struct request){ .stash = body, .stash_ended = true, .status = 400 };
 	return exchange_enter(t, r, now_ns);

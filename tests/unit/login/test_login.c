@@ -45,9 +45,9 @@ static unsigned pass(int route, unsigned n, uint64_t now_ns)
 
 	for (unsigned i = 0; i < n; i++) {
 		struct request *r = fixture_request(0, route, S(""));
-		enum pace pace = login_enter(fixture.verify, logins, r, now_ns);
-		passed += pace == GO_ON;
-		if (pace != GO_ON)
+		enum step_result result = login_enter(fixture.verify, logins, r, now_ns);
+		passed += result == GO_ON;
+		if (result != GO_ON)
 			assert_int_equal(r->fault, FAULT_ISSUER_BUSY);
 	}
 	return passed;

@@ -94,13 +94,13 @@ void fake_open(const char *redis)
 	f.loop->clock = fake_clock;
 	f.loop->now_ns = fake_now_ns;
 	deadline_wheel_init(&f.loop->wheel, fake_now_ns);
-	const struct redis_world w = { .config = f.config,
-		                           .bundle = f.bundle,
-		                           .loop = f.loop,
-		                           .on_event = on_event,
-		                           .dial = fake_dial,
-		                           .names = &f.published.names,
-		                           .name = S("test") };
+	const struct redis_env w = { .config = f.config,
+		                         .bundle = f.bundle,
+		                         .loop = f.loop,
+		                         .on_event = on_event,
+		                         .dial = fake_dial,
+		                         .names = &f.published.names,
+		                         .name = S("test") };
 	f.redis = redis_open(&w, &errors);
 	assert_non_null(f.redis);
 }

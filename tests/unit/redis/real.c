@@ -141,11 +141,11 @@ void open_room(const char *redis)
 		fprintf(stderr, "%s", errors.text);
 	assert_non_null(real.config);
 	real.loop = loop_open();
-	const struct redis_world w = { .config = real.config,
-		                           .bundle = real.bundle,
-		                           .loop = real.loop,
-		                           .on_event = on_event,
-		                           .name = S("test") };
+	const struct redis_env w = { .config = real.config,
+		                         .bundle = real.bundle,
+		                         .loop = real.loop,
+		                         .on_event = on_event,
+		                         .name = S("test") };
 	real.redis = redis_open(&w, &errors);
 	if (!real.redis)
 		fprintf(stderr, "%s", errors.text ? errors.text : "no reason\n");

@@ -23,12 +23,12 @@ static void resolve(void *with, const char *host, uint16_t port,
 static struct redis_keeper *open_keeper(const char *member, struct redis_published *p)
 {
 	struct config_errors errors = { 0 };
-	const struct redis_keeper_world w = { .config = real.config,
-		                                  .bundle = real.bundle,
-		                                  .loop = real.loop,
-		                                  .published = p,
-		                                  .member = slice_of(member),
-		                                  .resolve = resolve };
+	const struct redis_keeper_env w = { .config = real.config,
+		                                .bundle = real.bundle,
+		                                .loop = real.loop,
+		                                .published = p,
+		                                .member = slice_of(member),
+		                                .resolve = resolve };
 	struct redis_keeper *k = redis_keeper_open(&w, &errors);
 
 	assert_non_null(k);

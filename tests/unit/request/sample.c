@@ -8,11 +8,11 @@ const struct head_bounds sample_bounds = { .head_max = 8192,
 struct request *sample_init(struct sample *s)
 {
 	memset(&s->config, 0, sizeof s->config);
-	memset(&s->visitor, 0, sizeof s->visitor);
+	memset(&s->client_facts, 0, sizeof s->client_facts);
 	memset(&s->r, 0, sizeof s->r);
 	arena_init(&s->r.arena, s->store, sizeof s->store);
 	s->r.config = &s->config;
-	s->r.visitor = &s->visitor;
+	s->r.client_facts = &s->client_facts;
 	s->r.headers = (struct headers){ .at = s->fields, .cap = SAMPLE_FIELDS };
 	return &s->r;
 }

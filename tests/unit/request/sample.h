@@ -9,7 +9,7 @@ struct sample {
 	_Alignas(max_align_t) char store[32 * 1024];
 	struct header fields[SAMPLE_FIELDS];
 	struct config config;
-	struct visitor visitor;
+	struct client_facts client_facts;
 	struct request r;
 };
 

@@ -31,7 +31,7 @@ static struct request *from(const char *peer)
 	nets[0] = (struct cidr){ .net = ip("10.0.0.0"), .bits = 104 };
 	nets[1] = (struct cidr){ .net = ip("fd00::"), .bits = 8 };
 	s.config.root.trusted_proxies = (struct config_cidrs){ nets, 2 };
-	s.visitor.peer = ip(peer);
+	s.client_facts.peer = ip(peer);
 	r->scheme = S("http");
 	return r;
 }

@@ -43,7 +43,7 @@ static void the_scheme_is_that_of_the_connection(void **state)
 {
 	(void)state;
 	sample_init(&s);
-	s.visitor.tls = true;
+	s.client_facts.tls = true;
 	assert_int_equal(sample_read(&s, S("GET / HTTP/1.1\r\nHost: a\r\n\r\n")), FAULT_NONE);
 	same(s.r.scheme, "https");
 	assert_int_equal(read_text("GET https://a/ HTTP/1.1\r\nHost: a\r\n\r\n"), FAULT_MISDIRECTED);
@@ -211,7 +211,7 @@ static struct request *h2(const char *path, const char *authority)
 {
 	struct request *r = sample_init(&s);
 
-	s.visitor.tls = s.visitor.http2 = true;
+	s.client_facts.tls = s.client_facts.http2 = true;
 	r->version = 20;
 	r->method = S("GET");
 	r->scheme = S("https");
@@ -267,7 +267,7 @@ static enum fault asked_by_nginx(const char *authority, const char *host)
 	if (host)
 		headers_add(&r->headers, S("host"), slice_of(host));
 	assert_int_equal(request_check(r), FAULT_NONE);
-	request_asked(r, ASKER_NGINX);
+	request_asked(r, EXT_AUTH_NGINX);
 	return request_described(r, S(""));
 }
 
@@ -291,7 +291,7 @@ static void nginx_that_names_no_host_describes_nothing(void **state)
 	assert_int_equal(sample_read(&s, S("GET /check/nginx HTTP/1.0\r\nX-Original-Method: GET\r\n"
 	                                   "X-Original-URI: /a\r\n\r\n")),
 	                 FAULT_NONE);
-	request_asked(&s.r, ASKER_NGINX);
+	request_asked(&s.r, EXT_AUTH_NGINX);
 	assert_int_equal(request_described(&s.r, S("")), FAULT_DESCRIPTION);
 }
 

@@ -60,7 +60,7 @@ struct request *fake_request(void)
 
 	memset(&fake, 0, sizeof fake);
 	r->config = &fake.config;
-	r->visitor = &fake.visitor;
+	r->client_facts = &fake.client_facts;
 	r->ops = &fake_ops;
 	r->method = S("GET");
 	r->target = r->path = S("/api/v1/things");

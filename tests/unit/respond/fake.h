@@ -15,7 +15,7 @@ struct fake {
 	bool has_length, no_body, close;
 	uint64_t length;
 	struct config config;
-	struct visitor visitor;
+	struct client_facts client_facts;
 	struct header fields[32];
 	struct request r;
 };

@@ -51,14 +51,14 @@ static struct request *whole(void)
 	r->status = 429;
 	r->query = S("code=SECRET&page=2");
 	r->address = mapped(203, 0, 113, 7);
-	fake.visitor = (struct visitor){ .peer = mapped(10, 0, 0, 1),
-		                             .peer_port = 40000,
-		                             .local_port = 443,
-		                             .tls = true,
-		                             .resumed = true,
-		                             .tls_version = S("1.3"),
-		                             .server_name = S("cloud.example.com"),
-		                             .ja4 = "t13d1516h2_8daaf6152771_b0da82dd1658" };
+	fake.client_facts = (struct client_facts){ .peer = mapped(10, 0, 0, 1),
+		                                       .peer_port = 40000,
+		                                       .local_port = 443,
+		                                       .tls = true,
+		                                       .resumed = true,
+		                                       .tls_version = S("1.3"),
+		                                       .server_name = S("cloud.example.com"),
+		                                       .ja4 = "t13d1516h2_8daaf6152771_b0da82dd1658" };
 	fake_ask(S("User-Agent"), S("terraform/1.7.0"));
 	fake_ask(S("Authorization"), S("Bearer eyJSECRET"));
 	fake_ask(S("Cookie"), S("session=SECRET"));
@@ -269,9 +269,9 @@ static void random_bytes_in_every_field_give_valid_json_that_fits(void **state)
 			                       &r->query,
 			                       &r->host,
 			                       &r->headers.at[0].value,
-			                       &fake.visitor.tls_version,
-			                       &fake.visitor.server_name,
-			                       &fake.visitor.certificate,
+			                       &fake.client_facts.tls_version,
+			                       &fake.client_facts.server_name,
+			                       &fake.client_facts.certificate,
 			                       &r->rule,
 			                       &r->upstream,
 			                       &r->endpoint,
@@ -288,8 +288,8 @@ static void random_bytes_in_every_field_give_valid_json_that_fits(void **state)
 		for (size_t i = 0; i < sizeof fields / sizeof fields[0]; i++)
 			*fields[i] = random_slice(store[i], n % 2 ? 9000 : 90, n / 2 % 4);
 		memset(&r->address, 0xfe, sizeof r->address);
-		memset(&fake.visitor.peer, 0xfe, sizeof fake.visitor.peer);
-		fake.visitor.peer_port = fake.visitor.local_port = r->status = UINT16_MAX;
+		memset(&fake.client_facts.peer, 0xfe, sizeof fake.client_facts.peer);
+		fake.client_facts.peer_port = fake.client_facts.local_port = r->status = UINT16_MAX;
 		r->body_in = r->body_out = INT64_MAX;
 		for (int i = 0; i < MARKS; i++)
 			r->marks_ns[i] = (uint64_t)i << 60;
@@ -310,8 +310,8 @@ static void every_key_is_documented(void **state)
 	assert_non_null(f);
 	document[fread(document, 1, sizeof document - 1, f)] = '\0';
 	fclose(f);
-	fake.visitor.server_name = S("other.example.com");
-	fake.visitor.certificate = S("CN=robot");
+	fake.client_facts.server_name = S("other.example.com");
+	fake.client_facts.certificate = S("CN=robot");
 	for (int i = 0; i < MARKS; i++)
 		r->marks_ns[i] = 1 + (uint64_t)i;
 	json_t *o = log_of(r, 0);

@@ -225,7 +225,7 @@ static void revoke_on(int which, const char *jti)
 
 	snprintf(value, sizeof value, "%s", jti);
 	assert_null(revocations_add(&machines[which].all, &r, &kept));
-	revoke_sync_tell(&machines[which].share);
+	revoke_sync_send(&machines[which].share);
 }
 
 static void undo_on(int which, const char *jti)
@@ -233,7 +233,7 @@ static void undo_on(int which, const char *jti)
 	bool kept;
 
 	assert_null(revocations_undo(&machines[which].all, mark_on(which, jti), wall_of(NULL) * 1000, &kept));
-	revoke_sync_tell(&machines[which].share);
+	revoke_sync_send(&machines[which].share);
 }
 
 static bool holds_on(int which, const char *jti)

@@ -1,7 +1,7 @@
 /* child_bodies.c -- what child_bodies.h promises. */
 #include "child_bodies.h"
 
-static unsigned open_listeners(struct post *p, struct pollfd *to, unsigned cap)
+static unsigned open_listeners(struct child_context *p, struct pollfd *to, unsigned cap)
 {
 	const struct config *c = p->generation->config;
 	unsigned len = 0;
@@ -17,7 +17,7 @@ static unsigned open_listeners(struct post *p, struct pollfd *to, unsigned cap)
 	return len;
 }
 
-static void serve_one(struct post *p, int fd)
+static void serve_one(struct child_context *p, int fd)
 {
 	struct in6_addr address = { .s6_addr = { 1, 2, 3 } };
 	char words[64] = "", line[64];
@@ -37,7 +37,7 @@ static void serve_one(struct post *p, int fd)
 	close(fd);
 }
 
-void close_all(struct pollfd *at, unsigned len, struct post *p, bool take_rest)
+void close_all(struct pollfd *at, unsigned len, struct child_context *p, bool take_rest)
 {
 	for (unsigned i = 0; i < len; i++) {
 		int fd;
@@ -49,7 +49,7 @@ void close_all(struct pollfd *at, unsigned len, struct post *p, bool take_rest)
 }
 
 /* As confine_descriptors does: a socket lives as long as anybody holds it. */
-static void close_foreign(const struct post *p, bool all)
+static void close_foreign(const struct child_context *p, bool all)
 {
 	const struct config *c = p->generation->config;
 
@@ -63,7 +63,7 @@ static void close_foreign(const struct post *p, bool all)
 	}
 }
 
-int worker(struct post *p)
+int worker(struct child_context *p)
 {
 	struct pollfd wait[32];
 	unsigned len = 0;
@@ -75,14 +75,14 @@ int worker(struct post *p)
 		_exit(7);
 	close_foreign(p, false);
 	suspect_name(shared_suspect(p->shared, p->seat), NULL);
-	shared_say(p->shared, p->seat, SEAT_LOADED);
-	while ((order = post_order(p, clock_ns(), &asked_ns)) < ORDER_DRAIN) {
-		post_beat(p);
+	shared_report(p->shared, p->seat, SEAT_LOADED);
+	while ((order = child_order(p, clock_ns(), &asked_ns)) < ORDER_DRAIN) {
+		child_beat(p);
 		if (order == ORDER_SERVE && seen != atomic_load(&p->shared->head->slots_version)) {
 			seen = atomic_load(&p->shared->head->slots_version);
 			len = open_listeners(p, wait, 32);
 			if (!served)
-				shared_say(p->shared, p->seat, SEAT_SERVING);
+				shared_report(p->shared, p->seat, SEAT_SERVING);
 			served = true;
 		}
 		poll(wait, len, 10);
@@ -93,35 +93,35 @@ int worker(struct post *p)
 		}
 	}
 	close_all(wait, len, p, atomic_load(&p->shared->head->phase) != PHASE_SERVING);
-	shared_say(p->shared, p->seat, SEAT_DRAINING);
+	shared_report(p->shared, p->seat, SEAT_DRAINING);
 	_exit(0);
 }
 
-int keeper(struct post *p)
+int keeper(struct child_context *p)
 {
 	uint64_t asked_ns = 0;
 	enum order order;
 	bool retired = false;
 
 	close_foreign(p, true);
-	shared_say(p->shared, p->seat, SEAT_SERVING);
-	while ((order = post_order(p, clock_ns(), &asked_ns)) < ORDER_STOP) {
-		post_beat(p);
+	shared_report(p->shared, p->seat, SEAT_SERVING);
+	while ((order = child_order(p, clock_ns(), &asked_ns)) < ORDER_STOP) {
+		child_beat(p);
 		if (order == ORDER_DRAIN && !retired)
-			shared_say(p->shared, p->seat, SEAT_DRAINING);
+			shared_report(p->shared, p->seat, SEAT_DRAINING);
 		retired = order == ORDER_DRAIN;
 		usleep(5000);
 	}
 	_exit(0);
 }
 
-int writer(struct post *p)
+int writer(struct child_context *p)
 {
 	uint64_t asked_ns = 0;
 
 	close_foreign(p, true);
-	shared_say(p->shared, p->seat, SEAT_SERVING);
-	while (post_order(p, clock_ns(), &asked_ns) < ORDER_DRAIN)
+	shared_report(p->shared, p->seat, SEAT_SERVING);
+	while (child_order(p, clock_ns(), &asked_ns) < ORDER_DRAIN)
 		usleep(5000);
 	_exit(0);
 }

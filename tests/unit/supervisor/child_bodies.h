@@ -17,10 +17,10 @@
 #include <unistd.h>
 #include <cmocka.h>
 
-void close_all(struct pollfd *at, unsigned len, struct post *p, bool take_rest);
+void close_all(struct pollfd *at, unsigned len, struct child_context *p, bool take_rest);
 
-int worker(struct post *p);
+int worker(struct child_context *p);
 
-int keeper(struct post *p);
+int keeper(struct child_context *p);
 
-int writer(struct post *p);
+int writer(struct child_context *p);

@@ -57,7 +57,7 @@ int supervised_open(void **state)
 	h->s.plan = (struct reload_plan){ .path = h->path, .pin_file = h->pin };
 	h->s.admin_fd = h->s.status_fd = -1;
 	h->s.children.bodies = (struct bodies){ worker, keeper, writer };
-	h->s.children.post = (struct post){ .sockets = &h->s.sockets, .account = &h->s.account };
+	h->s.children.post = (struct child_context){ .sockets = &h->s.sockets, .account = &h->s.account };
 	h->s.children.beat_ns = 50 * NS_PER_MS;
 	assert_true(shared_open(&h->s.shared, &sizes));
 	h->pid = fork();

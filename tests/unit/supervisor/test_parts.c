@@ -138,21 +138,21 @@ static void a_question_survives_the_ring(void **state)
 	(void)state;
 	memset(memory, 0, ring_memory(4096));
 	struct ring r = ring_at(memory, 4096);
-	assert_true(ask_put(r, &(struct keeper_question){ ASK_KEY, S("auth0"), S("kid-1"), 77 }));
-	assert_true(ask_put(r, &(struct keeper_question){ ASK_TOKEN, S(""), S("opaque"), 0 }));
+	assert_true(keeper_queue_put(r, &(struct keeper_question){ ASK_KEY, S("auth0"), S("kid-1"), 77 }));
+	assert_true(keeper_queue_put(r, &(struct keeper_question){ ASK_TOKEN, S(""), S("opaque"), 0 }));
 	memset(longer, 'x', sizeof longer);
-	assert_false(
-	    ask_put(r, &(struct keeper_question){ ASK_TOKEN, S("auth0"), { longer, sizeof longer }, 1 }));
+	assert_false(keeper_queue_put(
+	    r, &(struct keeper_question){ ASK_TOKEN, S("auth0"), { longer, sizeof longer }, 1 }));
 	ring_put(r, S("junk"));
 	ring_put(r, S("12345678\377\377\377\377\0\0\0\0xxxxx"));
 	ring_put(r, S("12345678\0\0\0\0\377\0\0\0xxxxx"));
-	assert_true(ask_take(r, room, &ask));
+	assert_true(keeper_queue_take(r, room, &ask));
 	assert_true(slice_same(ask.issuer, S("auth0")) && slice_same(ask.what, S("kid-1")));
 	assert_int_equal(ask.kind, ASK_KEY);
 	assert_int_equal(ask.token_iat_s, 77);
-	assert_true(ask_take(r, room, &ask));
+	assert_true(keeper_queue_take(r, room, &ask));
 	assert_true(ask.issuer.len == 0 && slice_same(ask.what, S("opaque")) && ask.kind == ASK_TOKEN);
-	assert_false(ask_take(r, room, &ask));
+	assert_false(keeper_queue_take(r, room, &ask));
 	free(memory);
 }
 
@@ -258,12 +258,12 @@ static void every_process_maps_what_the_list_gives_it_and_no_more(void **state)
 		if (child == 0) {
 			bool ok = shared_narrow(&s, role, seat) && is_for_ever(&s, role) &&
 			          is_narrowed(role, role == ROLE_WORKER ? 1 : s.seats_len);
-			atomic_store(&shared_said(&s, seat)->beats, 1); /* its own is there */
+			atomic_store(&shared_reported(&s, seat)->beats, 1); /* its own is there */
 			_exit(ok ? 0 : 1);
 		}
 		waitpid(child, &status, 0);
 		assert_int_equal(status, 0);
-		assert_int_equal(atomic_load(&shared_said(&s, seat)->beats), 1);
+		assert_int_equal(atomic_load(&shared_reported(&s, seat)->beats), 1);
 	}
 	pid_t stranger = fork();
 	if (stranger == 0) {
@@ -298,7 +298,7 @@ static void a_ring_of_nonsense_is_read_within_its_bounds(void **state)
 		assert_true(len <= 4096 && parts[0].len + parts[1].len == len);
 		for (size_t i = 0; i < 2; i++)
 			assert_true(parts[i].at >= r.at->data && parts[i].at + parts[i].len <= r.at->data + 4096);
-		for (unsigned i = 0; i < 100 && ask_take(r, room, &ask); i++)
+		for (unsigned i = 0; i < 100 && keeper_queue_take(r, room, &ask); i++)
 			assert_true(ask.issuer.len + ask.what.len <= ASK_MAX);
 		ring_put(r, S("a record of somebody who means well"));
 		ring_add(r, S("and a line"));

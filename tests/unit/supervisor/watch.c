@@ -38,7 +38,7 @@ unsigned supervised_reload(struct supervised *h)
 	struct shared_head *head = h->s.shared.head;
 	uint64_t number = atomic_fetch_add(&h->s.shared.wishes->reloads_asked, 1) + 1;
 
-	shared_ring(h->s.shared.bell);
+	shared_notify(h->s.shared.notify_fd);
 	for (int i = 0; i < PATIENCE_MS && atomic_load(&head->reloads_done) < number; i++)
 		usleep(1000);
 	assert_true(atomic_load(&head->reloads_done) >= number);

@@ -1,7 +1,7 @@
 /* guest.c -- what guest.h promises. */
 #include "guest.h"
 
-struct visitor fixture_connection;
+struct client_facts fixture_connection;
 struct guest guests[STORES];
 
 struct request *fixture_request(int which, int route, struct slice token)
@@ -13,7 +13,7 @@ struct request *fixture_request(int which, int route, struct slice token)
 	memset(&g->r, 0, sizeof g->r);
 	arena_init(&g->r.arena, g->store, sizeof g->store);
 	g->r.route = &fixture.routes[route];
-	g->r.visitor = &fixture_connection;
+	g->r.client_facts = &fixture_connection;
 	g->r.headers = (struct headers){ .at = g->fields, .cap = 4 };
 	text_add(&t, S("Bearer "));
 	text_add(&t, token);

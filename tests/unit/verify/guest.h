@@ -4,7 +4,7 @@
 
 #define STORES 8
 
-extern struct visitor fixture_connection;
+extern struct client_facts fixture_connection;
 
 /* a request */
 struct guest {

@@ -15,7 +15,7 @@ static struct maker ed;
 static int open_house(void **state)
 {
 	(void)state;
-	fixture_connection = (struct visitor){ 0 };
+	fixture_connection = (struct client_facts){ 0 };
 	fixture_open();
 	fixture_publish(0, maker_jwks(&ed, 1), WALL_S - 60, NOW_NS - 60 * NS_PER_S);
 	return 0;
@@ -81,7 +81,7 @@ static void who_is_asked_about_proves_nothing(void **state)
 
 	(void)state;
 	shows("\1");
-	r->asker = ASKER_ENVOY;
+	r->ext_auth = EXT_AUTH_ENVOY;
 	assert_int_equal(fixture_enter_at(r, NOW_NS, WALL_S), FAULT_TOKEN_BOUND);
 }
 

@@ -16,7 +16,7 @@ struct desk {
 	struct config config;
 	struct generation generation;
 	struct account account;
-	struct post post;
+	struct child_context post;
 	char dir[32], path[64];
 	int out; /* what the writer says on stderr */
 };
@@ -33,14 +33,14 @@ static int open_desk(void **state)
 	d->config.root.log.access = slice_of(d->path);
 	d->generation.config = &d->config;
 	d->account.change = false;
-	d->post = (struct post){ .shared = &d->shared,
-		                     .generation = &d->generation,
-		                     .account = &d->account,
-		                     .role = ROLE_WRITER,
-		                     .seat = SEAT_WRITER,
-		                     .supervisor = getpid(),
-		                     .admin_fd = -1,
-		                     .status_fd = -1 };
+	d->post = (struct child_context){ .shared = &d->shared,
+		                              .generation = &d->generation,
+		                              .account = &d->account,
+		                              .role = ROLE_WRITER,
+		                              .seat = SEAT_WRITER,
+		                              .supervisor = getpid(),
+		                              .admin_fd = -1,
+		                              .status_fd = -1 };
 	*state = d;
 	return 0;
 }
@@ -78,7 +78,7 @@ static int stop(struct desk *d, pid_t pid)
 	int status;
 
 	atomic_store(&d->shared.seats[SEAT_WRITER].order, ORDER_STOP);
-	shared_ring(d->shared.pokes[SEAT_WRITER]);
+	shared_notify(d->shared.notify_fds[SEAT_WRITER]);
 	assert_int_equal(waitpid(pid, &status, 0), pid);
 	return WEXITSTATUS(status);
 }
@@ -121,7 +121,7 @@ static void a_flood_leaves_half_the_room_to_valued_lines(void **state)
 	while (shared_log(&d->shared, SEAT_WORKERS, flood, false))
 		;
 	assert_in_range(ring_held(r), r.size / 2 - flood.len, r.size / 2);
-	assert_int_equal(read(d->shared.pokes[SEAT_WRITER], &wakes, sizeof wakes), sizeof wakes);
+	assert_int_equal(read(d->shared.notify_fds[SEAT_WRITER], &wakes, sizeof wakes), sizeof wakes);
 	assert_int_equal(wakes, 1); /* at the quarter, once */
 	while (shared_log(&d->shared, SEAT_WORKERS, flood, true))
 		valued++;

@@ -1,4 +1,4 @@
-/* visitor.h -- the connection that a request came by. Part of request's door. */
+/* client_facts.h -- the connection that a request came by. Part of request's door. */
 #pragma once
 #include "base/slice.h"
 #include <netinet/in.h>
@@ -6,7 +6,7 @@
 struct sharer; /* journey/: one client, and what it holds of this process */
 
 /* Facts of the connection, computed once; several requests share them. Owned by the connection. */
-struct visitor {
+struct client_facts {
 	struct in6_addr peer; /* who connected (or the PROXY header says so); IPv4 mapped */
 	uint16_t peer_port, local_port;
 	bool tls, resumed, http2, expected_tls; /* the last: plain HTTP came where TLS is spoken */
