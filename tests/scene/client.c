@@ -201,6 +201,15 @@ void client_more(struct scene *s, struct fake_client *c, struct slice bytes)
 	world_settle(s);
 }
 
+/* A scene may frame a body by fields of its own. */
+static bool needs_length(struct slice method, struct slice fields, struct slice body)
+{
+	bool framed = memmem(fields.at, fields.len, "Content-Length:", 15) ||
+	              memmem(fields.at, fields.len, "Transfer-Encoding:", 18);
+
+	return slice_same(method, S("POST")) || (body.len && !framed);
+}
+
 void client_send(struct scene *s, struct fake_client *c, struct slice method, struct slice target,
                  struct slice fields, struct slice body)
 {
@@ -221,7 +230,7 @@ void client_send(struct scene *s, struct fake_client *c, struct slice method, st
 	text_add(&t, target);
 	text_add(&t, S(" HTTP/1.1\r\n"));
 	text_add(&t, fields);
-	if (slice_same(method, S("POST")))
+	if (needs_length(method, fields, body))
 		text_printf(&t, "Content-Length: %zu\r\n", body.len);
 	text_add(&t, S("\r\n"));
 	text_add(&t, body);
