@@ -309,5 +309,5 @@ def test_the_log_says_who_was_waited_for(played):
     found = wait_until(lines)
     never, slow = found["/raw/never"], found["/raw/slow"]
     assert never["sallyport.ms.upstream_head"] >= 1990 and never["sallyport.ms.answer"] < never["sallyport.ms.upstream_head"]
-    assert slow["sallyport.ms.body"] >= 490
+    assert slow["sallyport.ms.body"] > slow["sallyport.ms.total"] / 2  # of the half second, less what the proxy began later
     assert slow["sallyport.ms.send"] <= slow["sallyport.ms.total"] - slow["sallyport.ms.body"] + 0.01
