@@ -28,6 +28,11 @@ static const struct command {
 	  "revoke jti|sub|sid|kid VALUE --issuer NAME\n"
 	  "                         tokens refused from now on; `revoke list`, `revoke undo`",
 	  command_revoke },
+	{ "guard",
+	  "guard status           whether answers that say \"it is not there\" are held, and why\n"
+	  "  guard trip|release     hold them, or accept what is absent now",
+	  command_guard },
+	{ "ledger", "ledger --since TIME    which machine clients an absence has met", command_ledger },
 	{ "config",
 	  "config explain KEY     what an option means\n"
 	  "  config print -c FILE   the configuration as it takes effect, secrets hidden",

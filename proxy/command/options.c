@@ -1,4 +1,5 @@
 /* Options that all commands share. */
+#include "base/clock.h"
 #include "base/flags.h"
 #include "command/inside.h"
 #include <stdio.h>
@@ -24,6 +25,8 @@ static bool take(const char *command, int option, struct options *to)
 		to->until = optarg;
 	if (option == 'B')
 		to->before = optarg;
+	if (option == 'A')
+		to->since = optarg;
 	if (option != 'o')
 		return option != FLAGS_BAD;
 	to->json = strcmp(optarg, "json") == 0;
@@ -41,6 +44,7 @@ int options_read(int argc, char **argv, const char *takes, const char *usage, st
 		{ "for", required_argument, NULL, 'F' },    { "stop", no_argument, NULL, 'S' },
 		{ "show-keys", no_argument, NULL, 'K' },    { "issuer", required_argument, NULL, 'I' },
 		{ "until", required_argument, NULL, 'U' },  { "before", required_argument, NULL, 'B' },
+		{ "since", required_argument, NULL, 'A' },
 	};
 	enum { ALL = sizeof all / sizeof all[0] };
 	struct option names[ALL + 1] = { 0 };
@@ -83,6 +87,27 @@ bool options_duration(const char *text, unsigned long long *seconds)
 			return true;
 		}
 	return false;
+}
+
+bool options_time(const char *text, enum options_durations durations, uint64_t *to)
+{
+	uint64_t now_s = clock_wall_ns() / NS_PER_S;
+	struct tm tm = { 0 };
+	unsigned long long s;
+
+	*to = 0;
+	if (!text)
+		return true;
+	if (durations != OPTIONS_MOMENT && options_duration(text, &s)) {
+		*to = durations == OPTIONS_AHEAD ? now_s + s : now_s > s ? now_s - s : 1;
+		return true;
+	}
+	if (slice_u64(slice_of(text), to))
+		return *to > 0;
+	const char *end = strptime(text, "%Y-%m-%dT%H:%M:%SZ", &tm);
+	time_t at = end && !*end ? timegm(&tm) : 0;
+	*to = at > 0 ? (uint64_t)at : 0;
+	return at > 0;
 }
 
 int options_words(const struct options *o, int least, int most, const char *usage)

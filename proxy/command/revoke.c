@@ -21,27 +21,6 @@ static const char usage[] =
     "Exit status: 0 confirmed by every worker and every machine of the fleet, 1 failure, 2 usage, 3 none is\n"
     "running, 78 FILE cannot be read.\n";
 
-/* 0: not said. False: it cannot be read. */
-static bool read_time(const char *text, bool forward, uint64_t *to)
-{
-	struct tm tm = { 0 };
-	unsigned long long s;
-
-	*to = 0;
-	if (!text)
-		return true;
-	if (forward && options_duration(text, &s)) {
-		*to = clock_wall_ns() / NS_PER_S + s;
-		return true;
-	}
-	if (slice_u64(slice_of(text), to))
-		return *to > 0;
-	const char *end = strptime(text, "%Y-%m-%dT%H:%M:%SZ", &tm);
-	time_t at = end && !*end ? timegm(&tm) : 0;
-	*to = at > 0 ? (uint64_t)at : 0;
-	return at > 0;
-}
-
 static void print_time(const char *name, long long s)
 {
 	time_t at = (time_t)s;
@@ -155,7 +134,8 @@ static int change(const struct options *o, bool undo)
 		fputs("sallyport revoke: --issuer must name the issuer\n", stderr);
 		return EXIT_USAGE;
 	}
-	if (!read_time(o->until, true, &until_s) || !read_time(o->before, false, &before_s)) {
+	if (!options_time(o->until, OPTIONS_AHEAD, &until_s) ||
+	    !options_time(o->before, OPTIONS_MOMENT, &before_s)) {
 		fputs("sallyport revoke: a TIME is written like 2026-01-31T12:00:00Z\n", stderr);
 		return EXIT_USAGE;
 	}

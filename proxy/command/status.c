@@ -126,6 +126,11 @@ static void judge_processes(const json_t *told, json_t *to)
 		    talk_word(one, "address"), talk_number(one, "for_s"));
 }
 
+static void add_line(void *with, const char *line)
+{
+	add(with, "%s", line);
+}
+
 /* The worst first: who is not served at all, who will not be soon, what is held up by something else. */
 static json_t *judge(const json_t *told)
 {
@@ -133,6 +138,7 @@ static json_t *judge(const json_t *told)
 
 	judge_processes(told, problems);
 	judge_upstreams(told, problems);
+	guard_judge(told, add_line, problems);
 	judge_certificates(told, problems);
 	judge_issuers(told, problems);
 	judge_redis(json_object_get(told, "redis"), problems);
@@ -273,6 +279,7 @@ static void print_status(const json_t *told)
 	print_upstreams(told);
 	talk_print_issuers(json_object_get(told, "issuers"), NULL);
 	print_redis(json_object_get(told, "redis"));
+	guard_print(json_object_get(told, "guard"));
 	print_certificates(told);
 	if (json_is_object(last))
 		printf("last reload %s: %s", json_is_true(json_object_get(last, "applied")) ? "applied" : "refused",

@@ -142,6 +142,15 @@ void check_methods(struct check *k, const struct config_texts *methods, struct c
 	check_distinct(k, methods, holder, "method");
 }
 
+/* What the absence guard watches is an upstream's answer. */
+static void check_guard(struct check *k, const struct config_route *r)
+{
+	if (r->watch_empty && !(r->reconcile && r->upstream.at))
+		COMPLAIN(k, &r->watch_empty, r,
+		         "watch_empty has the absence guard read what an upstream answers: it needs an upstream and "
+		         "reconcile: true");
+}
+
 static void check_route(struct check *k, struct config_route *r)
 {
 	check_end(k, r);
@@ -155,6 +164,7 @@ static void check_route(struct check *k, struct config_route *r)
 	if (r->verify)
 		check_verify(k, r->verify);
 	check_route_limits(k, r);
+	check_guard(k, r);
 	check_methods(k, &r->methods, r->place);
 	if (r->request_headers)
 		check_headers(k, r->request_headers, true);

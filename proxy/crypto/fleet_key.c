@@ -14,6 +14,7 @@ static const struct fleet_key_row {
 	[FLEET_KEY_LIMITS] = { "sallyport: keys of limits in Redis", 64, false },
 	[FLEET_KEY_EXCHANGES] = { "sallyport exchange claim name 1", 32, false },
 	[FLEET_KEY_LOG] = { "sallyport access log subject", 16, true },
+	[FLEET_KEY_GUARD] = { "sallyport guard keys 1", 16, false },
 };
 
 static bool derive(const struct config *c, const struct fleet_key_row *row, void *to)

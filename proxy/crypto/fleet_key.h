@@ -6,7 +6,7 @@
 #pragma once
 #include "config/config.h"
 
-enum fleet_key { FLEET_KEY_LIMITS, FLEET_KEY_EXCHANGES, FLEET_KEY_LOG, FLEET_KEYS };
+enum fleet_key { FLEET_KEY_LIMITS, FLEET_KEY_EXCHANGES, FLEET_KEY_LOG, FLEET_KEY_GUARD, FLEET_KEYS };
 
 /* Writes the key's `len` bytes. False: there is no secret of the fleet. */
 bool fleet_key(const struct config *c, enum fleet_key which, void *to, size_t len)

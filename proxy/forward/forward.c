@@ -398,11 +398,10 @@ void forward_settle(struct forward *f, struct request *r)
 		list_remove(&p->tunnel_link);
 		f->tunnels_len--;
 	}
+	pump_swallow(r, p);
 	bool whole = p->state == CALL_BODIES && p->up_done && p->down_done && p->head.keep && !p->unread_sent &&
 	             p->in->from == p->in->to && p->body.kind != BODY_UNTIL_CLOSE;
 	release(p, whole);
-	if (p->in)
-		block_give(r->loop, p->in);
-	p->in = NULL;
+	pump_free(r, p);
 	p->state = CALL_OVER;
 }

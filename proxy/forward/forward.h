@@ -29,6 +29,10 @@ void forward_leave(struct forward *f, struct request *r);
 uint64_t forward_deadline(struct forward *f, const struct request *r, enum fault *why);
 /* The response head, after GO_ON; fields may be dropped or added by respond/. */
 struct answer_head *forward_head(struct request *r);
+/* Before any of it is passed on: as much of the answer's body as there is, up to `most` bytes (BLOCK_SIZE at
+ * most), which are passed on first by forward_pump. WAIT; GO_ON, *whole: that is all of it; ANSWER. */
+enum step_result forward_hold(struct forward *f, struct request *r, size_t most, struct slice *body,
+                              bool *whole);
 /* RESPOND: moves both bodies; WAIT, GO_ON when both have ended, HANG_UP where the answer ended in the middle.
  */
 enum step_result forward_pump(struct forward *f, struct request *r);

@@ -69,6 +69,8 @@ static void clients_fields(struct text *t, const struct request *r)
 			continue;
 		if (head_is_changed(r, h->name))
 			continue;
+		if (r->route->watch_empty && slice_same_nocase(h->name, S("accept-encoding")))
+			continue;
 		if (h->id == HEADER_MAX_FORWARDS && is_counted_down(t, r, h))
 			continue;
 		text_field(t, h->name, h->value);
@@ -226,6 +228,8 @@ bool head_write(struct request *r, struct upstream_call *p)
 	via(&t, r);
 	trace(&t, r);
 	identity(&t, r);
+	if (r->guarded) /* whoever is told may attest what it says */
+		text_field(&t, S("Sallyport-Guard"), r->guarded == 2 ? S("latched") : S("watching"));
 	framing(&t, r, p);
 	text_add(&t, S("\r\n"));
 	if (t.cut)

@@ -57,6 +57,8 @@ struct upstream_call { /* one request's way on; in its arena */
 	struct link *link;
 	struct answer_head head;
 	struct block *in;   /* bytes of the answer: its head stays here while the request lives */
+	struct block *held; /* content that GUARD looks at, passed on before `first`; NULL: none */
+	bool held_whole;    /* and no more of it will come */
 	struct slice first; /* content that came with the head, its framing taken off; lies in `in` */
 	size_t seen, stash_used;
 	uint64_t tried_ns, sent_ns; /* connect begun; head written, then: all of the request */
@@ -130,5 +132,9 @@ enum step_result pump_up(struct request *r, struct upstream_call *p);
 /* Before the head is passed on: is there a body behind it, as far as it has come? GO_ON; ANSWER with r->fault
  * where it ended or is malformed before any content, so that nothing was said yet that is not true. */
 enum step_result pump_first(struct request *r, struct upstream_call *p);
+/* What has come of an answer that nobody gets, since it has a fault, is dropped; its end with it, where that
+ * is there: then the connection can be kept. */
+void pump_swallow(const struct request *r, struct upstream_call *p);
+void pump_free(struct request *r, struct upstream_call *p); /* the blocks that it holds */
 enum step_result pump_down(struct request *r, struct upstream_call *p);
 enum step_result pump_tunnel(struct request *r, struct upstream_call *p);

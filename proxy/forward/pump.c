@@ -150,13 +150,127 @@ enum step_result pump_first(struct request *r, struct upstream_call *p)
 	return cut ? request_fail(r, FAULT_UPSTREAM_RESET) : GO_ON;
 }
 
+/* ---- what GUARD looks at before any of it is passed on ---- */
+
+/* Moves content to the block, its framing taken off; false: malformed. What does not fit stays in *bytes. */
+static bool keep_content(struct upstream_call *p, struct slice *bytes, size_t most)
+{
+	struct slice content = p->first;
+
+	while (p->held->to < most) {
+		if (!content.len) {
+			if (p->body.ended || !bytes->len)
+				break;
+			size_t before = bytes->len;
+			if (!body_decode(&p->body, bytes, &content))
+				return false;
+			if (bytes->len == before && !content.len)
+				break;
+		}
+		size_t n = most - p->held->to < content.len ? most - p->held->to : content.len;
+		memcpy(p->held->bytes + p->held->to, content.at, n);
+		p->held->to += (uint32_t)n;
+		content = slice_from(content, n);
+	}
+	p->first = content;
+	return true;
+}
+
+/* The upstream has closed: that ends the body, or cuts it. */
+static enum step_result hold_closed(struct request *r, struct upstream_call *p, ssize_t got)
+{
+	if (got != WIRE_END || p->body.kind != BODY_UNTIL_CLOSE || tls_was_truncated(p->link->wire))
+		return request_fail(r, FAULT_UPSTREAM_RESET);
+	p->body.ended = p->held_whole = true;
+	return GO_ON;
+}
+
+static enum step_result gather(struct request *r, struct upstream_call *p, size_t most)
+{
+	struct block *b = p->in;
+
+	if (p->head.no_body || (p->body.kind == BODY_LENGTH && p->head.length > most)) {
+		p->held_whole = p->head.no_body;
+		return GO_ON;
+	}
+	if (!p->held)
+		p->held = block_take(r->loop);
+	struct slice bytes = { b->bytes + b->from, b->to - b->from }; /* which came with the head */
+	for (;;) {
+		bool good = keep_content(p, &bytes, most);
+		if (b->from < b->to)
+			b->from = b->to - (uint32_t)bytes.len;
+		else
+			p->unread_sent |= bytes.len > 0; /* more than the answer */
+		if (!good)
+			return request_fail(r, FAULT_UPSTREAM_NONSENSE);
+		p->held_whole = p->body.ended && !p->first.len;
+		if (p->held_whole || p->held->to == most)
+			return GO_ON;
+		/* no more than there is room for, so that all of it can be kept */
+		ssize_t got = wire_read(p->link->wire, r->loop->scratch_in, most - p->held->to);
+		if (got == WIRE_LATER)
+			return WAIT;
+		if (got <= 0)
+			return hold_closed(r, p, got);
+		bytes = (struct slice){ r->loop->scratch_in, (size_t)got };
+	}
+}
+
+enum step_result forward_hold(struct forward *f, struct request *r, size_t most, struct slice *body,
+                              bool *whole)
+{
+	struct upstream_call *p = r->call;
+	enum step_result up = p->up_done ? GO_ON : pump_up(r, p);
+
+	(void)f;
+	if (up == ANSWER || up == HANG_UP)
+		return up;
+	enum step_result pace = gather(r, p, most);
+	*whole = p->held_whole;
+	*body = p->held ? (struct slice){ p->held->bytes, p->held->to } : S("");
+	return pace;
+}
+
+void pump_swallow(const struct request *r, struct upstream_call *p)
+{
+	struct slice content, bytes;
+
+	if (p->state != CALL_BODIES || p->down_done || !r->fault)
+		return;
+	bytes = (struct slice){ p->in->bytes + p->in->from, p->in->to - p->in->from };
+	while (bytes.len && !p->body.ended)
+		if (!body_decode(&p->body, &bytes, &content))
+			return;
+	p->in->from = p->in->to - (uint32_t)bytes.len;
+	p->first = S("");
+	p->down_done = p->body.ended || p->head.no_body;
+}
+
+void pump_free(struct request *r, struct upstream_call *p)
+{
+	if (p->in)
+		block_give(r->loop, p->in);
+	if (p->held)
+		block_give(r->loop, p->held);
+	p->in = p->held = NULL;
+}
+
 /* Bytes of the answer that came with its head. */
 static bool pass_held(struct request *r, struct upstream_call *p)
 {
 	struct block *b = p->in;
+	struct block *kept = p->held;
 	struct slice first = p->first;
 
 	p->first = S("");
+	p->held = NULL;
+	if (kept) {
+		bool ok = !kept->to || r->ops->body(r, (struct slice){ kept->bytes, kept->to });
+		block_give(r->loop, kept);
+		if (!ok)
+			return false;
+	}
 	if (first.len && !r->ops->body(r, first))
 		return false;
 	if (b->from == b->to)

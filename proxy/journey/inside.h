@@ -50,6 +50,7 @@ struct journey {
 	struct shared_claims *claims; /* NULL: exchanges are this machine's alone */
 	struct limits *limits;
 	struct verify *verify;
+	struct guard *guard; /* NULL: nothing is guarded */
 	struct forward *forward;
 	struct routes *routes;
 	struct tls_server **tls; /* by listener; NULL where plain */
@@ -136,13 +137,14 @@ enum step_result at_settle(struct request *r);
 /* rooms.c: the others', by the columns of journey.c's table */
 enum step_result at_classify(struct request *r), at_limit(struct request *r), at_verify(struct request *r);
 enum step_result at_identify(struct request *r), at_login(struct request *r), at_screen(struct request *r);
-enum step_result at_limit_late(struct request *r), at_forward(struct request *r),
-    at_respond(struct request *r);
+enum step_result at_limit_late(struct request *r), at_forward(struct request *r);
+enum step_result at_guard(struct request *r), at_respond(struct request *r);
 void leave_limit(struct request *r), leave_verify(struct request *r), leave_screen(struct request *r);
 void leave_forward(struct request *r), leave_respond(struct request *r);
 uint64_t wait_limit(const struct request *r), wait_verify(const struct request *r);
 uint64_t wait_screen(const struct request *r);
 uint64_t due_body(const struct request *r, enum fault *why);
 uint64_t due_answer(const struct request *r, enum fault *why);
+uint64_t due_guard(const struct request *r, enum fault *why);
 bool late_limit(struct request *r, enum fault why), late_verify(struct request *r, enum fault why);
 bool late_screen(struct request *r, enum fault why), late_forward(struct request *r, enum fault why);

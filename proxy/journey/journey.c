@@ -13,6 +13,7 @@ enum station {
 	SCREEN,     /* is its credential in use already? */
 	LIMIT_LATE, /* may this subject try? */
 	FORWARD,    /* the upstream's response head */
+	GUARD,      /* may "it is not there" pass? */
 	RESPOND,    /* its body, or our own answer */
 	SETTLE,     /* every end passes here once */
 	END
@@ -39,6 +40,7 @@ static const struct {
 	[SCREEN]     = { at_screen,     leave_screen,  wait_screen, due_body,   late_screen,  MARK_SCREENED },
 	[LIMIT_LATE] = { at_limit_late, leave_limit,   wait_limit,  due_body,   late_limit,   MARK_LIMITED_LATE },
 	[FORWARD]    = { at_forward,    leave_forward, NULL,        due_answer, late_forward, MARK_HEAD },
+	[GUARD]      = { at_guard,      leave_forward, NULL,        due_guard,  NULL,         MARK_BEGAN },
 	[RESPOND]    = { at_respond,    leave_respond, NULL,        due_answer, NULL,         MARK_ENDED },
 	[SETTLE]     = { at_settle,     NULL,          NULL,        NULL,       NULL,         MARK_BEGAN },
 	/* clang-format on */

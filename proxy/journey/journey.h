@@ -3,6 +3,7 @@
  * pairs. */
 #pragma once
 #include "forward/forward.h"
+#include "guard/guard.h"
 #include "limit/limit.h"
 #include "login/login.h"
 #include "redis/redis.h"
@@ -17,6 +18,9 @@ struct journey_env {
 	struct limit_hot *hot;             /* this worker's busiest keys; may be NULL */
 	struct exchanges *exchanges;
 	struct logins *logins;
+	struct guard_table *guard; /* NULL: nothing is guarded */
+	struct siphash_key guard_key;
+	struct guard_teller guard_teller;
 	const struct published_issuers *keys;
 	const struct forward_published *endpoints;
 	const struct ticket_keys *tickets;

@@ -59,6 +59,15 @@ static bool open_claims(struct journey *j)
 	return true;
 }
 
+static bool open_guard(struct journey *j)
+{
+	const struct journey_env *w = &j->env;
+
+	if (w->guard)
+		j->guard = guard_open(w->config, w->guard, w->guard_key, w->guard_teller);
+	return true;
+}
+
 static void on_owing(struct deadline *d)
 {
 	(void)d; /* the turn that follows does it */
@@ -90,7 +99,7 @@ struct journey *journey_open(const struct journey_env *w, struct config_errors *
 	j->routes = routes_open(w->config);
 	if (open_listeners(j, errors) && (j->classify = classify_open(w->config, w->bundle, errors)) &&
 	    (j->limits = limits_open(w->config, w->limits, remote_open(j))) && open_limits(j) && open_claims(j) &&
-	    (j->verify = verify_open(w->config, w->keys, w->ask)) &&
+	    open_guard(j) && (j->verify = verify_open(w->config, w->keys, w->ask)) &&
 	    (j->forward = forward_open(w->config, w->bundle, w->loop, w->endpoints, w->news, errors)))
 		return j;
 	journey_close(j);
@@ -104,6 +113,7 @@ void journey_close(struct journey *j)
 	check(j->connections == 0 && j->in_flight == 0);
 	deadline_clear(&j->env.loop->brief, &j->owing);
 	forward_close(j->forward);
+	guard_close(j->guard);
 	verify_close(j->verify);
 	claims_close(j->claims);
 	limits_close(j->limits);

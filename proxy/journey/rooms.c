@@ -122,9 +122,13 @@ bool late_screen(struct request *r, enum fault why)
 
 enum step_result at_forward(struct request *r)
 {
+	struct journey *j = r->journey;
+
 	if (r->ext_auth)
 		return decision_allow(r);
-	return forward_enter(r->journey->forward, r);
+	if (r->route->reconcile && j->guard && !r->guarded)
+		r->guarded = guard_is_latched(j->guard, r, r->loop->wall_ns / NS_PER_S) ? 2 : 1;
+	return forward_enter(j->forward, r);
 }
 
 void leave_forward(struct request *r)
@@ -140,6 +144,31 @@ uint64_t due_answer(const struct request *r, enum fault *why)
 bool late_forward(struct request *r, enum fault why)
 {
 	return why == FAULT_UPSTREAM_TIMEOUT && forward_try_another(r->journey->forward, r);
+}
+
+/* ---- GUARD: waits for a body that may be an empty list, as far as it is looked at ---- */
+
+enum step_result at_guard(struct request *r)
+{
+	if (!r->guarded)
+		return GO_ON;
+	struct journey *j = r->journey;
+	const struct answer_head *h = forward_head(r);
+	struct guard_answer a = { .status = h->status, .fields = &h->headers };
+	bool list = r->route->watch_empty && h->status == 200 && slice_same(r->method, S("GET"));
+	enum step_result pace = list ? forward_hold(j->forward, r, GUARD_BODY, &a.body, &a.whole) : GO_ON;
+
+	return pace == GO_ON ? guard_enter(j->guard, r, &a, r->loop->wall_ns / NS_PER_S) : pace;
+}
+
+/* The client has got nothing of the answer yet, so it is told. */
+uint64_t due_guard(const struct request *r, enum fault *why)
+{
+	uint64_t due_ns = forward_deadline(r->journey->forward, r, why);
+
+	if (*why == FAULT_UPSTREAM_CUT)
+		*why = FAULT_UPSTREAM_TIMEOUT;
+	return due_ns;
 }
 
 /* The upstream's head, changed into what the client gets. */

@@ -37,6 +37,7 @@ struct keeper {
 	char member[96];            /* "id name": this Sallyport in its fleet */
 	struct keeper_call *calls;  /* questions of verify/ that Redis has not answered yet */
 	struct limits *limits;      /* to read and reset keys with */
+	struct guard_keeper *guard;
 	struct admin *admin;
 	struct probes *probes;
 	struct event *notified, *rung;
@@ -49,7 +50,7 @@ struct keeper {
 	unsigned resettings_len, resets_len;
 	uint64_t resets_read_ns, resets_due_ns;
 	bool resets_reading;
-	uint64_t asked_ns, verify_due_ns, forward_due_ns, opened_ns, leave_ns, count_ns;
+	uint64_t asked_ns, verify_due_ns, forward_due_ns, guard_due_ns, opened_ns, leave_ns, count_ns;
 	uint64_t endpoints_moved;
 	bool keys_moved, serving, retired, redis_forbids;
 };
@@ -71,6 +72,12 @@ bool keeper_ask_redis(void *with, const struct slice *words, size_t len,
                       void *for_whom);
 uint64_t keeper_redis_ms(void *with, struct slice key);
 void keeper_forget_calls(struct keeper *k);
+/* guard.c: the absence guard, before Redis is closed. tell: for status. */
+bool keeper_open_guard(struct keeper *k);
+uint64_t keeper_guard_tick(struct keeper *k);
+void keeper_hear_absence(struct keeper *k, struct slice what);
+void keeper_close_guard(struct keeper *k);
+void keeper_tell_guard(struct keeper *k, struct text *t);
 /* A path under which libcurl finds a file of the bundle, whoever may read the original; the path itself
  * where the bundle has it not. NULL for NULL. */
 const char *keeper_file(struct keeper *k, const char *path);
@@ -87,6 +94,7 @@ void keeper_resets_close(struct keeper *k);
 /* Those that concern issuers; false: it is none of them. */
 bool keeper_on_limits_ask(struct keeper *k, struct admin_ask *ask, struct slice verb);
 bool keeper_on_issuer_ask(struct keeper *k, struct admin_ask *ask, struct slice verb);
+bool keeper_on_guard_ask(struct keeper *k, struct admin_ask *ask, struct slice verb);
 bool keeper_on_revoke_ask(struct keeper *k, struct admin_ask *ask, struct slice verb);
 /* Answers those whose workers have all confirmed, or have had their time; all of them where this ends. */
 void keeper_confirm(struct keeper *k, bool ending);

@@ -52,6 +52,8 @@ static void answer(struct keeper *k, const struct keeper_question *ask)
 {
 	if (ask->kind == ASK_REFUSED)
 		forward_keeper_refused(k->forward, ask->issuer, ask->what);
+	else if (ask->kind == ASK_ABSENCE)
+		keeper_hear_absence(k, ask->what);
 	else if (ask->kind == ASK_TOKEN)
 		issuer_keeper_token(k->verify, ask->issuer, ask->what);
 	else
@@ -94,6 +96,7 @@ static void retire(struct keeper *k)
 		admin_pause(k->admin);
 	keeper_fleet_close(k);
 	keeper_resets_close(k);
+	keeper_close_guard(k);
 	if (k->verify) /* before the fetcher, whose end is no failure of any issuer */
 		issuer_keeper_close(k->verify);
 	fetcher_close(k->fetcher); /* its last calls still find the other keeper */
@@ -120,6 +123,7 @@ static void keep(struct keeper *k)
 	k->verify_due_ns = issuer_keeper_tick(k->verify);
 	k->forward_due_ns = forward_keeper_tick(k->forward);
 	k->resets_due_ns = keeper_resets_tick(k);
+	k->guard_due_ns = keeper_guard_tick(k);
 	renew_tickets(k, false);
 	tell_workers(k);
 	count_buckets(k);
@@ -225,7 +229,7 @@ static bool open_keepers(struct keeper *k)
 	    (struct slice){ (const char *)k->machine_secret, sizeof k->machine_secret });
 	k->forward = forward_keeper_open(k->config, &p->endpoints, keeper_forward_env(k));
 	k->limits = limits_open(k->config, k->shared->limits, NULL);
-	return k->verify && k->forward && k->limits && keeper_open_redis(k);
+	return k->verify && k->forward && k->limits && keeper_open_redis(k) && keeper_open_guard(k);
 }
 
 /* The configuration with the secrets that workers do not get, from the memory file that is the keeper's
@@ -326,6 +330,7 @@ static uint64_t rest_ns(const struct keeper *k)
 	if (k->retired || k->leave_ns)
 		return 50 * NS_PER_MS;
 	due_ns = k->resets_due_ns < due_ns ? k->resets_due_ns : due_ns;
+	due_ns = k->guard_due_ns < due_ns ? k->guard_due_ns : due_ns;
 	if (k->redis && redis_keeper_due_ns(k->redis) < due_ns)
 		due_ns = redis_keeper_due_ns(k->redis);
 	if (k->confirming && due_ns > now_ns + CONFIRM_LOOK_NS)

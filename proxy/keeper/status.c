@@ -129,6 +129,8 @@ static void tell_env(struct keeper *k, struct text *t, uint64_t now_ns)
 	certificates_each(k->config, k->post->generation->bundle, print_certificate, &told);
 	text_char(t, ']');
 	tell_limits(k, t, now_ns);
+	text_add(t, S(",\"guard\":"));
+	keeper_tell_guard(k, t);
 }
 
 static void tell_status(struct keeper *k, struct text *t)

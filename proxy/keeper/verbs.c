@@ -103,7 +103,10 @@ void keeper_on_ask(void *with, struct admin_ask *ask, struct slice verb)
 	else if (slice_same(verb, S("version")))
 		admin_answer(ask, S("{\"version\":\"" SALLYPORT_VERSION "\"}"));
 	else if (!keeper_on_issuer_ask(k, ask, verb) && !keeper_on_revoke_ask(k, ask, verb) &&
-	         !keeper_on_limits_ask(k, ask, verb))
-		admin_answer(ask, S("{\"error\":\"no such verb; there are status, reload, version, issuers, drill, "
-		                    "revoke, unrevoke, revocations, limits and limits-reset\"}"));
+	         !keeper_on_limits_ask(k, ask, verb) && !keeper_on_guard_ask(k, ask, verb))
+		admin_answer(
+		    ask,
+		    S("{\"error\":\"no such verb; there are status, reload, version, issuers, drill, "
+		      "revoke, unrevoke, revocations, limits, limits-reset, guard, guard-trip, guard-release and "
+		      "ledger\"}"));
 }

@@ -21,6 +21,9 @@ enum step_result {
 	HANG_UP, /* nothing more can be said: to SETTLE */
 };
 
+/* What the guard made of an upstream's "it is not there" (guard/). */
+enum absence { ABSENCE_NONE, ABSENCE_HELD, ABSENCE_DELIVERED, ABSENCE_ATTESTED };
+
 enum verdict { VERDICT_NONE, VERDICT_VALID, VERDICT_INVALID, VERDICT_UNKNOWN };
 enum class_of { CLASS_HUMAN, CLASS_DECLARED, CLASSES };
 extern const struct slice class_names[CLASSES];
@@ -98,11 +101,12 @@ struct request {
 
 	/* for the log line */
 	uint64_t marks_ns[MARKS];
-	uint16_t status;            /* sent */
-	uint64_t body_in, body_out; /* bytes, without framing */
+	uint16_t status, absence_status; /* sent; of an upstream's absence, see absence */
+	uint64_t body_in, body_out;      /* bytes, without framing */
 	struct slice upstream, endpoint;
-	bool retried, tunnel; /* a tunnel is counted as such, no longer as a request in flight */
-	uint8_t said;         /* respond/: head sent, end sent */
+	bool retried, tunnel;  /* a tunnel is counted as such, no longer as a request in flight */
+	uint8_t said, absence; /* respond/: head sent, end sent; enum absence */
+	uint8_t guarded;       /* its upstream is told: 1 watched, 2 latched */
 };
 
 /* Queues the request to be walked at the end of this turn. Callable from any callback; harmless when over. */

@@ -45,6 +45,7 @@ static uint64_t timeout_s(enum fault why)
 	case FAULT_ISSUER_AWAY:
 	case FAULT_ISSUER_RETURNING:
 		return 15;
+	case FAULT_ABSENCE_HELD:
 	case FAULT_NO_ROUTE:
 	case FAULT_DENIED:
 		return 25;
@@ -177,6 +178,15 @@ static void add_configured(struct own *o)
 	}
 }
 
+/* For a client of gRPC: come again (UNAVAILABLE), never that something is not there. */
+static void add_grpc(struct own *o)
+{
+	const struct header *type = headers_find(&o->r->headers, HEADER_CONTENT_TYPE);
+
+	if (o->r->fault == FAULT_ABSENCE_HELD && type && slice_starts(type->value, S("application/grpc")))
+		own_add(o, S("grpc-status"), S("14"));
+}
+
 static void add_fault_fields(struct own *o)
 {
 	own_add(o, S("Content-Type"), o->page ? S("text/html; charset=utf-8") : S("application/problem+json"));
@@ -185,6 +195,7 @@ static void add_fault_fields(struct own *o)
 	if (o->page)
 		own_add(o, S("Content-Security-Policy"), page_policy());
 	add_retry_after(o);
+	add_grpc(o);
 	challenge_add(o);
 	add_allow(o);
 }

@@ -188,12 +188,22 @@ static void put_identity(struct text *t, const struct identity *i)
 	put_subject(t, i->subject);
 }
 
+static const struct slice absences[] = {
+	[ABSENCE_HELD] = { "held", 4 },
+	[ABSENCE_DELIVERED] = { "delivered", 9 },
+	[ABSENCE_ATTESTED] = { "attested", 8 },
+};
+
 static void put_decisions(struct text *t, const struct request *r)
 {
 	if (r->route)
 		put(t, S(",\"sallyport.route\":\""), r->route->name, 64);
 	if (r->route && r->route->reconcile)
 		text_add(t, S(",\"sallyport.reconcile\":true"));
+	if (r->absence) {
+		put_word(t, S(",\"sallyport.absence\":\""), absences[r->absence]);
+		put_number(t, S(",\"sallyport.absence_status\":"), r->absence_status);
+	}
 	put_word(t, S(",\"sallyport.reason\":\""), respond_reason(r));
 	put_word(t, S(",\"sallyport.detail\":\""), r->detail);
 	put_identity(t, &r->identity);

@@ -1,6 +1,7 @@
 /* Messages and orders of a process under the supervisor. */
 #include "shared/child.h"
 #include "base/log.h"
+#include "crypto/crypto.h"
 #include <unistd.h>
 
 static struct ring messages;
@@ -32,4 +33,14 @@ enum order child_order(struct child_context *p, uint64_t now_ns, uint64_t *asked
 		p->orphan |= getppid() != p->supervisor;
 	}
 	return p->orphan && order < ORDER_DRAIN ? ORDER_DRAIN : order;
+}
+
+struct siphash_key child_guard_key(const struct child_context *p)
+{
+	const struct config *c = p->generation->config;
+	struct siphash_key key = p->guard_key;
+
+	if (c->root.secrets.fleet.len && !fleet_key(c, FLEET_KEY_GUARD, &key, sizeof key))
+		log_error("the key of the absence guard cannot be made of secrets.fleet");
+	return key;
 }

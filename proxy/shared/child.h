@@ -36,11 +36,12 @@ struct child_context {
 	enum role role;
 	unsigned seat, slot;
 	pid_t supervisor;
-	bool orphan;                /* it has found that gone */
-	int status_fd, admin_fd;    /* listening; -1: none */
-	int floor_fd;               /* machine.floor; -1: none */
-	int machine_fd;             /* memory file of the machine's secret, for the keeper; -1: none */
-	struct siphash_key log_key; /* made of that, for subjects in the log where the fleet has no secret */
+	bool orphan;                  /* it has found that gone */
+	int status_fd, admin_fd;      /* listening; -1: none */
+	int floor_fd;                 /* machine.floor; -1: none */
+	int machine_fd;               /* memory file of the machine's secret, for the keeper; -1: none */
+	struct siphash_key log_key;   /* made of that, for subjects in the log where the fleet has no secret */
+	struct siphash_key guard_key; /* made of it too, likewise */
 	const char *config_path;
 	uid_t started_by;
 };
@@ -55,3 +56,5 @@ static inline void child_beat(struct child_context *p)
 /* What the supervisor wants; ORDER_DRAIN where the supervisor itself is gone. Asks the kernel once a
  * second. */
 enum order child_order(struct child_context *p, uint64_t now_ns, uint64_t *asked_ns);
+/* Of the tags of the guard's keys: the fleet's, or the machine's where it has no secret. */
+struct siphash_key child_guard_key(const struct child_context *p);

@@ -37,7 +37,7 @@ bool keeper_queue_take(struct ring r, char room[static ASK_MAX], struct keeper_q
 			continue;
 		memcpy(&head, room, sizeof head);
 		struct slice names = { room + sizeof head, len - sizeof head };
-		if (head.issuer_len > names.len || head.kind > ASK_REFUSED)
+		if (head.issuer_len > names.len || head.kind > ASK_ABSENCE)
 			continue;
 		*to = (struct keeper_question){ (enum keeper_question_kind)head.kind,
 			                            slice_head(names, head.issuer_len),

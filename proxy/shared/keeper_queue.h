@@ -4,8 +4,9 @@
 
 enum { ASK_MAX = 8192 }; /* bytes of a record */
 
-/* A kid that the keys lack; a token that is no JWT; an endpoint that refuses, its upstream as issuer. */
-enum keeper_question_kind { ASK_KEY, ASK_TOKEN, ASK_REFUSED };
+/* A kid that the keys lack; a token that is no JWT; an endpoint that refuses, its upstream as issuer; what an
+ * absence met, a struct guard_news. */
+enum keeper_question_kind { ASK_KEY, ASK_TOKEN, ASK_REFUSED, ASK_ABSENCE };
 
 struct keeper_question {
 	enum keeper_question_kind kind;

@@ -120,8 +120,9 @@ static bool lay_out(struct shared *s, const struct shared_sizes *sizes)
 	check(published_attach(s->published->keys) != NULL);
 	s->exchanges = exchanges_attach(place[TABLE_exchanges]);
 	s->logins = logins_attach(place[TABLE_logins]);
+	s->guard = guard_attach(place[TABLE_guard], sizes->guard_places);
 	s->limits = buckets_attach(place[TABLE_limits], sizes->table_size);
-	return s->limits != NULL;
+	return s->limits && s->guard;
 }
 
 static bool open_bells(struct shared *s)

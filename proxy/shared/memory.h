@@ -9,6 +9,7 @@
 #include "base/flip.h"
 #include "base/ring.h"
 #include "forward/forward.h"
+#include "guard/guard.h"
 #include "limit/limit.h"
 #include "login/login.h"
 #include "metrics/metrics.h"
@@ -91,6 +92,7 @@ struct shared { /* one process's view, private; inherited by fork */
 	struct buckets *limits;
 	struct exchanges *exchanges;
 	struct logins *logins;
+	struct guard_table *guard;
 	struct published *published;
 	int notify_fd;             /* eventfd: the supervisor is wanted */
 	int keeper_notify_fd;      /* eventfd: the keeper is wanted */
@@ -100,7 +102,7 @@ struct shared { /* one process's view, private; inherited by fork */
 /* What of the configuration decides the layout; it cannot change while running. */
 struct shared_sizes {
 	unsigned slots;
-	uint64_t log_ring, table_size;
+	uint64_t log_ring, table_size, guard_places;
 };
 
 /* False: errno says why. */

@@ -97,8 +97,8 @@ static bool open_status(struct supervisor *s, const struct config *c)
 static bool open_places(struct supervisor *s, const struct generation *g)
 {
 	const struct config *c = g->config;
-	const struct shared_sizes sizes = { slots_for(g->workers), c->root.log.ring,
-		                                c->root.limiting.table_size };
+	const struct shared_sizes sizes = { slots_for(g->workers), c->root.log.ring, c->root.limiting.table_size,
+		                                c->root.guard.places };
 	char why[512];
 
 	if (!account_find(&s->account, c->root.user, why, sizeof why)) {
@@ -119,8 +119,13 @@ static bool open_places(struct supervisor *s, const struct generation *g)
 	return false;
 }
 
+static struct siphash_key key_of(const struct siphash_key half[static 2], struct slice purpose)
+{
+	return (struct siphash_key){ siphash(half[0], purpose), siphash(half[1], purpose) };
+}
+
 /* The machine's secret goes into a memory file that only the keeper reads. False: said to the log. */
-static bool open_machine(struct supervisor *s, struct siphash_key *log_key)
+static bool open_machine(struct supervisor *s, struct siphash_key *log_key, struct siphash_key *guard_key)
 {
 	unsigned char secret[MACHINE_SECRET];
 	struct siphash_key half[2];
@@ -133,8 +138,8 @@ static bool open_machine(struct supervisor *s, struct siphash_key *log_key)
 	if (s->machine_fd < 0)
 		log_error("the machine's secret cannot be put into a memory file: %s", strerror(errno));
 	memcpy(half, secret, sizeof half);
-	log_key->k0 = siphash(half[0], S("sallyport access log subject"));
-	log_key->k1 = siphash(half[1], S("sallyport access log subject"));
+	*log_key = key_of(half, S("sallyport access log subject"));
+	*guard_key = key_of(half, S("sallyport guard keys"));
 	secret_wipe(secret, sizeof secret);
 	secret_wipe(half, sizeof half);
 	s->floor_fd = kept ? machine_floor() : -1;
@@ -155,8 +160,8 @@ static int run(struct supervisor *s, struct generation *g)
 		         "workers can write what the fleet believes of keys and revocations");
 	if (!open_places(s, g))
 		return 1;
-	struct siphash_key log_key;
-	if (!open_machine(s, &log_key))
+	struct siphash_key log_key, guard_key;
+	if (!open_machine(s, &log_key, &guard_key))
 		return 1;
 	if (s->account.uid != 0 && geteuid() == 0 && s->account.change)
 		log_info("processes that meet the network run as %s", s->account.name);
@@ -170,6 +175,7 @@ static int run(struct supervisor *s, struct generation *g)
 		                                       .floor_fd = s->floor_fd,
 		                                       .machine_fd = s->machine_fd,
 		                                       .log_key = log_key,
+		                                       .guard_key = guard_key,
 		                                       .config_path = s->options->config,
 		                                       .started_by = getuid() };
 	if (!confine_supervisor())

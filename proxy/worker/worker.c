@@ -108,6 +108,13 @@ static void tell_refused(void *with, struct slice upstream, struct slice endpoin
 	put_question(with, &(struct keeper_question){ ASK_REFUSED, upstream, endpoint, 0 });
 }
 
+static bool tell_absence(void *with, const struct guard_news *news)
+{
+	struct slice what = { (const char *)news, sizeof *news };
+
+	return put_question(with, &(struct keeper_question){ ASK_ABSENCE, S(""), what, 0 });
+}
+
 /* ---- listeners ---- */
 
 static void on_accept(void *with, int fd, const struct sockaddr_storage *peer)
@@ -275,6 +282,9 @@ static bool open_journey(struct worker *w)
 		.tickets = &w->shared->published->tickets,
 		.ask = { ask_for_key, w, ask_for_token },
 		.news = { tell_refused, w },
+		.guard = w->shared->guard,
+		.guard_key = child_guard_key(w->post),
+		.guard_teller = { tell_absence, w },
 		.log = w->config->root.log.access.len ? on_log : NULL,
 		.log_with = w,
 		.redis = w->redis,

@@ -120,6 +120,8 @@ class Origin:
         if act == "smuggle":
             writer.write(b"HTTP/1.1 200 OK\r\nContent-Length: 3\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n")
             return False
+        if isinstance(act, tuple):  # status, body, more fields
+            return await self.plain(writer, *act)
         if isinstance(act, int):
             return await self.plain(writer, f"{act} Status", b"{}")
         if base.endswith("/chunked"):

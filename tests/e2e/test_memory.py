@@ -11,7 +11,8 @@ METRIC = re.compile(r'[a-z_]+(\{([a-z]+="([^"\\\n]|\\[\\"n])*",?)+\})? -?[0-9.e+
 
 LIMITS = """  crowd: {key: [address, "header:X-Key"], rate: 100/s, burst: 100}"""
 ROUTES = """  - {name: crowd, path: /crowd/*, upstream: app, anonymous: true, limits: [crowd]}
-  - {name: exchange, path: /oauth/token, upstream: app, anonymous: true, exchange: true, needs_issuer: local}"""
+  - {name: exchange, path: /oauth/token, upstream: app, anonymous: true, exchange: true, needs_issuer: local}
+  - {name: clusters, path: /clusters/*, upstream: app, anonymous: true, reconcile: true, watch_empty: true}"""
 
 
 def shared_of(pid):
@@ -86,9 +87,13 @@ def look_around(w):
             assert client.ask(path, headers=[("X-Key", f"key-{i}")])[0] in (200, 429)
     assert client.ask("/api/x", headers=[("Authorization", "Bearer " + w.issuer.token())])[0] == 200
     client.ask("/oauth/token", "POST", [("Content-Type", "application/x-www-form-urlencoded")], b"code=abc")
+    w.origin.fail["/clusters/gone"] = 404
+    for path in ("/clusters/hello", "/clusters/gone"):
+        assert client.ask(path)[0] in (200, 404, 503)
     for line in scrape(w).splitlines():
         assert line.startswith("#") or METRIC.fullmatch(line), line
-    for words in (("status", "-o", "json"), ("limits", "--show-keys"), ("issuer", "status")):
+    for words in (("status", "-o", "json"), ("limits", "--show-keys"), ("issuer", "status"), ("guard",),
+                  ("ledger", "-o", "json"), ("guard", "release")):
         done = run(BINARY, *words, "-c", w.proxy.file, env=w.proxy.env)
         assert done.returncode in (0, 1), (words, done.stderr)
 

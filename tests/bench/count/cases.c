@@ -124,6 +124,19 @@ static void token_known(struct world *w, unsigned i)
 	check(verify_enter(w->verify, r, COUNT_NOW_NS, COUNT_WALL_NS / NS_PER_S) == GO_ON);
 }
 
+static void guard_good(struct world *w, unsigned i)
+{
+	static struct header field = { .name = { "Server", 6 }, .value = { "x", 1 } };
+	const struct headers fields = { &field, 1, 1 };
+	const struct guard_answer a = { .status = 200, .fields = &fields };
+	struct request *r = again(w);
+
+	(void)i;
+	r->route = &w->config->root.routes[1];
+	check(guard_enter(w->guard, r, &a, COUNT_WALL_NS / NS_PER_S) == GO_ON);
+	r->route = &w->config->root.routes[0];
+}
+
 static void log_line(struct world *w, unsigned i)
 {
 	char line[RESPOND_LOG_MAX];
@@ -150,6 +163,7 @@ const struct count_case count_cases[] = {
 	{ "limit.early", "two buckets: an address and a key", 200, limits_two },
 	{ "limit.late", "a bucket of a verified subject", 200, limit_subject },
 	{ "verify.known", "a token whose signature was verified before", 200, token_known },
+	{ "guard.good", "an answer on a route with reconcile: something is there", 200, guard_good },
 	{ "respond.log", "the access log line", 200, log_line },
 };
 const unsigned count_cases_len = sizeof count_cases / sizeof count_cases[0];

@@ -4,6 +4,7 @@
 #pragma once
 #include "classify/classify.h"
 #include "dev/signer.h"
+#include "guard/guard.h"
 #include "http/http.h"
 #include "issuer/issuer.h"
 #include "limit/limit.h"
@@ -22,6 +23,7 @@ struct world {
 	struct classify *classify;
 	struct limits *limits;
 	struct verify *verify;
+	struct guard *guard;
 	struct request *request; /* parsed, routed and verified once: what a station sees */
 	struct slice head;       /* the bytes that it came as */
 };

@@ -26,7 +26,8 @@ static const char yaml[] =
     "    path: /api/*\n"
     "    upstream: app\n"
     "    verify: {issuer: bench, scopes: [read]}\n"
-    "    limits: [per-address, per-key, per-subject]\n";
+    "    limits: [per-address, per-key, per-subject]\n"
+    "  - {name: clusters, path: /clusters/*, upstream: app, verify: {issuer: bench}, reconcile: true}\n";
 
 /* As a browser of today sends it, with a token. */
 static const char head_text[] =
@@ -177,7 +178,9 @@ static void open_rooms(struct world *w, struct signer *signer)
 	table->key = (struct siphash_key){ 1, 2 }; /* so that every run finds the same places */
 	w->limits = limits_open(w->config, table, NULL);
 	w->verify = verify_open(w->config, keys, (struct verify_ask){ .key_unknown = nobody });
-	check(w->classify && w->limits);
+	struct guard_table *guarded = guard_attach(zeroed(guard_memory(SLOTS)), SLOTS);
+	w->guard = guard_open(w->config, guarded, (struct siphash_key){ 3, 4 }, (struct guard_teller){ 0 });
+	check(w->classify && w->limits && w->guard);
 	publish(w, b, keys, signer);
 	verify_turn(w->verify);
 }
@@ -204,6 +207,7 @@ void world_close(struct world *w)
 {
 	http_request_give(&w->http, w->request);
 	verify_close(w->verify);
+	guard_close(w->guard);
 	limits_close(w->limits);
 	classify_close(w->classify);
 	http_server_free(&w->http);

@@ -419,6 +419,17 @@ static void bounds_agree_with_each_other(void **state)
 	refuse(LEAST "rules: none.rules\n", "/etc/s/none.rules");
 }
 
+static void empty_lists_are_watched_where_absences_are(void **state)
+{
+	const char *needs = "needs an upstream and reconcile: true";
+
+	(void)state;
+	welcome(LEAST UPSTREAM
+	        "routes: [{upstream: app, anonymous: true, reconcile: true, watch_empty: true}]\n");
+	refuse(LEAST UPSTREAM "routes: [{upstream: app, anonymous: true, watch_empty: true}]\n", needs);
+	refuse(LEAST "routes: [{deny: 403, reconcile: true, watch_empty: true}]\n", needs);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -434,6 +445,7 @@ int main(void)
 		cmocka_unit_test(limits_are_keyed_by_what_is_known),
 		cmocka_unit_test(a_bucket_holds_what_a_request_costs_and_fills_in_a_year),
 		cmocka_unit_test(limits_by_token_stand_on_routes_that_verify),
+		cmocka_unit_test(empty_lists_are_watched_where_absences_are),
 		cmocka_unit_test(a_route_has_one_end),
 		cmocka_unit_test(nothing_is_open_by_omission),
 		cmocka_unit_test(names_refer_to_what_is_there),

@@ -8,6 +8,7 @@ static const char *const said[][2] = {
 	{ "status.address", "environment: dev\nstatus: {address: \"127.0.0.1:9999\"}\n" },
 	{ "admin.socket", "environment: dev\nadmin: {socket: /run/other.sock}\n" },
 	{ "log.ring", "environment: dev\nlog: {ring: 2MiB}\n" },
+	{ "guard.places", "environment: dev\nguard: {places: 2048}\n" },
 	{ "limiting.table_size", "environment: dev\nlimiting: {table_size: 2048}\n" },
 };
 #define REST "listeners:\n  - {address: \"127.0.0.1:8080\"}\n"

@@ -47,6 +47,8 @@ static struct request *whole(void)
 	limit.id = S("api-per-key");
 	r->route = &route;
 	r->refusal.limit = &limit;
+	r->absence = ABSENCE_HELD;
+	r->absence_status = 410;
 	r->fault = FAULT_LIMITED;
 	r->status = 429;
 	r->query = S("code=SECRET&page=2");
@@ -120,6 +122,8 @@ static void the_line_tells_what_happened(void **state)
 	assert_true(json_is_true(json_object_get(o, "tls.resumed")));
 	assert_true(json_is_true(json_object_get(o, "sallyport.retried")));
 	assert_true(json_is_true(json_object_get(o, "sallyport.reconcile")));
+	assert_string_equal(json_string_value(json_object_get(o, "sallyport.absence")), "held");
+	assert_int_equal(json_integer_value(json_object_get(o, "sallyport.absence_status")), 410);
 	json_decref(o);
 }
 

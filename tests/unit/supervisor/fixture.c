@@ -43,7 +43,7 @@ static bool is_serving(struct supervised *h)
 int supervised_open(void **state)
 {
 	struct supervised *h = calloc(1, sizeof *h);
-	const struct shared_sizes sizes = { 4, 65536, 1024 };
+	const struct shared_sizes sizes = { 4, 65536, 1024, 1024 };
 
 	snprintf(h->dir, sizeof h->dir, "/tmp/crew-XXXXXX");
 	assert_non_null(mkdtemp(h->dir));

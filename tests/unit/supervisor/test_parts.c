@@ -243,7 +243,7 @@ static bool is_for_ever(const struct shared *s, enum role role)
 
 static void every_process_maps_what_the_list_gives_it_and_no_more(void **state)
 {
-	const struct shared_sizes sizes = { 4, 100000, 1024 };
+	const struct shared_sizes sizes = { 4, 100000, 1024, 1024 };
 	struct shared s;
 	int status;
 
@@ -308,7 +308,7 @@ static void a_ring_of_nonsense_is_read_within_its_bounds(void **state)
 
 static void seats_of_a_role_run_out(void **state)
 {
-	const struct shared_sizes sizes = { 4, 65536, 1024 };
+	const struct shared_sizes sizes = { 4, 65536, 1024, 1024 };
 	struct shared s;
 
 	(void)state;

@@ -23,7 +23,7 @@ struct desk {
 
 static int open_desk(void **state)
 {
-	const struct shared_sizes sizes = { 4, 65536, 1024 };
+	const struct shared_sizes sizes = { 4, 65536, 1024, 1024 };
 	struct desk *d = calloc(1, sizeof *d);
 
 	snprintf(d->dir, sizeof d->dir, "/tmp/writer-XXXXXX");
