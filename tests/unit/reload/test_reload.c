@@ -169,7 +169,7 @@ static void what_only_the_keeper_may_know_is_in_its_own_file_and_keys_for_worker
 {
 	static const char *const secrets[] = { ENV, FILED, TEXTED, CLIENT, KEEPER };
 	unsigned char key[2][64];
-	static const size_t lens[FLEET_KEYS] = { 64, 32, 16 };
+	static const size_t lens[FLEET_KEYS] = { 64, 32, 16, 16 };
 	struct reload_plan p = plan();
 	struct bundle *b[2];
 	struct slice name;
