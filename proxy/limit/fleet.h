@@ -19,8 +19,10 @@ struct owed {
 	uint64_t tokens;            /* admitted here and not told yet ... */
 	uint64_t since_ns, paid_ns; /* ... which this worker's part of the rate pays between these times */
 	uint64_t extra_tokens, extra_ns, extra_since_ns; /* what outcomes cost, the same */
+	uint64_t whole_ns, cut_ns;                       /* all of it, as if no time had passed; since when */
+	uint64_t room_ns; /* when there was room in the bucket in spite of it, on that server's clock */
 	struct {
-		uint64_t tokens, owed_ns, share_ns, extra_tokens, extra_ns, at_ns;
+		uint64_t tokens, owed_ns, share_ns, extra_tokens, extra_ns, whole_ns, cut_ns, at_ns;
 	} told;           /* in flight */
 	uint64_t base_ns; /* that server's clock minus ours */
 	uint64_t keep_ns; /* worth telling until then even where nothing is owed */

@@ -38,12 +38,17 @@ static void overflow(struct words *w, struct slice how)
 	word(w, how);
 }
 
-static void increase(struct words *w, struct slice by)
+static void increase_at(struct words *w, struct slice field, struct slice by)
 {
 	word(w, S("INCRBY"));
 	word(w, S("u63"));
-	word(w, S("0"));
+	word(w, field);
 	word(w, by);
+}
+
+static void increase(struct words *w, struct slice by)
+{
+	increase_at(w, S("0"), by);
 }
 
 static void expire(struct words *w, struct slice key, char digits[static 24], uint64_t in_ns)
@@ -102,21 +107,29 @@ uint64_t question_rest(const struct redis_query *q, const struct ruling *r)
 	return room > r->debt_ns ? (room - r->debt_ns) / q->gcra.period_ns : 0;
 }
 
-void settlement_write(struct gcra gcra, uint64_t base_ns, uint64_t owed_ns, struct slice key,
-                      struct words *to)
+void settlement_write(struct gcra gcra, uint64_t base_ns, uint64_t owed_ns, uint64_t room_ns,
+                      struct slice key, struct words *to)
 {
+	struct slice less = number(to->digits[3], true, room_ns ? room_ns : 1); /* Redis reads no -0 */
+
 	check(base_ns < STAMP_MAX && gcra.tolerance_ns < TOLERANCE_MAX && owed_ns <= TOLERANCE_MAX);
 	begin(to, key);
 	overflow(to, S("SAT"));
 	increase(to, number(to->digits[0], true, base_ns));
 	increase(to, number(to->digits[1], false, base_ns + owed_ns));
+	increase_at(to, S("#1"), less);
+	increase_at(to, S("#1"), slice_from(less, 1));
 	expire(to, key, to->digits[2], 2 * gcra.tolerance_ns + owed_ns + SPARE_NS);
 }
 
-bool settlement_read(const struct limit_reply *reply, uint64_t *tat_ns)
+bool settlement_read(const struct limit_reply *reply, uint64_t *tat_ns, uint64_t *room_ns)
 {
-	if (reply->len != 2 || reply->nil[0] || reply->nil[1] || reply->value[1] < 0)
+	if (reply->len != 4 || reply->value[1] < 0 || reply->value[3] < 1)
 		return false;
+	for (size_t i = 0; i < 4; i++)
+		if (reply->nil[i])
+			return false;
 	*tat_ns = (uint64_t)reply->value[1];
+	*room_ns = (uint64_t)reply->value[3];
 	return true;
 }

@@ -43,9 +43,12 @@ bool question_read(const struct limit_reply *reply, struct ruling *to);
 uint64_t question_rest(const struct redis_query *q, const struct ruling *r);
 
 /* What was admitted without asking and is not paid by the time that passed. V becomes max(V, base) + owed:
- *     BITFIELD k OVERFLOW SAT INCRBY u63 0 -base INCRBY u63 0 (base + owed)   PEXPIRE k (2*tau + owed + 2 s)
+ *     BITFIELD k OVERFLOW SAT INCRBY u63 0 -base   INCRBY u63 0 (base + owed)
+ *                             INCRBY u63 #1 -room  INCRBY u63 #1 room          PEXPIRE k (2*tau + owed + 2 s)
  * base is the present, or the highest time known where that is later. So settlements of any machines and
- * tokens of the same moment make the same V in whatever order they come. */
-void settlement_write(struct gcra gcra, uint64_t base_ns, uint64_t owed_ns, struct slice key,
-                      struct words *to);
-bool settlement_read(const struct limit_reply *reply, uint64_t *tat_ns);
+ * tokens of the same moment make the same V in whatever order they come. A second field, which only
+ * settlements touch, has when somebody who had been away last found room in the bucket; room_ns: when this
+ * one did, on the server's clock, or 0. The reply has the latest of all. */
+void settlement_write(struct gcra gcra, uint64_t base_ns, uint64_t owed_ns, uint64_t room_ns,
+                      struct slice key, struct words *to);
+bool settlement_read(const struct limit_reply *reply, uint64_t *tat_ns, uint64_t *room_ns);

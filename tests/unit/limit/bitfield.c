@@ -15,14 +15,14 @@ static int64_t field_number(struct slice s)
 }
 
 /* False: it overflowed and OVERFLOW FAIL was in force. */
-static bool field_increase(struct field *f, int64_t by, bool saturate)
+static bool field_increase(uint64_t *value, int64_t by, bool saturate)
 {
 	int64_t sum;
-	bool over = __builtin_add_overflow((int64_t)f->value, by, &sum);
+	bool over = __builtin_add_overflow((int64_t)*value, by, &sum);
 
 	if ((over || sum < 0) && !saturate)
 		return false;
-	f->value = over ? INT64_MAX : sum < 0 ? 0 : (uint64_t)sum;
+	*value = over ? INT64_MAX : sum < 0 ? 0 : (uint64_t)sum;
 	return true;
 }
 
@@ -40,9 +40,10 @@ void field_execute(struct field *f, const struct slice *word, size_t len, struct
 			continue;
 		}
 		check(slice_same(word[i], S("INCRBY")) && slice_same(word[i + 1], S("u63")) &&
-		      slice_same(word[i + 2], S("0")) && to->len < 4);
-		to->nil[to->len] = !field_increase(f, field_number(word[i + 3]), saturate);
-		to->value[to->len] = to->nil[to->len] ? 0 : (int64_t)f->value;
+		      (slice_same(word[i + 2], S("0")) || slice_same(word[i + 2], S("#1"))) && to->len < 4);
+		uint64_t *value = word[i + 2].len == 1 ? &f->value : &f->second;
+		to->nil[to->len] = !field_increase(value, field_number(word[i + 3]), saturate);
+		to->value[to->len] = to->nil[to->len] ? 0 : (int64_t)*value;
 		to->len++;
 		i += 4;
 	}

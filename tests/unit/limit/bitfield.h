@@ -4,7 +4,7 @@
 #include "limit/redis_bucket.h"
 
 struct field {
-	uint64_t value, expires_ms;
+	uint64_t value, second, expires_ms; /* second: u63 #1 */
 	bool exists;
 };
 

@@ -16,9 +16,10 @@ static unsigned world_size(void *with)
 
 static enum limit_remote_state world_state(void *with, uint16_t slot)
 {
-	(void)with;
+	const struct proxy *p = with;
+
 	(void)slot;
-	return w.state;
+	return p->apart ? p->state : w.state;
 }
 
 static uint64_t world_stamp(void *with, uint16_t slot, uint64_t now_ns, uint64_t *error_ns)
@@ -39,9 +40,9 @@ struct slice kept(char room[24], struct slice s)
 static bool world_ask(void *with, const struct limit_question *q)
 {
 	struct told *t = &w.asks[w.asks_len];
+	enum limit_remote_state state = world_state(with, q->slot);
 
-	(void)with;
-	if (w.full || w.state == LIMIT_REMOTE_DOWN || (w.state == LIMIT_REMOTE_SETTLING && !q->settling))
+	if (w.full || state == LIMIT_REMOTE_DOWN || (state == LIMIT_REMOTE_SETTLING && !q->settling))
 		return false;
 	check(w.asks_len < ASKS && q->bitfield[1].len < sizeof t->key);
 	w.asks_len++;
@@ -141,7 +142,9 @@ struct config_limit *world_limit(const char *name, const char *key, uint64_t per
 
 struct proxy *world_proxy(size_t i, struct proxy *beside)
 {
+	struct proxy *p = &w.proxies[i];
 	const struct limit_remote remote = {
+		.with = p,
 		.keyspace = S("sallyport:test:"),
 		.workers = 1,
 		.slot = world_slot,
@@ -150,7 +153,6 @@ struct proxy *world_proxy(size_t i, struct proxy *beside)
 		.stamp = world_stamp,
 		.ask = world_ask,
 	};
-	struct proxy *p = &w.proxies[i];
 
 	if (!beside) {
 		size_t len = (buckets_memory(TABLE_SLOTS) + 63) / 64 * 64;

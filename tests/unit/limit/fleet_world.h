@@ -35,6 +35,8 @@ struct proxy {
 	struct buckets *table;
 	void *memory;
 	struct config config;
+	bool apart; /* its way to Redis is in a state of its own */
+	enum limit_remote_state state;
 };
 
 struct world {

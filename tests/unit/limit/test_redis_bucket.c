@@ -119,16 +119,16 @@ static void a_settlement_counts_from_when_it_began_or_from_what_is_there(void **
 	struct field f = { .value = START - NS_PER_S, .exists = true };
 	struct words w;
 	struct limit_reply reply;
-	uint64_t tat;
+	uint64_t tat, room;
 
 	(void)state;
-	settlement_write(g, START, 3 * g.period_ns, key, &w);
+	settlement_write(g, START, 3 * g.period_ns, 0, key, &w);
 	field_execute(&f, w.bitfield, w.bitfield_len, &reply);
-	assert_true(settlement_read(&reply, &tat));
+	assert_true(settlement_read(&reply, &tat, &room));
 	assert_int_equal(tat, START + 3 * NS_PER_S / 10);
-	settlement_write(g, START, 2 * g.period_ns, key, &w);
+	settlement_write(g, START, 2 * g.period_ns, 0, key, &w);
 	field_execute(&f, w.bitfield, w.bitfield_len, &reply);
-	assert_true(settlement_read(&reply, &tat));
+	assert_true(settlement_read(&reply, &tat, &room));
 	assert_int_equal(tat, START + 5 * NS_PER_S / 10);
 }
 
@@ -153,7 +153,7 @@ static void settlements_and_tokens_make_the_same_bucket_in_any_order(void **stat
 				assert_true(asks(&f, &q, &r) && r.admitted);
 				continue;
 			}
-			settlement_write(g, START, (what + 1) * g.period_ns / 3, key, &words);
+			settlement_write(g, START, (what + 1) * g.period_ns / 3, 0, key, &words);
 			field_execute(&f, words.bitfield, words.bitfield_len, &reply);
 		}
 		end = end ? end : f.value;
@@ -165,7 +165,7 @@ static void an_answer_of_another_shape_is_none(void **state)
 {
 	struct limit_reply good = { .answered = true, .len = 4, .value = { 1, 2, 3, 4 } }, bad;
 	struct ruling r;
-	uint64_t tat;
+	uint64_t tat, room;
 
 	(void)state;
 	assert_true(question_read(&good, &r));
@@ -181,7 +181,13 @@ static void an_answer_of_another_shape_is_none(void **state)
 	bad = good;
 	bad.value[3] = 0;
 	assert_false(question_read(&bad, &r));
-	assert_false(settlement_read(&good, &tat));
+	assert_true(settlement_read(&good, &tat, &room));
+	bad = good;
+	bad.len = 2;
+	assert_false(settlement_read(&bad, &tat, &room));
+	bad = good;
+	bad.nil[2] = true;
+	assert_false(settlement_read(&bad, &tat, &room));
 }
 
 /* xorshift: the steps are the same in every run. */
