@@ -264,4 +264,4 @@ format-check: # silent where that version is not there
 clean:
 	rm -rf build compile_commands.json
 
--include $(shell find build/$(MODE) -name '*.d' 2>/dev/null)
+-include $(shell find $B -name '*.d' 2>/dev/null)

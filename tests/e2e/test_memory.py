@@ -166,7 +166,7 @@ def test_a_dead_resolver_is_replaced_with_a_keeper_that_starts_again(world):
     resolver, = below(before)
     os.kill(resolver, signal.SIGKILL)
     world.proxy.wait_successor("keeper", before)
-    assert "the resolver died: the keeper ends and is started again with another one" in world.proxy.stderr
+    wait_until(lambda: "the resolver died: the keeper ends and is started again with another one" in world.proxy.stderr)
     assert below(world.proxy.status()["keeper"]["pid"]) and resolver not in below(world.proxy.process.pid)
 
 
