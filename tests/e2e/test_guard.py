@@ -95,7 +95,7 @@ def test_operators_trip_and_release(house):
     assert [all.poll(0)[0] for _ in range(4)] == [503] * 4 and route(w)["cause"] == "operator"
     guard(w, "release")
     assert [all.poll(0)[0] for _ in range(4)] == [404] * 4
-    assert "guard trip clusters" in w.proxy.stderr and "admin: uid" in w.proxy.stderr
+    wait_until(lambda: "guard trip clusters" in w.proxy.stderr and "admin: uid" in w.proxy.stderr)
     done = run(BINARY, "guard", "release", "nowhere", "-c", w.proxy.file, env=w.proxy.env)
     assert done.returncode == 1 and "no route of that name" in done.stderr
     done = run(BINARY, "ledger", "--since", "yesterday", "-c", w.proxy.file, env=w.proxy.env)
