@@ -252,3 +252,14 @@ int path_directories(const char *path, mode_t make)
 {
 	return directory(path, make, true, NULL);
 }
+
+bool path_write_all(int fd, struct slice bytes)
+{
+	while (bytes.len) {
+		ssize_t n = write(fd, bytes.at, bytes.len);
+		if (n <= 0)
+			return false;
+		bytes = slice_from(bytes, (size_t)n);
+	}
+	return true;
+}

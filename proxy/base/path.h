@@ -5,6 +5,7 @@
  * root does all as that user, so that nobody reaches through us what is closed to him. Who is not root is
  * held by his own rights. All close on exec, never a controlling terminal; -1: errno says why. */
 #pragma once
+#include "base/slice.h"
 #include <stdbool.h>
 #include <sys/types.h>
 
@@ -30,3 +31,6 @@ struct path_self {
 };
 bool path_be(struct path_self *was, uid_t uid, gid_t gid);
 void path_be_root(const struct path_self *was); /* aborts where it cannot */
+
+/* All of the bytes, in as many writes as it takes. False: errno says why not all of them. */
+bool path_write_all(int fd, struct slice bytes);

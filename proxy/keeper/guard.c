@@ -2,6 +2,7 @@
  * guard-release and ledger. */
 #include "keeper/inside.h"
 #include "base/log.h"
+#include "base/path.h"
 #include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -29,17 +30,6 @@ static bool path_of(const struct keeper *k, const char *name, const char *end, c
 	return k->config->root.state.len && text_end(&t);
 }
 
-static bool write_all(int fd, struct slice bytes)
-{
-	while (bytes.len) {
-		ssize_t n = write(fd, bytes.at, bytes.len);
-		if (n <= 0)
-			return false;
-		bytes = slice_from(bytes, (size_t)n);
-	}
-	return true;
-}
-
 /* Whole, or not at all: written beside it, synced and renamed. */
 static bool put_file(void *with, const char *name, struct slice bytes)
 {
@@ -50,7 +40,7 @@ static bool put_file(void *with, const char *name, struct slice bytes)
 	int fd = open(fresh, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC | O_NOFOLLOW, 0600);
 	if (fd < 0)
 		return false;
-	bool written = write_all(fd, bytes) && fsync(fd) == 0;
+	bool written = path_write_all(fd, bytes) && fsync(fd) == 0;
 	close(fd);
 	return written && rename(fresh, path) == 0;
 }
@@ -120,17 +110,6 @@ void keeper_tell_guard(struct keeper *k, struct text *t)
 
 /* ---- the verbs ---- */
 
-static void refuse(struct admin_ask *ask, const char *why)
-{
-	char line[256];
-	struct text t = TEXT(line);
-
-	text_add(&t, S("{\"error\":\""));
-	text_json(&t, slice_of(why));
-	text_add(&t, S("\"}"));
-	admin_answer(ask, text_slice(&t));
-}
-
 static void answer(struct keeper *k, struct admin_ask *ask, bool ledger, struct slice words)
 {
 	char *store = malloc(TOLD_MAX_BYTES);
@@ -141,9 +120,9 @@ static void answer(struct keeper *k, struct admin_ask *ask, bool ledger, struct 
 	if (read)
 		guard_keeper_tell(k->guard, wall_s(), ledger ? &page : NULL, &t);
 	if (!read)
-		refuse(ask, "ledger takes a time and a number, both in digits");
+		keeper_refuse(ask, "ledger takes a time and a number, both in digits");
 	else if (t.cut)
-		refuse(ask, "the answer does not fit into memory");
+		keeper_refuse(ask, "the answer does not fit into memory");
 	else
 		admin_answer(ask, text_slice(&t));
 	free(store);
@@ -154,7 +133,7 @@ static void order(struct keeper *k, struct admin_ask *ask, struct slice what, st
 	const char *why = guard_keeper_order(k->guard, what, route, wall_s());
 
 	if (why) {
-		refuse(ask, why);
+		keeper_refuse(ask, why);
 		return;
 	}
 	log_info("admin: uid %u: guard %.*s %.*s", (unsigned)admin_uid(ask), SLICE(what),
@@ -171,7 +150,7 @@ bool keeper_on_guard_ask(struct keeper *k, struct admin_ask *ask, struct slice v
 	if (!trip && !release && !ledger && !slice_same(word, S("guard")))
 		return false;
 	if (!k->guard)
-		refuse(ask, "a new keeper is taking over; ask again");
+		keeper_refuse(ask, "a new keeper is taking over; ask again");
 	else if (trip || release)
 		order(k, ask, trip ? S("trip") : S("release"), verb);
 	else

@@ -92,6 +92,8 @@ uint64_t keeper_resets_tick(struct keeper *k);
 void keeper_resets_gone(struct keeper *k, const struct admin_ask *ask); /* it is gone */
 void keeper_resets_close(struct keeper *k);
 /* Those that concern issuers; false: it is none of them. */
+/* The answer to a verb that is not obeyed: why, one sentence. */
+void keeper_refuse(struct admin_ask *ask, const char *why);
 bool keeper_on_limits_ask(struct keeper *k, struct admin_ask *ask, struct slice verb);
 bool keeper_on_issuer_ask(struct keeper *k, struct admin_ask *ask, struct slice verb);
 bool keeper_on_guard_ask(struct keeper *k, struct admin_ask *ask, struct slice verb);

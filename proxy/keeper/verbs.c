@@ -92,6 +92,17 @@ static void begin_reload(struct keeper *k, struct admin_ask *ask)
 	shared_notify(k->shared->notify_fd);
 }
 
+void keeper_refuse(struct admin_ask *ask, const char *why)
+{
+	char line[512];
+	struct text t = TEXT(line);
+
+	text_add(&t, S("{\"error\":\""));
+	text_json(&t, slice_of(why));
+	text_add(&t, S("\"}"));
+	admin_answer(ask, text_slice(&t));
+}
+
 void keeper_on_ask(void *with, struct admin_ask *ask, struct slice verb)
 {
 	struct keeper *k = with;

@@ -20,17 +20,6 @@ struct confirming {
 	pid_t pid[SEATS_MAX]; /* 0: nobody sat there */
 };
 
-static void refuse(struct admin_ask *ask, const char *why)
-{
-	char line[512];
-	struct text t = TEXT(line);
-
-	text_add(&t, S("{\"error\":\""));
-	text_json(&t, slice_of(why));
-	text_add(&t, S("\"}"));
-	admin_answer(ask, text_slice(&t));
-}
-
 /* ---- who has seen it ---- */
 
 static bool has_seen(const struct shared *s, const struct confirming *c, unsigned seat)
@@ -50,7 +39,7 @@ static void begin(struct keeper *k, struct admin_ask *ask, bool kept)
 	struct shared *s = k->shared;
 
 	if (!c) {
-		refuse(ask, "it is done, but there is no memory to say who has confirmed it");
+		keeper_refuse(ask, "it is done, but there is no memory to say who has confirmed it");
 		return;
 	}
 	c->ask = ask;
@@ -187,7 +176,7 @@ static void change(struct keeper *k, struct admin_ask *ask, bool revoke, struct 
 		             : revoker_undo(issuer_keeper_revoker(k->verify), &r, &kept);
 	json_decref(what);
 	if (why)
-		refuse(ask, why);
+		keeper_refuse(ask, why);
 	else
 		begin(k, ask, kept);
 }
@@ -209,7 +198,7 @@ static void list(struct keeper *k, struct admin_ask *ask)
 	revoker_print(issuer_keeper_revoker(k->verify), write_piece, &t);
 	text_add(&t, S("]}"));
 	if (t.cut)
-		refuse(ask, "the list does not fit into an answer");
+		keeper_refuse(ask, "the list does not fit into an answer");
 	else
 		admin_answer(ask, text_slice(&t));
 	free(store);
@@ -223,7 +212,7 @@ bool keeper_on_revoke_ask(struct keeper *k, struct admin_ask *ask, struct slice 
 	if (!revoke && !undo && !slice_same(word, S("revocations")))
 		return false;
 	if (!k->verify)
-		refuse(ask, "a new keeper is taking over; ask again");
+		keeper_refuse(ask, "a new keeper is taking over; ask again");
 	else if (revoke || undo)
 		change(k, ask, revoke, verb);
 	else

@@ -1,6 +1,7 @@
 /* Writes and reads authenticated files. */
 #include "statedir/statedir.h"
 #include "base/log.h"
+#include "base/path.h"
 #include "base/secret.h"
 #include "base/strict.h"
 #include "base/text.h"
@@ -31,17 +32,6 @@ static bool is_signed(const struct statedir *k, struct slice body, struct slice 
 
 /* ---- files ---- */
 
-static bool write_all(int fd, struct slice bytes)
-{
-	while (bytes.len) {
-		ssize_t n = write(fd, bytes.at, bytes.len);
-		if (n <= 0)
-			return false;
-		bytes = slice_from(bytes, (size_t)n);
-	}
-	return true;
-}
-
 static void sync_directory(const struct statedir *k)
 {
 	int fd = open(k->directory, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
@@ -65,8 +55,8 @@ bool statedir_write(struct statedir *k, struct slice name, const char *end, stru
 	int fd = open(fresh, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC | O_NOFOLLOW, 0600);
 	if (fd < 0)
 		return false;
-	bool written = write_all(fd, S(MARK)) && write_all(fd, (struct slice){ hex, sizeof hex }) &&
-	               write_all(fd, body) && fsync(fd) == 0;
+	bool written = path_write_all(fd, S(MARK)) && path_write_all(fd, (struct slice){ hex, sizeof hex }) &&
+	               path_write_all(fd, body) && fsync(fd) == 0;
 	close(fd);
 	if (!written || rename(fresh, path) != 0)
 		return false;
