@@ -201,3 +201,29 @@ int asking_try(int route, const char *token)
 {
 	return asking_enter(asking_guest(0, route, token));
 }
+
+int asking_begin(void **state)
+{
+	(void)state;
+	asking_open(false);
+	return 0;
+}
+
+int asking_begin_userinfo(void **state)
+{
+	(void)state;
+	asking_open(true);
+	return 0;
+}
+
+int asking_end(void **state)
+{
+	(void)state;
+	asking_close();
+	return 0;
+}
+
+int asking_again(int which)
+{
+	return asking_enter(&askers[which].r);
+}

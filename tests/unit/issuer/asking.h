@@ -84,3 +84,9 @@ int asking_enter(struct request *r);
 struct request *asking_guest(int which, int route, const char *token);
 
 int asking_try(int route, const char *token);
+
+/* What a test begins and ends with, and what the request of asking_try becomes when it is looked at again. */
+int asking_begin(void **state);
+int asking_begin_userinfo(void **state);
+int asking_end(void **state);
+int asking_again(int which);

@@ -9,32 +9,6 @@
 	"\"scope\":\"read\",\"exp\":1800003600}"
 #define REFUSED "{\"active\":false}"
 
-static int open_asking(void **state)
-{
-	(void)state;
-	asking_open(false);
-	return 0;
-}
-
-static int open_userinfo(void **state)
-{
-	(void)state;
-	asking_open(true);
-	return 0;
-}
-
-static int close_asking(void **state)
-{
-	(void)state;
-	asking_close();
-	return 0;
-}
-
-static int again(int which)
-{
-	return asking_enter(&askers[which].r);
-}
-
 /* ---- what is said in good order ---- */
 
 static void the_issuer_is_asked_once_and_its_answer_is_the_verdict(void **state)
@@ -48,7 +22,7 @@ static void the_issuer_is_asked_once_and_its_answer_is_the_verdict(void **state)
 	assert_string_equal(asking.call[0].bearer, "");
 	asking_answer(200, ACTIVE);
 	assert_int_equal(asking.woken, 1);
-	assert_int_equal(again(0), FAULT_NONE);
+	assert_int_equal(asking_again(0), FAULT_NONE);
 	const struct identity *who = &askers[0].r.identity;
 	assert_int_equal(who->verdict, VERDICT_VALID);
 	assert_true(slice_same(who->subject, S("alice")) && slice_same(who->client, S("app")));
@@ -65,7 +39,7 @@ static void a_refused_token_is_401_for_ten_seconds_without_a_question(void **sta
 	(void)state;
 	assert_int_equal(asking_try(0, "bad"), FAULTS);
 	asking_answer(200, REFUSED);
-	assert_int_equal(again(0), FAULT_TOKEN_INACTIVE);
+	assert_int_equal(asking_again(0), FAULT_TOKEN_INACTIVE);
 	assert_int_equal(askers[0].r.identity.verdict, VERDICT_INVALID);
 	asking_pass(9 * NS_PER_S);
 	assert_int_equal(asking_try(0, "bad"), FAULT_TOKEN_INACTIVE);
@@ -83,13 +57,13 @@ static void userinfo_is_asked_with_the_token_itself(void **state)
 	assert_string_equal(asking.call[0].form, "");
 	assert_string_equal(asking.call[0].password, "");
 	asking_answer(200, "{\"sub\":\"alice\",\"org_id\":\"acme\"}");
-	assert_int_equal(again(0), FAULT_NONE);
+	assert_int_equal(asking_again(0), FAULT_NONE);
 	assert_true(slice_same(askers[0].r.identity.subject, S("alice")));
 	/* it did not say when the token ends: whoever holds on to it does so no longer than the answer may */
 	assert_true(askers[0].r.identity.expires_s == WALL_S + 3600);
 	assert_int_equal(asking_try(0, "opaque-2"), FAULTS);
 	asking_answer(401, "");
-	assert_int_equal(again(0), FAULT_TOKEN_INACTIVE);
+	assert_int_equal(asking_again(0), FAULT_TOKEN_INACTIVE);
 }
 
 static void a_thousand_requests_for_ten_tokens_are_ten_questions(void **state)
@@ -109,7 +83,7 @@ static void a_thousand_requests_for_ten_tokens_are_ten_questions(void **state)
 		asking_answer(200, ACTIVE);
 	assert_int_equal(asking.woken, GUESTS);
 	for (int i = 0; i < GUESTS; i++)
-		assert_int_equal(again(i), FAULT_NONE);
+		assert_int_equal(asking_again(i), FAULT_NONE);
 	assert_int_equal(asking.calls, 10);
 }
 
@@ -120,7 +94,7 @@ static void an_answer_wakes_only_those_who_wait_for_it(void **state)
 	assert_int_equal(asking_enter(asking_guest(1, 0, "two")), FAULTS);
 	asking_answer(200, ACTIVE);
 	assert_int_equal(asking.woken, 1);
-	assert_int_equal(again(0), FAULT_NONE);
+	assert_int_equal(asking_again(0), FAULT_NONE);
 	verify_leave(asking.verify, &askers[1].r); /* it gives up */
 	asking_answer(200, ACTIVE);
 	assert_int_equal(asking.woken, 1);
@@ -154,7 +128,7 @@ static void an_old_answer_waits_for_a_new_one_which_may_be_a_refusal(void **stat
 	asking_pass(61 * NS_PER_S);
 	assert_int_equal(asking_try(0, "opaque-1"), FAULTS);
 	asking_answer(200, REFUSED);
-	assert_int_equal(again(0), FAULT_TOKEN_INACTIVE);
+	assert_int_equal(asking_again(0), FAULT_TOKEN_INACTIVE);
 	asking_pass(11 * NS_PER_S); /* the old answer does not come back */
 	asking.keeper_is_deaf = true;
 	assert_int_equal(asking_try(0, "opaque-1"), FAULT_TOKEN_UNASKED);
@@ -168,17 +142,17 @@ static void while_the_issuer_is_away_an_old_answer_holds_for_an_hour(void **stat
 	asking_pass(61 * NS_PER_S);
 	assert_int_equal(asking_try(0, "opaque-1"), FAULTS);
 	asking_answer(500, "");
-	assert_int_equal(again(0), FAULT_NONE);
+	assert_int_equal(asking_again(0), FAULT_NONE);
 	assert_int_equal(asking_try(0, "opaque-1"), FAULT_NONE); /* and nobody waits for the next failure */
 	assert_int_equal(asking.calls, 2);
 	asking_pass(3500 * NS_PER_S);
 	assert_int_equal(asking_try(0, "opaque-1"), FAULTS);
 	asking_answer(0, "");
-	assert_int_equal(again(0), FAULT_NONE);
+	assert_int_equal(asking_again(0), FAULT_NONE);
 	asking_pass(60 * NS_PER_S);
 	assert_int_equal(asking_try(0, "opaque-1"), FAULTS);
 	asking_answer(0, "");
-	assert_int_equal(again(0), FAULT_TOKEN_UNASKED);
+	assert_int_equal(asking_again(0), FAULT_TOKEN_UNASKED);
 	assert_int_equal(fault_info[FAULT_TOKEN_UNASKED].status, 503);
 	assert_int_equal(askers[0].r.identity.verdict, VERDICT_UNKNOWN);
 }
@@ -188,7 +162,7 @@ static void no_answer_outlives_the_end_that_the_token_is_known_to_have(void **st
 	(void)state;
 	assert_int_equal(asking_try(0, "opaque-1"), FAULTS);
 	asking_answer(200, "{\"active\":true,\"sub\":\"alice\",\"exp\":1800000020}");
-	assert_int_equal(again(0), FAULT_NONE);
+	assert_int_equal(asking_again(0), FAULT_NONE);
 	asking_pass(79 * NS_PER_S);
 	asking.keeper_is_deaf = true;
 	assert_int_equal(asking_try(0, "opaque-1"), FAULT_NONE);
@@ -210,12 +184,12 @@ static void nobody_waits_longer_than_the_patience(void **state)
 	(void)state;
 	assert_int_equal(asking_try(0, "opaque-1"), FAULTS);
 	asking_pass(1999 * NS_PER_MS);
-	assert_int_equal(again(0), FAULTS);
+	assert_int_equal(asking_again(0), FAULTS);
 	asking_pass(NS_PER_MS);
-	assert_int_equal(again(0), FAULT_TOKEN_UNASKED);
+	assert_int_equal(asking_again(0), FAULT_TOKEN_UNASKED);
 	assert_int_equal(asking_try(0, "opaque-1"), FAULTS);
 	verify_stop_waiting(&askers[0].r); /* the driver's clock, not ours */
-	assert_int_equal(again(0), FAULT_TOKEN_UNASKED);
+	assert_int_equal(asking_again(0), FAULT_TOKEN_UNASKED);
 	assert_int_equal(asking.calls, 1); /* all this time it is one question */
 }
 
@@ -237,7 +211,7 @@ static void an_answer_that_says_nothing_is_no_refusal(void **state)
 		snprintf(token, sizeof token, "opaque-%zu", i);
 		assert_int_equal(asking_try(0, token), FAULTS);
 		asking_answer(200, bodies[i]);
-		assert_int_equal(again(0), FAULT_TOKEN_UNASKED);
+		assert_int_equal(asking_again(0), FAULT_TOKEN_UNASKED);
 	}
 	char text[OPAQUE_TEXT_MAX];
 	struct slice room[CLAIMS_WANTED_MAX];
@@ -259,20 +233,20 @@ static void an_issuer_that_fails_again_and_again_is_left_alone_for_a_while(void 
 		snprintf(token, sizeof token, "opaque-%d", i);
 		assert_int_equal(asking_try(0, token), FAULTS);
 		asking_answer(503, "");
-		assert_int_equal(again(0), FAULT_TOKEN_UNASKED);
+		assert_int_equal(asking_again(0), FAULT_TOKEN_UNASKED);
 	}
 	for (int i = 10; i < 20; i++) { /* without a question, and without a wait */
 		snprintf(token, sizeof token, "opaque-%d", i);
 		assert_int_equal(asking_try(0, token), FAULTS);
 		verify_turn(asking.verify);
-		assert_int_equal(again(0), FAULT_TOKEN_UNASKED);
+		assert_int_equal(asking_again(0), FAULT_TOKEN_UNASKED);
 	}
 	assert_int_equal(asking.calls, 5);
 	asking_pass(40 * NS_PER_S);
 	assert_int_equal(asking_try(0, "opaque-30"), FAULTS);
 	assert_int_equal(asking.calls, 6);
 	asking_answer(200, ACTIVE);
-	assert_int_equal(again(0), FAULT_NONE);
+	assert_int_equal(asking_again(0), FAULT_NONE);
 }
 
 static void the_next_keeper_finds_what_was_said(void **state)
@@ -287,13 +261,13 @@ static void the_next_keeper_finds_what_was_said(void **state)
 	verify_turn(asking.verify);
 	assert_int_equal(asking.woken, 1);
 	assert_int_equal(asking_try(0, "opaque-1"), FAULT_NONE);
-	assert_int_equal(again(1), FAULTS); /* it asks the new one */
+	assert_int_equal(asking_again(1), FAULTS); /* it asks the new one */
 	assert_int_equal(asking.calls, 3);
 	asking_answer(200, ACTIVE); /* the old keeper's: nobody listens */
 	assert_int_equal(asking.woken, 1);
 	asking_answer(200, ACTIVE);
 	assert_int_equal(asking.woken, 2);
-	assert_int_equal(again(1), FAULT_NONE);
+	assert_int_equal(asking_again(1), FAULT_NONE);
 }
 
 /* ---- what it says of whom ---- */
@@ -306,7 +280,7 @@ static void check_said(const char *body, enum fault fault)
 	snprintf(token, sizeof token, "said-%d", n++);
 	assert_int_equal(asking_try(0, token), FAULTS);
 	asking_answer(200, body);
-	int got = again(0);
+	int got = asking_again(0);
 	if (got != (int)fault)
 		fail_msg("%s was judged %d", body, got);
 }
@@ -344,7 +318,7 @@ static void a_drill_that_makes_the_issuer_unreachable_asks_it_nothing(void **sta
 	assert_null(issuer_keeper_drill(asking.keeper, S("i"), S("unreachable"), 60));
 	assert_int_equal(asking_try(0, "opaque-1"), FAULTS);
 	verify_turn(asking.verify);
-	assert_int_equal(again(0), FAULT_TOKEN_UNASKED);
+	assert_int_equal(asking_again(0), FAULT_TOKEN_UNASKED);
 	assert_int_equal(asking.calls, 0);
 }
 
@@ -353,7 +327,7 @@ static void a_blind_drill_says_of_no_token_what_is_known(void **state)
 	(void)state;
 	assert_int_equal(asking_try(0, "opaque-1"), FAULTS);
 	asking_answer(200, "{\"active\":true,\"sub\":\"a\"}");
-	assert_int_equal(again(0), FAULT_NONE);
+	assert_int_equal(asking_again(0), FAULT_NONE);
 	assert_null(issuer_keeper_drill(asking.keeper, S("i"), S("blind"), 60));
 	verify_turn(asking.verify);
 	assert_int_equal(asking_try(0, "opaque-1"), FAULT_TOKEN_UNASKED);
@@ -457,10 +431,11 @@ static void an_unchanged_answer_keeps_its_generation(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-#define TEST(name) cmocka_unit_test_setup_teardown(name, open_asking, close_asking)
+#define TEST(name) cmocka_unit_test_setup_teardown(name, asking_begin, asking_end)
 		TEST(the_issuer_is_asked_once_and_its_answer_is_the_verdict),
 		TEST(a_refused_token_is_401_for_ten_seconds_without_a_question),
-		cmocka_unit_test_setup_teardown(userinfo_is_asked_with_the_token_itself, open_userinfo, close_asking),
+		cmocka_unit_test_setup_teardown(userinfo_is_asked_with_the_token_itself, asking_begin_userinfo,
+		                                asking_end),
 		TEST(a_thousand_requests_for_ten_tokens_are_ten_questions),
 		TEST(an_answer_wakes_only_those_who_wait_for_it),
 		TEST(an_answer_is_renewed_before_anybody_has_to_wait_for_it),

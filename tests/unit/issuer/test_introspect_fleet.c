@@ -9,25 +9,6 @@
 	"\"scope\":\"read\",\"exp\":1800003600}"
 #define REFUSED "{\"active\":false}"
 
-static int open_asking(void **state)
-{
-	(void)state;
-	asking_open(false);
-	return 0;
-}
-
-static int close_asking(void **state)
-{
-	(void)state;
-	asking_close();
-	return 0;
-}
-
-static int again(int which)
-{
-	return asking_enter(&askers[which].r);
-}
-
 #define FLEET "a secret of all machines of a fleet"
 
 static void another_machine_of_the_fleet_need_not_ask_the_issuer(void **state)
@@ -39,13 +20,13 @@ static void another_machine_of_the_fleet_need_not_ask_the_issuer(void **state)
 	asking_fleet_answer();
 	assert_int_equal(asking.calls, 1);
 	asking_answer(200, ACTIVE);
-	assert_int_equal(again(0), FAULT_NONE);
+	assert_int_equal(asking_again(0), FAULT_NONE);
 	assert_true(asking.fleet_ttl_ms == 3600 * 1000);
 	asking_pass(10 * NS_PER_S);
 	asking_join(FLEET);
 	assert_int_equal(asking_try(0, "opaque-1"), FAULTS);
 	asking_fleet_answer();
-	assert_int_equal(again(0), FAULT_NONE);
+	assert_int_equal(asking_again(0), FAULT_NONE);
 	assert_true(slice_same(askers[0].r.identity.subject, S("alice")));
 	assert_int_equal(asking.calls, 1);
 	asking_pass(55 * NS_PER_S); /* it is as old here as it was there */
@@ -53,7 +34,7 @@ static void another_machine_of_the_fleet_need_not_ask_the_issuer(void **state)
 	asking_fleet_answer();
 	assert_int_equal(asking.calls, 2);
 	asking_answer(200, REFUSED);
-	assert_int_equal(again(0), FAULT_TOKEN_INACTIVE);
+	assert_int_equal(asking_again(0), FAULT_TOKEN_INACTIVE);
 	assert_int_equal(asking.fleet_value_len + asking.fleet_ttl_ms, 0); /* taken back for all */
 }
 
@@ -91,13 +72,13 @@ static void an_old_copy_is_fallen_back_on_where_the_issuer_is_away(void **state)
 	assert_int_equal(asking_try(0, "opaque-1"), FAULTS);
 	asking_fleet_answer();
 	asking_answer(0, "");
-	assert_int_equal(again(0), FAULT_NONE);
+	assert_int_equal(asking_again(0), FAULT_NONE);
 	asking_pass(1801 * NS_PER_S);
 	asking_join(FLEET);
 	assert_int_equal(asking_try(0, "opaque-1"), FAULTS);
 	asking_fleet_answer();
 	asking_answer(0, "");
-	assert_int_equal(again(0), FAULT_TOKEN_UNASKED);
+	assert_int_equal(asking_again(0), FAULT_TOKEN_UNASKED);
 }
 
 static void a_dump_of_redis_says_nothing_and_a_write_is_not_believed(void **state)
@@ -125,7 +106,7 @@ static void a_dump_of_redis_says_nothing_and_a_write_is_not_believed(void **stat
 		asking_fleet_answer();
 		assert_int_equal(asking.calls, calls + 1);
 		asking_answer(200, REFUSED);
-		assert_int_equal(again(0), FAULT_TOKEN_INACTIVE);
+		assert_int_equal(asking_again(0), FAULT_TOKEN_INACTIVE);
 		asking.fleet_value_len = len;
 		asking.calls = asking.answered = 0;
 	}
@@ -170,7 +151,7 @@ static void without_redis_or_a_secret_the_issuer_is_asked_at_once(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-#define TEST(name) cmocka_unit_test_setup_teardown(name, open_asking, close_asking)
+#define TEST(name) cmocka_unit_test_setup_teardown(name, asking_begin, asking_end)
 		TEST(another_machine_of_the_fleet_need_not_ask_the_issuer),
 		TEST(a_copy_from_the_future_is_not_believed),
 		TEST(an_old_copy_is_fallen_back_on_where_the_issuer_is_away),

@@ -8,25 +8,6 @@
 	"{\"active\":true,\"sub\":\"alice\",\"client_id\":\"app\",\"scope\":\"read\"," \
 	"\"exp\":1800003600}"
 
-static int open_asking(void **state)
-{
-	(void)state;
-	asking_open(false);
-	return 0;
-}
-
-static int close_asking(void **state)
-{
-	(void)state;
-	asking_close();
-	return 0;
-}
-
-static int again(int which)
-{
-	return asking_enter(&askers[which].r);
-}
-
 static void what_the_issuer_says_of_a_binding_counts(void **state)
 {
 	static char thumbprint[32];
@@ -35,9 +16,9 @@ static void what_the_issuer_says_of_a_binding_counts(void **state)
 	assert_int_equal(asking_try(0, "bound"), FAULTS);
 	asking_answer(200, "{\"active\":true,\"sub\":\"alice\",\"cnf\":"
 	                   "{\"x5t#S256\":\"AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA\"}}");
-	assert_int_equal(again(0), FAULT_TOKEN_BOUND);
+	assert_int_equal(asking_again(0), FAULT_TOKEN_BOUND);
 	askers[0].r.client_facts->thumbprint = (struct slice){ thumbprint, sizeof thumbprint };
-	assert_int_equal(again(0), FAULT_NONE);
+	assert_int_equal(asking_again(0), FAULT_NONE);
 	askers[0].r.client_facts->thumbprint = S("");
 }
 
@@ -47,10 +28,10 @@ static void a_token_without_audience_passes_only_where_that_is_said(void **state
 	asking.issuer.audience_missing = 0;
 	assert_int_equal(asking_try(0, "anybodys"), FAULTS);
 	asking_answer(200, ACTIVE);
-	assert_int_equal(again(0), FAULT_TOKEN_AUDIENCE);
+	assert_int_equal(asking_again(0), FAULT_TOKEN_AUDIENCE);
 	assert_int_equal(asking_try(0, "ours"), FAULTS);
 	asking_answer(200, "{\"active\":true,\"sub\":\"alice\",\"aud\":\"api\"}");
-	assert_int_equal(again(0), FAULT_NONE);
+	assert_int_equal(asking_again(0), FAULT_NONE);
 }
 
 /* ---- answers that concern one token ---- */
@@ -72,7 +53,7 @@ static void what_nobody_asks_for_does_not_spoil_an_answer(void **state)
 		snprintf(body, sizeof body, "{\"active\":true,\"sub\":\"alice\",%s}", odd[i]);
 		assert_int_equal(asking_try(0, token), FAULTS);
 		asking_answer(200, body);
-		if (again(0) != FAULT_NONE)
+		if (asking_again(0) != FAULT_NONE)
 			fail_msg("%s spoils it", odd[i]);
 	}
 	asking.scope = S("read");
@@ -81,7 +62,7 @@ static void what_nobody_asks_for_does_not_spoil_an_answer(void **state)
 	snprintf(body, sizeof body, "{\"active\":true,\"sub\":\"alice\",\"scope\":\"%s\"}", scopes);
 	assert_int_equal(asking_try(0, "wordy"), FAULTS);
 	asking_answer(200, body);
-	assert_int_equal(again(0), FAULT_NONE);
+	assert_int_equal(asking_again(0), FAULT_NONE);
 	assert_int_equal(asking_try(1, "wordy"), FAULT_NONE); /* whose route asks for "read" */
 	assert_true(slice_same(askers[0].r.identity.scope, S("read")));
 }
@@ -106,7 +87,7 @@ static void a_token_of_which_too_much_is_said_is_refused_and_nobody_else(void **
 			asking_pass(100 * NS_PER_MS); /* within the issuer's budget */
 			assert_int_equal(asking_try(0, token), FAULTS);
 			asking_answer(200, body);
-			assert_int_equal(again(0), FAULT_TOKEN_UNUSABLE);
+			assert_int_equal(asking_again(0), FAULT_TOKEN_UNUSABLE);
 			assert_int_equal(askers[0].r.identity.verdict, VERDICT_INVALID);
 			assert_true(askers[0].r.detail.len > 5);
 			assert_int_equal(asking_try(0, token), FAULT_TOKEN_UNUSABLE); /* without a question */
@@ -115,7 +96,7 @@ static void a_token_of_which_too_much_is_said_is_refused_and_nobody_else(void **
 	assert_int_equal(asking_try(0, "another"), FAULTS);
 	assert_int_equal(asking.calls, calls + 1); /* the issuer is asked as ever */
 	asking_answer(200, ACTIVE);
-	assert_int_equal(again(0), FAULT_NONE);
+	assert_int_equal(asking_again(0), FAULT_NONE);
 	assert_int_equal(asking_try(0, "good"), FAULT_NONE);
 }
 
@@ -130,11 +111,11 @@ static void a_question_that_the_issuer_does_not_take_says_nothing_of_others(void
 		asking_pass(100 * NS_PER_MS);
 		assert_int_equal(asking_try(0, token), FAULTS);
 		asking_answer(statuses[i], "");
-		assert_int_equal(again(0), FAULT_TOKEN_UNASKED);
+		assert_int_equal(asking_again(0), FAULT_TOKEN_UNASKED);
 	}
 	assert_int_equal(asking_try(0, "another"), FAULTS);
 	asking_answer(200, ACTIVE);
-	assert_int_equal(again(0), FAULT_NONE);
+	assert_int_equal(asking_again(0), FAULT_NONE);
 }
 
 static void an_answer_without_end_says_nothing_of_others(void **state)
@@ -152,11 +133,11 @@ static void an_answer_without_end_says_nothing_of_others(void **state)
 			asking_answer_without_end(200);
 		else
 			asking_answer(200, long_one);
-		assert_int_equal(again(0), FAULT_TOKEN_UNASKED);
+		assert_int_equal(asking_again(0), FAULT_TOKEN_UNASKED);
 	}
 	assert_int_equal(asking_try(0, "another"), FAULTS);
 	asking_answer(200, ACTIVE);
-	assert_int_equal(again(0), FAULT_NONE);
+	assert_int_equal(asking_again(0), FAULT_NONE);
 }
 
 static void an_error_of_the_issuers_is_one_however_long_its_page(void **state)
@@ -180,7 +161,7 @@ static void an_error_of_the_issuers_is_one_however_long_its_page(void **state)
 	assert_int_equal(asking.calls, calls); /* it is left alone for a while */
 }
 
-#define TEST(name) cmocka_unit_test_setup_teardown(name, open_asking, close_asking)
+#define TEST(name) cmocka_unit_test_setup_teardown(name, asking_begin, asking_end)
 
 int main(void)
 {
